@@ -1,0 +1,2 @@
+//! fanfare.
+pub mod protocol;

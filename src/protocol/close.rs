@@ -1,0 +1,78 @@
+//! Close codes and the body of a close frame (RFC 6455, sections 5.5.1 and 7.4).
+
+use super::Violation;
+use super::utf8;
+
+/// A close code that may stand in a close frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CloseCode(u16);
+
+impl CloseCode {
+    /// The purpose of the connection is fulfilled.
+    pub const NORMAL: CloseCode = CloseCode(1000);
+    /// This side goes away.
+    pub const GOING_AWAY: CloseCode = CloseCode(1001);
+    /// The peer broke a rule of the protocol.
+    pub const PROTOCOL_ERROR: CloseCode = CloseCode(1002);
+    /// The peer sent a kind of data that is not taken.
+    pub const UNSUPPORTED: CloseCode = CloseCode(1003);
+    /// The data does not fit the message's kind.
+    pub const INVALID_DATA: CloseCode = CloseCode(1007);
+    /// The peer broke a policy of this side.
+    pub const POLICY: CloseCode = CloseCode(1008);
+    /// The message is too long.
+    pub const TOO_LONG: CloseCode = CloseCode(1009);
+    /// This side is overloaded; the peer may try again later (IANA registry).
+    pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
+
+    /// The code with this number, if it may be sent (section 7.4.2 and the IANA registry: 1004 to
+    /// 1006 and 1015 are never on the wire; 3000 to 4999 belong to libraries and applications).
+    pub fn new(number: u16) -> Option<CloseCode> {
+        match number {
+            1000..=1003 | 1007..=1014 | 3000..=4999 => Some(CloseCode(number)),
+            _ => None,
+        }
+    }
+
+    /// The number on the wire.
+    pub fn number(self) -> u16 {
+        self.0
+    }
+}
+
+/// Reads a close frame's body: empty, or a code and a reason in UTF-8.
+pub fn decode(body: &[u8]) -> Result<Option<CloseCode>, Violation> {
+    match body {
+        [] => Ok(None),
+        [high, low, reason @ ..] => {
+            let code = CloseCode::new(u16::from_be_bytes([*high, *low]));
+            let code = code.ok_or(Violation::CloseCode)?;
+            if utf8::is_text(reason) { Ok(Some(code)) } else { Err(Violation::CloseReason) }
+        }
+        [_] => Err(Violation::CloseCode),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies() {
+        assert_eq!(decode(&[]), Ok(None));
+        assert_eq!(decode(&[3]), Err(Violation::CloseCode));
+        assert_eq!(decode(&[3, 0xe8]), Ok(Some(CloseCode::NORMAL)));
+        assert_eq!(decode(b"\x03\xe8bye"), Ok(Some(CloseCode::NORMAL)));
+        assert_eq!(decode(b"\x03\xe8\xff"), Err(Violation::CloseReason));
+        assert_eq!(decode(&[3, 0xed]), Err(Violation::CloseCode), "1005 is never sent");
+    }
+
+    #[test]
+    fn only_codes_that_may_be_sent() {
+        let allowed = (0..=u16::MAX).filter(|n| CloseCode::new(*n).is_some()).count();
+        assert_eq!(allowed, 4 + 8 + 2000);
+        for number in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000] {
+            assert_eq!(CloseCode::new(number), None, "{number}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What a peer can do wrong, one variant a rule; the variant decides the answer.
+
+use super::CloseCode;
+
+/// A rule of RFC 6455 that a peer broke after the upgrade. It fails the connection (section 7.1.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Violation {
+    /// A reserved bit is set although no extension was negotiated (section 5.2).
+    ReservedBits,
+    /// The opcode is one of those kept for later (section 5.2).
+    ReservedOpcode,
+    /// A client's frame came without a mask (section 5.1).
+    NotMasked,
+    /// The length is written in more bytes than it needs (section 5.2).
+    LengthNotMinimal,
+    /// The most significant bit of a 64-bit length is set (section 5.2).
+    LengthOutOfRange,
+    /// A control frame has more than 125 bytes of payload (section 5.5).
+    ControlTooLong,
+    /// A control frame is a fragment (section 5.5).
+    ControlFragmented,
+    /// A continuation frame came and no message had begun (section 5.4).
+    NothingToContinue,
+    /// A new message began before the last one's fragments were complete (section 5.4).
+    MessageInterrupted,
+    /// A close frame's body is one byte long, or its code must not be sent (section 7.4).
+    CloseCode,
+    /// A close frame's reason is not UTF-8 (section 5.5.1).
+    CloseReason,
+    /// A text message is not UTF-8 (section 8.1).
+    NotUtf8,
+    /// The message is longer than this side takes (section 7.4.1, code 1009).
+    MessageTooLong,
+}
+
+impl Violation {
+    /// The code that tells the peer (section 7.4.1).
+    pub fn close_code(self) -> CloseCode {
+        match self {
+            Violation::NotUtf8 | Violation::CloseReason => CloseCode::INVALID_DATA,
+            Violation::MessageTooLong => CloseCode::TOO_LONG,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+
+    /// The name in logs and counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Violation::ReservedBits => "reserved_bits",
+            Violation::ReservedOpcode => "reserved_opcode",
+            Violation::NotMasked => "not_masked",
+            Violation::LengthNotMinimal => "length_not_minimal",
+            Violation::LengthOutOfRange => "length_out_of_range",
+            Violation::ControlTooLong => "control_too_long",
+            Violation::ControlFragmented => "control_fragmented",
+            Violation::NothingToContinue => "nothing_to_continue",
+            Violation::MessageInterrupted => "message_interrupted",
+            Violation::CloseCode => "close_code",
+            Violation::CloseReason => "close_reason",
+            Violation::NotUtf8 => "not_utf8",
+            Violation::MessageTooLong => "message_too_long",
+        }
+    }
+
+    /// The reason in the close frame: at most 123 bytes of UTF-8 (section 5.5).
+    pub fn reason(self) -> &'static str {
+        match self {
+            Violation::ReservedBits => "reserved bit set",
+            Violation::ReservedOpcode => "reserved opcode",
+            Violation::NotMasked => "frame not masked",
+            Violation::LengthNotMinimal => "length not minimal",
+            Violation::LengthOutOfRange => "length out of range",
+            Violation::ControlTooLong => "control frame too long",
+            Violation::ControlFragmented => "control frame fragmented",
+            Violation::NothingToContinue => "nothing to continue",
+            Violation::MessageInterrupted => "message interrupted by another",
+            Violation::CloseCode => "invalid close code",
+            Violation::CloseReason => "close reason is not UTF-8",
+            Violation::NotUtf8 => "text is not UTF-8",
+            Violation::MessageTooLong => "message too long",
+        }
+    }
+}
+
+/// Why a request does not become a WebSocket connection. It ends with an HTTP status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The head is no HTTP request.
+    Malformed,
+    /// The head has more bytes or more header fields than we take.
+    HeadTooLong,
+    /// The protocol is not HTTP/1.1.
+    HttpVersion,
+    /// The method is neither GET nor HEAD.
+    Method,
+    /// `Host` is missing or stands more than once (RFC 9112, section 3.2).
+    Host,
+    /// The path is not percent-encoded as it should be.
+    Path,
+    /// The path is longer than a room's name may be.
+    PathTooLong,
+    /// There is nothing at this path.
+    NotFound,
+    /// A body was announced; neither an upgrade nor a page takes one.
+    Body,
+    /// `Upgrade: websocket` without `Connection: upgrade` (RFC 6455, section 4.2.1).
+    ConnectionHeader,
+    /// `Sec-WebSocket-Key` is missing, doubled or not 16 bytes in base64.
+    Key,
+    /// `Sec-WebSocket-Version` is not 13.
+    WebSocketVersion,
+    /// A plain request at a place where only WebSocket is spoken.
+    UpgradeRequired,
+    /// The head did not arrive in time.
+    Timeout,
+    /// No connection is free.
+    ConnectionsFull,
+    /// No room is free.
+    RoomsFull,
+    /// The relay is going down.
+    Draining,
+}
+
+impl Refusal {
+    /// The status code and its phrase (RFC 9110, section 15; 431: RFC 6585).
+    pub fn status(self) -> (u16, &'static str) {
+        match self {
+            Refusal::Malformed
+            | Refusal::Host
+            | Refusal::Path
+            | Refusal::Body
+            | Refusal::ConnectionHeader
+            | Refusal::Key => (400, "Bad Request"),
+            Refusal::NotFound => (404, "Not Found"),
+            Refusal::Method => (405, "Method Not Allowed"),
+            Refusal::Timeout => (408, "Request Timeout"),
+            Refusal::PathTooLong => (414, "URI Too Long"),
+            Refusal::WebSocketVersion | Refusal::UpgradeRequired => (426, "Upgrade Required"),
+            Refusal::HeadTooLong => (431, "Request Header Fields Too Large"),
+            Refusal::ConnectionsFull | Refusal::RoomsFull | Refusal::Draining => {
+                (503, "Service Unavailable")
+            }
+            Refusal::HttpVersion => (505, "HTTP Version Not Supported"),
+        }
+    }
+
+    /// The name in logs and counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Refusal::Malformed => "malformed_head",
+            Refusal::HeadTooLong => "head_too_long",
+            Refusal::HttpVersion => "http_version",
+            Refusal::Method => "method",
+            Refusal::Host => "host",
+            Refusal::Path => "path",
+            Refusal::PathTooLong => "path_too_long",
+            Refusal::NotFound => "not_found",
+            Refusal::Body => "body",
+            Refusal::ConnectionHeader => "connection_header",
+            Refusal::Key => "key",
+            Refusal::WebSocketVersion => "websocket_version",
+            Refusal::UpgradeRequired => "upgrade_required",
+            Refusal::Timeout => "handshake_timeout",
+            Refusal::ConnectionsFull => "connections_full",
+            Refusal::RoomsFull => "rooms_full",
+            Refusal::Draining => "draining",
+        }
+    }
+
+    /// The body of the answer: one sentence for whoever has to mend it.
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Refusal::Malformed => "This is not an HTTP request.",
+            Refusal::HeadTooLong => "The request's head is too long.",
+            Refusal::HttpVersion => "Only HTTP/1.1 is spoken here.",
+            Refusal::Method => "Only GET is answered here.",
+            Refusal::Host => "The request needs exactly one Host header.",
+            Refusal::Path => "The path is not properly percent-encoded.",
+            Refusal::PathTooLong => "A room's name has at most 255 bytes.",
+            Refusal::NotFound => "There is nothing here; paths under /_/ are the relay's own.",
+            Refusal::Body => "A request with a body is not taken here.",
+            Refusal::ConnectionHeader => {
+                "`Upgrade: websocket` came without `Connection: upgrade`; \
+                 does a proxy in front drop that header?"
+            }
+            Refusal::Key => "Sec-WebSocket-Key must be there once: 16 bytes in base64.",
+            Refusal::WebSocketVersion => "Only version 13 of WebSocket is spoken here (RFC 6455).",
+            Refusal::UpgradeRequired => {
+                "This is a WebSocket relay: connect with ws:// to this path."
+            }
+            Refusal::Timeout => "The request took too long to arrive.",
+            Refusal::ConnectionsFull => "The relay holds as many connections as it may.",
+            Refusal::RoomsFull => "The relay holds as many rooms as it may.",
+            Refusal::Draining => "The relay is going down.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_say_who_erred() {
+        assert_eq!(Violation::NotUtf8.close_code(), CloseCode::INVALID_DATA);
+        assert_eq!(Violation::MessageTooLong.close_code(), CloseCode::TOO_LONG);
+        assert_eq!(Violation::NotMasked.close_code(), CloseCode::PROTOCOL_ERROR);
+        assert_eq!(Refusal::WebSocketVersion.status().0, 426);
+        assert_eq!(Refusal::RoomsFull.status().0, 503);
+    }
+}

@@ -1,0 +1,204 @@
+//! Frame headers (RFC 6455, section 5.2): those that clients send are read, ours are written.
+
+use super::Violation;
+
+/// The longest header that we write: two bytes and a 64-bit length.
+pub const HEADER_BYTES_MAX: usize = 10;
+
+/// The longest header that a client sends: the same with a masking key.
+pub const CLIENT_HEADER_BYTES_MAX: usize = 14;
+
+/// The most payload that a control frame has (section 5.5).
+pub const CONTROL_BYTES_MAX: usize = 125;
+
+/// What a frame is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Opcode {
+    /// A further fragment of the message begun.
+    Continuation = 0x0,
+    /// A text message, or its first fragment.
+    Text = 0x1,
+    /// A binary message, or its first fragment.
+    Binary = 0x2,
+    /// The closing handshake.
+    Close = 0x8,
+    /// Are you there?
+    Ping = 0x9,
+    /// I am.
+    Pong = 0xa,
+}
+
+impl Opcode {
+    fn new(bits: u8) -> Option<Opcode> {
+        Some(match bits {
+            0x0 => Opcode::Continuation,
+            0x1 => Opcode::Text,
+            0x2 => Opcode::Binary,
+            0x8 => Opcode::Close,
+            0x9 => Opcode::Ping,
+            0xa => Opcode::Pong,
+            _ => return None,
+        })
+    }
+
+    /// Close, ping and pong; they may stand between the fragments of a message (section 5.5).
+    pub fn is_control(self) -> bool {
+        self as u8 & 0x8 != 0
+    }
+}
+
+/// The header of a client's frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// This is the last fragment, or the only one.
+    pub fin: bool,
+    /// What the frame is for.
+    pub opcode: Opcode,
+    /// The masking key.
+    pub key: [u8; 4],
+    /// How many bytes the header itself has.
+    pub header_bytes: usize,
+    /// How many bytes of payload follow.
+    pub payload_bytes: u64,
+}
+
+/// Reads the header at the start of `bytes`; `None` when more of it must come first.
+///
+/// What can be judged from the bytes that are there is judged at once.
+pub fn decode(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+    let Some(&first) = bytes.first() else { return Ok(None) };
+    if first & 0x70 != 0 {
+        return Err(Violation::ReservedBits);
+    }
+    let opcode = Opcode::new(first & 0x0f).ok_or(Violation::ReservedOpcode)?;
+    let fin = first & 0x80 != 0;
+    if opcode.is_control() && !fin {
+        return Err(Violation::ControlFragmented);
+    }
+    let Some(&second) = bytes.get(1) else { return Ok(None) };
+    if second & 0x80 == 0 {
+        return Err(Violation::NotMasked);
+    }
+    let (length_bytes, payload_bytes) = match second & 0x7f {
+        126 | 127 if opcode.is_control() => return Err(Violation::ControlTooLong),
+        126 => {
+            let Some(&length) = bytes[2..].first_chunk() else { return Ok(None) };
+            let length = u64::from(u16::from_be_bytes(length));
+            if length < 126 {
+                return Err(Violation::LengthNotMinimal);
+            }
+            (2, length)
+        }
+        127 => {
+            let Some(&length) = bytes[2..].first_chunk() else { return Ok(None) };
+            let length = u64::from_be_bytes(length);
+            if length >> 63 != 0 {
+                return Err(Violation::LengthOutOfRange);
+            }
+            if length <= u64::from(u16::MAX) {
+                return Err(Violation::LengthNotMinimal);
+            }
+            (8, length)
+        }
+        short => (0, u64::from(short)),
+    };
+    let Some(&key) = bytes[2 + length_bytes..].first_chunk() else { return Ok(None) };
+    Ok(Some(Header { fin, opcode, key, header_bytes: 2 + length_bytes + 4, payload_bytes }))
+}
+
+/// Writes the header of an unmasked, whole message of `payload_bytes`; gives its length.
+pub fn encode(opcode: Opcode, payload_bytes: usize, to: &mut [u8; HEADER_BYTES_MAX]) -> usize {
+    to[0] = 0x80 | opcode as u8;
+    match payload_bytes {
+        0..=125 => {
+            to[1] = payload_bytes as u8;
+            2
+        }
+        126..=0xffff => {
+            to[1] = 126;
+            to[2..4].copy_from_slice(&(payload_bytes as u16).to_be_bytes());
+            4
+        }
+        _ => {
+            to[1] = 127;
+            to[2..10].copy_from_slice(&(payload_bytes as u64).to_be_bytes());
+            10
+        }
+    }
+}
+
+/// How many bytes the frame that `payload_bytes` make has on the wire.
+pub fn encoded_bytes(payload_bytes: usize) -> usize {
+    payload_bytes
+        + match payload_bytes {
+            0..=125 => 2,
+            126..=0xffff => 4,
+            _ => 10,
+        }
+}
+
+/// The length of one of our own frames, header included, read from its header.
+///
+/// The bytes are ours, so a header that is not whole is a fault of this program.
+pub fn measure(frame: &[u8]) -> usize {
+    match frame[1] {
+        126 => 4 + usize::from(u16::from_be_bytes([frame[2], frame[3]])),
+        127 => {
+            let length: [u8; 8] = *frame[2..].first_chunk().expect("a header that we wrote");
+            10 + u64::from_be_bytes(length) as usize
+        }
+        short => 2 + usize::from(short),
+    }
+}
+
+/// Appends a whole frame to `to`.
+pub fn write(opcode: Opcode, payload: &[u8], to: &mut Vec<u8>) {
+    let mut header = [0; HEADER_BYTES_MAX];
+    let header_bytes = encode(opcode, payload.len(), &mut header);
+    to.extend_from_slice(&header[..header_bytes]);
+    to.extend_from_slice(payload);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_round_trip() {
+        for length in [0, 1, 125, 126, 127, 0xffff, 0x1_0000, 0x12_3456] {
+            let mut frame = Vec::new();
+            write(Opcode::Binary, &vec![7; length], &mut frame);
+            assert_eq!(frame.len(), encoded_bytes(length));
+            assert_eq!(measure(&frame), frame.len());
+            let header_bytes = frame.len() - length;
+            let mut client = frame[..header_bytes].to_vec();
+            client[1] |= 0x80;
+            client.extend_from_slice(&[1, 2, 3, 4]);
+            let header = decode(&client).expect("a legal header").expect("a whole header");
+            assert_eq!(header.payload_bytes, length as u64);
+            assert_eq!(header.header_bytes, header_bytes + 4);
+            for cut in 0..client.len() {
+                assert_eq!(decode(&client[..cut]), Ok(None), "cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn broken_rules_are_named() {
+        let cases: [(&[u8], Violation); 9] = [
+            (&[0xc1], Violation::ReservedBits),
+            (&[0x83], Violation::ReservedOpcode),
+            (&[0x8b], Violation::ReservedOpcode),
+            (&[0x81, 0x01], Violation::NotMasked),
+            (&[0x09], Violation::ControlFragmented),
+            (&[0x89, 0xfe], Violation::ControlTooLong),
+            (&[0x82, 0xfe, 0, 125], Violation::LengthNotMinimal),
+            (&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 0xff, 0xff], Violation::LengthNotMinimal),
+            (&[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], Violation::LengthOutOfRange),
+        ];
+        for (bytes, violation) in cases {
+            assert_eq!(decode(bytes), Err(violation), "{bytes:x?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A message that arrives in pieces, checked while it arrives.
+
+use super::{Violation, frame::Opcode, utf8};
+
+/// Text or binary: a message keeps its kind on its way through the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// UTF-8.
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
+impl Kind {
+    /// The opcode of a frame that holds such a message whole.
+    pub fn opcode(self) -> Opcode {
+        match self {
+            Kind::Text => Opcode::Text,
+            Kind::Binary => Opcode::Binary,
+        }
+    }
+}
+
+/// The part of a message that is here.
+#[derive(Debug)]
+pub struct Message {
+    /// Text or binary.
+    pub kind: Kind,
+    bytes: Vec<u8>,
+    /// Up to here the bytes are whole UTF-8 characters.
+    checked: usize,
+}
+
+impl Message {
+    /// A message of which nothing is here yet.
+    pub fn new(kind: Kind) -> Message {
+        Message { kind, bytes: Vec::new(), checked: 0 }
+    }
+
+    /// Takes the next piece; text fails at its first byte that cannot be right (section 8.1).
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), Violation> {
+        self.bytes.extend_from_slice(piece);
+        if self.kind == Kind::Text {
+            let text = utf8::text_so_far(&self.bytes[self.checked..]);
+            self.checked += text.ok_or(Violation::NotUtf8)?;
+        }
+        Ok(())
+    }
+
+    /// Says that nothing follows: a character that is still open makes the text wrong.
+    pub fn finish(&self) -> Result<(), Violation> {
+        if self.kind == Kind::Text && self.checked < self.bytes.len() {
+            return Err(Violation::NotUtf8);
+        }
+        Ok(())
+    }
+
+    /// What is here.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The memory that it holds, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_in_any_pieces() {
+        let text = "κόσμε 你好 🎺".as_bytes();
+        for cut in 0..=text.len() {
+            let mut message = Message::new(Kind::Text);
+            message.push(&text[..cut]).expect("still text");
+            message.push(&text[cut..]).expect("still text");
+            message.finish().expect("whole text");
+            assert_eq!(message.bytes(), text);
+        }
+    }
+
+    #[test]
+    fn open_end_and_early_failure() {
+        let mut message = Message::new(Kind::Text);
+        message.push(b"\xf0\x9f").expect("may become a character");
+        assert_eq!(message.finish(), Err(Violation::NotUtf8));
+        assert_eq!(message.push(b"A"), Err(Violation::NotUtf8));
+        let mut message = Message::new(Kind::Binary);
+        message.push(b"\xff\xff").expect("any bytes");
+        message.finish().expect("any bytes");
+    }
+}

@@ -1,0 +1,351 @@
+//! The incremental frame parser: whatever pieces TCP delivers go in, messages come out.
+//!
+//! Between messages it holds nothing. A message that is whole in the bytes at hand is unmasked and
+//! checked where it stands; only what is cut by the end of the bytes, or fragmented, is copied into
+//! a box that exists as long as it is needed.
+
+use super::frame::{self, CLIENT_HEADER_BYTES_MAX, Header, Opcode};
+use super::message::Message;
+use super::{CloseCode, Kind, Violation, close, mask, utf8};
+
+/// What a client said.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A whole message, joined from its fragments; text is UTF-8.
+    Message(Kind, &'a [u8]),
+    /// A ping with its payload, which the pong repeats (section 5.5.3).
+    Ping(&'a [u8]),
+    /// A pong, asked for or not.
+    Pong,
+    /// The closing handshake, with the code if one was given (section 5.5.1).
+    Close(Option<CloseCode>),
+}
+
+/// Reads one client's frames.
+#[derive(Debug, Default)]
+pub struct Parser {
+    partial: Option<Box<Partial>>,
+}
+
+/// What is left over when the bytes end inside of a frame or between fragments.
+#[derive(Debug, Default)]
+struct Partial {
+    header: [u8; CLIENT_HEADER_BYTES_MAX],
+    header_bytes: usize,
+    /// The frame whose payload is arriving, and how much of that was taken.
+    frame: Option<(Header, u64)>,
+    message: Option<Message>,
+    control: Vec<u8>,
+    /// The message or the control frame was handed out and can go.
+    handed_out: Option<HandedOut>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum HandedOut {
+    Message,
+    Control,
+}
+
+impl Parser {
+    /// The next thing that the client said in `bytes`, from `at` on, which moves past what was used.
+    ///
+    /// `None` when more bytes must come; then all of `bytes` was used. Payload is unmasked in place.
+    /// After an error the connection has failed and nothing more is to be parsed.
+    pub fn next<'a>(
+        &'a mut self,
+        bytes: &'a mut [u8],
+        at: &mut usize,
+        message_bytes_max: usize,
+    ) -> Result<Option<Event<'a>>, Violation> {
+        if let Some(partial) = &mut self.partial {
+            partial.clear_handed_out();
+            if partial.is_empty() {
+                self.partial = None;
+            }
+        }
+        if self.partial.is_none() {
+            if *at == bytes.len() {
+                return Ok(None);
+            }
+            if let Some(header) = frame::decode(&bytes[*at..])? {
+                let start = *at + header.header_bytes;
+                let whole = header.payload_bytes <= (bytes.len() - start) as u64;
+                if whole && header.fin && header.opcode != Opcode::Continuation {
+                    *at = start + header.payload_bytes as usize;
+                    return whole_frame(&header, &mut bytes[start..*at], message_bytes_max);
+                }
+            }
+        }
+        self.partial.get_or_insert_default().next(bytes, at, message_bytes_max)
+    }
+
+    /// The memory held between reads, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.partial.as_ref().map_or(0, |partial| partial.held_bytes())
+    }
+}
+
+/// A frame that is all there and a message by itself, or a control frame.
+fn whole_frame<'a>(
+    header: &Header,
+    payload: &'a mut [u8],
+    message_bytes_max: usize,
+) -> Result<Option<Event<'a>>, Violation> {
+    if !header.opcode.is_control() && payload.len() > message_bytes_max {
+        return Err(Violation::MessageTooLong);
+    }
+    mask::unmask(payload, header.key, 0);
+    let event = match header.opcode {
+        Opcode::Text if utf8::is_text(payload) => Event::Message(Kind::Text, payload),
+        Opcode::Text => return Err(Violation::NotUtf8),
+        Opcode::Binary => Event::Message(Kind::Binary, payload),
+        control => control_event(control, payload)?,
+    };
+    Ok(Some(event))
+}
+
+fn control_event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Violation> {
+    Ok(match opcode {
+        Opcode::Close => Event::Close(close::decode(payload)?),
+        Opcode::Ping => Event::Ping(payload),
+        _ => Event::Pong,
+    })
+}
+
+impl Partial {
+    fn next(
+        &mut self,
+        bytes: &mut [u8],
+        at: &mut usize,
+        message_bytes_max: usize,
+    ) -> Result<Option<Event<'_>>, Violation> {
+        loop {
+            let (header, taken) = match self.frame {
+                Some(frame) => frame,
+                None => match self.header(&bytes[*at..], at)? {
+                    Some(header) => {
+                        self.begin(&header, message_bytes_max)?;
+                        (header, 0)
+                    }
+                    None => return Ok(None),
+                },
+            };
+            let rest = header.payload_bytes - taken;
+            let here = usize::try_from(rest).unwrap_or(usize::MAX).min(bytes.len() - *at);
+            let piece = &mut bytes[*at..*at + here];
+            *at += here;
+            mask::unmask(piece, header.key, taken);
+            if header.opcode.is_control() {
+                self.control.extend_from_slice(piece);
+            } else if let Some(message) = &mut self.message {
+                message.push(piece)?;
+            }
+            if (here as u64) < rest {
+                self.frame = Some((header, taken + here as u64));
+                return Ok(None);
+            }
+            self.frame = None;
+            if header.opcode.is_control() {
+                self.handed_out = Some(HandedOut::Control);
+                return control_event(header.opcode, &self.control).map(Some);
+            }
+            if header.fin {
+                self.handed_out = Some(HandedOut::Message);
+                let message = self.message.as_ref().expect("begun with its first frame");
+                message.finish()?;
+                return Ok(Some(Event::Message(message.kind, message.bytes())));
+            }
+        }
+    }
+
+    /// Completes the header from `bytes`; `None` when they all went into it and more is needed.
+    fn header(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Header>, Violation> {
+        let had = self.header_bytes;
+        let take = bytes.len().min(CLIENT_HEADER_BYTES_MAX - had);
+        self.header[had..had + take].copy_from_slice(&bytes[..take]);
+        let header = frame::decode(&self.header[..had + take])?;
+        match header {
+            Some(header) => {
+                self.header_bytes = 0;
+                *at += header.header_bytes - had;
+            }
+            None => {
+                self.header_bytes = had + take;
+                *at += take;
+            }
+        }
+        Ok(header)
+    }
+
+    /// Judges a header by what came before it (section 5.4) and by the size limit.
+    fn begin(&mut self, header: &Header, message_bytes_max: usize) -> Result<(), Violation> {
+        let kind = match (header.opcode, &self.message) {
+            (Opcode::Continuation, None) => return Err(Violation::NothingToContinue),
+            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Violation::MessageInterrupted),
+            (Opcode::Text, None) => Some(Kind::Text),
+            (Opcode::Binary, None) => Some(Kind::Binary),
+            _ => None,
+        };
+        if !header.opcode.is_control() {
+            let had = self.message.as_ref().map_or(0, |message| message.bytes().len()) as u64;
+            if had + header.payload_bytes > message_bytes_max as u64 {
+                return Err(Violation::MessageTooLong);
+            }
+        }
+        if let Some(kind) = kind {
+            self.message = Some(Message::new(kind));
+        }
+        Ok(())
+    }
+
+    fn clear_handed_out(&mut self) {
+        match self.handed_out.take() {
+            Some(HandedOut::Message) => self.message = None,
+            Some(HandedOut::Control) => self.control.clear(),
+            None => {}
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.header_bytes == 0 && self.frame.is_none() && self.message.is_none()
+    }
+
+    fn held_bytes(&self) -> usize {
+        let message = self.message.as_ref().map_or(0, Message::held_bytes);
+        size_of::<Partial>() + self.control.capacity() + message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: [u8; 4] = [0xa5, 0x01, 0xff, 0x3c];
+
+    /// A client's frame, as the RFC draws it; written apart from the code under test.
+    fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![first];
+        match payload.len() {
+            len @ 0..=125 => frame.push(0x80 | len as u8),
+            len @ 126..=0xffff => {
+                frame.push(0x80 | 126);
+                frame.extend((len as u16).to_be_bytes());
+            }
+            len => {
+                frame.push(0x80 | 127);
+                frame.extend((len as u64).to_be_bytes());
+            }
+        }
+        frame.extend(KEY);
+        frame.extend(payload.iter().enumerate().map(|(i, byte)| byte ^ KEY[i % 4]));
+        frame
+    }
+
+    /// All that comes out of `bytes` when they arrive in pieces of these lengths, and then whole.
+    fn said(bytes: &[u8], pieces: &[usize]) -> Vec<Result<String, Violation>> {
+        let mut parser = Parser::default();
+        let mut out = Vec::new();
+        let mut rest = bytes;
+        let mut pieces = pieces.iter();
+        while !rest.is_empty() {
+            let take = (*pieces.next().unwrap_or(&rest.len())).clamp(1, rest.len());
+            let mut piece = rest[..take].to_vec();
+            rest = &rest[take..];
+            let mut at = 0;
+            loop {
+                match parser.next(&mut piece, &mut at, 1000) {
+                    Ok(Some(event)) => out.push(Ok(format!("{event:?}"))),
+                    Ok(None) => break,
+                    Err(violation) => {
+                        out.push(Err(violation));
+                        return out;
+                    }
+                }
+            }
+            assert_eq!(at, piece.len(), "all bytes are used before more are asked for");
+        }
+        out
+    }
+
+    #[test]
+    fn fragments_with_a_ping_between() {
+        let mut bytes = client_frame(0x01, b"Hel");
+        bytes.extend(client_frame(0x89, b"?"));
+        bytes.extend(client_frame(0x00, b""));
+        bytes.extend(client_frame(0x80, b"lo"));
+        let expected: Vec<_> = [Event::Ping(b"?"), Event::Message(Kind::Text, b"Hello")]
+            .iter()
+            .map(|event| Ok(format!("{event:?}")))
+            .collect();
+        assert_eq!(said(&bytes, &[]), expected);
+        assert_eq!(said(&bytes, &vec![1; bytes.len()]), expected);
+    }
+
+    #[test]
+    fn order_of_fragments() {
+        let alone = said(&client_frame(0x80, b"x"), &[]);
+        assert_eq!(alone, [Err(Violation::NothingToContinue)]);
+        let mut bytes = client_frame(0x02, b"x");
+        bytes.extend(client_frame(0x82, b"y"));
+        assert_eq!(said(&bytes, &[]), [Err(Violation::MessageInterrupted)]);
+    }
+
+    #[test]
+    fn size_is_judged_on_the_header() {
+        let header_only = &client_frame(0x82, &[0; 1001])[..8];
+        assert_eq!(said(header_only, &[]), [Err(Violation::MessageTooLong)]);
+        let mut bytes = client_frame(0x02, &[0; 600]);
+        bytes.extend(&client_frame(0x80, &[0; 401])[..8]);
+        assert_eq!(said(&bytes, &[]), [Err(Violation::MessageTooLong)]);
+        assert_eq!(said(&client_frame(0x82, &[0; 1001]), &[]), [Err(Violation::MessageTooLong)]);
+        assert_eq!(said(&client_frame(0x82, &[0; 1000]), &[]).len(), 1);
+    }
+
+    #[test]
+    fn bad_text_fails_before_the_message_ends() {
+        let mut bytes = client_frame(0x01, b"ok \xce");
+        bytes.extend(client_frame(0x00, b"\x28"));
+        assert_eq!(said(&bytes, &[]), [Err(Violation::NotUtf8)]);
+        let cut = &client_frame(0x81, b"\xff........")[..7];
+        assert_eq!(said(cut, &[]), [Err(Violation::NotUtf8)]);
+    }
+
+    #[test]
+    fn nothing_is_held_between_messages() {
+        let bytes = client_frame(0x81, b"hello");
+        let mut parser = Parser::default();
+        for cut in 1..bytes.len() {
+            let (mut head, mut tail) = (bytes[..cut].to_vec(), bytes[cut..].to_vec());
+            assert_eq!(parser.next(&mut head, &mut 0, 1000), Ok(None));
+            assert!(parser.held_bytes() > 0);
+            let mut at = 0;
+            let event = parser.next(&mut tail, &mut at, 1000);
+            assert_eq!(event, Ok(Some(Event::Message(Kind::Text, b"hello"))));
+            assert_eq!(parser.next(&mut tail, &mut at, 1000), Ok(None));
+            assert_eq!(parser.held_bytes(), 0);
+        }
+    }
+
+    proptest! {
+        /// However TCP cuts them, the same frames say the same.
+        #[test]
+        fn cuts_do_not_matter(
+            frames in prop::collection::vec(
+                (prop::sample::select(vec![0x01, 0x02, 0x00, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a]),
+                 prop::collection::vec(any::<u8>(), 0..200)), 1..8),
+            pieces in prop::collection::vec(1usize..40, 0..60),
+        ) {
+            let bytes: Vec<u8> =
+                frames.iter().flat_map(|(first, payload)| client_frame(*first, payload)).collect();
+            prop_assert_eq!(said(&bytes, &pieces), said(&bytes, &[]));
+        }
+
+        /// Any bytes at all end in events, a violation or a wish for more; never in a panic.
+        #[test]
+        fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600),
+                     pieces in prop::collection::vec(1usize..40, 0..60)) {
+            prop_assert_eq!(said(&bytes, &pieces), said(&bytes, &[]));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The opening handshake from the server's side (RFC 6455, section 4.2).
+
+use super::head::Head;
+use super::{Refusal, path};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
+/// What section 1.3 appends to the client's key.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// What a request asks for; the path is decoded, without its first slash.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Request {
+    /// A WebSocket connection; `accept` proves to the client that we understood (section 4.2.2).
+    Upgrade {
+        /// The decoded path.
+        path: Vec<u8>,
+        /// The value of `Sec-WebSocket-Accept`.
+        accept: Accept,
+    },
+    /// A plain GET or HEAD.
+    Plain {
+        /// The decoded path.
+        path: Vec<u8>,
+        /// The client is a browser that wants to show something.
+        wants_page: bool,
+        /// Only the head of the answer is wanted.
+        head_only: bool,
+    },
+}
+
+/// The value of `Sec-WebSocket-Accept`: 20 bytes in base64.
+pub type Accept = [u8; 28];
+
+/// Judges a request by its head.
+pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
+    if !head.is_http_11 {
+        return Err(Refusal::HttpVersion);
+    }
+    if head.method != "GET" && head.method != "HEAD" {
+        return Err(Refusal::Method);
+    }
+    head.once("host").ok_or(Refusal::Host)?;
+    let has_body = head.values("content-length").any(|value| value.trim_ascii() != b"0")
+        || head.values("transfer-encoding").next().is_some();
+    if has_body {
+        return Err(Refusal::Body);
+    }
+    let path = path::decode(head.target)?;
+    if !head.has_token("upgrade", "websocket") {
+        let wants_page = head.values("accept").any(accepts_html);
+        return Ok(Request::Plain { path, wants_page, head_only: head.method == "HEAD" });
+    }
+    if head.method != "GET" {
+        return Err(Refusal::Method);
+    }
+    if !head.has_token("connection", "upgrade") {
+        return Err(Refusal::ConnectionHeader);
+    }
+    if head.once("sec-websocket-version") != Some(b"13") {
+        return Err(Refusal::WebSocketVersion);
+    }
+    let key = head.once("sec-websocket-key").ok_or(Refusal::Key)?;
+    let mut nonce = [0; 18]; // room for what 24 characters can decode to
+    match STANDARD.decode_slice(key, &mut nonce) {
+        Ok(16) => Ok(Request::Upgrade { path, accept: accept(key) }),
+        _ => Err(Refusal::Key),
+    }
+}
+
+fn accepts_html(value: &[u8]) -> bool {
+    let html = b"text/html";
+    value.windows(html.len()).any(|part| part.eq_ignore_ascii_case(html))
+}
+
+/// The proof that this server read the client's key (section 4.2.2, item 5.4).
+pub fn accept(key: &[u8]) -> Accept {
+    let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let mut accept = [0; 28];
+    STANDARD.encode_slice(digest, &mut accept).expect("20 bytes make 28 characters");
+    accept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::head;
+
+    const GOOD: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+        Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\r\n";
+
+    fn judged(request: &str) -> Result<Request, Refusal> {
+        judge(&head::parse(request.as_bytes())?)
+    }
+
+    #[test]
+    fn the_example_of_the_rfc() {
+        let accept = *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+        assert_eq!(judged(GOOD), Ok(Request::Upgrade { path: b"chat".to_vec(), accept }));
+        assert!(
+            judged(
+                &GOOD.to_uppercase().replace("DGHLIHNHBXBSZSBUB25JZQ", "dGhlIHNhbXBsZSBub25jZQ")
+            )
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn each_rule() {
+        let cases = [
+            ("GET", "POST", Refusal::Method),
+            ("GET", "HEAD", Refusal::Method),
+            ("HTTP/1.1", "HTTP/1.0", Refusal::HttpVersion),
+            ("Host: h\r\n", "", Refusal::Host),
+            ("Host: h\r\n", "Host: h\r\nHost: h\r\n", Refusal::Host),
+            ("Host: h\r\n", "Host: h\r\nContent-Length: 5\r\n", Refusal::Body),
+            ("/chat", "/%c", Refusal::Path),
+            ("keep-alive, Upgrade", "keep-alive", Refusal::ConnectionHeader),
+            ("Version: 13", "Version: 8", Refusal::WebSocketVersion),
+            ("Sec-WebSocket-Version: 13\r\n", "", Refusal::WebSocketVersion),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", Refusal::Key),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ", Refusal::Key),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "!!!!IHNhbXBsZSBub25jZQ==", Refusal::Key),
+            ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", Refusal::Key),
+        ];
+        for (part, instead, refusal) in cases {
+            let request = GOOD.replacen(part, instead, 1);
+            assert_eq!(judged(&request), Err(refusal), "{request}");
+        }
+    }
+
+    #[test]
+    fn plain_requests() {
+        let plain =
+            |wants_page, head_only| Request::Plain { path: b"x".to_vec(), wants_page, head_only };
+        assert_eq!(judged("GET /x HTTP/1.1\r\nHost: h\r\n\r\n"), Ok(plain(false, false)));
+        assert_eq!(judged("HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n"), Ok(plain(false, true)));
+        let browser = "GET /x HTTP/1.1\r\nHost: h\r\nAccept: text/html,*/*\r\n\r\n";
+        assert_eq!(judged(browser), Ok(plain(true, false)));
+        let other = "GET /x HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n";
+        assert_eq!(judged(other), Ok(plain(false, false)));
+    }
+}

@@ -1,0 +1,49 @@
+//! Everything that repeats has a bound, and each bound has its reason.
+
+/// Bytes read from one connection in a turn: large enough that a stream of large messages is bound
+/// by copying and not by system calls, small enough to stay in a second-level cache.
+pub const READ_BYTES_MAX: usize = 256 * 1024;
+
+/// Connections accepted in a turn: about 4 ms of handshakes, so that a reconnecting herd delays
+/// those who are already here by no more.
+pub const ACCEPTS_PER_TURN: usize = 256;
+
+/// Bytes written to one connection in a turn: a socket's usual send buffer, a segment's size.
+pub const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// Writes in a turn: about 8 ms at 4 µs each; a message to 100,000 members takes many turns, and
+/// between them everyone else is read, answered and accepted.
+pub const WRITES_PER_TURN: usize = 2048;
+
+/// Writes for one room before the next room that has something to say gets its share.
+pub const WRITES_PER_ROOM: usize = 256;
+
+/// Slices in a vectored write: the gaps between a member's own messages of one turn, and borders
+/// of segments.
+pub const SLICES_MAX: usize = 8;
+
+/// Own bytes (pongs, direct answers) that may wait for one connection before it is read no more
+/// and further pings are answered by the last pong alone.
+pub const PRIVATE_BYTES_MAX: usize = 16 * 1024;
+
+/// Runs of a member's own messages noted while it has something pending; who owes its socket so
+/// much reading is not read until it drains.
+pub const SKIPS_MAX: usize = 4;
+
+/// A room's first segment.
+pub const SEGMENT_BYTES_MIN: usize = 4 * 1024;
+
+/// A busy room's segments: what one connection is written in one turn.
+pub const SEGMENT_BYTES_MAX: usize = 64 * 1024;
+
+/// Free segments kept for the next busy room; more goes back to the allocator.
+pub const POOL_BYTES_MAX: usize = 1024 * 1024;
+
+/// Connections that one step of the clock hand looks at: about 50 µs.
+pub const HAND_REACH: usize = 16 * 1024;
+
+/// Connections that a step of the drain closes: with a step each `DRAIN_STEP_MS`, 5,000 a second.
+pub const DRAIN_CLOSES_PER_STEP: usize = 500;
+
+/// The pace of the drain.
+pub const DRAIN_STEP_MS: u64 = 100;

@@ -1,0 +1,54 @@
+//! How a room's messages are written: one log for each encoding in use, each message once in each.
+
+use crate::protocol::{Kind, frame, json, utf8};
+
+/// An encoding class; a member belongs to one for as long as it stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// The payload as it came.
+    Raw,
+    /// Text as a JSON string in PHP's spelling; binary as it came.
+    Json,
+}
+
+impl Encoding {
+    /// How many there are.
+    pub(super) const COUNT: usize = 2;
+
+    /// All of them, in the order of their numbers.
+    pub(super) const ALL: [Encoding; Encoding::COUNT] = [Encoding::Raw, Encoding::Json];
+
+    /// The payload as members of this class hear it; `scratch` holds it when it is not the same.
+    pub(super) fn encode<'a>(
+        self,
+        kind: Kind,
+        payload: &'a [u8],
+        scratch: &'a mut Vec<u8>,
+    ) -> &'a [u8] {
+        match (self, kind) {
+            (Encoding::Json, Kind::Text) => {
+                scratch.clear();
+                json::encode(utf8::text(payload).expect("the parser checked it"), scratch);
+                scratch
+            }
+            _ => payload,
+        }
+    }
+
+    /// The longest frame that a message of so many bytes becomes.
+    pub(super) fn frame_bytes_max(self, message_bytes: usize) -> usize {
+        let payload_bytes = match self {
+            Encoding::Raw => message_bytes,
+            Encoding::Json => json::encoded_bytes_max(message_bytes),
+        };
+        payload_bytes.saturating_add(frame::HEADER_BYTES_MAX)
+    }
+
+    /// How many times its bytes on the wire a message may grow.
+    pub(super) fn growth_max(self) -> usize {
+        match self {
+            Encoding::Raw => 1, // the mask goes, the header stays
+            Encoding::Json => 6,
+        }
+    }
+}

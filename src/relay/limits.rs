@@ -1,0 +1,168 @@
+//! What the relay allows, and how it behaves at each limit.
+
+use super::budget::{READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use super::encoding::Encoding;
+use std::fmt;
+
+/// What becomes of a member that reads more slowly than its room speaks, once the room's log is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlowConsumer {
+    /// It is closed with 1013.
+    Close,
+    /// It misses the oldest messages; they are counted.
+    Skip,
+}
+
+/// A text message that is answered instead of relayed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// What a client says.
+    pub word: String,
+    /// What it alone is answered.
+    pub answer: String,
+}
+
+/// The relay's limits and habits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time; one more is refused with 503.
+    pub connections_max: usize,
+    /// Rooms at a time; one more is refused with 503.
+    pub rooms_max: usize,
+    /// Payload bytes of a message; a longer one ends its sender's connection with 1009.
+    pub message_bytes_max: usize,
+    /// Bytes of memory of one room's log; what a member has not read by then is lost to it.
+    pub room_log_bytes_max: usize,
+    /// Bytes of memory for all unfinished heads and messages together; whoever goes beyond is
+    /// closed with 1013.
+    pub held_bytes_max: usize,
+    /// The policy at `room_log_bytes_max`.
+    pub slow_consumer: SlowConsumer,
+    /// Whether a sender hears its own messages.
+    pub echo: bool,
+    /// How messages are written to members who join from now on.
+    pub encoding: Encoding,
+    /// Seconds of silence before a ping, and then again before a connection without pong is ended.
+    pub ping_interval_s: u32,
+    /// Seconds from the accept to the end of the request's head.
+    pub handshake_timeout_s: u32,
+    /// Seconds that a closing connection has for its last bytes and the peer's answer.
+    pub close_timeout_s: u32,
+    /// Seconds that a drain may take.
+    pub drain_timeout_s: u32,
+    /// The word pair for clients that cannot send pings.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections_max: 10_000,
+            rooms_max: 10_000,
+            message_bytes_max: 64 * 1024,
+            room_log_bytes_max: 4 * 1024 * 1024,
+            held_bytes_max: 64 * 1024 * 1024,
+            slow_consumer: SlowConsumer::Close,
+            echo: false,
+            encoding: Encoding::Raw,
+            ping_interval_s: 25,
+            handshake_timeout_s: 10,
+            close_timeout_s: 5,
+            drain_timeout_s: 10,
+            heartbeat: None,
+        }
+    }
+}
+
+/// Limits that contradict each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contradiction {
+    /// A room's log is smaller than four of its largest frames.
+    RoomLogTooSmall {
+        /// The least that `room_log_bytes_max` may be.
+        least: usize,
+    },
+    /// A bound that must not be zero is zero.
+    Zero(&'static str),
+}
+
+impl fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Contradiction::RoomLogTooSmall { least } => {
+                write!(f, "a room's log must hold four of the largest messages: {least} bytes")
+            }
+            Contradiction::Zero(name) => write!(f, "{name} must not be 0"),
+        }
+    }
+}
+
+impl std::error::Error for Contradiction {}
+
+impl Limits {
+    /// Refuses limits that cannot work together.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        let not_zero = [
+            ("the number of connections", self.connections_max),
+            ("the number of rooms", self.rooms_max),
+            ("the ping interval", self.ping_interval_s as usize),
+            ("the handshake timeout", self.handshake_timeout_s as usize),
+            ("the close timeout", self.close_timeout_s as usize),
+        ];
+        if let Some((name, _)) = not_zero.into_iter().find(|(_, value)| *value == 0) {
+            return Err(Contradiction::Zero(name));
+        }
+        // Four: two may arrive in one read, one waits for it, and segments are never quite full.
+        let least = self.frame_bytes_max().saturating_mul(4).max(16 * SEGMENT_BYTES_MIN);
+        if self.room_log_bytes_max < least {
+            return Err(Contradiction::RoomLogTooSmall { least });
+        }
+        Ok(())
+    }
+
+    /// The most bytes that the server may hand to one `receive`: what they make never fills more
+    /// than a quarter of a room's log.
+    pub fn read_bytes_max(&self) -> usize {
+        (self.fresh_bytes_max() / self.encoding.growth_max()).min(READ_BYTES_MAX)
+    }
+
+    /// Fresh bytes in a room's log beyond which its publishers wait until it was flushed: so
+    /// nobody is called slow who had no turn to read.
+    pub(super) fn fresh_bytes_max(&self) -> usize {
+        self.room_log_bytes_max / 4
+    }
+
+    /// The size of a busy room's segments.
+    pub(super) fn segment_bytes_max(&self) -> usize {
+        let share = (self.room_log_bytes_max / 16).max(SEGMENT_BYTES_MIN);
+        (1 << share.ilog2()).min(SEGMENT_BYTES_MAX)
+    }
+
+    fn frame_bytes_max(&self) -> usize {
+        self.encoding.frame_bytes_max(self.message_bytes_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_agree() {
+        assert_eq!(Limits::default().check(), Ok(()));
+        let json = Limits { encoding: Encoding::Json, ..Limits::default() };
+        assert_eq!(json.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_log_below_four_messages_is_refused() {
+        let limits = Limits { room_log_bytes_max: 256 * 1024, ..Limits::default() };
+        let least = 4 * (64 * 1024 + 10);
+        assert_eq!(limits.check(), Err(Contradiction::RoomLogTooSmall { least }));
+        let limits = Limits { room_log_bytes_max: least, ..limits };
+        assert_eq!(limits.check(), Ok(()));
+        assert_eq!(limits.read_bytes_max(), least / 4);
+        let limits = Limits { message_bytes_max: usize::MAX, ..limits };
+        assert!(limits.check().is_err());
+    }
+}

@@ -1,0 +1,27 @@
+//! Time as the relay is told it: it never asks.
+
+/// Milliseconds since some moment before the relay began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Time(u64);
+
+impl Time {
+    /// The moment that lies so many milliseconds behind the first.
+    pub fn from_millis(millis: u64) -> Time {
+        Time(millis)
+    }
+
+    /// Milliseconds since the first moment.
+    pub fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// So many milliseconds later.
+    pub fn plus_millis(self, millis: u64) -> Time {
+        Time(self.0 + millis)
+    }
+
+    /// Whole seconds: the grain of all deadlines.
+    pub(super) fn seconds(self) -> u32 {
+        (self.0 / 1000) as u32
+    }
+}
