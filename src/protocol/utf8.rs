@@ -5,6 +5,11 @@ pub fn is_text(bytes: &[u8]) -> bool {
     simdutf8::basic::from_utf8(bytes).is_ok()
 }
 
+/// `bytes` as text, if it is.
+pub fn text(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
+}
+
 /// How many of `bytes` are complete UTF-8 characters, when what is left can still become one.
 ///
 /// `None` when no continuation could make it text: so a long message fails at its first bad byte.

@@ -5,7 +5,7 @@
 pub struct ConnId {
     /// The slot.
     pub index: u32,
-    /// The use of the slot; it wraps after four thousand million connections.
+    /// The use of the slot, never 0; it wraps after four thousand million connections.
     pub generation: u32,
 }
 

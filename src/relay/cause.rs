@@ -1,0 +1,49 @@
+//! Why a connection ended: one word for the log, the counter and whoever asks.
+
+use crate::protocol::{Refusal, Violation};
+
+/// Why a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The peer closed it in order (RFC 6455, section 7.1.2).
+    PeerClosed,
+    /// The peer's stream ended without a close frame.
+    EndOfStream,
+    /// The operating system says that the connection is broken.
+    Reset,
+    /// The peer broke a rule of the protocol.
+    Violation(Violation),
+    /// The request was refused with an HTTP status.
+    Refused(Refusal),
+    /// The request was no upgrade and was answered.
+    Answered,
+    /// A binary message where text becomes JSON.
+    BinaryInJson,
+    /// The room's log was full and the member had not read its oldest part.
+    SlowConsumer,
+    /// No sign of life since the ping.
+    NoPong,
+    /// The memory for unfinished heads and messages is used up.
+    HeldBytes,
+    /// The relay goes down.
+    Drained,
+}
+
+impl Cause {
+    /// The name in logs and counters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Cause::PeerClosed => "peer_closed",
+            Cause::EndOfStream => "end_of_stream",
+            Cause::Reset => "reset",
+            Cause::Violation(violation) => violation.name(),
+            Cause::Refused(refusal) => refusal.name(),
+            Cause::Answered => "answered",
+            Cause::BinaryInJson => "binary_in_json",
+            Cause::SlowConsumer => "slow_consumer",
+            Cause::NoPong => "no_pong",
+            Cause::HeldBytes => "held_bytes",
+            Cause::Drained => "drained",
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What must hold between any two calls: the simulation and the fuzzer ask after each.
+
+use super::conn::{NO_ROOM, Phase};
+use super::encoding::Encoding;
+use super::{Relay, listens};
+
+impl Relay {
+    /// Asserts everything that must hold between two calls. It reads all there is: for tests.
+    pub fn check_invariants(&self) {
+        let mut held_bytes = 0;
+        for index in self.conns.indexes() {
+            self.check_conn(index);
+            held_bytes += self.conns[index].held_bytes();
+        }
+        assert_eq!(held_bytes, self.held_bytes, "memory for what is unfinished");
+        for (key, room) in self.rooms.iter() {
+            assert!(!room.members.is_empty() || room.due, "a room exists while it has a member");
+            assert_eq!(room.due, self.rooms_due.contains(&key));
+            for encoding in Encoding::ALL {
+                self.check_log(key, encoding);
+            }
+        }
+    }
+
+    fn check_conn(&self, index: u32) {
+        let conn = &self.conns[index];
+        let is_member = conn.room != NO_ROOM;
+        assert_eq!(is_member, conn.phase == Phase::Open, "members are open: {conn:?}");
+        assert!(listens(conn.phase) || conn.parser.held_bytes() == 0);
+        if !is_member {
+            assert_eq!((conn.into, conn.behind), (0, false));
+            return;
+        }
+        let room = &self.rooms[conn.room];
+        let log = room.log(conn.encoding);
+        assert_eq!(room.members[conn.slot as usize], index);
+        assert!((log.start()..=log.end()).contains(&conn.sent), "{conn:?}");
+        if conn.into > 0 {
+            let frame = conn.sent - u64::from(conn.into);
+            assert!(frame < conn.sent && conn.sent < log.frame_end(frame));
+        }
+        let owed: usize = conn.owed(Some(log)).map(|part| part.bytes().len()).sum();
+        assert_eq!(owed == 0, conn.is_idle(Some(log)));
+        // Whoever is owed something is waited for by the poller, or stands in a list.
+        let is_listed = conn.due || room.due || conn.blocked;
+        assert!(owed == 0 || is_listed, "forgotten: {conn:?}");
+        assert!(!conn.behind || conn.sent < log.end());
+    }
+
+    fn check_log(&self, key: u32, encoding: Encoding) {
+        let room = &self.rooms[key];
+        let of_class = |index: &&u32| self.conns[**index].encoding == encoding;
+        let members: Vec<u32> = room.members.iter().filter(of_class).copied().collect();
+        assert_eq!(members.len(), room.listeners(encoding) as usize);
+        let behind: Vec<u64> = members
+            .iter()
+            .map(|index| &self.conns[*index])
+            .filter(|conn| conn.behind)
+            .map(|conn| conn.sent)
+            .collect();
+        let log = room.log(encoding);
+        log.check(&behind);
+        assert!(
+            log.held_bytes() <= self.limits.room_log_bytes_max,
+            "{} bytes held of {}",
+            log.held_bytes(),
+            self.limits.room_log_bytes_max
+        );
+    }
+}

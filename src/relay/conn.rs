@@ -1,0 +1,227 @@
+//! A connection: as few bytes as it can be, for most of a relay's memory is idle connections.
+
+use super::encoding::Encoding;
+use super::log::Log;
+use super::owed::Owed;
+use super::private::Private;
+use super::skips::Skips;
+use super::{Cause, ConnId};
+use crate::protocol::Parser;
+use slab::Slab;
+
+/// Where a connection stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Its request's head is arriving.
+    Greeting,
+    /// It is a WebSocket and a member of its room.
+    Open,
+    /// Our close frame is due or out; the peer's is awaited.
+    Closing,
+    /// Its last bytes are due; then its stream is closed, or shut if the peer may still be writing.
+    Parting {
+        /// Whether the peer is waited for after the last byte: a close with unread bytes would
+        /// reset the stream and could destroy what is still on its way.
+        linger: bool,
+    },
+    /// Our side is shut; what still comes is thrown away until the peer ends.
+    Lingering,
+    /// The order to close its stream is given.
+    Ended,
+}
+
+/// No room.
+pub(super) const NO_ROOM: u32 = u32::MAX;
+
+/// One connection. What is rare is boxed.
+#[derive(Debug)]
+pub(super) struct Conn {
+    /// The next byte of its room's log that it is to be written.
+    pub(super) sent: u64,
+    pub(super) parser: Parser,
+    pub(super) rare: Option<Box<Rare>>,
+    generation: u32,
+    /// How far `sent` stands in a frame that was begun; 0 between frames.
+    pub(super) into: u32,
+    pub(super) room: u32,
+    /// Its place in the room's list.
+    pub(super) slot: u32,
+    /// The second since which the next thing is waited for.
+    pub(super) since: u32,
+    pub(super) phase: Phase,
+    pub(super) cause: Cause,
+    pub(super) encoding: Encoding,
+    /// The socket takes nothing at the moment.
+    pub(super) blocked: bool,
+    /// It is counted in the segment of the log that it stands in.
+    pub(super) behind: bool,
+    /// It stands in the list of those to be flushed.
+    pub(super) due: bool,
+    /// It was told not to be read.
+    pub(super) paused: bool,
+    /// A ping is out since `since`.
+    pub(super) pinged: bool,
+    /// It is to be closed as soon as it has heard what it is owed.
+    pub(super) leaving: bool,
+}
+
+// The budget for an idle connection is 100 bytes with the server's share (`ARCHITECTURE.md`).
+const _: () = assert!(size_of::<Conn>() <= 64);
+
+/// What a connection has only at times.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    pub(super) private: Private,
+    pub(super) skips: Skips,
+    /// The beginning of its request's head.
+    pub(super) head: Vec<u8>,
+}
+
+impl Conn {
+    fn new(generation: u32, since: u32) -> Conn {
+        Conn {
+            sent: 0,
+            parser: Parser::default(),
+            rare: None,
+            generation,
+            into: 0,
+            room: NO_ROOM,
+            slot: 0,
+            since,
+            phase: Phase::Greeting,
+            cause: Cause::EndOfStream,
+            encoding: Encoding::Raw,
+            blocked: false,
+            behind: false,
+            due: false,
+            paused: false,
+            pinged: false,
+            leaving: false,
+        }
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(super) fn private(&mut self) -> &mut Private {
+        &mut self.rare().private
+    }
+
+    /// Its own bytes that are due.
+    pub(super) fn private_due(&self) -> &[u8] {
+        self.rare.as_ref().map_or(&[], |rare| rare.private.due())
+    }
+
+    /// Whether nothing at all is owed to it.
+    pub(super) fn is_idle(&self, log: Option<&Log>) -> bool {
+        self.private_due().is_empty() && log.is_none_or(|log| self.sent == log.end())
+    }
+
+    /// Whether what it has not read forbids it to send more.
+    pub(super) fn owes_reading(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.skips.is_full() || rare.private.is_full())
+    }
+
+    /// What it is owed, in the order of writing.
+    pub(super) fn owed<'a>(&'a self, log: Option<&'a Log>) -> Owed<'a> {
+        let skips = self.rare.as_ref().map_or(&[][..], |rare| rare.skips.ranges());
+        Owed::new(self.private_due(), log, self.sent, self.into, skips)
+    }
+
+    /// Memory held for its unfinished head or message.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.parser.held_bytes() + self.rare.as_ref().map_or(0, |rare| rare.head.capacity())
+    }
+
+    /// Steps over a frame of its own; it is at the log's end, or notes the range for later.
+    pub(super) fn skip_own(&mut self, frame: std::ops::Range<u64>) {
+        if self.sent == frame.start {
+            self.sent = frame.end;
+        } else {
+            self.rare().skips.add(frame);
+        }
+    }
+
+    /// Moves to `position`, which is `into` bytes inside of a frame, and past its own frames there.
+    pub(super) fn move_to(&mut self, position: u64, into: u32) {
+        self.sent = position;
+        self.into = into;
+        if let Some(rare) = &mut self.rare
+            && into == 0
+        {
+            self.sent = rare.skips.pass(position);
+        }
+    }
+
+    /// Frees the box of rare things when there are none.
+    pub(super) fn tidy(&mut self) {
+        let unused = |rare: &Box<Rare>| {
+            rare.private.due().is_empty() && rare.skips.is_empty() && rare.head.is_empty()
+        };
+        if self.rare.as_ref().is_some_and(unused) {
+            self.rare = None;
+        }
+    }
+}
+
+/// All connections.
+#[derive(Debug, Default)]
+pub(super) struct Conns {
+    slab: Slab<Conn>,
+    generation: u32,
+}
+
+impl Conns {
+    pub(super) fn add(&mut self, since: u32) -> ConnId {
+        // 0 is left to the server's own tokens.
+        self.generation = self.generation.wrapping_add(1).max(1);
+        let index = self.slab.insert(Conn::new(self.generation, since));
+        ConnId { index: index as u32, generation: self.generation }
+    }
+
+    /// The connection, if this use of its slot has not ended.
+    pub(super) fn current(&mut self, id: ConnId) -> Option<&mut Conn> {
+        let conn = self.slab.get_mut(id.index as usize)?;
+        (conn.generation == id.generation && conn.phase != Phase::Ended).then_some(conn)
+    }
+
+    pub(super) fn id(&self, index: u32) -> ConnId {
+        ConnId { index, generation: self[index].generation }
+    }
+
+    pub(super) fn remove(&mut self, index: u32) {
+        self.slab.remove(index as usize);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// One more than the largest index that can be in use.
+    pub(super) fn reach(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    pub(super) fn is_used(&self, index: usize) -> bool {
+        self.slab.contains(index)
+    }
+
+    pub(super) fn indexes(&self) -> impl Iterator<Item = u32> {
+        self.slab.iter().map(|(index, _)| index as u32)
+    }
+}
+
+impl std::ops::Index<u32> for Conns {
+    type Output = Conn;
+
+    fn index(&self, index: u32) -> &Conn {
+        &self.slab[index as usize]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Conns {
+    fn index_mut(&mut self, index: u32) -> &mut Conn {
+        &mut self.slab[index as usize]
+    }
+}

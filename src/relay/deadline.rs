@@ -1,0 +1,84 @@
+//! Deadlines: a coarse clock hand over the connections.
+//!
+//! There are no timers. Each connection knows the second since which it waits; the hand comes by
+//! once a second and looks. So a deadline is met within two seconds, never early, costs four bytes,
+//! and pings are spread as the connections' seconds are.
+
+use super::budget::HAND_REACH;
+use super::conn::Phase;
+use super::{Cause, Relay, Time};
+use crate::protocol::frame::Opcode;
+use crate::protocol::{CloseCode, Refusal};
+
+/// How long the hand takes once around, in milliseconds.
+const ROUND_MS: u64 = 1000;
+
+/// The clock hand.
+#[derive(Debug, Default)]
+pub(super) struct Hand {
+    /// The connection that comes next.
+    at: usize,
+    next_step: Time,
+}
+
+impl Hand {
+    /// Goes on after a time without connections.
+    pub(super) fn wake(&mut self, now: Time) {
+        self.next_step = self.next_step.max(now);
+    }
+
+    /// When the hand moves next.
+    pub(super) fn next_step(&self) -> Time {
+        self.next_step
+    }
+}
+
+impl Relay {
+    /// Moves the hand by one step, if it is time.
+    pub(super) fn run_deadlines(&mut self) {
+        if self.conns.len() == 0 || self.now < self.hand.next_step {
+            return;
+        }
+        let reach = self.conns.reach();
+        let steps = reach.div_ceil(HAND_REACH).max(1) as u64;
+        let until = (self.hand.at + HAND_REACH).min(reach);
+        for index in self.hand.at..until {
+            if self.conns.is_used(index) {
+                self.look(index as u32);
+            }
+        }
+        self.hand.at = if until == reach { 0 } else { until };
+        self.hand.next_step = self.now.plus_millis(ROUND_MS / steps);
+    }
+
+    /// Settles what a connection has waited for too long.
+    fn look(&mut self, index: u32) {
+        let conn = &self.conns[index];
+        let waited_s = self.now.seconds().saturating_sub(conn.since);
+        // More than, not as many as: both seconds are rounded down.
+        match conn.phase {
+            Phase::Greeting if waited_s > self.limits.handshake_timeout_s => {
+                self.refuse(index, Refusal::Timeout, false);
+            }
+            Phase::Open if waited_s > self.limits.ping_interval_s && conn.pinged => {
+                self.close(index, CloseCode::POLICY, Cause::NoPong);
+            }
+            Phase::Open if waited_s > self.limits.ping_interval_s => {
+                let conn = &mut self.conns[index];
+                conn.pinged = true;
+                conn.since = self.now.seconds();
+                conn.private().push(Opcode::Ping, &[]);
+                self.metrics.pings += 1;
+                self.make_due(index);
+            }
+            Phase::Closing | Phase::Parting { .. } | Phase::Lingering
+                if waited_s > self.limits.close_timeout_s =>
+            {
+                let cause = conn.cause;
+                self.metrics.cut += 1;
+                self.end(index, cause);
+            }
+            _ => {}
+        }
+    }
+}

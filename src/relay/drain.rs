@@ -1,0 +1,78 @@
+//! Going down in order: everyone hears what it is owed, then 1001, at a pace, within a time.
+
+use super::budget::{DRAIN_CLOSES_PER_STEP, DRAIN_STEP_MS};
+use super::conn::Phase;
+use super::{Cause, Relay, Time};
+use crate::protocol::{CloseCode, Refusal};
+
+/// A drain under way.
+#[derive(Debug)]
+pub(super) struct Drain {
+    /// The connections that were there when it began, by index; the last comes first.
+    waiting: Vec<u32>,
+    next_step: Time,
+    end: Time,
+}
+
+impl Drain {
+    /// When there is something to do next.
+    pub(super) fn next_step(&self) -> Time {
+        if self.waiting.is_empty() { self.end } else { self.next_step }
+    }
+}
+
+impl Relay {
+    /// Begins to go down: nobody is accepted from now on; the rest is done by the turns that follow.
+    pub fn drain(&mut self, now: Time) {
+        self.now = now;
+        let end = now.plus_millis(u64::from(self.limits.drain_timeout_s) * 1000);
+        let waiting = self.conns.indexes().collect();
+        self.drain.get_or_insert(Drain { waiting, next_step: now, end });
+    }
+
+    /// Whether the relay was told to go down and nobody is left.
+    pub fn is_drained(&self) -> bool {
+        self.drain.is_some() && self.conns.len() == 0
+    }
+
+    /// Says goodbye to as many as the pace allows; at the end, cuts who is still there.
+    pub(super) fn run_drain(&mut self) {
+        let Some(mut drain) = self.drain.take() else { return };
+        if self.now >= drain.end {
+            for index in self.conns.indexes().collect::<Vec<_>>() {
+                if self.conns[index].phase != Phase::Ended {
+                    self.metrics.cut += 1;
+                    self.end(index, Cause::Drained);
+                }
+            }
+            drain.waiting.clear();
+        } else if self.now >= drain.next_step {
+            drain.next_step = self.now.plus_millis(DRAIN_STEP_MS);
+            let left = drain.waiting.len().saturating_sub(DRAIN_CLOSES_PER_STEP);
+            for index in drain.waiting.split_off(left) {
+                // Nobody is accepted any more, so no slot has found another use.
+                if self.conns.is_used(index as usize) {
+                    self.say_goodbye(index);
+                }
+            }
+        }
+        self.drain = Some(drain);
+    }
+
+    fn say_goodbye(&mut self, index: u32) {
+        let conn = &mut self.conns[index];
+        match conn.phase {
+            Phase::Greeting => self.refuse(index, Refusal::Draining, false),
+            Phase::Open => {
+                conn.leaving = true;
+                self.make_due(index); // it is closed when it has caught up, perhaps at once
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes a connection that has heard all that it was owed.
+    pub(super) fn farewell(&mut self, index: u32) {
+        self.close(index, CloseCode::GOING_AWAY, Cause::Drained);
+    }
+}

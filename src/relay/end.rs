@@ -1,0 +1,153 @@
+//! How connections end: failed, closed in order by either side, parted, cut.
+
+use super::conn::{NO_ROOM, Phase};
+use super::{Cause, ConnId, Relay};
+use crate::protocol::CloseCode;
+use crate::protocol::frame::Opcode;
+
+impl Relay {
+    /// The stream is broken ([`Cause::Reset`]) or the peer wrote its last byte
+    /// ([`Cause::EndOfStream`]).
+    pub fn closed(&mut self, id: ConnId, cause: Cause) {
+        let Some(conn) = self.conns.current(id) else { return };
+        let index = id.index;
+        match (cause, conn.phase) {
+            (Cause::EndOfStream, Phase::Open) => self.part(index, cause, false),
+            (Cause::EndOfStream, Phase::Parting { .. }) => {
+                conn.phase = Phase::Parting { linger: false };
+            }
+            (_, Phase::Greeting | Phase::Open) => self.end(index, cause),
+            // It was ending already: what began that is the cause.
+            (_, _) => {
+                let cause = conn.cause;
+                self.end(index, cause);
+            }
+        }
+    }
+
+    /// The peer broke a rule: it is told so, and nothing that it still says is heard.
+    pub(super) fn fail(&mut self, index: u32, code: CloseCode, cause: Cause) {
+        self.leave_room(index);
+        let cause = match self.conns[index].phase {
+            Phase::Closing => self.conns[index].cause, // our close frame is on its way already
+            _ => {
+                self.push_close(index, Some(code), cause);
+                cause
+            }
+        };
+        self.part(index, cause, true);
+    }
+
+    /// Closes a connection in order: the close frame is due, and the peer's answer awaited.
+    pub(super) fn close(&mut self, index: u32, code: CloseCode, cause: Cause) {
+        self.leave_room(index);
+        self.push_close(index, Some(code), cause);
+        let conn = &mut self.conns[index];
+        conn.phase = Phase::Closing;
+        conn.cause = cause;
+        conn.since = self.now.seconds();
+        self.make_due(index);
+    }
+
+    /// The peer's close frame: it is answered with its own code (RFC 6455, section 5.5.1), unless
+    /// ours went first; then our side ends the stream.
+    pub(super) fn peer_closes(&mut self, index: u32, code: Option<CloseCode>) {
+        self.leave_room(index);
+        let cause = match self.conns[index].phase {
+            Phase::Closing => self.conns[index].cause,
+            _ => {
+                self.push_close(index, code, Cause::PeerClosed);
+                Cause::PeerClosed
+            }
+        };
+        self.part(index, cause, false);
+    }
+
+    /// Nothing is expected any more: the last bytes go out, then the stream is closed or shut.
+    pub(super) fn part(&mut self, index: u32, cause: Cause, linger: bool) {
+        self.leave_room(index);
+        let conn = &mut self.conns[index];
+        conn.phase = Phase::Parting { linger };
+        conn.cause = cause;
+        conn.since = self.now.seconds();
+        self.drop_held(index);
+        self.make_due(index);
+    }
+
+    /// Ends a connection now, whatever is due to it.
+    pub(super) fn end(&mut self, index: u32, cause: Cause) {
+        self.leave_room(index);
+        self.drop_held(index);
+        let conn = &mut self.conns[index];
+        conn.phase = Phase::Ended;
+        conn.cause = cause;
+        conn.rare = None;
+        self.metrics.count_end(cause);
+        self.to_close.push(index);
+    }
+
+    /// What follows when the last byte of a parting connection is out.
+    pub(super) fn parted(&mut self, index: u32, linger: bool) {
+        if linger {
+            self.conns[index].phase = Phase::Lingering;
+            self.to_shut.push(index);
+        } else {
+            let cause = self.conns[index].cause;
+            self.end(index, cause);
+        }
+    }
+
+    /// Takes the connection out of its room; the frame that was begun stays whole.
+    fn leave_room(&mut self, index: u32) {
+        let key = self.conns[index].room;
+        if key == NO_ROOM {
+            return;
+        }
+        self.keep_frame_begun(index);
+        let conn = &mut self.conns[index];
+        let room = &mut self.rooms[key];
+        if std::mem::take(&mut conn.behind) {
+            room.log_mut(conn.encoding).leave(conn.sent, &mut self.pool);
+        }
+        conn.room = NO_ROOM;
+        if let Some(rare) = &mut conn.rare {
+            rare.skips.clear();
+        }
+        let moved = room.leave(conn.slot, conn.encoding);
+        for (member, slot) in moved.into_iter().flatten() {
+            self.conns[member].slot = slot;
+        }
+        self.rooms.close_if_empty(key);
+    }
+
+    fn push_close(&mut self, index: u32, code: Option<CloseCode>, cause: Cause) {
+        let mut body = Vec::new();
+        if let Some(code) = code {
+            body.extend_from_slice(&code.number().to_be_bytes());
+        }
+        body.extend_from_slice(close_reason(cause).as_bytes());
+        self.conns[index].private().push(Opcode::Close, &body);
+    }
+
+    fn drop_held(&mut self, index: u32) {
+        let conn = &mut self.conns[index];
+        self.held_bytes -= conn.held_bytes();
+        conn.parser = Default::default();
+        if let Some(rare) = &mut conn.rare {
+            rare.head = Vec::new();
+        }
+    }
+}
+
+/// The reason in a close frame of ours; an answer to the peer's needs none.
+fn close_reason(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Violation(violation) => violation.reason(),
+        Cause::BinaryInJson => "only text is relayed here",
+        Cause::SlowConsumer => "slow consumer",
+        Cause::NoPong => "no pong",
+        Cause::HeldBytes => "too many unfinished messages",
+        Cause::Drained => "going down",
+        _ => "",
+    }
+}

@@ -1,0 +1,104 @@
+//! From a request's head to a member of a room, or to an HTTP answer.
+
+use super::conn::Phase;
+use super::{Cause, Relay};
+use crate::protocol::head::{self, HEAD_BYTES_MAX, Head};
+use crate::protocol::upgrade::{self, Accept, Request};
+use crate::protocol::{Refusal, response};
+
+/// Paths below this are the relay's own.
+const RESERVED: &[u8] = b"_/";
+
+/// What a browser shows at a room's path.
+const PAGE: &[u8] = include_bytes!("../../web/room.html");
+
+impl Relay {
+    /// Takes bytes of a request's head; gives how many of them belonged to it.
+    pub(super) fn greet(&mut self, index: u32, bytes: &[u8]) -> usize {
+        let held = self.conns[index].rare.as_mut().map(|rare| std::mem::take(&mut rare.head));
+        let Some(mut text) = held.filter(|head| !head.is_empty()) else {
+            return match head::end(bytes, 0) {
+                Some(end) => self.judge(index, &bytes[..end], end),
+                None => self.hold_head(index, bytes.to_vec()),
+            };
+        };
+        let had = text.len();
+        text.extend_from_slice(bytes);
+        match head::end(&text, had) {
+            Some(end) => self.judge(index, &text[..end], end - had),
+            None => self.hold_head(index, text),
+        }
+    }
+
+    /// Keeps an unfinished head, if it can still become one. All bytes were used.
+    fn hold_head(&mut self, index: u32, text: Vec<u8>) -> usize {
+        if text.len() > HEAD_BYTES_MAX {
+            self.refuse(index, Refusal::HeadTooLong, false);
+        } else if let Err(refusal) = head::may_become(&text) {
+            self.refuse(index, refusal, false);
+        } else {
+            self.conns[index].rare().head = text;
+        }
+        usize::MAX
+    }
+
+    /// Judges a whole head; gives `used`, how many of the bytes at hand belonged to it.
+    fn judge(&mut self, index: u32, text: &[u8], used: usize) -> usize {
+        if text.len() > HEAD_BYTES_MAX {
+            self.refuse(index, Refusal::HeadTooLong, false);
+            return used;
+        }
+        let head = head::parse(text);
+        let head_only = head.as_ref().is_ok_and(|head: &Head<'_>| head.method == "HEAD");
+        match head.and_then(|head| upgrade::judge(&head)) {
+            Ok(Request::Upgrade { path, accept }) => self.upgrade(index, &path, &accept),
+            Ok(Request::Plain { path, wants_page, head_only }) => {
+                if path.starts_with(RESERVED) {
+                    self.refuse(index, Refusal::NotFound, head_only);
+                } else if wants_page {
+                    self.conns[index]
+                        .private()
+                        .write_with(|to| response::page(PAGE, head_only, to));
+                    self.part(index, Cause::Answered, true);
+                } else {
+                    self.refuse(index, Refusal::UpgradeRequired, head_only);
+                }
+            }
+            Err(refusal) => self.refuse(index, refusal, head_only),
+        }
+        used
+    }
+
+    fn upgrade(&mut self, index: u32, path: &[u8], accept: &Accept) {
+        if path.starts_with(RESERVED) {
+            return self.refuse(index, Refusal::NotFound, false);
+        }
+        if self.drain.is_some() {
+            return self.refuse(index, Refusal::Draining, false);
+        }
+        let Some(key) = self.rooms.open(path, self.limits.rooms_max) else {
+            return self.refuse(index, Refusal::RoomsFull, false);
+        };
+        let encoding = self.limits.encoding;
+        let room = &mut self.rooms[key];
+        let conn = &mut self.conns[index];
+        conn.room = key;
+        conn.encoding = encoding;
+        conn.slot = room.join(index, encoding);
+        conn.sent = room.log(encoding).end();
+        conn.phase = Phase::Open;
+        // The first ping comes early by up to an interval, so that a herd that arrived together is
+        // not pinged together ever after.
+        conn.since = self.now.seconds().saturating_sub(index % self.limits.ping_interval_s);
+        conn.private().write_with(|to| response::switching_protocols(accept, to));
+        self.metrics.upgraded += 1;
+        self.make_due(index);
+    }
+
+    /// Answers with the refusal's status.
+    pub(super) fn refuse(&mut self, index: u32, refusal: Refusal, head_only: bool) {
+        let private = self.conns[index].private();
+        private.write_with(|to| response::refusal(refusal, head_only, to));
+        self.part(index, Cause::Refused(refusal), true);
+    }
+}

@@ -1,0 +1,205 @@
+//! The relay: connections, rooms, logs, limits, deadlines. It does no I/O.
+//!
+//! Bytes and the time go in; bytes, deadlines and orders come out. So the same code runs under the
+//! server, under the simulation with its pretend network, and under the fuzzer.
+//!
+//! # The law
+//!
+//! > Between two calls of [`Relay::turn`] the server may call [`Relay::accepted`],
+//! > [`Relay::receive`], [`Relay::writable`] and [`Relay::closed`] in any order. It writes only what
+//! > [`Relay::gather`] gives, only on the order to flush, and reports every write with
+//! > [`Relay::sent`]. After a turn it carries out every [`Relay::order`] until there is none. The
+//! > relay never asks for the time.
+//!
+//! One exception saves each handshake a trip through the poller: straight after `accepted` and the
+//! first `receive`, the server may gather and send once without an order.
+//!
+//! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`),
+//! commands (`configure`, `drain`, `turn`), what to do (`order`, `gather` with `sent`,
+//! `next_deadline`), and getters.
+
+pub mod budget;
+mod cause;
+mod check;
+mod conn;
+mod deadline;
+mod drain;
+mod encoding;
+mod end;
+mod flush;
+mod greet;
+mod id;
+mod limits;
+mod log;
+mod metrics;
+mod order;
+mod overflow;
+mod owed;
+mod pool;
+mod private;
+mod publish;
+mod receive;
+mod room;
+mod skips;
+mod time;
+
+pub use cause::Cause;
+pub use encoding::Encoding;
+pub use id::ConnId;
+pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
+pub use metrics::Metrics;
+pub use order::{Appetite, Order, Slices};
+pub use time::Time;
+
+use crate::protocol::Refusal;
+use conn::{Conns, Phase};
+use deadline::Hand;
+use drain::Drain;
+use pool::Pool;
+use room::Rooms;
+use std::collections::VecDeque;
+
+/// The relay.
+#[derive(Debug, Default)]
+pub struct Relay {
+    limits: Limits,
+    conns: Conns,
+    rooms: Rooms,
+    pool: Pool,
+    metrics: Metrics,
+    now: Time,
+    hand: Hand,
+    drain: Option<Drain>,
+    /// Connections with something due that no pass over a room will find.
+    due: VecDeque<u32>,
+    /// The same for the next turn: those that had their share of this one.
+    due_next: Vec<u32>,
+    /// Rooms with something to say, in the order of their turns.
+    rooms_due: VecDeque<u32>,
+    /// Writes left for the room in front, and for the whole turn.
+    room_writes_left: usize,
+    writes_left: usize,
+    /// Streams to be shut, and streams to be closed.
+    to_shut: Vec<u32>,
+    to_close: Vec<u32>,
+    /// Connections that were told not to be read.
+    paused: Vec<ConnId>,
+    /// Those of them that this turn has still to look at.
+    paused_left: usize,
+    /// How much the last `gather` gave.
+    offered: usize,
+    /// Memory held for unfinished heads and messages.
+    held_bytes: usize,
+    /// A message in another encoding.
+    scratch: Vec<u8>,
+}
+
+impl Relay {
+    /// A relay without connections.
+    pub fn new(limits: Limits) -> Relay {
+        Relay { limits, ..Relay::default() }
+    }
+
+    /// Takes other limits from now on; members keep the encoding that they joined with.
+    pub fn configure(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
+    /// A stream was accepted: gives the connection's id, or why it is refused. A refused stream is
+    /// answered with that status and closed by the server.
+    pub fn accepted(&mut self, now: Time) -> Result<ConnId, Refusal> {
+        self.now = now;
+        let refusal = if self.drain.is_some() {
+            Refusal::Draining
+        } else if self.conns.len() >= self.limits.connections_max {
+            Refusal::ConnectionsFull
+        } else {
+            self.metrics.accepted += 1;
+            self.hand.wake(now);
+            return Ok(self.conns.add(now.seconds()));
+        };
+        self.metrics.count_end(Cause::Refused(refusal));
+        Err(refusal)
+    }
+
+    /// The stream takes bytes again.
+    pub fn writable(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.current(id)
+            && conn.blocked
+        {
+            conn.blocked = false;
+            self.make_due(id.index);
+        }
+    }
+
+    /// Begins a turn's second half: deadlines are settled, and what was said becomes due.
+    pub fn turn(&mut self, now: Time) {
+        self.now = now;
+        self.writes_left = budget::WRITES_PER_TURN;
+        self.room_writes_left = budget::WRITES_PER_ROOM;
+        self.paused_left = self.paused.len();
+        self.due.extend(self.due_next.drain(..));
+        self.run_drain();
+        self.run_deadlines();
+    }
+
+    /// When the next turn is needed at the latest; `None`: not before something happens.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let is_busy =
+            !self.due.is_empty() || !self.due_next.is_empty() || !self.rooms_due.is_empty();
+        if is_busy {
+            return Some(self.now);
+        }
+        let hand = (self.conns.len() > 0).then(|| self.hand.next_step());
+        let drain = self.drain.as_ref().map(Drain::next_step).filter(|_| self.conns.len() > 0);
+        [hand, drain].into_iter().flatten().min()
+    }
+
+    /// What was counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Connections, whatever their state.
+    pub fn connections(&self) -> usize {
+        self.conns.len()
+    }
+
+    /// Rooms with a member.
+    pub fn rooms(&self) -> usize {
+        self.rooms.len()
+    }
+
+    /// The memory that all rooms' logs hold, in bytes.
+    pub fn log_bytes(&self) -> usize {
+        let of_room = |room: &room::Room| -> usize {
+            Encoding::ALL.iter().map(|encoding| room.log(*encoding).held_bytes()).sum()
+        };
+        self.rooms.iter().map(|(_, room)| of_room(room)).sum()
+    }
+
+    /// The name of the room that a connection is in.
+    pub fn room_name(&mut self, id: ConnId) -> Option<&[u8]> {
+        let room = self.conns.current(id)?.room;
+        self.rooms.get(room).map(room::Room::name)
+    }
+
+    /// Sees to it that the connection is flushed.
+    fn make_due(&mut self, index: u32) {
+        let conn = &mut self.conns[index];
+        if !conn.due && !conn.blocked {
+            conn.due = true;
+            self.due.push_back(index);
+        }
+    }
+}
+
+/// The two states in which what a peer says has a meaning.
+fn listens(phase: Phase) -> bool {
+    matches!(phase, Phase::Open | Phase::Closing)
+}

@@ -1,0 +1,52 @@
+//! What the relay wants done, and what it wants written.
+
+use super::budget::SLICES_MAX;
+use super::{Cause, ConnId};
+
+/// An order to the server; it is carried out before the next is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Write what `gather` gives, once, and report it with `sent`.
+    Flush(ConnId),
+    /// End our side of the stream; the peer may still be writing.
+    Shutdown(ConnId),
+    /// Close the stream; the id is not valid any more.
+    Close(ConnId, Cause),
+    /// Read this connection again.
+    Resume(ConnId),
+}
+
+/// What the relay says to bytes that it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appetite {
+    /// Go on reading.
+    More,
+    /// Read no more until the order to resume.
+    Pause,
+    /// The connection is not there any more, or what it says has no meaning any more: what is read
+    /// can be thrown away.
+    Gone,
+}
+
+/// What is to be written to a connection, in order.
+#[derive(Debug, Default)]
+pub struct Slices<'a> {
+    slices: [&'a [u8]; SLICES_MAX],
+    len: usize,
+}
+
+impl<'a> Slices<'a> {
+    pub(super) fn push(&mut self, slice: &'a [u8]) {
+        self.slices[self.len] = slice;
+        self.len += 1;
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.len == SLICES_MAX
+    }
+
+    /// The slices; none when nothing is due.
+    pub fn as_slice(&self) -> &[&'a [u8]] {
+        &self.slices[..self.len]
+    }
+}

@@ -1,0 +1,76 @@
+//! A room's log is full: whoever has not read its oldest segment is settled by the policy.
+
+use super::encoding::Encoding;
+use super::{Cause, Relay, SlowConsumer};
+use crate::protocol::{CloseCode, frame};
+
+impl Relay {
+    /// Makes space for a message in the room's log, at the cost of those who are far behind.
+    pub(super) fn make_space(&mut self, key: u32, encoding: Encoding, payload_bytes: usize) {
+        let frame_bytes = frame::encoded_bytes(payload_bytes);
+        let segment_bytes_max = self.limits.segment_bytes_max();
+        loop {
+            let log = self.rooms[key].log(encoding);
+            let growth = log.growth_for(frame_bytes, segment_bytes_max);
+            if growth == 0 || log.held_bytes() + growth <= self.limits.room_log_bytes_max {
+                return;
+            }
+            let Some(start) = log.oldest_end() else { return };
+            self.settle_before(key, encoding, start);
+            // Those behind were the only ones who kept it; if the last of them left, it is gone.
+            let log = self.rooms[key].log_mut(encoding);
+            if log.start() < start {
+                log.give_up_oldest(&mut self.pool);
+            }
+        }
+    }
+
+    /// Settles every member that stands before `start`.
+    fn settle_before(&mut self, key: u32, encoding: Encoding, start: u64) {
+        let is_slow = |index: &u32| {
+            let conn = &self.conns[*index];
+            conn.encoding == encoding && conn.sent < start
+        };
+        let slow: Vec<u32> = self.rooms[key].members.iter().copied().filter(is_slow).collect();
+        for index in slow {
+            match self.limits.slow_consumer {
+                SlowConsumer::Close => {
+                    self.close(index, CloseCode::TRY_AGAIN_LATER, Cause::SlowConsumer);
+                }
+                SlowConsumer::Skip => self.skip(index, start),
+            }
+        }
+    }
+
+    /// Moves a member to `start`; what it misses is counted.
+    fn skip(&mut self, index: u32, start: u64) {
+        self.keep_frame_begun(index);
+        let conn = &mut self.conns[index];
+        let log = self.rooms[conn.room].log_mut(conn.encoding);
+        let from = conn.sent;
+        let mut missed = log.frames_in(from..start);
+        for own in conn.rare.iter().flat_map(|rare| rare.skips.ranges()) {
+            missed -= log.frames_in(own.start..own.end.min(start).max(own.start));
+        }
+        self.metrics.skipped += missed;
+        conn.move_to(start, 0);
+        self.note_progress(index, from);
+    }
+
+    /// Copies the rest of a frame that was begun to the member's private bytes, so that the log is
+    /// not needed for it any more; the member then stands behind that frame.
+    pub(super) fn keep_frame_begun(&mut self, index: u32) {
+        let conn = &mut self.conns[index];
+        if conn.into == 0 {
+            return;
+        }
+        let log = self.rooms[conn.room].log(conn.encoding);
+        let from = conn.sent;
+        let end = log.frame_end(from - u64::from(conn.into));
+        let rest = log.together(from..end);
+        conn.rare.get_or_insert_default().private.push_front(rest);
+        conn.sent = end;
+        conn.into = 0;
+        self.note_progress(index, from);
+    }
+}

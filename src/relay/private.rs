@@ -1,0 +1,92 @@
+//! A connection's own bytes: what is said to it alone.
+
+use super::budget::PRIVATE_BYTES_MAX;
+use crate::protocol::frame::{self, Opcode};
+
+/// Bytes for one connection: handshake answers, pongs, direct answers, the close frame.
+#[derive(Debug, Default)]
+pub(super) struct Private {
+    bytes: Vec<u8>,
+    written: usize,
+    /// Where the last frame begins, if it is a pong.
+    last_pong: Option<usize>,
+}
+
+impl Private {
+    /// What is still to be written.
+    pub(super) fn due(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// Whether so much waits that the connection should be read no more.
+    pub(super) fn is_full(&self) -> bool {
+        self.due().len() >= PRIVATE_BYTES_MAX
+    }
+
+    /// Says that `bytes` of what was due went out.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.written += bytes;
+        debug_assert!(self.written <= self.bytes.len());
+        if self.written == self.bytes.len() {
+            *self = Private::default();
+        }
+    }
+
+    /// Appends through `write`, which must only append.
+    pub(super) fn write_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        self.last_pong = None;
+        write(&mut self.bytes);
+    }
+
+    /// Appends a frame.
+    pub(super) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
+        self.write_with(|bytes| frame::write(opcode, payload, bytes));
+    }
+
+    /// Appends a pong. When too much waits, the newest pong stands for those before it, as RFC 6455
+    /// allows (section 5.5.3): a flood of pings costs no memory.
+    pub(super) fn push_pong(&mut self, payload: &[u8]) {
+        if self.is_full()
+            && let Some(last) = self.last_pong
+            && last >= self.written
+        {
+            self.bytes.truncate(last);
+        }
+        let start = self.bytes.len();
+        self.push(Opcode::Pong, payload);
+        self.last_pong = Some(start);
+    }
+
+    /// Puts the rest of a frame before everything else; nothing here was begun yet.
+    pub(super) fn push_front(&mut self, rest: &[u8]) {
+        debug_assert_eq!(self.written, 0, "a frame begun in the log goes before private bytes");
+        self.bytes.splice(0..0, rest.iter().copied());
+        self.last_pong = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_pings_is_bounded() {
+        let mut private = Private::default();
+        for number in 0..100_000u32 {
+            private.push_pong(&number.to_be_bytes());
+        }
+        assert!(private.due().len() < PRIVATE_BYTES_MAX + 10, "{}", private.due().len());
+        assert!(private.due().ends_with(&99_999u32.to_be_bytes()), "the newest is answered");
+        assert_eq!(&private.due()[..6], [0x8a, 4, 0, 0, 0, 0], "the first ones as well");
+    }
+
+    #[test]
+    fn a_pong_that_was_begun_stays() {
+        let mut private = Private::default();
+        private.push(Opcode::Text, &[b'x'; PRIVATE_BYTES_MAX]);
+        private.push_pong(b"a");
+        private.advance(private.due().len() - 1);
+        private.push_pong(b"b");
+        assert_eq!(private.due(), b"a\x8a\x01b");
+    }
+}

@@ -1,0 +1,42 @@
+//! A message for a room: one append for each encoding in use, whatever the number of members.
+
+use super::Relay;
+use super::encoding::Encoding;
+use crate::protocol::Kind;
+
+impl Relay {
+    /// Appends a member's message to its room.
+    pub(super) fn publish(&mut self, index: u32, kind: Kind, payload: &[u8]) {
+        self.metrics.messages += 1;
+        self.metrics.message_bytes += payload.len() as u64;
+        let (key, from) = (self.conns[index].room, self.conns[index].encoding);
+        for encoding in Encoding::ALL {
+            let excluded = encoding == from && !self.limits.echo;
+            let hearers = self.rooms[key].listeners(encoding) - u32::from(excluded);
+            if hearers == 0 {
+                continue; // nobody to hear it: nothing is stored
+            }
+            self.metrics.deliveries += u64::from(hearers);
+            self.make_room_due(key); // first: a room that is due outlives its last member
+            let mut scratch = std::mem::take(&mut self.scratch);
+            let payload = encoding.encode(kind, payload, &mut scratch);
+            self.make_space(key, encoding, payload.len());
+            let segment_bytes_max = self.limits.segment_bytes_max();
+            let log = self.rooms[key].log_mut(encoding);
+            let frame = log.append(kind.opcode(), payload, segment_bytes_max, &mut self.pool);
+            self.scratch = scratch;
+            // The policy may just have taken the sender out of the room.
+            if excluded && self.conns[index].room == key {
+                self.conns[index].skip_own(frame);
+            }
+        }
+    }
+
+    fn make_room_due(&mut self, key: u32) {
+        let room = &mut self.rooms[key];
+        if !room.due {
+            room.due = true;
+            self.rooms_due.push_back(key);
+        }
+    }
+}

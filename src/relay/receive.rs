@@ -1,0 +1,123 @@
+//! Bytes from a peer, and what each thing that it says sets in motion.
+
+use super::conn::Phase;
+use super::{Appetite, Cause, ConnId, Relay, Time, listens};
+use crate::protocol::frame::Opcode;
+use crate::protocol::{CloseCode, Event, Kind};
+
+impl Relay {
+    /// Bytes came from the peer, at most [`super::Limits::read_bytes_max`] of them. They are used up
+    /// and unmasked in place.
+    pub fn receive(&mut self, id: ConnId, bytes: &mut [u8], now: Time) -> Appetite {
+        self.now = now;
+        let Some(conn) = self.conns.current(id) else { return Appetite::Gone };
+        // Counted out while it changes, and in again at the end.
+        let held_before = conn.held_bytes();
+        self.held_bytes -= held_before;
+        if conn.phase == Phase::Open {
+            conn.since = now.seconds();
+            conn.pinged = false;
+        }
+        let used = match conn.phase {
+            Phase::Greeting => self.greet(id.index, bytes).min(bytes.len()),
+            _ => 0,
+        };
+        self.hear(id.index, &mut bytes[used..]);
+        self.count_held(id.index, held_before);
+        self.appetite(id)
+    }
+
+    /// Parses frames for as long as they have a meaning.
+    fn hear(&mut self, index: u32, bytes: &mut [u8]) {
+        if !listens(self.conns[index].phase) {
+            return;
+        }
+        // Taken out while its events are at work: they borrow from it.
+        let mut parser = std::mem::take(&mut self.conns[index].parser);
+        let mut at = 0;
+        let violation = loop {
+            match parser.next(bytes, &mut at, self.limits.message_bytes_max) {
+                Ok(Some(event)) => self.heard(index, event),
+                Ok(None) => break None,
+                Err(violation) => break Some(violation),
+            }
+            if !listens(self.conns[index].phase) {
+                break None;
+            }
+        };
+        let conn = &mut self.conns[index];
+        match violation {
+            Some(violation) => {
+                self.fail(index, violation.close_code(), Cause::Violation(violation));
+            }
+            None if listens(conn.phase) => conn.parser = parser,
+            None => {}
+        }
+    }
+
+    fn heard(&mut self, index: u32, event: Event<'_>) {
+        match event {
+            Event::Close(code) => self.peer_closes(index, code),
+            _ if self.conns[index].phase == Phase::Closing => {}
+            Event::Message(kind, payload) => self.say(index, kind, payload),
+            Event::Ping(payload) => {
+                self.conns[index].private().push_pong(payload);
+                self.make_due(index);
+            }
+            Event::Pong => {}
+        }
+    }
+
+    /// A message: it is a heartbeat, or for the room.
+    fn say(&mut self, index: u32, kind: Kind, payload: &[u8]) {
+        if kind == Kind::Text
+            && let Some(heartbeat) = &self.limits.heartbeat
+            && heartbeat.word.as_bytes() == payload
+        {
+            self.metrics.heartbeats += 1;
+            let private = self.conns[index].private();
+            // Its only meaning is life, and a full box of answers says that already.
+            if !private.is_full() {
+                private.push(Opcode::Text, heartbeat.answer.as_bytes());
+            }
+            return self.make_due(index);
+        }
+        if kind == Kind::Binary && self.conns[index].encoding == super::Encoding::Json {
+            return self.fail(index, CloseCode::UNSUPPORTED, Cause::BinaryInJson);
+        }
+        self.publish(index, kind, payload);
+    }
+
+    /// Keeps count of the memory for what is unfinished; who takes the last of it is closed.
+    fn count_held(&mut self, index: u32, held_before: usize) {
+        let held_now = self.conns[index].held_bytes();
+        self.held_bytes += held_now;
+        if self.held_bytes > self.limits.held_bytes_max && held_now > held_before {
+            match self.conns[index].phase {
+                Phase::Open => self.fail(index, CloseCode::TRY_AGAIN_LATER, Cause::HeldBytes),
+                _ => self.end(index, Cause::HeldBytes),
+            }
+        }
+    }
+
+    fn appetite(&mut self, id: ConnId) -> Appetite {
+        let conn = &self.conns[id.index];
+        if !listens(conn.phase) && conn.phase != Phase::Greeting {
+            return Appetite::Gone;
+        }
+        if self.may_be_read(id.index) {
+            return Appetite::More;
+        }
+        self.conns[id.index].paused = true;
+        self.paused.push(id);
+        Appetite::Pause
+    }
+
+    /// Who does not read what it is owed may not send more, and a room that has much to say is
+    /// flushed before it is told more.
+    pub(super) fn may_be_read(&self, index: u32) -> bool {
+        let conn = &self.conns[index];
+        let fresh_bytes = self.rooms.get(conn.room).map_or(0, |room| room.fresh_bytes());
+        !conn.owes_reading() && fresh_bytes < self.limits.fresh_bytes_max()
+    }
+}
