@@ -1,11 +1,15 @@
 //! fanfare: a WebSocket broadcast relay.
 //!
-//! Three layers, and imports run downwards only:
+//! Layers, and imports run downwards only:
 //!
 //! - [`protocol`] knows bytes: HTTP heads, the upgrade, frames, masks, text.
 //! - [`relay`] knows connections, rooms and their logs, limits and deadlines. It does no I/O.
+//! - [`config`] knows flags; it fills the relay's limits.
+//! - [`server`] knows sockets, signals and the clock. It knows no policy.
 //!
 //! `ARCHITECTURE.md` shows one message's way through them.
 
+pub mod config;
 pub mod protocol;
 pub mod relay;
+pub mod server;

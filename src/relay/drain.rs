@@ -12,6 +12,8 @@ pub(super) struct Drain {
     waiting: Vec<u32>,
     next_step: Time,
     end: Time,
+    /// How many connections had been cut before.
+    cut_before: u64,
 }
 
 impl Drain {
@@ -27,12 +29,20 @@ impl Relay {
         self.now = now;
         let end = now.plus_millis(u64::from(self.limits.drain_timeout_s) * 1000);
         let waiting = self.conns.indexes().collect();
-        self.drain.get_or_insert(Drain { waiting, next_step: now, end });
+        let cut_before = self.metrics.cut;
+        self.drain.get_or_insert(Drain { waiting, next_step: now, end, cut_before });
     }
 
-    /// Whether the relay was told to go down and nobody is left.
-    pub fn is_drained(&self) -> bool {
-        self.drain.is_some() && self.conns.len() == 0
+    /// Whether the relay was told to go down.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    /// When a drain is over: how many connections were cut by it, with bytes still due or without
+    /// the peer's answer.
+    pub fn drained(&self) -> Option<u64> {
+        let drain = self.drain.as_ref().filter(|_| self.conns.len() == 0)?;
+        Some(self.metrics.cut - drain.cut_before)
     }
 
     /// Says goodbye to as many as the pace allows; at the end, cuts who is still there.

@@ -1,0 +1,182 @@
+//! The flags, each also an environment variable; `--help` is made from this table.
+
+use super::Listen;
+use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
+use clap::{Parser, ValueEnum};
+
+/// Memory for unfinished heads and messages of all connections together, unless four of the
+/// largest messages need more.
+const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A WebSocket broadcast relay: what a client sends reaches everyone else in its room.
+///
+/// Rooms are paths: ws://127.0.0.1:2046/ is one room, ws://127.0.0.1:2046/news another. Messages
+/// keep their kind and their order, and do not come back to their sender.
+#[derive(Debug, Clone, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Flags {
+    /// Where to listen: ADDR:PORT or unix:PATH; may be given several times
+    #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
+    #[arg(default_value = "127.0.0.1:2046")]
+    pub listen: Vec<Listen>,
+
+    /// Let senders hear their own messages too
+    #[arg(long, env = "FANFARE_ECHO")]
+    pub echo: bool,
+
+    /// Relay each text as a JSON string, spelled as PHP's json_encode does; no binary messages
+    #[arg(long, env = "FANFARE_JSON")]
+    pub json: bool,
+
+    /// The longest message; a longer one closes its sender's connection with code 1009
+    #[arg(long, env = "FANFARE_MAX_MESSAGE", value_name = "BYTES", default_value_t = 65_536)]
+    pub max_message: usize,
+
+    /// Memory for what a room's members have not read yet; at least four of the largest messages
+    #[arg(long, env = "FANFARE_ROOM_LOG", value_name = "BYTES", default_value_t = 4_194_304)]
+    pub room_log: usize,
+
+    /// What becomes of a member that has not read when the room's log is full: close it with code
+    /// 1013, or skip the oldest messages it has not read
+    #[arg(long, env = "FANFARE_SLOW_CONSUMER", value_name = "POLICY", default_value = "close")]
+    pub slow_consumer: SlowPolicy,
+
+    /// The most connections at a time [default: what the limit on open files allows]
+    #[arg(long, env = "FANFARE_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
+
+    /// The most rooms at a time
+    #[arg(long, env = "FANFARE_MAX_ROOMS", value_name = "N", default_value_t = 10_000)]
+    pub max_rooms: usize,
+
+    /// Silence before a client is pinged; after as much again without answer it is closed
+    #[arg(long, env = "FANFARE_PING_INTERVAL", value_name = "SECONDS", default_value_t = 25)]
+    pub ping_interval: u32,
+
+    /// The time a client has to send its request
+    #[arg(long, env = "FANFARE_HANDSHAKE_TIMEOUT", value_name = "SECONDS", default_value_t = 10)]
+    pub handshake_timeout: u32,
+
+    /// The time a closing connection has for its last bytes and the client's answer
+    #[arg(long, env = "FANFARE_CLOSE_TIMEOUT", value_name = "SECONDS", default_value_t = 5)]
+    pub close_timeout: u32,
+
+    /// The time to say goodbye to everyone after SIGTERM or SIGINT
+    #[arg(long, env = "FANFARE_DRAIN_TIMEOUT", value_name = "SECONDS", default_value_t = 10)]
+    pub drain_timeout: u32,
+
+    /// Answer a text message that equals IN with OUT, to its sender alone, and do not relay it: for
+    /// browsers and mini-programs, which cannot send ping frames
+    #[arg(long, env = "FANFARE_HEARTBEAT", value_name = "IN=OUT", value_parser = heartbeat)]
+    pub heartbeat: Option<Heartbeat>,
+
+    /// The least important messages to log; every connection's end is told at debug
+    #[arg(long, env = "FANFARE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+
+    /// How to log, on standard error
+    #[arg(long, env = "FANFARE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// `--slow-consumer`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SlowPolicy {
+    /// Close it.
+    Close,
+    /// Skip messages.
+    Skip,
+}
+
+/// `--log-level`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// What ends the relay.
+    Error,
+    /// What somebody should look at.
+    Warn,
+    /// What the relay as a whole does.
+    Info,
+    /// What happens to each connection.
+    Debug,
+}
+
+/// `--log-format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+fn heartbeat(text: &str) -> Result<Heartbeat, String> {
+    match text.split_once('=') {
+        Some((word, answer)) if !word.is_empty() && !answer.is_empty() => {
+            Ok(Heartbeat { word: word.to_owned(), answer: answer.to_owned() })
+        }
+        _ => Err("expected IN=OUT, as in ping=pong".to_owned()),
+    }
+}
+
+impl Flags {
+    /// The relay's limits, if they can work together; `connections_max` is what the file limit
+    /// allows.
+    pub fn limits(&self, connections_max: usize) -> Result<Limits, Contradiction> {
+        let limits = Limits {
+            connections_max: self.max_connections.unwrap_or(connections_max),
+            rooms_max: self.max_rooms,
+            message_bytes_max: self.max_message,
+            room_log_bytes_max: self.room_log,
+            held_bytes_max: HELD_BYTES_MAX.max(self.max_message.saturating_mul(4)),
+            slow_consumer: match self.slow_consumer {
+                SlowPolicy::Close => SlowConsumer::Close,
+                SlowPolicy::Skip => SlowConsumer::Skip,
+            },
+            echo: self.echo,
+            encoding: if self.json { Encoding::Json } else { Encoding::Raw },
+            ping_interval_s: self.ping_interval,
+            handshake_timeout_s: self.handshake_timeout,
+            close_timeout_s: self.close_timeout,
+            drain_timeout_s: self.drain_timeout,
+            heartbeat: self.heartbeat.clone(),
+        };
+        limits.check()?;
+        Ok(limits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_table_is_sound() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_is_an_environment_variable() {
+        for flag in Flags::command().get_arguments().filter(|flag| flag.get_id() != "help") {
+            let name = flag.get_long().expect("a long name");
+            let variable = format!("FANFARE_{}", name.to_uppercase().replace('-', "_"));
+            let env = flag.get_env().map(|env| env.to_string_lossy().into_owned());
+            assert_eq!(env, Some(variable), "--{name}");
+        }
+    }
+
+    #[test]
+    fn flags_become_limits() {
+        let flags = Flags::parse_from(["fanfare", "--echo", "--heartbeat", "ping=pong=2"]);
+        let limits = flags.limits(77).expect("sound limits");
+        assert_eq!((limits.connections_max, limits.echo), (77, true));
+        let heartbeat = limits.heartbeat.expect("given");
+        assert_eq!((heartbeat.word.as_str(), heartbeat.answer.as_str()), ("ping", "pong=2"));
+        let flags = Flags::parse_from(["fanfare", "--room-log", "100000"]);
+        assert!(flags.limits(77).is_err());
+        for bad in [["--heartbeat", "x"], ["--heartbeat", "=x"], ["--slow-consumer", "drop"]] {
+            assert!(Flags::try_parse_from([["fanfare"].as_slice(), &bad].concat()).is_err());
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! What the person who starts fanfare wants: flags and environment variables, checked.
+
+mod flags;
+mod listen;
+
+pub use flags::{Flags, LogFormat, LogLevel};
+pub use listen::Listen;

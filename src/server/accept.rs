@@ -1,0 +1,76 @@
+//! Accepting: accept, read, answer, and only then the poller hears of the connection.
+
+use super::Server;
+use super::stream::Stream;
+use crate::protocol::{Refusal, response};
+use crate::relay::budget::ACCEPTS_PER_TURN;
+use crate::relay::{Cause, Time};
+use nix::libc;
+use std::io;
+use tracing::{debug, warn};
+
+/// How long nothing is accepted when there is no descriptor, unless one is freed: so a full table
+/// costs one attempt and one line in the log a second.
+const NO_DESCRIPTOR_PAUSE_MS: u64 = 1000;
+
+impl Server {
+    /// Accepts what waits at the listeners, within the turn's budget.
+    pub(super) fn accept_ready(&mut self, now: Time) {
+        if self.accept_again.is_some_and(|again| now < again) {
+            return;
+        }
+        self.accept_again = None;
+        let mut budget = ACCEPTS_PER_TURN;
+        for number in 0..self.listeners.len() {
+            while self.listeners[number].is_ready && budget > 0 && self.accept_again.is_none() {
+                budget -= 1;
+                match self.listeners[number].accept() {
+                    Ok(stream) => self.welcome(stream, now),
+                    Err(error) => self.not_accepted(number, &error, now),
+                }
+            }
+        }
+    }
+
+    fn not_accepted(&mut self, number: usize, error: &io::Error, now: Time) {
+        match error.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                warn!(%error, "cannot accept: waiting until something is freed");
+                self.accept_again = Some(now.plus_millis(NO_DESCRIPTOR_PAUSE_MS));
+            }
+            Some(libc::EAGAIN) => self.listeners[number].is_ready = false,
+            // The connection that waited is gone already (accept(2)); the next one may be there.
+            _ => debug!(%error, "not accepted"),
+        }
+    }
+
+    fn welcome(&mut self, stream: Stream, now: Time) {
+        let id = match self.relay.accepted(now) {
+            Ok(id) => id,
+            Err(refusal) => return self.turn_away(stream, refusal),
+        };
+        debug!(id = u64::from(id), peer = stream.peer(), "accepted");
+        self.streams.insert(id, stream);
+        if self.read(id, now) {
+            self.ready.push(id);
+        }
+        self.flush(id);
+        if let Some(entry) = self.streams.entry(id)
+            && let Err(error) = entry.stream.register(self.poll.registry(), id)
+        {
+            warn!(%error, "cannot watch a connection");
+            self.relay.closed(id, Cause::Reset);
+        }
+    }
+
+    /// Tells a connection that is not taken why; what it sent is read, for unread bytes would
+    /// reset the stream under our answer.
+    fn turn_away(&mut self, mut stream: Stream, refusal: Refusal) {
+        debug!(peer = stream.peer(), reason = refusal.name(), "turned away");
+        let mut answer = Vec::new();
+        response::refusal(refusal, false, &mut answer);
+        let _ = stream.read(&mut self.buffer);
+        // It is a courtesy: who does not take it at once does without.
+        let _ = stream.write(&answer);
+    }
+}

@@ -1,0 +1,124 @@
+//! A socket that listens. What connections inherit is set here, once.
+
+use super::stream::Stream;
+use crate::config::Listen;
+use crate::relay::ConnId;
+use mio::net::{TcpListener, UnixListener};
+use mio::{Interest, Registry, Token};
+use nix::libc;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::SetBool;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+/// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// `TCP_DEFER_ACCEPT`: a connection is told of when its request is there. Accept, read and answer
+/// are then one go: less than half the CPU time of a handshake through the poller.
+#[derive(Debug, Clone, Copy)]
+struct DeferAccept;
+
+nix::setsockopt_impl!(
+    DeferAccept,
+    libc::IPPROTO_TCP,
+    libc::TCP_DEFER_ACCEPT,
+    bool, // one second, in which the client's silence is waited for before it is told of anyway
+    SetBool
+);
+
+/// A listening socket.
+#[derive(Debug)]
+pub(super) struct Listener {
+    socket: ListeningSocket,
+    place: Listen,
+    /// There may be something to accept.
+    pub(super) is_ready: bool,
+}
+
+#[derive(Debug)]
+enum ListeningSocket {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, _file: SocketFile },
+}
+
+/// A socket's file, which goes when nobody listens there any more.
+#[derive(Debug)]
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // Somebody else may have removed it: then there is nothing to do.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    pub(super) fn bind(place: &Listen, number: u32, registry: &Registry) -> io::Result<Listener> {
+        let token = token(number);
+        let (socket, place) = match place {
+            Listen::Tcp(address) => {
+                let mut listener = bind_tcp(*address)?;
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                let place = Listen::Tcp(listener.local_addr()?);
+                (ListeningSocket::Tcp(listener), place)
+            }
+            Listen::Unix(path) => {
+                remove_stale(path)?;
+                let mut listener = UnixListener::bind(path)?;
+                let file = SocketFile(path.clone());
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                (ListeningSocket::Unix { listener, _file: file }, place.clone())
+            }
+        };
+        Ok(Listener { socket, place, is_ready: false })
+    }
+
+    pub(super) fn place(&self) -> &Listen {
+        &self.place
+    }
+
+    pub(super) fn accept(&self) -> io::Result<Stream> {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) => listener.accept().map(|(tcp, _)| Stream::Tcp(tcp)),
+            ListeningSocket::Unix { listener, .. } => {
+                listener.accept().map(|(unix, _)| Stream::Unix(unix))
+            }
+        }
+    }
+}
+
+/// The poller's token of a listener: a connection's generation is never 0.
+pub(super) fn token(number: u32) -> Token {
+    Token(u64::from(ConnId { index: number, generation: 0 }) as usize)
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    socket.set_tcp_nodelay(true)?; // inherited: the relay gathers by itself
+    setsockopt(&socket, DeferAccept, &true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Removes the file of a socket that nobody listens at any more.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(file) if file.file_type().is_socket() => {
+            match std::os::unix::net::UnixStream::connect(path) {
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    fs::remove_file(path)
+                }
+                _ => Ok(()), // somebody listens there: the bind will say so
+            }
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,120 @@
+//! The server: the poller, sockets, signals and the clock around the relay. It knows no policy.
+//!
+//! A turn has four beats: read everything that is ready; settle deadlines; flush every connection
+//! that has something to say, once; sleep.
+
+mod accept;
+mod clock;
+mod files;
+mod listener;
+mod orders;
+mod read;
+mod report;
+mod signal;
+mod stream;
+mod turn;
+
+pub use files::connections_allowed;
+pub use report::Outcome;
+
+use crate::config::Listen;
+use crate::relay::{ConnId, Limits, Relay, Time};
+use clock::Clock;
+use listener::Listener;
+use mio::{Events, Poll};
+use signal::Signals;
+use std::fmt;
+use std::io;
+use stream::Streams;
+
+/// Events that the poller tells of at a time; more wait for the next turn.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// A relay with sockets.
+#[derive(Debug)]
+pub struct Server {
+    poll: Poll,
+    events: Events,
+    clock: Clock,
+    signals: Signals,
+    listeners: Vec<Listener>,
+    /// Nothing is accepted before this, for want of descriptors.
+    accept_again: Option<Time>,
+    relay: Relay,
+    streams: Streams,
+    /// Connections with bytes to read, each once.
+    ready: Vec<ConnId>,
+    /// The one read buffer.
+    buffer: Vec<u8>,
+}
+
+/// Why the server could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// This place cannot be listened at.
+    Listen(Listen, io::Error),
+    /// The poller or the signals cannot be had.
+    Os(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Listen(listen, error) => write!(f, "cannot listen on {listen}: {error}"),
+            StartError::Os(error) => write!(f, "cannot start: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> StartError {
+        StartError::Os(error)
+    }
+}
+
+impl Server {
+    /// Listens at all these places; nothing is accepted before `run`.
+    pub fn bind(listen: &[Listen], limits: Limits) -> Result<Server, StartError> {
+        let poll = Poll::new()?;
+        let signals = Signals::new(poll.registry())?;
+        let mut listeners = Vec::new();
+        for (number, place) in listen.iter().enumerate() {
+            let listener = Listener::bind(place, number as u32, poll.registry());
+            listeners.push(listener.map_err(|error| StartError::Listen(place.clone(), error))?);
+        }
+        Ok(Server {
+            poll,
+            events: Events::with_capacity(EVENTS_PER_TURN),
+            clock: Clock::start(),
+            signals,
+            listeners,
+            accept_again: None,
+            buffer: vec![0; limits.read_bytes_max()],
+            relay: Relay::new(limits),
+            streams: Streams::default(),
+            ready: Vec::new(),
+        })
+    }
+
+    /// Where it listens; a port that was given as 0 is the one that was found.
+    pub fn places(&self) -> Vec<Listen> {
+        self.listeners.iter().map(|listener| listener.place().clone()).collect()
+    }
+
+    /// Serves until it is told to stop (SIGTERM, SIGINT) and everyone was said goodbye to.
+    ///
+    /// SIGUSR1 writes the counters to the log.
+    ///
+    /// # Errors
+    /// Only when the poller fails, which ends everything.
+    pub fn run(mut self) -> io::Result<Outcome> {
+        loop {
+            if let Some(outcome) = self.turn()? {
+                report::counters(&self.relay);
+                return Ok(outcome);
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Carrying out what the relay wants done.
+
+use super::Server;
+use crate::relay::budget::SLICES_MAX;
+use crate::relay::{Cause, ConnId, Order, Slices};
+use std::io::{self, IoSlice};
+use tracing::debug;
+
+impl Server {
+    /// All of a turn's orders.
+    pub(super) fn carry_out_orders(&mut self) {
+        while let Some(order) = self.relay.order() {
+            match order {
+                Order::Flush(id) => self.flush(id),
+                Order::Shutdown(id) => self.shut(id),
+                Order::Close(id, cause) => self.close(id, cause),
+                Order::Resume(id) => self.resume(id),
+            }
+        }
+    }
+
+    /// One write of what the relay has for a connection.
+    pub(super) fn flush(&mut self, id: ConnId) {
+        let Some(entry) = self.streams.entry(id) else { return };
+        let mut slices = Slices::default();
+        self.relay.gather(id, &mut slices);
+        let written = match slices.as_slice() {
+            [] => return,
+            [slice] => entry.stream.write(slice),
+            many => {
+                let mut vector = [IoSlice::new(&[]); SLICES_MAX];
+                for (to, slice) in vector.iter_mut().zip(many) {
+                    *to = IoSlice::new(slice);
+                }
+                entry.stream.write_vectored(&vector[..many.len()])
+            }
+        };
+        match written {
+            Ok(bytes) => self.relay.sent(id, bytes),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.relay.sent(id, 0),
+            Err(_) => self.relay.closed(id, Cause::Reset),
+        }
+    }
+
+    fn shut(&mut self, id: ConnId) {
+        if let Some(entry) = self.streams.entry(id)
+            && entry.stream.shutdown().is_err()
+        {
+            self.relay.closed(id, Cause::Reset);
+        }
+    }
+
+    fn close(&mut self, id: ConnId, cause: Cause) {
+        if let Some(stream) = self.streams.remove(id) {
+            debug!(id = u64::from(id), peer = stream.peer(), cause = cause.name(), "closed");
+        }
+        self.accept_again = None; // a descriptor is free
+    }
+
+    fn resume(&mut self, id: ConnId) {
+        if let Some(entry) = self.streams.entry(id) {
+            entry.is_paused = false;
+            if !entry.is_listed {
+                entry.is_listed = true;
+                self.ready.push(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Reading: one read for each ready connection in a turn, all through one buffer.
+
+use super::Server;
+use crate::relay::{Appetite, Cause, ConnId, Time};
+use std::io;
+
+impl Server {
+    /// Reads each connection that is ready once; who may have more stays on the list.
+    pub(super) fn read_ready(&mut self, now: Time) {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.retain(|id| self.read(*id, now));
+        // Whoever was resumed or accepted meanwhile stands in the new list.
+        ready.append(&mut self.ready);
+        self.ready = ready;
+    }
+
+    /// Reads once; tells whether there may be more to read now.
+    pub(super) fn read(&mut self, id: ConnId, now: Time) -> bool {
+        let Some(entry) = self.streams.entry(id) else { return false };
+        let may_have_more = match entry.stream.read(&mut self.buffer) {
+            Ok(0) => {
+                self.relay.closed(id, Cause::EndOfStream);
+                false
+            }
+            Ok(bytes) => {
+                let appetite = self.relay.receive(id, &mut self.buffer[..bytes], now);
+                entry.is_paused = appetite == Appetite::Pause;
+                // A short read says that the socket is empty: no second read to hear it say so.
+                !entry.is_paused && (bytes == self.buffer.len() || entry.has_ended)
+            }
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => false,
+                io::ErrorKind::Interrupted => true,
+                _ => {
+                    self.relay.closed(id, Cause::Reset);
+                    false
+                }
+            },
+        };
+        entry.is_listed = may_have_more;
+        may_have_more
+    }
+}

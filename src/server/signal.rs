@@ -1,0 +1,59 @@
+//! Signals, as bytes in a pipe that the poller watches.
+
+use super::listener::token;
+use mio::net::UnixStream;
+use mio::{Interest, Registry};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::low_level::pipe;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream as Pipe;
+
+/// The tokens of the two pipes, beyond those of any listeners.
+const STOP: u32 = u32::MAX;
+const REPORT: u32 = u32::MAX - 1;
+
+/// The signals that fanfare listens to.
+#[derive(Debug)]
+pub(super) struct Signals {
+    stop: UnixStream,
+    report: UnixStream,
+}
+
+/// What came since the last time.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// How many times we were told to stop.
+    pub(super) stop: usize,
+    /// Whether the counters are wanted.
+    pub(super) report: bool,
+}
+
+impl Signals {
+    pub(super) fn new(registry: &Registry) -> io::Result<Signals> {
+        Ok(Signals {
+            stop: watch(&[SIGTERM, SIGINT], STOP, registry)?,
+            report: watch(&[SIGUSR1], REPORT, registry)?,
+        })
+    }
+
+    pub(super) fn take(&mut self) -> Taken {
+        Taken { stop: drain(&mut self.stop), report: drain(&mut self.report) > 0 }
+    }
+}
+
+fn watch(signals: &[i32], number: u32, registry: &Registry) -> io::Result<UnixStream> {
+    let (read, write) = Pipe::pair()?;
+    for signal in signals {
+        pipe::register(*signal, write.try_clone()?)?;
+    }
+    read.set_nonblocking(true)?;
+    let mut read = UnixStream::from_std(read);
+    registry.register(&mut read, token(number), Interest::READABLE)?;
+    Ok(read)
+}
+
+/// How many signals came: each writes a byte.
+fn drain(pipe: &mut UnixStream) -> usize {
+    let mut bytes = [0; 64];
+    pipe.read(&mut bytes).unwrap_or_default()
+}

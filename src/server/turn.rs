@@ -1,0 +1,102 @@
+//! One turn of the loop.
+
+use super::report::{self, Outcome};
+use super::{Server, listener};
+use crate::relay::{ConnId, Time};
+use mio::event::Event;
+use std::io;
+use std::time::Duration;
+use tracing::{info, warn};
+
+impl Server {
+    /// Sleeps until something happens, then reads, settles, flushes. Gives how it ended when the
+    /// relay is empty after a drain, or a second signal came.
+    pub(super) fn turn(&mut self) -> io::Result<Option<Outcome>> {
+        self.sleep()?;
+        let now = self.clock.now();
+        if let Some(outcome) = self.take_events(now) {
+            return Ok(Some(outcome));
+        }
+        self.read_ready(now);
+        self.accept_ready(now);
+        self.relay.turn(now);
+        self.carry_out_orders();
+        Ok(self.relay.drained().map(|cut| match cut {
+            0 => Outcome::Drained,
+            _ => Outcome::Cut(cut),
+        }))
+    }
+
+    fn sleep(&mut self) -> io::Result<()> {
+        let timeout = self.time_to_sleep();
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// No time at all while there is work; else until the next deadline.
+    fn time_to_sleep(&self) -> Option<Duration> {
+        let may_accept = self.listeners.iter().any(|listener| listener.is_ready);
+        let accept_at = may_accept.then(|| self.accept_again.unwrap_or_default());
+        if !self.ready.is_empty() || accept_at == Some(Time::default()) {
+            return Some(Duration::ZERO);
+        }
+        let until = [self.relay.next_deadline(), accept_at].into_iter().flatten().min()?;
+        let millis = until.as_millis().saturating_sub(self.clock.now().as_millis());
+        Some(Duration::from_millis(millis))
+    }
+
+    fn take_events(&mut self, now: Time) -> Option<Outcome> {
+        let mut signalled = false;
+        for event in &self.events {
+            let id = ConnId::from(event.token().0 as u64);
+            if id.generation != 0 {
+                note_readiness(event, id, &mut self.streams, &mut self.ready, &mut self.relay);
+            } else if let Some(listener) = self.listeners.get_mut(id.index as usize)
+                && event.token() == listener::token(id.index)
+            {
+                listener.is_ready = true;
+            } else {
+                signalled = true;
+            }
+        }
+        if signalled { self.take_signals(now) } else { None }
+    }
+
+    fn take_signals(&mut self, now: Time) -> Option<Outcome> {
+        let signals = self.signals.take();
+        if signals.report {
+            report::counters(&self.relay);
+        }
+        for _ in 0..signals.stop {
+            if self.relay.is_draining() {
+                warn!(connections = self.relay.connections(), "told to stop again: ending at once");
+                return Some(Outcome::Interrupted);
+            }
+            info!(connections = self.relay.connections(), "told to stop: saying goodbye");
+            self.listeners.clear();
+            self.relay.drain(now);
+        }
+        None
+    }
+}
+
+/// Lists what can be read, and tells the relay of what can be written.
+fn note_readiness(
+    event: &Event,
+    id: ConnId,
+    streams: &mut super::Streams,
+    ready: &mut Vec<ConnId>,
+    relay: &mut super::Relay,
+) {
+    let Some(entry) = streams.entry(id) else { return };
+    if event.is_writable() {
+        relay.writable(id);
+    }
+    entry.has_ended |= event.is_read_closed() || event.is_error();
+    if (event.is_readable() || entry.has_ended) && !entry.is_paused && !entry.is_listed {
+        entry.is_listed = true;
+        ready.push(id);
+    }
+}
