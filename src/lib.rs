@@ -9,6 +9,8 @@
 //!
 //! `ARCHITECTURE.md` shows one message's way through them.
 
+#![warn(unreachable_pub)]
+
 pub mod config;
 pub mod protocol;
 pub mod relay;

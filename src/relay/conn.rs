@@ -147,10 +147,8 @@ impl Conn {
     pub(super) fn move_to(&mut self, position: u64, into: u32) {
         self.sent = position;
         self.into = into;
-        if let Some(rare) = &mut self.rare
-            && into == 0
-        {
-            self.sent = rare.skips.pass(position);
+        if let Some(rare) = &mut self.rare {
+            self.sent = rare.skips.pass(position); // a frame that was begun is never its own
         }
     }
 
@@ -223,5 +221,20 @@ impl std::ops::Index<u32> for Conns {
 impl std::ops::IndexMut<u32> for Conns {
     fn index_mut(&mut self, index: u32) -> &mut Conn {
         &mut self.slab[index as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The simulation's seed 27: a write that ended inside of the frame behind its own.
+    #[test]
+    fn own_frames_that_were_passed_are_forgotten() {
+        let mut conn = Conn::new(1, 0);
+        conn.skip_own(10..20);
+        conn.move_to(25, 3);
+        assert_eq!((conn.sent, conn.into), (25, 3));
+        assert!(conn.rare().skips.is_empty());
     }
 }

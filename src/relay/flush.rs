@@ -13,13 +13,17 @@ impl Relay {
     /// The next thing to do in this turn; `None` when it is over.
     pub fn order(&mut self) -> Option<Order> {
         loop {
+            // Streams are shut before any is closed: until then every slot keeps its meaning.
+            if let Some(index) = self.to_shut.pop() {
+                if self.conns[index].phase == Phase::Lingering {
+                    return Some(Order::Shutdown(self.conns.id(index)));
+                }
+                continue;
+            }
             if let Some(index) = self.to_close.pop() {
                 let (id, cause) = (self.conns.id(index), self.conns[index].cause);
                 self.conns.remove(index);
                 return Some(Order::Close(id, cause));
-            }
-            if let Some(index) = self.to_shut.pop() {
-                return Some(Order::Shutdown(self.conns.id(index)));
             }
             if self.writes_left == 0 {
                 return self.next_to_resume();
@@ -110,7 +114,7 @@ impl Relay {
             self.paused_left -= 1;
             let id = self.paused[self.paused_left];
             let listens = self.conns.current(id).is_some_and(|conn| super::listens(conn.phase));
-            if listens && !self.may_be_read(id.index) {
+            if listens && !self.has_room_to_hear(id.index) {
                 continue;
             }
             self.paused.swap_remove(self.paused_left);

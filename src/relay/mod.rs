@@ -6,8 +6,8 @@
 //! # The law
 //!
 //! > Between two calls of [`Relay::turn`] the server may call [`Relay::accepted`],
-//! > [`Relay::receive`], [`Relay::writable`] and [`Relay::closed`] in any order. It writes only what
-//! > [`Relay::gather`] gives, only on the order to flush, and reports every write with
+//! > [`Relay::receive`], [`Relay::writable`] and [`Relay::closed`] in any order. It reads only when
+//! > [`Relay::may_read`] allows it. It writes only what [`Relay::gather`] gives, only on the order to flush, and reports every write with
 //! > [`Relay::sent`]. After a turn it carries out every [`Relay::order`] until there is none. The
 //! > relay never asks for the time.
 //!
@@ -15,8 +15,8 @@
 //! first `receive`, the server may gather and send once without an order.
 //!
 //! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`),
-//! commands (`configure`, `drain`, `turn`), what to do (`order`, `gather` with `sent`,
-//! `next_deadline`), and getters.
+//! commands (`configure`, `drain`, `turn`), what to do (`may_read`, `order`, `gather` with
+//! `sent`, `next_deadline`), and getters.
 
 pub mod budget;
 mod cause;
@@ -48,7 +48,7 @@ pub use encoding::Encoding;
 pub use id::ConnId;
 pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
 pub use metrics::Metrics;
-pub use order::{Appetite, Order, Slices};
+pub use order::{Order, Slices};
 pub use time::Time;
 
 use crate::protocol::Refusal;

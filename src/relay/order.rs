@@ -16,18 +16,6 @@ pub enum Order {
     Resume(ConnId),
 }
 
-/// What the relay says to bytes that it was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Appetite {
-    /// Go on reading.
-    More,
-    /// Read no more until the order to resume.
-    Pause,
-    /// The connection is not there any more, or what it says has no meaning any more: what is read
-    /// can be thrown away.
-    Gone,
-}
-
 /// What is to be written to a connection, in order.
 #[derive(Debug, Default)]
 pub struct Slices<'a> {

@@ -1,16 +1,29 @@
 //! Bytes from a peer, and what each thing that it says sets in motion.
 
 use super::conn::Phase;
-use super::{Appetite, Cause, ConnId, Relay, Time, listens};
+use super::{Cause, ConnId, Relay, Time, listens};
 use crate::protocol::frame::Opcode;
 use crate::protocol::{CloseCode, Event, Kind};
 
 impl Relay {
+    /// Whether the connection may be read now; if not, the order to resume will follow.
+    ///
+    /// To be asked before each read: what others said in this turn counts.
+    pub fn may_read(&mut self, id: ConnId) -> bool {
+        let Some(conn) = self.conns.current(id) else { return false };
+        if !listens(conn.phase) || self.has_room_to_hear(id.index) {
+            return true; // what has no meaning any more is read and thrown away
+        }
+        self.conns[id.index].paused = true;
+        self.paused.push(id);
+        false
+    }
+
     /// Bytes came from the peer, at most [`super::Limits::read_bytes_max`] of them. They are used up
     /// and unmasked in place.
-    pub fn receive(&mut self, id: ConnId, bytes: &mut [u8], now: Time) -> Appetite {
+    pub fn receive(&mut self, id: ConnId, bytes: &mut [u8], now: Time) {
         self.now = now;
-        let Some(conn) = self.conns.current(id) else { return Appetite::Gone };
+        let Some(conn) = self.conns.current(id) else { return };
         // Counted out while it changes, and in again at the end.
         let held_before = conn.held_bytes();
         self.held_bytes -= held_before;
@@ -24,7 +37,6 @@ impl Relay {
         };
         self.hear(id.index, &mut bytes[used..]);
         self.count_held(id.index, held_before);
-        self.appetite(id)
     }
 
     /// Parses frames for as long as they have a meaning.
@@ -100,22 +112,9 @@ impl Relay {
         }
     }
 
-    fn appetite(&mut self, id: ConnId) -> Appetite {
-        let conn = &self.conns[id.index];
-        if !listens(conn.phase) && conn.phase != Phase::Greeting {
-            return Appetite::Gone;
-        }
-        if self.may_be_read(id.index) {
-            return Appetite::More;
-        }
-        self.conns[id.index].paused = true;
-        self.paused.push(id);
-        Appetite::Pause
-    }
-
     /// Who does not read what it is owed may not send more, and a room that has much to say is
     /// flushed before it is told more.
-    pub(super) fn may_be_read(&self, index: u32) -> bool {
+    pub(super) fn has_room_to_hear(&self, index: u32) -> bool {
         let conn = &self.conns[index];
         let fresh_bytes = self.rooms.get(conn.room).map_or(0, |room| room.fresh_bytes());
         !conn.owes_reading() && fresh_bytes < self.limits.fresh_bytes_max()

@@ -1,7 +1,7 @@
 //! Reading: one read for each ready connection in a turn, all through one buffer.
 
 use super::Server;
-use crate::relay::{Appetite, Cause, ConnId, Time};
+use crate::relay::{Cause, ConnId, Time};
 use std::io;
 
 impl Server {
@@ -17,16 +17,20 @@ impl Server {
     /// Reads once; tells whether there may be more to read now.
     pub(super) fn read(&mut self, id: ConnId, now: Time) -> bool {
         let Some(entry) = self.streams.entry(id) else { return false };
+        if !self.relay.may_read(id) {
+            entry.is_paused = true;
+            entry.is_listed = false;
+            return false;
+        }
         let may_have_more = match entry.stream.read(&mut self.buffer) {
             Ok(0) => {
                 self.relay.closed(id, Cause::EndOfStream);
                 false
             }
             Ok(bytes) => {
-                let appetite = self.relay.receive(id, &mut self.buffer[..bytes], now);
-                entry.is_paused = appetite == Appetite::Pause;
+                self.relay.receive(id, &mut self.buffer[..bytes], now);
                 // A short read says that the socket is empty: no second read to hear it say so.
-                !entry.is_paused && (bytes == self.buffer.len() || entry.has_ended)
+                bytes == self.buffer.len() || entry.has_ended
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => false,

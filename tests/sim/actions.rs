@@ -1,0 +1,179 @@
+//! What happens: weighted actions of clients, of the network and of time; and how a run ends.
+
+use crate::random::Random;
+use crate::world::World;
+use fanfare::relay::{Cause, Time};
+
+const ROOMS: [&str; 4] = ["", "news", "%E4%BD%A0", "fourth-is-too-many"];
+const WORDS: [&str; 5] = ["hello ", "你好 ", "a/b \"c\" ", "\u{1F3BA}\n", "xxxxxxxxxxxxxxxx"];
+
+/// One action.
+pub fn act(world: &mut World, random: &mut Random) {
+    if world.peers.is_empty() || random.one_in(30) {
+        return connect(world, random);
+    }
+    let number = random.between(0, world.peers.len());
+    if world.is_loud && random.one_in(2) {
+        return burst(world, random, number);
+    }
+    match random.between(0, 100) {
+        0..37 => say(world, random, number),
+        37..40 => burst(world, random, number),
+        40..60 => {
+            let bytes = *random.pick(&[1, 2, 7, 100, 5_000, 100_000]);
+            world.deliver(number, bytes);
+        }
+        60..72 => world.turn(),
+        72..82 => {
+            let bytes = *random.pick(&[1, 3, 50, 3_000, 100_000]);
+            world.read(number, bytes);
+        }
+        82..92 => whole_turn(world, random),
+        92..94 => world.peers[number].client.break_rule(random.between(0, 4)),
+        94 => world.peers[number].client.close(*random.pick(&[1000, 1001, 3000, 4999])),
+        95 => world.break_off(number, *random.pick(&[Cause::EndOfStream, Cause::Reset])),
+        96..98 => world.turn_encoding(),
+        98 if random.one_in(20) => world.relay.drain(world.now),
+        98 => world.peers[number].client.garbage(),
+        _ => pass_time(world, random),
+    }
+    world.relay.check_invariants();
+}
+
+fn connect(world: &mut World, random: &mut Random) {
+    let room = if world.is_loud { ROOMS[0] } else { *random.pick(&ROOMS) };
+    let window = *random.pick(&[0, 10, 1_000, 50_000, 10_000_000, 1 << 40]);
+    let before = world.peers.len();
+    let is_polite = !random.one_in(5);
+    world.connect(room, window, is_polite);
+    if world.peers.len() > before && random.one_in(2) {
+        // As the server does it: read, and answer at once.
+        let id = world.peers[before].id;
+        world.deliver(before, 100_000);
+        if let Some(id) = id {
+            world.flush(id);
+        }
+    }
+}
+
+fn say(world: &mut World, random: &mut Random, number: usize) {
+    let message_bytes_max = world.limits.message_bytes_max;
+    let client = &mut world.peers[number].client;
+    if random.one_in(12) {
+        return client.ping(&vec![b'p'; random.between(0, 126)]);
+    }
+    if random.one_in(25) {
+        return client.message(true, b"ping", 1, false);
+    }
+    let bytes = *random.pick(&[0, 1, 30, 125, 126, 700, message_bytes_max]);
+    let mut text = format!("{}:{} ", number, client.sent);
+    while text.len() < bytes.saturating_sub(20) {
+        let word: &str = WORDS[random.between(0, WORDS.len())];
+        text.push_str(word);
+    }
+    while text.len() > message_bytes_max {
+        text.pop();
+    }
+    let fragments = if random.one_in(4) { random.between(1, 5) } else { 1 };
+    let is_text = !random.one_in(6);
+    client.message(is_text, text.as_bytes(), fragments, random.one_in(3));
+}
+
+/// Much at once, and all of it arrives: so logs become full.
+fn burst(world: &mut World, random: &mut Random, number: usize) {
+    for _ in 0..random.between(1, 60) {
+        say(world, random, number);
+    }
+    world.deliver(number, 100_000);
+    world.turn();
+}
+
+/// Everything that is on its way arrives, then the turn ends.
+fn whole_turn(world: &mut World, random: &mut Random) {
+    for number in 0..world.peers.len() {
+        if !random.one_in(10) {
+            world.deliver(number, 100_000);
+        }
+    }
+    world.turn();
+}
+
+fn pass_time(world: &mut World, random: &mut Random) {
+    let millis = *random.pick(&[1, 100, 1_000, 3_000, 12_000]);
+    world.now = world.now.plus_millis(millis);
+    world.turn();
+}
+
+impl World {
+    /// Lets everything arrive that is on its way, and compares all that was heard.
+    pub fn settle(&mut self) {
+        for _ in 0..10_000 {
+            for number in 0..self.peers.len() {
+                self.read(number, 1 << 40);
+                self.deliver(number, usize::MAX);
+            }
+            self.turn();
+            let is_quiet = |number: usize| {
+                self.peers[number].id.is_none() || self.peers[number].client.outgoing.is_empty()
+            };
+            let is_busy = self.relay.next_deadline().is_some_and(|at| at <= self.now);
+            if (0..self.peers.len()).all(is_quiet) && !is_busy {
+                return self.compare();
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    fn compare(&self) {
+        let mut missing = 0;
+        for (number, peer) in self.peers.iter().enumerate() {
+            let shadow = &self.model.shadows[number];
+            let is_well = peer.id.is_some() && shadow.room.is_some();
+            match (self.is_skipping(), is_well) {
+                (true, true) => missing += shadow.check_skipped() as u64,
+                (true, false) => {
+                    shadow.check_skipped();
+                }
+                (false, true) => shadow.check_complete(),
+                (false, false) => shadow.check_prefix(),
+            }
+            if is_well {
+                assert!(peer.client.is_between_frames(), "client {number} stands in a frame");
+            }
+            if let (Some(Some(code)), [expected]) = (shadow.closed, &shadow.close_codes[..]) {
+                // The relay may have had a reason of its own before the client's last words.
+                let codes = [*expected, 1001, 1008, 1013];
+                assert!(codes.contains(&code), "closed with {code}, not {expected}");
+            }
+        }
+        assert!(missing <= self.relay.metrics().skipped, "{missing} lost and not counted");
+        assert_eq!(self.relay.rooms(), self.model.rooms_with_members());
+    }
+
+    /// Nobody says anything ever again: everything ends by its deadline, and nothing is left.
+    pub fn end_of_time(&mut self) {
+        for peer in &mut self.peers {
+            peer.is_polite = false;
+            peer.client.outgoing.clear();
+            peer.client.meanings.clear();
+        }
+        for _ in 0..200 {
+            self.now = self.relay.next_deadline().unwrap_or_default().max(later(self.now));
+            self.turn();
+        }
+        assert_eq!(self.relay.connections(), 0);
+        assert_eq!((self.relay.rooms(), self.relay.log_bytes()), (0, 0));
+        assert_eq!(self.relay.next_deadline(), None, "an empty relay sleeps");
+        let metrics = self.relay.metrics();
+        assert_eq!(metrics.accepted as usize, self.peers.len());
+        let refused = metrics.ended.get("connections_full").copied().unwrap_or_default();
+        let turned_away = metrics.ended.get("draining").copied().unwrap_or_default();
+        let ended: u64 = metrics.ended.values().sum();
+        assert!(ended >= metrics.accepted && ended <= metrics.accepted + refused + turned_away);
+        assert!(self.peers.iter().all(|peer| peer.cause.is_some()), "each end has its cause");
+    }
+}
+
+fn later(now: Time) -> Time {
+    now.plus_millis(1_000)
+}

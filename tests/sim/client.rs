@@ -1,0 +1,183 @@
+//! A pretend client: what it has sent but is not delivered, and what it made of the relay's bytes.
+//! Its frames are written and read here, apart from the code under test.
+
+use std::collections::VecDeque;
+
+/// What a client's bytes mean once the last of them is delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    Join(String),
+    Message(bool, Vec<u8>),
+    Ping(Vec<u8>),
+    Pong,
+    Close(u16),
+    /// A rule is broken; the relay answers with this code.
+    Bad(u16),
+    /// Not even a request.
+    Garbage,
+}
+
+/// What a client heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    Status(u16),
+    Message(bool, Vec<u8>),
+    Ping,
+    Pong(Vec<u8>),
+    Close(Option<u16>),
+}
+
+#[derive(Default)]
+pub struct Client {
+    /// Bytes on their way to the relay.
+    pub outgoing: VecDeque<u8>,
+    /// Bytes delivered, and bytes sent, since the beginning.
+    pub delivered: u64,
+    pub sent: u64,
+    /// What is meant by the bytes up to each position.
+    pub meanings: VecDeque<(u64, Meaning)>,
+    incoming: Vec<u8>,
+    is_websocket: bool,
+}
+
+impl Client {
+    fn send(&mut self, bytes: &[u8]) {
+        self.outgoing.extend(bytes);
+        self.sent += bytes.len() as u64;
+    }
+
+    fn mean(&mut self, meaning: Meaning) {
+        self.meanings.push_back((self.sent, meaning));
+    }
+
+    pub fn request(&mut self, room: &str) {
+        let head = format!(
+            "GET /{room} HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        );
+        self.send(head.as_bytes());
+        self.mean(Meaning::Join(room.to_owned()));
+    }
+
+    pub fn garbage(&mut self) {
+        self.send(b"\x16\x03\x01 hello");
+        self.mean(Meaning::Garbage);
+    }
+
+    /// Sends a message in so many fragments, with an empty ping between them if wanted.
+    pub fn message(&mut self, is_text: bool, payload: &[u8], fragments: usize, with_ping: bool) {
+        let opcode = if is_text { 1 } else { 2 };
+        let size = payload.len().div_ceil(fragments).max(1);
+        let mut pieces: Vec<&[u8]> = payload.chunks(size).collect();
+        if pieces.is_empty() {
+            pieces.push(&[]);
+        }
+        for (number, piece) in pieces.iter().enumerate() {
+            let fin = if number + 1 == pieces.len() { 0x80 } else { 0 };
+            let opcode = if number == 0 { opcode } else { 0 };
+            self.frame(fin | opcode, piece);
+            if with_ping && fin == 0 {
+                self.ping(&[]);
+            }
+        }
+        self.mean(Meaning::Message(is_text, payload.to_vec()));
+    }
+
+    pub fn ping(&mut self, payload: &[u8]) {
+        self.frame(0x89, payload);
+        self.mean(Meaning::Ping(payload.to_vec()));
+    }
+
+    pub fn pong(&mut self) {
+        self.frame(0x8a, &[]);
+        self.mean(Meaning::Pong);
+    }
+
+    pub fn close(&mut self, code: u16) {
+        self.frame(0x88, &code.to_be_bytes());
+        self.mean(Meaning::Close(code));
+    }
+
+    /// A frame that breaks a rule.
+    pub fn break_rule(&mut self, which: usize) {
+        match which % 4 {
+            0 => self.send(&[0x81, 0x01, b'x']),
+            1 => self.send(&[0xf1, 0x80]),
+            2 => return self.bad_text(),
+            _ => self.send(&[0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4]),
+        }
+        self.mean(Meaning::Bad(if which % 4 == 3 { 1009 } else { 1002 }));
+    }
+
+    fn bad_text(&mut self) {
+        self.frame(0x81, b"\xc0\x80");
+        self.mean(Meaning::Bad(1007));
+    }
+
+    fn frame(&mut self, first: u8, payload: &[u8]) {
+        let key = [0x11, (self.sent as u8) | 1, 0xa7, 0x5c];
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..=125 => bytes.push(0x80 | length as u8),
+            length @ 126..=0xffff => {
+                bytes.push(0x80 | 126);
+                bytes.extend((length as u16).to_be_bytes());
+            }
+            length => {
+                bytes.push(0x80 | 127);
+                bytes.extend((length as u64).to_be_bytes());
+            }
+        }
+        bytes.extend(key);
+        bytes.extend(payload.iter().enumerate().map(|(at, byte)| byte ^ key[at % 4]));
+        self.send(&bytes);
+    }
+
+    /// Takes bytes from the relay; gives what they say.
+    pub fn take(&mut self, bytes: &[u8]) -> Vec<Heard> {
+        self.incoming.extend_from_slice(bytes);
+        let mut heard = Vec::new();
+        while let Some((one, used)) = self.next() {
+            self.incoming.drain(..used);
+            heard.push(one);
+        }
+        heard
+    }
+
+    /// Whether the relay's bytes ended between two frames.
+    pub fn is_between_frames(&self) -> bool {
+        self.incoming.is_empty()
+    }
+
+    fn next(&mut self) -> Option<(Heard, usize)> {
+        let bytes = &self.incoming;
+        if !self.is_websocket {
+            let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+            let head = std::str::from_utf8(&bytes[..end]).expect("a head is text");
+            let status: u16 = head[9..12].parse().expect("a status");
+            self.is_websocket = status == 101;
+            let used = if status == 101 { end } else { bytes.len() };
+            return Some((Heard::Status(status), used));
+        }
+        let (first, second) = (*bytes.first()?, *bytes.get(1)?);
+        assert_eq!(first & 0xf0, 0x80, "whole frames without reserved bits");
+        let (start, length) = match second {
+            126 => (4, u16::from_be_bytes(*bytes.get(2..4)?.first_chunk()?) as usize),
+            127 => (10, u64::from_be_bytes(*bytes.get(2..10)?.first_chunk()?) as usize),
+            short => {
+                assert!(short < 126, "not masked");
+                (2, usize::from(short))
+            }
+        };
+        let payload = bytes.get(start..start + length)?;
+        let heard = match first & 0x0f {
+            1 => Heard::Message(true, payload.to_vec()),
+            2 => Heard::Message(false, payload.to_vec()),
+            8 => Heard::Close(payload.first_chunk().map(|code| u16::from_be_bytes(*code))),
+            9 => Heard::Ping,
+            10 => Heard::Pong(payload.to_vec()),
+            other => panic!("opcode {other}"),
+        };
+        Some((heard, start + length))
+    }
+}

@@ -1,0 +1,272 @@
+//! The world: the relay, its clients, the network between them, the clock, the model.
+
+use crate::client::{Client, Heard, Meaning};
+use crate::model::{Model, Shadow};
+use crate::random::Random;
+use fanfare::relay::{
+    Cause, ConnId, Encoding, Heartbeat, Limits, Order, Relay, Slices, SlowConsumer, Time,
+};
+
+/// A client's connection as the network sees it.
+pub struct Peer {
+    pub client: Client,
+    pub id: Option<ConnId>,
+    /// How many bytes its socket takes at the moment.
+    pub window: usize,
+    is_blocked: bool,
+    is_paused: bool,
+    /// The relay ended its side, or the whole stream.
+    pub is_shut: bool,
+    /// It answers pings and close frames.
+    pub is_polite: bool,
+    /// It wrote its last byte.
+    pub has_ended: bool,
+    /// Why the relay closed it.
+    pub cause: Option<Cause>,
+}
+
+pub struct World {
+    pub relay: Relay,
+    pub now: Time,
+    pub peers: Vec<Peer>,
+    pub model: Model,
+    pub limits: Limits,
+    /// One room in which much is said.
+    pub is_loud: bool,
+}
+
+impl World {
+    pub fn new(random: &mut Random) -> World {
+        let room_log_bytes_max = random.between(64, 200) * 1024;
+        let limits = Limits {
+            connections_max: 40,
+            rooms_max: 3,
+            // In JSON a message may grow sixfold, and four of them must fit.
+            message_bytes_max: random.between(100, room_log_bytes_max / 4 / 6 - 20),
+            room_log_bytes_max,
+            slow_consumer: *random.pick(&[SlowConsumer::Close, SlowConsumer::Skip]),
+            echo: random.one_in(4),
+            encoding: Encoding::Raw,
+            heartbeat: Some(Heartbeat { word: "ping".into(), answer: "pong".into() }),
+            ..Limits::default()
+        };
+        limits.check().expect("sound limits");
+        World {
+            relay: Relay::new(limits.clone()),
+            now: Time::from_millis(1_000_000),
+            peers: Vec::new(),
+            model: Model::new(limits.echo),
+            limits,
+            is_loud: random.one_in(3),
+        }
+    }
+
+    /// Members of both encodings sit in one room.
+    pub fn turn_encoding(&mut self) {
+        self.limits.encoding = match self.limits.encoding {
+            Encoding::Raw => Encoding::Json,
+            Encoding::Json => Encoding::Raw,
+        };
+        self.relay.configure(self.limits.clone());
+    }
+
+    pub fn connect(&mut self, room: &str, window: usize, is_polite: bool) {
+        let Ok(id) = self.relay.accepted(self.now) else {
+            assert!(self.relay.connections() >= 40 || self.relay.is_draining());
+            return;
+        };
+        let mut client = Client::default();
+        client.request(room);
+        self.peers.push(Peer {
+            client,
+            id: Some(id),
+            window,
+            is_blocked: false,
+            is_paused: false,
+            is_shut: false,
+            is_polite,
+            has_ended: false,
+            cause: None,
+        });
+        self.model.shadows.push(Shadow::default());
+        self.relay.check_invariants();
+    }
+
+    /// Bytes of a client arrive, at most so many; the relay may have said that it takes none.
+    pub fn deliver(&mut self, number: usize, bytes_max: usize) {
+        let peer = &mut self.peers[number];
+        let Some(id) = peer.id else { return };
+        let json = Limits { encoding: Encoding::Json, ..self.limits.clone() };
+        let take = bytes_max.min(json.read_bytes_max()).min(peer.client.outgoing.len());
+        if peer.is_paused || take == 0 {
+            return;
+        }
+        if !self.relay.may_read(id) {
+            peer.is_paused = true;
+            return;
+        }
+        let mut bytes: Vec<u8> = peer.client.outgoing.drain(..take).collect();
+        peer.client.delivered += take as u64;
+        let before = self.relay.metrics().clone();
+        self.relay.receive(id, &mut bytes, self.now);
+        let metrics = self.relay.metrics();
+        let published = (metrics.messages - before.messages) as usize;
+        let was_upgraded = metrics.upgraded > before.upgraded;
+        self.understand(number, published, was_upgraded);
+        self.relay.check_invariants();
+    }
+
+    /// Tells the model what the delivered bytes meant; the relay took `published` messages of them.
+    fn understand(&mut self, number: usize, mut published: usize, was_upgraded: bool) {
+        while let Some((end, _)) = self.peers[number].client.meanings.front() {
+            if *end > self.peers[number].client.delivered {
+                break;
+            }
+            let meaning = self.peers[number].client.meanings.pop_front().expect("there is one").1;
+            let is_member = self.model.shadows[number].room.is_some();
+            match meaning {
+                // A refused client (too many rooms) never becomes a member.
+                Meaning::Join(room) if was_upgraded => {
+                    self.model.join(number, &room, self.limits.encoding);
+                }
+                Meaning::Join(_) => {}
+                Meaning::Message(true, payload) if payload == b"ping" => {}
+                Meaning::Message(false, _) if self.model.shadows[number].is_json => {
+                    self.leave_with(number, 1003);
+                }
+                Meaning::Message(kind, payload) if is_member && published > 0 => {
+                    published -= 1;
+                    self.model.publish(number, &(kind, payload));
+                }
+                // The relay has closed it and hears nothing more; `heard` or the end will tell.
+                Meaning::Message(..) => self.model.leave(number),
+                Meaning::Ping(payload) if is_member => {
+                    self.model.shadows[number].pings.push(payload);
+                }
+                Meaning::Close(code) => self.leave_with(number, code),
+                Meaning::Bad(code) => self.leave_with(number, code),
+                Meaning::Garbage => self.leave_with(number, 1002), // its first bit is reserved
+                Meaning::Ping(_) | Meaning::Pong => {}
+            }
+        }
+        assert_eq!(published, 0, "the relay published what nobody said");
+    }
+
+    fn leave_with(&mut self, number: usize, code: u16) {
+        if self.model.shadows[number].room.is_some() {
+            self.model.shadows[number].close_codes.push(code);
+        }
+        self.model.leave(number);
+    }
+
+    /// The network breaks, or the client writes its last byte.
+    pub fn break_off(&mut self, number: usize, cause: Cause) {
+        let Some(id) = self.peers[number].id else { return };
+        if self.peers[number].has_ended || self.peers[number].is_paused {
+            return; // while it is not read, its end is not seen
+        }
+        self.peers[number].has_ended = true;
+        self.peers[number].client.outgoing.clear();
+        self.peers[number].client.meanings.clear();
+        self.model.leave(number);
+        self.relay.closed(id, cause);
+        self.relay.check_invariants();
+    }
+
+    /// A client reads: its socket takes more.
+    pub fn read(&mut self, number: usize, bytes: usize) {
+        let peer = &mut self.peers[number];
+        peer.window += bytes;
+        if let Some(id) = peer.id
+            && std::mem::take(&mut peer.is_blocked)
+        {
+            self.relay.writable(id);
+            self.relay.check_invariants();
+        }
+    }
+
+    /// The second half of a turn.
+    pub fn turn(&mut self) {
+        self.relay.turn(self.now);
+        self.relay.check_invariants();
+        while let Some(order) = self.relay.order() {
+            match order {
+                Order::Flush(id) => self.flush(id),
+                Order::Shutdown(id) => self.peer(id).is_shut = true,
+                Order::Resume(id) => self.peer(id).is_paused = false,
+                Order::Close(id, cause) => {
+                    let number = self.number(id);
+                    let peer = &mut self.peers[number];
+                    peer.id = None;
+                    peer.is_shut = true;
+                    peer.cause = Some(cause);
+                    self.model.leave(number);
+                }
+            }
+            self.relay.check_invariants();
+        }
+        self.relay.check_invariants();
+    }
+
+    fn number(&self, id: ConnId) -> usize {
+        let number = self.peers.iter().position(|peer| peer.id == Some(id));
+        number.expect("orders name connections that are there")
+    }
+
+    fn peer(&mut self, id: ConnId) -> &mut Peer {
+        let number = self.number(id);
+        &mut self.peers[number]
+    }
+
+    /// One write: as much as the client's socket takes.
+    pub fn flush(&mut self, id: ConnId) {
+        let number = self.number(id);
+        let mut slices = Slices::default();
+        self.relay.gather(id, &mut slices);
+        let offered: Vec<u8> = slices.as_slice().concat();
+        if offered.is_empty() {
+            return;
+        }
+        let peer = &mut self.peers[number];
+        assert!(!peer.is_blocked, "a blocked socket is left alone");
+        assert!(!peer.is_shut, "nothing is written after the end");
+        let taken = offered.len().min(peer.window);
+        peer.window -= taken;
+        peer.is_blocked = taken < offered.len();
+        self.relay.sent(id, taken);
+        self.hear(number, &offered[..taken]);
+        self.relay.check_invariants();
+    }
+
+    fn hear(&mut self, number: usize, bytes: &[u8]) {
+        let mut is_closed = false;
+        let peer = &mut self.peers[number];
+        let shadow = &mut self.model.shadows[number];
+        for heard in peer.client.take(bytes) {
+            assert_eq!(shadow.closed, None, "nothing follows a close frame");
+            match heard {
+                Heard::Status(_) => {}
+                // The answer to the heartbeat, whose word nobody else says.
+                Heard::Message(true, payload) if payload == b"pong" => {}
+                Heard::Message(kind, payload) => shadow.heard.push((kind, payload)),
+                Heard::Pong(payload) => shadow.pongs.push(payload),
+                Heard::Ping if peer.is_polite && !peer.has_ended => peer.client.pong(),
+                Heard::Ping => {}
+                Heard::Close(code) => {
+                    shadow.closed = Some(code);
+                    is_closed = true;
+                    if peer.is_polite && !peer.has_ended && shadow.close_codes.is_empty() {
+                        peer.client.close(code.unwrap_or(1000));
+                    }
+                }
+            }
+        }
+        if is_closed {
+            self.model.leave(number);
+        }
+    }
+
+    pub fn is_skipping(&self) -> bool {
+        self.limits.slow_consumer == SlowConsumer::Skip
+    }
+}
