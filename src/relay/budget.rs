@@ -19,8 +19,8 @@ pub const WRITES_PER_TURN: usize = 2048;
 pub const WRITES_PER_ROOM: usize = 256;
 
 /// Slices in a vectored write: the gaps between a member's own messages of one turn, and borders
-/// of segments.
-pub const SLICES_MAX: usize = 8;
+/// of segments. More would cost every write the laying out of places that hardly any needs.
+pub const SLICES_MAX: usize = 4;
 
 /// Own bytes (pongs, direct answers) that may wait for one connection before it is read no more
 /// and further pings are answered by the last pong alone.

@@ -100,6 +100,11 @@ impl Conn {
         }
     }
 
+    /// Its id; `index` is its slot.
+    pub(super) fn id(&self, index: u32) -> ConnId {
+        ConnId { index, generation: self.generation }
+    }
+
     pub(super) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -154,10 +159,11 @@ impl Conn {
 
     /// Frees the box of rare things when there are none.
     pub(super) fn tidy(&mut self) {
-        let unused = |rare: &Box<Rare>| {
-            rare.private.due().is_empty() && rare.skips.is_empty() && rare.head.is_empty()
-        };
-        if self.rare.as_ref().is_some_and(unused) {
+        if let Some(rare) = &self.rare
+            && rare.private.due().is_empty()
+            && rare.skips.is_empty()
+            && rare.head.is_empty()
+        {
             self.rare = None;
         }
     }
@@ -185,7 +191,7 @@ impl Conns {
     }
 
     pub(super) fn id(&self, index: u32) -> ConnId {
-        ConnId { index, generation: self[index].generation }
+        self[index].id(index)
     }
 
     pub(super) fn remove(&mut self, index: u32) {

@@ -83,14 +83,14 @@ impl Relay {
         conn.cause = cause;
         conn.rare = None;
         self.metrics.count_end(cause);
-        self.to_close.push(index);
+        self.to_end.push(index);
     }
 
     /// What follows when the last byte of a parting connection is out.
     pub(super) fn parted(&mut self, index: u32, linger: bool) {
         if linger {
             self.conns[index].phase = Phase::Lingering;
-            self.to_shut.push(index);
+            self.to_end.push(index);
         } else {
             let cause = self.conns[index].cause;
             self.end(index, cause);

@@ -5,25 +5,27 @@
 
 use super::budget::{WRITE_BYTES_MAX, WRITES_PER_ROOM};
 use super::conn::Phase;
-use super::encoding::Encoding;
+use super::log::Log;
 use super::owed::Part;
 use super::{ConnId, Order, Relay, Slices};
+
+/// What the last `gather` gave.
+#[derive(Debug, Default)]
+pub(super) struct Offered {
+    bytes: usize,
+    /// Nothing more is owed: where the connection stands when all of it is taken.
+    all_until: Option<u64>,
+}
 
 impl Relay {
     /// The next thing to do in this turn; `None` when it is over.
     pub fn order(&mut self) -> Option<Order> {
         loop {
-            // Streams are shut before any is closed: until then every slot keeps its meaning.
-            if let Some(index) = self.to_shut.pop() {
-                if self.conns[index].phase == Phase::Lingering {
-                    return Some(Order::Shutdown(self.conns.id(index)));
+            if let Some(index) = self.to_end.pop() {
+                match self.end_stream(index) {
+                    Some(order) => return Some(order),
+                    None => continue,
                 }
-                continue;
-            }
-            if let Some(index) = self.to_close.pop() {
-                let (id, cause) = (self.conns.id(index), self.conns[index].cause);
-                self.conns.remove(index);
-                return Some(Order::Close(id, cause));
             }
             if self.writes_left == 0 {
                 return self.next_to_resume();
@@ -45,7 +47,24 @@ impl Relay {
         }
     }
 
+    /// A stream that is to be shut, or closed: it may stand in the list for both.
+    #[inline(never)] // out of the fan-out's way
+    fn end_stream(&mut self, index: u32) -> Option<Order> {
+        if !self.conns.is_used(index as usize) {
+            return None;
+        }
+        let (id, cause) = (self.conns.id(index), self.conns[index].cause);
+        match self.conns[index].phase {
+            Phase::Lingering => Some(Order::Shutdown(id)),
+            _ => {
+                self.conns.remove(index);
+                Some(Order::Close(id, cause))
+            }
+        }
+    }
+
     /// A connection that was made due: its slot may have had another use since.
+    #[inline(never)]
     fn flush_due(&mut self, index: u32) -> Option<Order> {
         if !self.conns.is_used(index as usize) || !std::mem::take(&mut self.conns[index].due) {
             return None;
@@ -80,7 +99,7 @@ impl Relay {
             if !conn.blocked {
                 self.writes_left -= 1;
                 self.room_writes_left -= 1;
-                return Some(Order::Flush(self.conns.id(index)));
+                return Some(Order::Flush(conn.id(index)));
             }
             if !conn.behind {
                 conn.behind = true;
@@ -92,6 +111,7 @@ impl Relay {
     }
 
     /// Everyone was visited: what the pass began with is settled.
+    #[inline(never)]
     fn end_pass(&mut self, key: u32) {
         self.rooms_due.pop_front();
         self.room_writes_left = WRITES_PER_ROOM;
@@ -128,32 +148,68 @@ impl Relay {
 
     /// What is to be written to a connection: as much as a turn's share.
     pub fn gather<'a>(&'a mut self, id: ConnId, slices: &mut Slices<'a>) {
-        self.offered = 0;
-        if self.conns.current(id).is_none() {
+        self.offered = Offered::default();
+        let Some(conn) = self.conns.current(id) else { return };
+        let log = self.rooms.get(conn.room).map(|room| room.log(conn.encoding));
+        if conn.rare.is_none()
+            && let Some(tail) = log.and_then(|log| log.tail(conn.sent))
+            && tail.len() < WRITE_BYTES_MAX
+        {
+            // What nearly every member of a room is owed; the walk below would find the same.
+            slices.push(tail);
+            let all_until = Some(conn.sent + tail.len() as u64);
+            self.offered = Offered { bytes: tail.len(), all_until };
             return;
         }
-        let conn = &self.conns[id.index];
-        let log = self.rooms.get(conn.room).map(|room| room.log(conn.encoding));
-        for part in conn.owed(log) {
+        let mut bytes_left = WRITE_BYTES_MAX;
+        let mut owed = conn.owed(log);
+        for part in &mut owed {
             let bytes = part.bytes();
-            let bytes = &bytes[..bytes.len().min(WRITE_BYTES_MAX - self.offered)];
+            let bytes = &bytes[..bytes.len().min(bytes_left)];
             slices.push(bytes);
-            self.offered += bytes.len();
-            if self.offered == WRITE_BYTES_MAX || slices.is_full() {
+            bytes_left -= bytes.len();
+            if bytes_left == 0 || slices.is_full() {
                 break;
             }
+        }
+        self.offered.bytes = WRITE_BYTES_MAX - bytes_left;
+        if bytes_left > 0 && owed.next().is_none() {
+            self.offered.all_until = Some(log.map_or(conn.sent, Log::end));
         }
     }
 
     /// Says how many of the bytes that `gather` gave were taken by the stream: fewer than all means
     /// that it takes no more until it is `writable`.
     pub fn sent(&mut self, id: ConnId, bytes: usize) {
-        let is_short = bytes < self.offered;
-        self.offered = 0;
+        let offered = std::mem::take(&mut self.offered);
         let Some(conn) = self.conns.current(id) else { return };
-        conn.blocked = is_short;
-        let room = self.rooms.get(conn.room);
-        let log = room.map(|room| room.log(conn.encoding));
+        conn.blocked = bytes < offered.bytes;
+        let Some(end) = offered.all_until.filter(|_| !conn.blocked) else {
+            return self.part_sent(id.index, bytes);
+        };
+        let from = std::mem::replace(&mut conn.sent, end);
+        conn.into = 0;
+        // A fan-out's usual member has nothing that follows from this.
+        if conn.rare.is_some() || conn.behind || conn.leaving || conn.phase != Phase::Open {
+            self.all_sent(id.index, from);
+        }
+    }
+
+    /// All that was owed is out.
+    #[inline(never)]
+    fn all_sent(&mut self, index: u32, from: u64) {
+        self.conns[index].rare = None;
+        if self.conns[index].behind {
+            self.note_progress(index, from);
+        }
+        self.caught_up(index);
+    }
+
+    /// Walks over what was owed once more, to where the write ended.
+    #[inline(never)]
+    fn part_sent(&mut self, index: u32, bytes: usize) {
+        let conn = &mut self.conns[index];
+        let log = self.rooms.get(conn.room).map(|room| room.log(conn.encoding));
         let from = conn.sent;
         let mut left = bytes;
         let mut private_bytes = 0;
@@ -181,7 +237,7 @@ impl Relay {
         }
         conn.move_to(position, into);
         conn.tidy();
-        self.progressed(id.index, from);
+        self.progressed(index, from);
     }
 
     /// After a write: who is not finished goes on when it can, who is may have something to do.
@@ -216,13 +272,11 @@ impl Relay {
 
     /// Nothing is owed to the connection now.
     fn caught_up(&mut self, index: u32) {
-        match self.conns[index].phase {
+        let conn = &self.conns[index];
+        match conn.phase {
             Phase::Parting { linger } => self.parted(index, linger),
-            Phase::Open if self.conns[index].leaving => self.farewell(index),
+            Phase::Open if conn.leaving => self.farewell(index),
             _ => {}
         }
     }
 }
-
-// The classes are told apart by their numbers alone.
-const _: () = assert!(Encoding::ALL[0] as usize == 0 && Encoding::ALL[1] as usize == 1);

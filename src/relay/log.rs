@@ -130,6 +130,13 @@ impl Log {
         &bytes[..bytes.len().min((range.end - range.start) as usize)]
     }
 
+    /// Everything from `position` on, if there is something and it lies together.
+    pub(super) fn tail(&self, position: u64) -> Option<&[u8]> {
+        let last = self.segments.back()?;
+        let from = position.checked_sub(last.base)? as usize;
+        last.bytes.get(from..).filter(|tail| !tail.is_empty())
+    }
+
     /// Behind the frame that begins at `frame`.
     pub(super) fn frame_end(&self, frame: u64) -> u64 {
         frame + frame::measure(self.segment(frame).from(frame)) as u64

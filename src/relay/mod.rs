@@ -55,6 +55,7 @@ use crate::protocol::Refusal;
 use conn::{Conns, Phase};
 use deadline::Hand;
 use drain::Drain;
+use flush::Offered;
 use pool::Pool;
 use room::Rooms;
 use std::collections::VecDeque;
@@ -79,15 +80,14 @@ pub struct Relay {
     /// Writes left for the room in front, and for the whole turn.
     room_writes_left: usize,
     writes_left: usize,
-    /// Streams to be shut, and streams to be closed.
-    to_shut: Vec<u32>,
-    to_close: Vec<u32>,
+    /// Streams to be shut or closed.
+    to_end: Vec<u32>,
     /// Connections that were told not to be read.
     paused: Vec<ConnId>,
     /// Those of them that this turn has still to look at.
     paused_left: usize,
     /// How much the last `gather` gave.
-    offered: usize,
+    offered: Offered,
     /// Memory held for unfinished heads and messages.
     held_bytes: usize,
     /// A message in another encoding.

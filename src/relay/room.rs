@@ -96,8 +96,9 @@ impl Room {
 
     /// The next member of the pass; one begins when none is under way.
     pub(super) fn visit(&mut self) -> Option<u32> {
-        let ends = std::array::from_fn(|encoding| self.logs[encoding].end());
-        let pass = self.pass.get_or_insert(Pass { cursor: 0, ends });
+        let logs = &self.logs;
+        let begin = || Pass { cursor: 0, ends: std::array::from_fn(|class| logs[class].end()) };
+        let pass = self.pass.get_or_insert_with(begin);
         let member = self.members.get(pass.cursor).copied();
         pass.cursor += 1;
         member
