@@ -1,6 +1,6 @@
 //! Why a connection ended: one word for the log, the counter and whoever asks.
 
-use crate::protocol::{Refusal, Violation};
+use crate::protocol::{CloseCode, Refusal, Violation};
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,31 @@ impl Cause {
             Cause::NoPong => "no_pong",
             Cause::HeldBytes => "held_bytes",
             Cause::Drained => "drained",
+        }
+    }
+
+    /// The code that tells the peer, when we close for this cause (RFC 6455, section 7.4.1).
+    pub(super) fn close_code(self) -> Option<CloseCode> {
+        match self {
+            Cause::Violation(violation) => Some(violation.close_code()),
+            Cause::BinaryInJson => Some(CloseCode::UNSUPPORTED),
+            Cause::SlowConsumer | Cause::HeldBytes => Some(CloseCode::TRY_AGAIN_LATER),
+            Cause::NoPong => Some(CloseCode::POLICY),
+            Cause::Drained => Some(CloseCode::GOING_AWAY),
+            _ => None,
+        }
+    }
+
+    /// The reason beside the code; an answer to the peer's close frame needs none.
+    pub(super) fn close_reason(self) -> &'static str {
+        match self {
+            Cause::Violation(violation) => violation.reason(),
+            Cause::BinaryInJson => "only text is relayed here",
+            Cause::SlowConsumer => "slow consumer",
+            Cause::NoPong => "no pong",
+            Cause::HeldBytes => "too many unfinished messages",
+            Cause::Drained => "going down",
+            _ => "",
         }
     }
 }

@@ -25,7 +25,11 @@ impl Relay {
     fn check_conn(&self, index: u32) {
         let conn = &self.conns[index];
         let is_member = conn.room != NO_ROOM;
-        assert_eq!(is_member, conn.phase == Phase::Open, "members are open: {conn:?}");
+        assert_eq!(
+            is_member,
+            matches!(conn.phase, Phase::Open | Phase::Failing),
+            "members are open: {conn:?}"
+        );
         assert!(listens(conn.phase) || conn.parser.held_bytes() == 0);
         if !is_member {
             assert_eq!((conn.into, conn.behind), (0, false));

@@ -16,6 +16,9 @@ pub(super) enum Phase {
     Greeting,
     /// It is a WebSocket and a member of its room.
     Open,
+    /// It is still a member, and not heard any more: it is told why when it has heard what it is
+    /// owed.
+    Failing,
     /// Our close frame is due or out; the peer's is awaited.
     Closing,
     /// Its last bytes are due; then its stream is closed, or shut if the peer may still be writing.

@@ -7,8 +7,8 @@
 use super::budget::HAND_REACH;
 use super::conn::Phase;
 use super::{Cause, Relay, Time};
+use crate::protocol::Refusal;
 use crate::protocol::frame::Opcode;
-use crate::protocol::{CloseCode, Refusal};
 
 /// How long the hand takes once around, in milliseconds.
 const ROUND_MS: u64 = 1000;
@@ -61,7 +61,7 @@ impl Relay {
                 self.refuse(index, Refusal::Timeout, false);
             }
             Phase::Open if waited_s > self.limits.ping_interval_s && conn.pinged => {
-                self.close(index, CloseCode::POLICY, Cause::NoPong);
+                self.close(index, Cause::NoPong);
             }
             Phase::Open if waited_s > self.limits.ping_interval_s => {
                 let conn = &mut self.conns[index];
@@ -71,7 +71,7 @@ impl Relay {
                 self.metrics.pings += 1;
                 self.make_due(index);
             }
-            Phase::Closing | Phase::Parting { .. } | Phase::Lingering
+            Phase::Failing | Phase::Closing | Phase::Parting { .. } | Phase::Lingering
                 if waited_s > self.limits.close_timeout_s =>
             {
                 let cause = conn.cause;

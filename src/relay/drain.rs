@@ -3,7 +3,7 @@
 use super::budget::{DRAIN_CLOSES_PER_STEP, DRAIN_STEP_MS};
 use super::conn::Phase;
 use super::{Cause, Relay, Time};
-use crate::protocol::{CloseCode, Refusal};
+use crate::protocol::Refusal;
 
 /// A drain under way.
 #[derive(Debug)]
@@ -83,6 +83,6 @@ impl Relay {
 
     /// Closes a connection that has heard all that it was owed.
     pub(super) fn farewell(&mut self, index: u32) {
-        self.close(index, CloseCode::GOING_AWAY, Cause::Drained);
+        self.close(index, Cause::Drained);
     }
 }

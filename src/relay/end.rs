@@ -13,6 +13,7 @@ impl Relay {
         let index = id.index;
         match (cause, conn.phase) {
             (Cause::EndOfStream, Phase::Open) => self.part(index, cause, false),
+            (Cause::EndOfStream, Phase::Failing) => self.tell_failure(index, false),
             (Cause::EndOfStream, Phase::Parting { .. }) => {
                 conn.phase = Phase::Parting { linger: false };
             }
@@ -25,23 +26,32 @@ impl Relay {
         }
     }
 
-    /// The peer broke a rule: it is told so, and nothing that it still says is heard.
-    pub(super) fn fail(&mut self, index: u32, code: CloseCode, cause: Cause) {
+    /// The peer broke a rule, or one of ours: nothing that it still says is heard.
+    pub(super) fn fail(&mut self, index: u32, cause: Cause) {
+        let conn = &mut self.conns[index];
+        if conn.phase == Phase::Closing {
+            let cause = conn.cause; // our close frame is on its way already
+            return self.part(index, cause, true);
+        }
+        conn.phase = Phase::Failing;
+        conn.cause = cause;
+        conn.since = self.now.seconds();
+        self.drop_held(index);
+        self.make_due(index);
+    }
+
+    /// Tells a connection that has failed why; then it parts.
+    pub(super) fn tell_failure(&mut self, index: u32, linger: bool) {
+        let cause = self.conns[index].cause;
         self.leave_room(index);
-        let cause = match self.conns[index].phase {
-            Phase::Closing => self.conns[index].cause, // our close frame is on its way already
-            _ => {
-                self.push_close(index, Some(code), cause);
-                cause
-            }
-        };
-        self.part(index, cause, true);
+        self.push_close(index, cause.close_code(), cause);
+        self.part(index, cause, linger);
     }
 
     /// Closes a connection in order: the close frame is due, and the peer's answer awaited.
-    pub(super) fn close(&mut self, index: u32, code: CloseCode, cause: Cause) {
+    pub(super) fn close(&mut self, index: u32, cause: Cause) {
         self.leave_room(index);
-        self.push_close(index, Some(code), cause);
+        self.push_close(index, cause.close_code(), cause);
         let conn = &mut self.conns[index];
         conn.phase = Phase::Closing;
         conn.cause = cause;
@@ -125,7 +135,7 @@ impl Relay {
         if let Some(code) = code {
             body.extend_from_slice(&code.number().to_be_bytes());
         }
-        body.extend_from_slice(close_reason(cause).as_bytes());
+        body.extend_from_slice(cause.close_reason().as_bytes());
         self.conns[index].private().push(Opcode::Close, &body);
     }
 
@@ -136,18 +146,5 @@ impl Relay {
         if let Some(rare) = &mut conn.rare {
             rare.head = Vec::new();
         }
-    }
-}
-
-/// The reason in a close frame of ours; an answer to the peer's needs none.
-fn close_reason(cause: Cause) -> &'static str {
-    match cause {
-        Cause::Violation(violation) => violation.reason(),
-        Cause::BinaryInJson => "only text is relayed here",
-        Cause::SlowConsumer => "slow consumer",
-        Cause::NoPong => "no pong",
-        Cause::HeldBytes => "too many unfinished messages",
-        Cause::Drained => "going down",
-        _ => "",
     }
 }

@@ -275,6 +275,7 @@ impl Relay {
         let conn = &self.conns[index];
         match conn.phase {
             Phase::Parting { linger } => self.parted(index, linger),
+            Phase::Failing => self.tell_failure(index, true),
             Phase::Open if conn.leaving => self.farewell(index),
             _ => {}
         }

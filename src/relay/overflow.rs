@@ -2,7 +2,7 @@
 
 use super::encoding::Encoding;
 use super::{Cause, Relay, SlowConsumer};
-use crate::protocol::{CloseCode, frame};
+use crate::protocol::frame;
 
 impl Relay {
     /// Makes space for a message in the room's log, at the cost of those who are far behind.
@@ -35,7 +35,7 @@ impl Relay {
         for index in slow {
             match self.limits.slow_consumer {
                 SlowConsumer::Close => {
-                    self.close(index, CloseCode::TRY_AGAIN_LATER, Cause::SlowConsumer);
+                    self.close(index, Cause::SlowConsumer);
                 }
                 SlowConsumer::Skip => self.skip(index, start),
             }

@@ -3,7 +3,7 @@
 use super::conn::Phase;
 use super::{Cause, ConnId, Relay, Time, listens};
 use crate::protocol::frame::Opcode;
-use crate::protocol::{CloseCode, Event, Kind};
+use crate::protocol::{Event, Kind};
 
 impl Relay {
     /// Whether the connection may be read now; if not, the order to resume will follow.
@@ -60,7 +60,7 @@ impl Relay {
         let conn = &mut self.conns[index];
         match violation {
             Some(violation) => {
-                self.fail(index, violation.close_code(), Cause::Violation(violation));
+                self.fail(index, Cause::Violation(violation));
             }
             None if listens(conn.phase) => conn.parser = parser,
             None => {}
@@ -95,7 +95,7 @@ impl Relay {
             return self.make_due(index);
         }
         if kind == Kind::Binary && self.conns[index].encoding == super::Encoding::Json {
-            return self.fail(index, CloseCode::UNSUPPORTED, Cause::BinaryInJson);
+            return self.fail(index, Cause::BinaryInJson);
         }
         self.publish(index, kind, payload);
     }
@@ -106,7 +106,7 @@ impl Relay {
         self.held_bytes += held_now;
         if self.held_bytes > self.limits.held_bytes_max && held_now > held_before {
             match self.conns[index].phase {
-                Phase::Open => self.fail(index, CloseCode::TRY_AGAIN_LATER, Cause::HeldBytes),
+                Phase::Open => self.fail(index, Cause::HeldBytes),
                 _ => self.end(index, Cause::HeldBytes),
             }
         }

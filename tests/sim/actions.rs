@@ -128,7 +128,7 @@ impl World {
         let mut missing = 0;
         for (number, peer) in self.peers.iter().enumerate() {
             let shadow = &self.model.shadows[number];
-            let is_well = peer.id.is_some() && shadow.room.is_some();
+            let is_well = peer.id.is_some() && shadow.room.is_some() && !shadow.is_mute;
             match (self.is_skipping(), is_well) {
                 (true, true) => missing += shadow.check_skipped() as u64,
                 (true, false) => {

@@ -12,6 +12,8 @@ pub type Message = (bool, Vec<u8>);
 pub struct Shadow {
     /// The room, while it is a member and may speak.
     pub room: Option<String>,
+    /// It broke a rule: it hears what it is owed, and is not heard any more.
+    pub is_mute: bool,
     pub is_json: bool,
     /// All that it should hear, in order.
     pub expected: Vec<Message>,

@@ -123,7 +123,8 @@ impl World {
                 break;
             }
             let meaning = self.peers[number].client.meanings.pop_front().expect("there is one").1;
-            let is_member = self.model.shadows[number].room.is_some();
+            let shadow = &self.model.shadows[number];
+            let is_member = shadow.room.is_some() && !shadow.is_mute;
             match meaning {
                 // A refused client (too many rooms) never becomes a member.
                 Meaning::Join(room) if was_upgraded => {
@@ -132,31 +133,36 @@ impl World {
                 Meaning::Join(_) => {}
                 Meaning::Message(true, payload) if payload == b"ping" => {}
                 Meaning::Message(false, _) if self.model.shadows[number].is_json => {
-                    self.leave_with(number, 1003);
+                    self.mute(number, 1003);
                 }
                 Meaning::Message(kind, payload) if is_member && published > 0 => {
                     published -= 1;
                     self.model.publish(number, &(kind, payload));
                 }
-                // The relay has closed it and hears nothing more; `heard` or the end will tell.
-                Meaning::Message(..) => self.model.leave(number),
+                // The relay has failed or closed it and hears nothing more; its bytes will tell.
+                Meaning::Message(..) => self.model.shadows[number].is_mute = true,
                 Meaning::Ping(payload) if is_member => {
                     self.model.shadows[number].pings.push(payload);
                 }
-                Meaning::Close(code) => self.leave_with(number, code),
-                Meaning::Bad(code) => self.leave_with(number, code),
-                Meaning::Garbage => self.leave_with(number, 1002), // its first bit is reserved
+                Meaning::Close(code) if is_member => {
+                    self.model.shadows[number].close_codes.push(code);
+                    self.model.leave(number);
+                }
+                Meaning::Close(_) => {}
+                Meaning::Bad(code) => self.mute(number, code),
+                Meaning::Garbage => self.mute(number, 1002), // its first bit is reserved
                 Meaning::Ping(_) | Meaning::Pong => {}
             }
         }
         assert_eq!(published, 0, "the relay published what nobody said");
     }
 
-    fn leave_with(&mut self, number: usize, code: u16) {
-        if self.model.shadows[number].room.is_some() {
-            self.model.shadows[number].close_codes.push(code);
+    fn mute(&mut self, number: usize, code: u16) {
+        let shadow = &mut self.model.shadows[number];
+        if shadow.room.is_some() && !shadow.is_mute {
+            shadow.close_codes.push(code);
+            shadow.is_mute = true;
         }
-        self.model.leave(number);
     }
 
     /// The network breaks, or the client writes its last byte.
