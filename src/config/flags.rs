@@ -36,6 +36,10 @@ pub struct Flags {
     #[arg(long, env = "FANFARE_ROOM_LOG", value_name = "BYTES", default_value_t = 4_194_304)]
     pub room_log: usize,
 
+    /// Memory for the logs of all rooms together; at least one room's
+    #[arg(long, env = "FANFARE_ALL_LOGS", value_name = "BYTES", default_value_t = 134_217_728)]
+    pub all_logs: usize,
+
     /// What becomes of a member that has not read when the room's log is full: close it with code
     /// 1013, or skip the oldest messages it has not read
     #[arg(long, env = "FANFARE_SLOW_CONSUMER", value_name = "POLICY", default_value = "close")]
@@ -128,6 +132,7 @@ impl Flags {
             rooms_max: self.max_rooms,
             message_bytes_max: self.max_message,
             room_log_bytes_max: self.room_log,
+            logs_bytes_max: self.all_logs,
             held_bytes_max: HELD_BYTES_MAX.max(self.max_message.saturating_mul(4)),
             slow_consumer: match self.slow_consumer {
                 SlowPolicy::Close => SlowConsumer::Close,

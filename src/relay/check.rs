@@ -13,12 +13,18 @@ impl Relay {
             held_bytes += self.conns[index].held_bytes();
         }
         assert_eq!(held_bytes, self.held_bytes, "memory for what is unfinished");
+        let mut log_bytes = 0;
         for (key, room) in self.rooms.iter() {
             assert!(!room.members.is_empty() || room.due, "a room exists while it has a member");
             assert_eq!(room.due, self.rooms_due.contains(&key));
             for encoding in Encoding::ALL {
                 self.check_log(key, encoding);
+                log_bytes += room.log(encoding).held_bytes();
             }
+        }
+        assert_eq!(log_bytes, self.pool.used_bytes());
+        if self.rooms_due.is_empty() {
+            assert!(log_bytes <= self.limits.logs_bytes_max, "all logs: {log_bytes}");
         }
     }
 

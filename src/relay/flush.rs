@@ -126,6 +126,9 @@ impl Relay {
         } else {
             self.rooms.close_if_empty(key);
         }
+        if self.rooms_due.is_empty() {
+            self.keep_logs_within_bound(); // what is held now is what the slow have not read
+        }
     }
 
     /// Paused connections that may be read again.

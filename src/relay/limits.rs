@@ -33,6 +33,9 @@ pub struct Limits {
     pub message_bytes_max: usize,
     /// Bytes of memory of one room's log; what a member has not read by then is lost to it.
     pub room_log_bytes_max: usize,
+    /// Bytes of memory for all rooms' logs together; beyond it the room that holds the most settles
+    /// its slowest members as if its own log were full.
+    pub logs_bytes_max: usize,
     /// Bytes of memory for all unfinished heads and messages together; whoever goes beyond is
     /// closed with 1013.
     pub held_bytes_max: usize,
@@ -61,6 +64,7 @@ impl Default for Limits {
             rooms_max: 10_000,
             message_bytes_max: 64 * 1024,
             room_log_bytes_max: 4 * 1024 * 1024,
+            logs_bytes_max: 128 * 1024 * 1024,
             held_bytes_max: 64 * 1024 * 1024,
             slow_consumer: SlowConsumer::Close,
             echo: false,
@@ -82,6 +86,8 @@ pub enum Contradiction {
         /// The least that `room_log_bytes_max` may be.
         least: usize,
     },
+    /// All logs together may be smaller than one.
+    LogsTooSmall,
     /// A bound that must not be zero is zero.
     Zero(&'static str),
 }
@@ -91,6 +97,9 @@ impl fmt::Display for Contradiction {
         match self {
             Contradiction::RoomLogTooSmall { least } => {
                 write!(f, "a room's log must hold four of the largest messages: {least} bytes")
+            }
+            Contradiction::LogsTooSmall => {
+                write!(f, "all rooms' logs together must hold at least one room's log")
             }
             Contradiction::Zero(name) => write!(f, "{name} must not be 0"),
         }
@@ -116,6 +125,9 @@ impl Limits {
         let least = self.frame_bytes_max().saturating_mul(4).max(16 * SEGMENT_BYTES_MIN);
         if self.room_log_bytes_max < least {
             return Err(Contradiction::RoomLogTooSmall { least });
+        }
+        if self.logs_bytes_max < self.room_log_bytes_max {
+            return Err(Contradiction::LogsTooSmall);
         }
         Ok(())
     }
@@ -162,6 +174,8 @@ mod tests {
         let limits = Limits { room_log_bytes_max: least, ..limits };
         assert_eq!(limits.check(), Ok(()));
         assert_eq!(limits.read_bytes_max(), least / 4);
+        let small = Limits { logs_bytes_max: least - 1, ..limits.clone() };
+        assert_eq!(small.check(), Err(Contradiction::LogsTooSmall));
         let limits = Limits { message_bytes_max: usize::MAX, ..limits };
         assert!(limits.check().is_err());
     }

@@ -87,7 +87,7 @@ impl Log {
         let frame_bytes = frame::encoded_bytes(payload.len());
         let growth = self.growth_for(frame_bytes, segment_bytes_max);
         if growth > 0 {
-            self.seal();
+            self.seal(pool);
             let bytes = pool.take(growth);
             self.held_bytes += bytes.capacity();
             self.segments.push_back(Segment { base: self.end, bytes, readers: 0 });
@@ -114,12 +114,12 @@ impl Log {
     }
 
     /// Gives back what the last segment will not use, so that memory held is bytes to be read.
-    fn seal(&mut self) {
+    fn seal(&mut self, pool: &mut Pool) {
         if let Some(last) = self.segments.back_mut()
             && last.bytes.len() < last.bytes.capacity() / 8 * 7
         {
             self.held_bytes -= last.bytes.capacity();
-            last.bytes.shrink_to_fit();
+            pool.shrink(&mut last.bytes);
             self.held_bytes += last.bytes.capacity();
         }
     }

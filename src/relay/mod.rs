@@ -177,10 +177,7 @@ impl Relay {
 
     /// The memory that all rooms' logs hold, in bytes.
     pub fn log_bytes(&self) -> usize {
-        let of_room = |room: &room::Room| -> usize {
-            Encoding::ALL.iter().map(|encoding| room.log(*encoding).held_bytes()).sum()
-        };
-        self.rooms.iter().map(|(_, room)| of_room(room)).sum()
+        self.pool.used_bytes()
     }
 
     /// The name of the room that a connection is in.

@@ -16,12 +16,35 @@ impl Relay {
                 return;
             }
             let Some(start) = log.oldest_end() else { return };
-            self.settle_before(key, encoding, start);
-            // Those behind were the only ones who kept it; if the last of them left, it is gone.
-            let log = self.rooms[key].log_mut(encoding);
-            if log.start() < start {
-                log.give_up_oldest(&mut self.pool);
-            }
+            self.give_up_before(key, encoding, start);
+        }
+    }
+
+    /// Keeps all logs together within their bound: the room that holds the most pays first.
+    ///
+    /// It runs when all rooms were flushed; until then those who would add to them wait.
+    pub(super) fn keep_logs_within_bound(&mut self) {
+        while self.pool.used_bytes() > self.limits.logs_bytes_max {
+            let logs = self.rooms.iter().flat_map(|(key, room)| {
+                Encoding::ALL.map(|encoding| (key, encoding, room.log(encoding)))
+            });
+            let largest = logs
+                .filter_map(|(key, encoding, log)| Some((log, key, encoding, log.oldest_end()?)))
+                .max_by_key(|(log, ..)| log.held_bytes());
+            let Some((_, key, encoding, start)) = largest else { return };
+            self.give_up_before(key, encoding, start);
+        }
+    }
+
+    /// Gives up the oldest segment, which ends at `start`, after settling who stands in it.
+    fn give_up_before(&mut self, key: u32, encoding: Encoding, start: u64) {
+        self.settle_before(key, encoding, start);
+        // Those behind were the only ones who kept it; if the last of them left, it is gone, and
+        // the room perhaps with it.
+        if let Some(room) = self.rooms.get_mut(key)
+            && room.log(encoding).start() < start
+        {
+            room.log_mut(encoding).give_up_oldest(&mut self.pool);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Free segments, kept for the next room that speaks.
+//! The memory of all rooms' logs: what is in use is counted, and free segments are kept for the
+//! next room that speaks.
 
 use super::budget::{POOL_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 
@@ -10,23 +11,32 @@ const STACKS: usize = (SEGMENT_BYTES_MAX / SEGMENT_BYTES_MIN).ilog2() as usize +
 pub(super) struct Pool {
     stacks: [Vec<Vec<u8>>; STACKS],
     free_bytes: usize,
+    used_bytes: usize,
 }
 
 impl Pool {
+    /// The memory that the logs hold.
+    pub(super) fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
     /// An empty buffer that holds `bytes` without growing.
     pub(super) fn take(&mut self, bytes: usize) -> Vec<u8> {
-        match stack_of(bytes).and_then(|stack| self.stacks[stack].pop()) {
+        let buffer = match stack_of(bytes).and_then(|stack| self.stacks[stack].pop()) {
             Some(buffer) => {
                 self.free_bytes -= buffer.capacity();
                 buffer
             }
             None => Vec::with_capacity(bytes),
-        }
+        };
+        self.used_bytes += buffer.capacity();
+        buffer
     }
 
     /// Takes a buffer back; one of an odd size, or one too many, goes to the allocator.
     pub(super) fn give(&mut self, mut buffer: Vec<u8>) {
         let bytes = buffer.capacity();
+        self.used_bytes -= bytes;
         if let Some(stack) = stack_of(bytes)
             && self.free_bytes + bytes <= POOL_BYTES_MAX
         {
@@ -34,6 +44,13 @@ impl Pool {
             self.free_bytes += bytes;
             self.stacks[stack].push(buffer);
         }
+    }
+
+    /// Gives the room that a buffer will not use to the allocator.
+    pub(super) fn shrink(&mut self, buffer: &mut Vec<u8>) {
+        self.used_bytes -= buffer.capacity();
+        buffer.shrink_to_fit();
+        self.used_bytes += buffer.capacity();
     }
 }
 
@@ -49,10 +66,13 @@ mod tests {
     #[test]
     fn keeps_no_more_than_its_bound() {
         let mut pool = Pool::default();
-        for _ in 0..2 * POOL_BYTES_MAX / SEGMENT_BYTES_MAX {
-            pool.give(Vec::with_capacity(SEGMENT_BYTES_MAX));
-        }
-        pool.give(Vec::with_capacity(5000));
+        let many = 2 * POOL_BYTES_MAX / SEGMENT_BYTES_MAX;
+        let mut buffers: Vec<_> = (0..many).map(|_| pool.take(SEGMENT_BYTES_MAX)).collect();
+        buffers.push(pool.take(5000));
+        assert_eq!(pool.used_bytes(), 2 * POOL_BYTES_MAX + 5000);
+        pool.shrink(buffers.last_mut().expect("pushed"));
+        buffers.into_iter().for_each(|buffer| pool.give(buffer));
+        assert_eq!(pool.used_bytes(), 0);
         assert_eq!(pool.free_bytes, POOL_BYTES_MAX);
         assert_eq!(pool.take(SEGMENT_BYTES_MAX).capacity(), SEGMENT_BYTES_MAX);
         assert_eq!(pool.free_bytes, POOL_BYTES_MAX - SEGMENT_BYTES_MAX);

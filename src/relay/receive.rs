@@ -112,11 +112,13 @@ impl Relay {
         }
     }
 
-    /// Who does not read what it is owed may not send more, and a room that has much to say is
-    /// flushed before it is told more.
+    /// Who does not read what it is owed may not send more, a room that has much to say is flushed
+    /// before it is told more, and so are all rooms when their logs are full together.
     pub(super) fn has_room_to_hear(&self, index: u32) -> bool {
         let conn = &self.conns[index];
         let fresh_bytes = self.rooms.get(conn.room).map_or(0, |room| room.fresh_bytes());
-        !conn.owes_reading() && fresh_bytes < self.limits.fresh_bytes_max()
+        !conn.owes_reading()
+            && fresh_bytes < self.limits.fresh_bytes_max()
+            && self.pool.used_bytes() <= self.limits.logs_bytes_max
     }
 }

@@ -143,6 +143,10 @@ impl Rooms {
         self.slab.iter().map(|(key, room)| (key as u32, room))
     }
 
+    pub(super) fn get_mut(&mut self, key: u32) -> Option<&mut Room> {
+        self.slab.get_mut(key as usize)
+    }
+
     /// The room, if the connection that asks is in one.
     pub(super) fn get(&self, key: u32) -> Option<&Room> {
         self.slab.get(key as usize)

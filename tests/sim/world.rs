@@ -44,6 +44,7 @@ impl World {
             // In JSON a message may grow sixfold, and four of them must fit.
             message_bytes_max: random.between(100, room_log_bytes_max / 4 / 6 - 20),
             room_log_bytes_max,
+            logs_bytes_max: random.between(room_log_bytes_max, 3 * room_log_bytes_max),
             slow_consumer: *random.pick(&[SlowConsumer::Close, SlowConsumer::Skip]),
             echo: random.one_in(4),
             encoding: Encoding::Raw,
