@@ -8,6 +8,9 @@ use clap::{Parser, ValueEnum};
 /// largest messages need more.
 const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+/// Memory for all rooms' logs together: a quarter of a small server's.
+const LOGS_BYTES_MAX: usize = 128 * 1024 * 1024;
+
 /// A WebSocket broadcast relay: what a client sends reaches everyone else in its room.
 ///
 /// Rooms are paths: ws://127.0.0.1:2046/ is one room, ws://127.0.0.1:2046/news another. Messages
@@ -36,9 +39,10 @@ pub struct Flags {
     #[arg(long, env = "FANFARE_ROOM_LOG", value_name = "BYTES", default_value_t = 4_194_304)]
     pub room_log: usize,
 
-    /// Memory for the logs of all rooms together; at least one room's
-    #[arg(long, env = "FANFARE_ALL_LOGS", value_name = "BYTES", default_value_t = 134_217_728)]
-    pub all_logs: usize,
+    /// Memory for the logs of all rooms together, at least one room's
+    /// [default: 134217728, or one room's if that is more]
+    #[arg(long, env = "FANFARE_ALL_LOGS", value_name = "BYTES")]
+    pub all_logs: Option<usize>,
 
     /// What becomes of a member that has not read when the room's log is full: close it with code
     /// 1013, or skip the oldest messages it has not read
@@ -132,7 +136,7 @@ impl Flags {
             rooms_max: self.max_rooms,
             message_bytes_max: self.max_message,
             room_log_bytes_max: self.room_log,
-            logs_bytes_max: self.all_logs,
+            logs_bytes_max: self.all_logs.unwrap_or(LOGS_BYTES_MAX.max(self.room_log)),
             held_bytes_max: HELD_BYTES_MAX.max(self.max_message.saturating_mul(4)),
             slow_consumer: match self.slow_consumer {
                 SlowPolicy::Close => SlowConsumer::Close,
