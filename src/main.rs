@@ -36,20 +36,13 @@ fn main() -> ExitCode {
 
 fn serve(flags: &Flags) -> Result<Outcome, Box<dyn Error>> {
     let allowed = server::connections_allowed()?;
-    if let Some(wanted) = flags.max_connections.filter(|wanted| *wanted > allowed) {
-        refuse_flags(format!(
-            "--max-connections {wanted}: the limit on open files allows {allowed} (see ulimit -n)"
-        ));
-    }
-    let limits = flags.limits(allowed).unwrap_or_else(|error| refuse_flags(error));
+    let limits = flags
+        .limits(allowed)
+        .unwrap_or_else(|error| Flags::command().error(ErrorKind::ValueValidation, error).exit());
     let connections_max = limits.connections_max;
     let server = Server::bind(&flags.listen, limits)?;
     welcome(&server.places(), connections_max);
     Ok(server.run()?)
-}
-
-fn refuse_flags(error: impl std::fmt::Display) -> ! {
-    Flags::command().error(ErrorKind::ValueValidation, error).exit()
 }
 
 /// The one line that says what to do next.

@@ -2,6 +2,7 @@
 
 use super::Listen;
 use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
+use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 
 /// Memory for unfinished heads and messages of all connections together, unless four of the
@@ -24,11 +25,11 @@ pub struct Flags {
     pub listen: Vec<Listen>,
 
     /// Let senders hear their own messages too
-    #[arg(long, env = "FANFARE_ECHO")]
+    #[arg(long, env = "FANFARE_ECHO", value_parser = BoolishValueParser::new())]
     pub echo: bool,
 
     /// Relay each text as a JSON string, spelled as PHP's json_encode does; no binary messages
-    #[arg(long, env = "FANFARE_JSON")]
+    #[arg(long, env = "FANFARE_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
 
     /// The longest message; a longer one closes its sender's connection with code 1009
@@ -128,9 +129,17 @@ fn heartbeat(text: &str) -> Result<Heartbeat, String> {
 }
 
 impl Flags {
-    /// The relay's limits, if they can work together; `connections_max` is what the file limit
-    /// allows.
-    pub fn limits(&self, connections_max: usize) -> Result<Limits, Contradiction> {
+    /// The relay's limits; `connections_max` is what the limit on open files allows.
+    ///
+    /// # Errors
+    /// When they cannot work together: the sentence names the flag to mend.
+    pub fn limits(&self, connections_max: usize) -> Result<Limits, String> {
+        if let Some(wanted) = self.max_connections.filter(|wanted| *wanted > connections_max) {
+            return Err(format!(
+                "--max-connections {wanted}: the limit on open files allows {connections_max} \
+                 (see ulimit -n)"
+            ));
+        }
         let limits = Limits {
             connections_max: self.max_connections.unwrap_or(connections_max),
             rooms_max: self.max_rooms,
@@ -150,8 +159,15 @@ impl Flags {
             drain_timeout_s: self.drain_timeout,
             heartbeat: self.heartbeat.clone(),
         };
-        limits.check()?;
-        Ok(limits)
+        match limits.check() {
+            Ok(()) => Ok(limits),
+            Err(error @ Contradiction::RoomLogTooSmall { .. }) => {
+                Err(format!("--room-log: {error}"))
+            }
+            Err(error @ Contradiction::MessageTooLong) => Err(format!("--max-message: {error}")),
+            Err(error @ Contradiction::LogsTooSmall) => Err(format!("--all-logs: {error}")),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 

@@ -4,6 +4,10 @@ use super::budget::{READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use super::encoding::Encoding;
 use std::fmt;
 
+/// The longest message that may be allowed: positions inside of a frame have 32 bits, and JSON may
+/// grow it sixfold.
+const MESSAGE_BYTES_MAX: usize = 512 * 1024 * 1024;
+
 /// What becomes of a member that reads more slowly than its room speaks, once the room's log is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowConsumer {
@@ -86,6 +90,8 @@ pub enum Contradiction {
         /// The least that `room_log_bytes_max` may be.
         least: usize,
     },
+    /// A message may be longer than a position inside of a frame can say.
+    MessageTooLong,
     /// All logs together may be smaller than one.
     LogsTooSmall,
     /// A bound that must not be zero is zero.
@@ -97,6 +103,9 @@ impl fmt::Display for Contradiction {
         match self {
             Contradiction::RoomLogTooSmall { least } => {
                 write!(f, "a room's log must hold four of the largest messages: {least} bytes")
+            }
+            Contradiction::MessageTooLong => {
+                write!(f, "a message may have at most {MESSAGE_BYTES_MAX} bytes")
             }
             Contradiction::LogsTooSmall => {
                 write!(f, "all rooms' logs together must hold at least one room's log")
@@ -120,6 +129,9 @@ impl Limits {
         ];
         if let Some((name, _)) = not_zero.into_iter().find(|(_, value)| *value == 0) {
             return Err(Contradiction::Zero(name));
+        }
+        if self.message_bytes_max > MESSAGE_BYTES_MAX {
+            return Err(Contradiction::MessageTooLong);
         }
         // Four: two may arrive in one read, one waits for it, and segments are never quite full.
         let least = self.frame_bytes_max().saturating_mul(4).max(16 * SEGMENT_BYTES_MIN);

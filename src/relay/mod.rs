@@ -128,6 +128,10 @@ impl Relay {
             && conn.blocked
         {
             conn.blocked = false;
+            if conn.phase == Phase::Open {
+                // The peer's machine took what was on its way: a slow reader is no dead one.
+                conn.since = self.now.seconds();
+            }
             self.make_due(id.index);
         }
     }

@@ -5,7 +5,6 @@ use super::stream::Stream;
 use crate::protocol::{Refusal, response};
 use crate::relay::budget::ACCEPTS_PER_TURN;
 use crate::relay::{Cause, Time};
-use nix::libc;
 use std::io;
 use tracing::{debug, warn};
 
@@ -33,14 +32,19 @@ impl Server {
     }
 
     fn not_accepted(&mut self, number: usize, error: &io::Error, now: Time) {
-        match error.raw_os_error() {
-            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.listeners[number].is_ready = false,
+            // The connection that waited is gone already (accept(2)); the next one may be there.
+            io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable => debug!(%error, "not accepted"),
+            // No descriptor, no memory, or what we do not know: never a spin.
+            _ => {
                 warn!(%error, "cannot accept: waiting until something is freed");
                 self.accept_again = Some(now.plus_millis(NO_DESCRIPTOR_PAUSE_MS));
             }
-            Some(libc::EAGAIN) => self.listeners[number].is_ready = false,
-            // The connection that waited is gone already (accept(2)); the next one may be there.
-            _ => debug!(%error, "not accepted"),
         }
     }
 

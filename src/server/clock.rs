@@ -3,7 +3,10 @@
 use crate::relay::Time;
 use std::time::Instant;
 
-/// Milliseconds since the server began.
+/// The time at the start: an hour, so that what is set back a little does not fall below zero.
+const START_MS: u64 = 3_600_000;
+
+/// Milliseconds that go on from `START_MS`.
 #[derive(Debug)]
 pub(super) struct Clock {
     start: Instant,
@@ -15,6 +18,6 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Time {
-        Time::from_millis(self.start.elapsed().as_millis() as u64)
+        Time::from_millis(START_MS).plus_millis(self.start.elapsed().as_millis() as u64)
     }
 }

@@ -5,9 +5,8 @@ use crate::config::Listen;
 use crate::relay::ConnId;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use nix::libc;
-use nix::sys::socket::setsockopt;
-use nix::sys::socket::sockopt::SetBool;
+#[cfg(target_os = "linux")]
+use nix::{libc, sys::socket::sockopt::SetBool};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fs;
 use std::io;
@@ -18,11 +17,13 @@ use std::path::{Path, PathBuf};
 /// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
 
-/// `TCP_DEFER_ACCEPT`: a connection is told of when its request is there. Accept, read and answer
-/// are then one go: less than half the CPU time of a handshake through the poller.
+/// `TCP_DEFER_ACCEPT`, on Linux: a connection is told of when its request is there. Accept, read
+/// and answer are then one go: less than half the CPU time of a handshake through the poller.
+#[cfg(target_os = "linux")]
 #[derive(Debug, Clone, Copy)]
 struct DeferAccept;
 
+#[cfg(target_os = "linux")]
 nix::setsockopt_impl!(
     DeferAccept,
     libc::IPPROTO_TCP,
@@ -102,7 +103,8 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     socket.set_tcp_nodelay(true)?; // inherited: the relay gathers by itself
-    setsockopt(&socket, DeferAccept, &true)?;
+    #[cfg(target_os = "linux")]
+    nix::sys::socket::setsockopt(&socket, DeferAccept, &true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
