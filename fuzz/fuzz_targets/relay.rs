@@ -65,7 +65,8 @@ fuzz_target!(|story: Story<'_>| {
     for _ in 0..200 {
         world.turn(1_000);
     }
-    assert_eq!((world.relay.connections(), world.relay.rooms(), world.relay.log_bytes()), (0, 0, 0));
+    let relay = &world.relay;
+    assert_eq!((relay.connections(), relay.rooms(), relay.log_bytes()), (0, 0, 0));
 });
 
 impl World {

@@ -47,10 +47,10 @@ enum HandedOut {
 }
 
 impl Parser {
-    /// The next thing that the client said in `bytes`, from `at` on, which moves past what was used.
+    /// The next thing that the client said in `bytes`, from `at` on; `at` moves past what was used.
     ///
-    /// `None` when more bytes must come; then all of `bytes` was used. Payload is unmasked in place.
-    /// After an error the connection has failed and nothing more is to be parsed.
+    /// `None` when more bytes must come; then all of `bytes` was used. Payload is unmasked in
+    /// place. After an error the connection has failed and nothing more is to be parsed.
     pub fn next<'a>(
         &'a mut self,
         bytes: &'a mut [u8],

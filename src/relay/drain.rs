@@ -24,7 +24,7 @@ impl Drain {
 }
 
 impl Relay {
-    /// Begins to go down: nobody is accepted from now on; the rest is done by the turns that follow.
+    /// Begins to go down: nobody is accepted from now on; the turns that follow do the rest.
     pub fn drain(&mut self, now: Time) {
         self.now = now;
         let end = now.plus_millis(u64::from(self.limits.drain_timeout_s) * 1000);

@@ -8,7 +8,7 @@ use std::fmt;
 /// grow it sixfold.
 const MESSAGE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
-/// What becomes of a member that reads more slowly than its room speaks, once the room's log is full.
+/// What becomes of a member that reads more slowly than its room speaks, once the log is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlowConsumer {
     /// It is closed with 1013.

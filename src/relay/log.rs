@@ -3,10 +3,10 @@
 //! Positions are byte offsets since the room began. A frame never crosses segments. Nothing keeps
 //! an index: where frames begin is read from their own headers.
 //!
-//! *Who still reads what?* Members come in two kinds. Those *behind* are counted in the segment that
-//! they stand in. All others stand at or after `settled`: the end that the last complete pass over
-//! the room had brought everyone to. So a segment is free when it ends before `settled` and counts
-//! nobody: no list is searched for that.
+//! *Who still reads what?* Members come in two kinds. Those *behind* are counted in the segment
+//! that they stand in. All others stand at or after `settled`: the end that the last complete pass
+//! over the room had brought everyone to. So a segment is free when it ends before `settled` and
+//! counts nobody: no list is searched for that.
 
 use super::pool::Pool;
 use crate::protocol::frame::{self, Opcode};

@@ -1,8 +1,8 @@
 //! What a connection is owed, part by part, in the order of writing.
 //!
 //! The order: the rest of the frame that was begun, its private bytes, then its room's log without
-//! its own messages. `gather` shows these parts to the server and `sent` walks them again: both read
-//! the order from here alone.
+//! its own messages. `gather` shows these parts to the server and `sent` walks them again: both
+//! read the order from here alone.
 
 use super::log::Log;
 use std::ops::Range;

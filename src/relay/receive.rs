@@ -19,8 +19,8 @@ impl Relay {
         false
     }
 
-    /// Bytes came from the peer, at most [`super::Limits::read_bytes_max`] of them. They are used up
-    /// and unmasked in place.
+    /// Bytes came from the peer, at most [`super::Limits::read_bytes_max`] of them. They are used
+    /// up and unmasked in place.
     pub fn receive(&mut self, id: ConnId, bytes: &mut [u8], now: Time) {
         self.now = now;
         let Some(conn) = self.conns.current(id) else { return };

@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
@@ -49,12 +49,23 @@ enum ListeningSocket {
 
 /// A socket's file, which goes when nobody listens there any more.
 #[derive(Debug)]
-struct SocketFile(PathBuf);
+struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> io::Result<SocketFile> {
+        Ok(SocketFile { path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() })
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody else may have removed it: then there is nothing to do.
-        let _ = fs::remove_file(&self.0);
+        // Another relay may have taken the place over: then the file is not ours to remove.
+        if fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path); // gone meanwhile: nothing is left to do
+        }
     }
 }
 
@@ -71,7 +82,7 @@ impl Listener {
             Listen::Unix(path) => {
                 remove_stale(path)?;
                 let mut listener = UnixListener::bind(path)?;
-                let file = SocketFile(path.clone());
+                let file = SocketFile::of(path)?;
                 registry.register(&mut listener, token, Interest::READABLE)?;
                 (ListeningSocket::Unix { listener, _file: file }, place.clone())
             }

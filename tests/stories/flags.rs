@@ -1,0 +1,108 @@
+//! What is said on the command line and in the environment, and what the program says at its start.
+
+use crate::client::{Client, dial, request};
+use crate::relay::{Relay, program};
+
+/// Runs the program to its end; gives its exit code and what it wrote to standard error.
+fn run(flags: &[&str]) -> (Option<i32>, String) {
+    let output = program().args(flags).output().expect("the program starts");
+    assert_eq!(output.stdout, b"", "nothing that looks like a start");
+    (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+}
+
+#[test]
+fn the_first_line_says_where_to_connect() {
+    let relay = Relay::start(&["--max-connections", "7"]);
+    let address = relay.address();
+    assert_ne!(address.port(), 0);
+    let expected = format!(
+        "fanfare {} listens on {address} for up to 7 connections: \
+         connect to ws://{address}/, or open http://{address}/ in a browser\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(relay.welcome, expected);
+    Client::greet(dial(address), request("/").as_bytes()).close();
+}
+
+#[test]
+fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
+    let cases: [(&[&str], &str); 17] = [
+        (&["--room-log", "100000"], "a room's log must hold four of the largest messages: 262184"),
+        (&["--room-log", "262183"], "262184 bytes"),
+        (&["--json", "--room-log", "1000000"], "a room's log must hold four"),
+        (&["--max-message", "400000000"], "a room's log must hold four"),
+        (&["--max-message", "99999999999"], "a message may have at most 536870912 bytes"),
+        (&["--max-message=-1"], "--max-message"),
+        (&["--max-connections", "1000000000000"], "the limit on open files allows"),
+        (&["--max-connections", "0"], "the number of connections must not be 0"),
+        (&["--max-rooms", "0"], "the number of rooms must not be 0"),
+        (&["--ping-interval", "0"], "the ping interval must not be 0"),
+        (&["--handshake-timeout", "0"], "the handshake timeout must not be 0"),
+        (&["--close-timeout", "0"], "the close timeout must not be 0"),
+        (&["--listen", "localhost"], "expected ADDR:PORT"),
+        (&["--listen", "unix:"], "needs a path"),
+        (&["--slow-consumer", "drop"], "[possible values: close, skip]"),
+        (&["--heartbeat", "ping"], "expected IN=OUT"),
+        (&["--speed", "9"], "--speed"),
+    ];
+    for (flags, reason) in cases {
+        let (code, stderr) = run(flags);
+        assert_eq!(code, Some(2), "{flags:?}: {stderr}");
+        assert!(stderr.starts_with("error: "), "{flags:?}: {stderr}");
+        assert!(stderr.contains(reason), "{flags:?}: {stderr}");
+    }
+}
+
+#[test]
+fn an_address_in_use_is_told_with_exit_code_1() {
+    let relay = Relay::start(&[]);
+    let (code, stderr) = run(&["--listen", &relay.address().to_string()]);
+    assert_eq!(code, Some(1), "{stderr}");
+    let reason = format!("cannot listen on {}: Address already in use", relay.address());
+    assert!(stderr.contains(&reason), "{stderr}");
+}
+
+#[test]
+fn the_environment_configures_and_a_flag_is_stronger() {
+    let mut command = program();
+    command.env("FANFARE_LISTEN", "127.0.0.1:0,127.0.0.1:0").env("FANFARE_ECHO", "true");
+    command.env("FANFARE_MAX_CONNECTIONS", "5").args(["--max-connections", "6"]);
+    let relay = Relay::run(command);
+    assert!(relay.welcome.contains(" for up to 6 connections"), "{}", relay.welcome);
+    let places = relay.welcome.split_once("listens on ").expect("places").1;
+    let places = places.split_once(" for ").expect("an end of the list").0;
+    let [one, two] = *places.split(", ").collect::<Vec<_>>() else { panic!("{places}") };
+    assert_ne!(one, two);
+    let greet = |place: &str| {
+        Client::greet(dial(place.parse().expect("an address")), request("/").as_bytes())
+    };
+    let [mut one, mut two] = [greet(one), greet(two)];
+    one.send_text("heard by me as well");
+    assert_eq!(one.hear_text(), "heard by me as well");
+    assert_eq!(two.hear_text(), "heard by me as well");
+}
+
+#[test]
+fn a_switch_in_the_environment_is_set_by_1_and_not_by_0() {
+    for (value, echoes) in [("1", true), ("true", true), ("0", false), ("false", false)] {
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0"]).env("FANFARE_ECHO", value);
+        let relay = Relay::run(command);
+        let [mut one, mut two] = relay.connect_all("/");
+        one.send_text("hello");
+        assert_eq!(two.hear_text(), "hello");
+        if echoes {
+            assert_eq!(one.hear_text(), "hello", "{value}");
+        }
+        one.hear_nothing();
+    }
+}
+
+#[test]
+fn help_and_version_are_told_with_exit_code_0() {
+    for (flag, part) in [("--help", "FANFARE_ROOM_LOG"), ("--version", env!("CARGO_PKG_VERSION"))] {
+        let output = program().arg(flag).output().expect("the program starts");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(String::from_utf8_lossy(&output.stdout).contains(part));
+    }
+}

@@ -1,0 +1,95 @@
+//! Places to listen at.
+
+use crate::client::{Client, request};
+use crate::relay::{PATIENCE, Relay, program};
+use rustix::process::Signal;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+fn at(path: &Path) -> String {
+    format!("unix:{}", path.display())
+}
+
+fn connect(path: &Path, room: &str) -> Client<UnixStream> {
+    let stream = UnixStream::connect(path).expect("the relay listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    Client::greet(stream, request(room).as_bytes())
+}
+
+fn start(path: &Path) -> Relay {
+    let mut command = program();
+    command.args(["--listen", &at(path)]);
+    Relay::run(command)
+}
+
+#[test]
+fn clients_of_a_unix_socket_and_of_tcp_share_their_rooms() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanfare.sock");
+    let mut relay = Relay::start(&["--listen", &at(&path)]);
+    assert!(relay.welcome.contains(&at(&path)), "{}", relay.welcome);
+    let (mut local, mut other) = (connect(&path, "/"), connect(&path, "/elsewhere"));
+    let mut remote = relay.connect("/");
+    local.send_text("from here");
+    assert_eq!(remote.hear_text(), "from here");
+    remote.send_binary(&[7; 60_000]);
+    assert_eq!(local.hear_binary(), [7; 60_000]);
+    other.hear_nothing();
+    drop(other);
+    relay.signal(Signal::TERM);
+    assert_eq!((local.hear_close(), remote.hear_close()), (Some(1001), Some(1001)));
+    local.send_close(1001);
+    local.hear_end();
+    remote.send_close(1001);
+    remote.hear_end();
+    assert_eq!(relay.exit_code(), Some(0));
+    assert!(!path.exists(), "the socket's file goes with the relay");
+}
+
+#[test]
+fn only_a_unix_socket_is_a_place_as_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanfare.sock");
+    let relay = start(&path);
+    assert!(relay.welcome.contains(&format!("listens on {}", at(&path))), "{}", relay.welcome);
+    connect(&path, "/").close();
+}
+
+#[test]
+fn a_socket_file_that_nobody_listens_at_is_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanfare.sock");
+    drop(UnixListener::bind(&path).expect("a socket"));
+    assert!(path.exists(), "as a relay that was killed leaves it");
+    let relay = start(&path);
+    connect(&path, "/").close();
+    // A second one may not take the place of the first.
+    let second = program().args(["--listen", &at(&path)]).output().expect("the program starts");
+    assert_eq!(second.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&second.stderr);
+    assert!(stderr.contains("Address already in use"), "{stderr}");
+    connect(&path, "/").close();
+    assert_eq!(relay.counters().get("upgraded"), 2);
+}
+
+#[test]
+fn a_socket_file_that_another_relay_took_over_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanfare.sock");
+    let mut first = start(&path);
+    std::fs::remove_file(&path).expect("as somebody does who is in a hurry");
+    let _second = start(&path);
+    first.signal(Signal::TERM);
+    assert_eq!(first.exit_code(), Some(0));
+    connect(&path, "/").close();
+}
+
+#[test]
+fn a_file_that_is_no_socket_is_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("notes.txt");
+    std::fs::write(&path, "keep me").expect("a file");
+    let output = program().args(["--listen", &at(&path)]).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(&path).expect("still there"), "keep me");
+}

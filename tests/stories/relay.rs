@@ -1,0 +1,127 @@
+//! The real relay as a child process: started with flags, told by signals, ended with the story.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Nothing waits for this long unless the relay is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running relay; it is killed when the story is over, however that ends.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    child: Child,
+    /// The first line of its standard output.
+    pub(crate) welcome: String,
+    pub(crate) log: Arc<Log>,
+}
+
+/// What the relay wrote to standard error.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    state: Mutex<(Vec<String>, bool)>,
+    changed: Condvar,
+}
+
+impl Log {
+    /// The lines so far, and whether they are all.
+    fn lock(&self) -> MutexGuard<'_, (Vec<String>, bool)> {
+        // Who waited in vain panics under the lock, and has changed nothing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut (Vec<String>, bool))) {
+        change(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits until `seen` finds what it looks for in the lines so far.
+    pub(crate) fn wait<T>(&self, what: &str, seen: impl Fn(&[String], bool) -> Option<T>) -> T {
+        let (state, _) = self
+            .changed
+            .wait_timeout_while(self.lock(), PATIENCE, |(lines, ended)| {
+                seen(lines, *ended).is_none()
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        let (lines, ended) = &*state;
+        seen(lines, *ended).unwrap_or_else(|| panic!("waited for {what} in vain: {lines:#?}"))
+    }
+
+    /// The lines so far that contain `part`.
+    pub(crate) fn lines_with(&self, part: &str) -> Vec<String> {
+        self.lock().0.iter().filter(|line| line.contains(part)).cloned().collect()
+    }
+}
+
+/// The relay's program, with nothing of our own environment that would configure it.
+pub(crate) fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FANFARE_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+impl Relay {
+    /// A relay on a port of its own, with these flags.
+    pub(crate) fn start(flags: &[&str]) -> Relay {
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0"]).args(flags);
+        Relay::run(command)
+    }
+
+    /// A relay as `command` says; it is there when this returns.
+    pub(crate) fn run(mut command: Command) -> Relay {
+        command.args(["--log-format", "json"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let log = Arc::new(Log::default());
+        let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let stdout = child.stdout.take().expect("piped");
+        let mut relay = Relay { child, welcome: String::new(), log: Arc::clone(&log) };
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                log.change(|(lines, _)| lines.push(line));
+            }
+            log.change(|(_, ended)| *ended = true);
+        });
+        BufReader::new(stdout).read_line(&mut relay.welcome).expect("a line of text");
+        if !relay.welcome.ends_with('\n') {
+            panic!("exit code {:?}: {:#?}", relay.exit_code(), relay.log.lines_with(""));
+        }
+        relay
+    }
+
+    /// Where it listens on TCP, as its first line says.
+    pub(crate) fn address(&self) -> SocketAddr {
+        let place = self.welcome.split_once("ws://").expect("a place to try").1;
+        place.split('/').next().and_then(|place| place.parse().ok()).expect("an address")
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("it runs");
+    }
+
+    /// Waits for its end; gives its exit code.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.log.wait("the end of the relay", |_, ended| ended.then_some(()));
+        self.child.wait().expect("it is our child").code()
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

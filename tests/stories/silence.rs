@@ -1,0 +1,85 @@
+//! Clients that say nothing, or only pings.
+
+use crate::client::{Client, FIN, Frame, PING, PONG};
+use crate::relay::{PATIENCE, Relay};
+use std::io::Write;
+use std::time::Instant;
+
+#[test]
+fn silent_clients_are_pinged_and_who_does_not_pong_is_closed() {
+    let relay = Relay::start(&["--ping-interval", "1"]);
+    let [mut dead, mut alive] = relay.connect_all("/");
+    let listens = |client: &mut Client| {
+        let (mut pings, begin) = (0, Instant::now());
+        loop {
+            assert!(begin.elapsed() < PATIENCE, "{pings} pings and nothing else");
+            match client.hear() {
+                Frame { opcode: PING, payload } => {
+                    pings += 1;
+                    client.send(FIN | PONG, &payload);
+                }
+                heard => return (pings, heard.payload),
+            }
+        }
+    };
+    let (pings, heard) = std::thread::scope(|scope| {
+        let alive = scope.spawn(|| listens(&mut alive));
+        let speaks = scope.spawn(|| {
+            assert_eq!(dead.hear().opcode, PING);
+            assert_eq!(dead.hear_close(), Some(1008));
+            dead.send_close(1008);
+            dead.hear_end();
+            relay.connect("/").send_text("after two intervals");
+        });
+        speaks.join().expect("the dead one is closed");
+        alive.join().expect("the other one is not")
+    });
+    assert_eq!(heard, b"after two intervals");
+    assert!(pings >= 1, "a client that is silent is asked");
+    let counters = relay.counters();
+    assert_eq!((counters.ended("no_pong"), counters.get("cut")), (1, 0));
+    assert!(counters.get("pings") >= 2);
+}
+
+#[test]
+fn a_flood_of_pings_costs_no_memory_and_keeps_nobody_waiting() {
+    const PINGS: u64 = 100_000;
+    let relay = Relay::start(&[]);
+    let [mut one, mut two] = relay.connect_all("/");
+    let mut flooder = relay.connect("/");
+    let mut flood = flooder.tcp().try_clone().expect("a descriptor");
+    let payload = |number: u64| [&number.to_be_bytes()[..], &[b'.'; 100]].concat();
+    let before_kib = relay.resident_kib_max();
+    std::thread::scope(|scope| {
+        let flooding = scope.spawn(move || {
+            for numbers in (0..PINGS).collect::<Vec<_>>().chunks(100) {
+                let frame = |number: &u64| crate::client::frame(FIN | PING, &payload(*number));
+                let frames: Vec<u8> = numbers.iter().flat_map(frame).collect();
+                flood.write_all(&frames).expect("the relay reads, in the end");
+            }
+        });
+        // Nobody reads the answers meanwhile.
+        for number in 0..200 {
+            one.send_text(&format!("{number}"));
+            assert_eq!(two.hear_text(), format!("{number}"));
+        }
+        // Answers come in order; some stand for those before them; the last ping is answered.
+        let mut last = None;
+        while last != Some(PINGS - 1) {
+            let heard = flooder.hear();
+            if heard.opcode == crate::client::TEXT {
+                continue;
+            }
+            assert_eq!(heard.opcode, PONG);
+            let number = *heard.payload.first_chunk().expect("as in the ping");
+            let number = u64::from_be_bytes(number);
+            assert_eq!(heard.payload, payload(number));
+            assert!(last.is_none_or(|last| last < number));
+            last = Some(number);
+        }
+        flooding.join().expect("all was read");
+    });
+    let grown_kib = relay.resident_kib_max() - before_kib;
+    assert!(grown_kib < 2048, "{grown_kib} KiB more");
+    assert_eq!(relay.counters().get("connections"), 3);
+}
