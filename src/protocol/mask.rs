@@ -3,6 +3,9 @@
 /// The key is laid out this often, so that the inner loop is whole vector registers.
 const STRIDE: usize = 32;
 
+/// What is left of a short message goes in registers of this size.
+const WORD: usize = 8;
+
 /// Unmasks `bytes` in place; the first of them is byte number `offset` of the frame's payload.
 pub fn unmask(bytes: &mut [u8], key: [u8; 4], offset: u64) {
     let turned: [u8; 4] = std::array::from_fn(|i| key[(offset as usize + i) & 3]);
@@ -12,6 +15,11 @@ pub fn unmask(bytes: &mut [u8], key: [u8; 4], offset: u64) {
         for (byte, key) in chunk.iter_mut().zip(wide) {
             *byte ^= key;
         }
+    }
+    let (words, rest) = rest.as_chunks_mut::<WORD>();
+    let word = u64::from_ne_bytes(std::array::from_fn(|i| wide[i]));
+    for bytes in words {
+        *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
     }
     for (byte, key) in rest.iter_mut().zip(wide) {
         *byte ^= key;

@@ -4,7 +4,7 @@
 /// by copying and not by system calls, small enough to stay in a second-level cache.
 pub const READ_BYTES_MAX: usize = 256 * 1024;
 
-/// Connections accepted in a turn: about 4 ms of handshakes, so that a reconnecting herd delays
+/// Connections accepted from each listener in a turn: about 4 ms of handshakes, so that a reconnecting herd delays
 /// those who are already here by no more.
 pub const ACCEPTS_PER_TURN: usize = 256;
 
@@ -42,7 +42,8 @@ pub const POOL_BYTES_MAX: usize = 1024 * 1024;
 /// Connections that one step of the clock hand looks at: about 50 µs.
 pub const HAND_REACH: usize = 16 * 1024;
 
-/// Connections that a step of the drain closes: with a step each `DRAIN_STEP_MS`, 5,000 a second.
+/// Connections that a step of the drain closes at least: with a step each `DRAIN_STEP_MS`, 5,000 a
+/// second; more only when the drain's time asks for it.
 pub const DRAIN_CLOSES_PER_STEP: usize = 500;
 
 /// The pace of the drain.

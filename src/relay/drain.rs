@@ -10,6 +10,7 @@ use crate::protocol::Refusal;
 pub(super) struct Drain {
     /// The connections that were there when it began, by index; the last comes first.
     waiting: Vec<u32>,
+    closes_per_step: usize,
     next_step: Time,
     end: Time,
     /// How many connections had been cut before.
@@ -28,9 +29,19 @@ impl Relay {
     pub fn drain(&mut self, now: Time) {
         self.now = now;
         let end = now.plus_millis(u64::from(self.limits.drain_timeout_s) * 1000);
-        let waiting = self.conns.indexes().collect();
+        let waiting: Vec<u32> = self.conns.indexes().collect();
+        // All are told within half of the time; the other half is for their answers.
+        let steps = u64::from(self.limits.drain_timeout_s) * 1000 / DRAIN_STEP_MS / 2;
+        let closes_per_step = waiting.len().div_ceil(steps.max(1) as usize);
+        let closes_per_step = closes_per_step.max(DRAIN_CLOSES_PER_STEP);
         let cut_before = self.metrics.cut;
-        self.drain.get_or_insert(Drain { waiting, next_step: now, end, cut_before });
+        self.drain.get_or_insert(Drain {
+            waiting,
+            closes_per_step,
+            next_step: now,
+            end,
+            cut_before,
+        });
     }
 
     /// Whether the relay was told to go down.
@@ -58,7 +69,7 @@ impl Relay {
             drain.waiting.clear();
         } else if self.now >= drain.next_step {
             drain.next_step = self.now.plus_millis(DRAIN_STEP_MS);
-            let left = drain.waiting.len().saturating_sub(DRAIN_CLOSES_PER_STEP);
+            let left = drain.waiting.len().saturating_sub(drain.closes_per_step);
             for index in drain.waiting.split_off(left) {
                 // Nobody is accepted any more, so no slot has found another use.
                 if self.conns.is_used(index as usize) {

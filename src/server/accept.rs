@@ -13,14 +13,14 @@ use tracing::{debug, warn};
 const NO_DESCRIPTOR_PAUSE_MS: u64 = 1000;
 
 impl Server {
-    /// Accepts what waits at the listeners, within the turn's budget.
+    /// Accepts what waits at each listener, within the turn's budget.
     pub(super) fn accept_ready(&mut self, now: Time) {
         if self.accept_again.is_some_and(|again| now < again) {
             return;
         }
         self.accept_again = None;
-        let mut budget = ACCEPTS_PER_TURN;
         for number in 0..self.listeners.len() {
+            let mut budget = ACCEPTS_PER_TURN;
             while self.listeners[number].is_ready && budget > 0 && self.accept_again.is_none() {
                 budget -= 1;
                 match self.listeners[number].accept() {

@@ -144,8 +144,18 @@ impl<S: Read + Write> Client<S> {
         self.send(FIN | CLOSE, &code.to_be_bytes());
     }
 
-    /// The next frame, which keeps the rules for servers: whole, unmasked, of minimal length.
+    /// The next frame that is no ping; pings are answered, as clients do.
     pub(crate) fn hear(&mut self) -> Frame {
+        loop {
+            match self.hear_any() {
+                Frame { opcode: PING, payload } => self.send(FIN | PONG, &payload),
+                frame => return frame,
+            }
+        }
+    }
+
+    /// The next frame, which keeps the rules for servers: whole, unmasked, of minimal length.
+    pub(crate) fn hear_any(&mut self) -> Frame {
         let [first, second] = self.take();
         assert_eq!(first & 0xf0, FIN, "a whole frame without reserved bits: {first:#x}");
         let len = match second {
