@@ -4,8 +4,8 @@
 /// by copying and not by system calls, small enough to stay in a second-level cache.
 pub const READ_BYTES_MAX: usize = 256 * 1024;
 
-/// Connections accepted from each listener in a turn: about 4 ms of handshakes, so that a reconnecting herd delays
-/// those who are already here by no more.
+/// Connections accepted from each listener in a turn: about 4 ms of handshakes, so that a
+/// reconnecting herd delays those who are already here by no more.
 pub const ACCEPTS_PER_TURN: usize = 256;
 
 /// Bytes written to one connection in a turn: a socket's usual send buffer, a segment's size.

@@ -4,14 +4,19 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 
-const BIN = process.env.FANFARE_BIN ?? '../../target/release/fanfare';
+const BIN =
+  process.env.FANFARE_BIN ?? fileURLToPath(new URL('../../target/release/fanfare', import.meta.url));
+
+// What does not come at all must fail a test, not hang it.
+const PATIENCE = { timeout: 60_000 };
 
 // Starts a relay that ends with the test; gives the base of its addresses.
 async function relay(t, ...flags) {
@@ -19,8 +24,12 @@ async function relay(t, ...flags) {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   t.after(() => child.kill('SIGKILL'));
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
-  return line.match(/ws:\/\/[0-9.:]+/)?.[0] ?? line;
+  const lines = createInterface({ input: child.stdout });
+  const [line] = await Promise.race([
+    once(lines, 'line'),
+    once(lines, 'close').then(() => assert.fail('the relay ended before it listened')),
+  ]);
+  return line.match(/ws:\/\/[0-9.:]+/)[0];
 }
 
 // A client that keeps what it hears until somebody asks for it.
@@ -30,21 +39,31 @@ class Client {
 
   static async join(t, url) {
     const client = new Client();
-    client.socket = new WebSocket(url, { perMessageDeflate: true });
+    client.socket = new WebSocket(url);
+    client.closed = new Promise((resolve) => {
+      client.socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
+    });
     t.after(() => client.socket.terminate());
     client.socket.on('message', (data, isBinary) => {
       const message = isBinary ? data : data.toString();
       const next = client.waiting.shift();
-      if (next) next(message);
+      if (next) next.resolve(message);
       else client.heard.push(message);
+    });
+    client.closed.then(({ code }) => {
+      for (const next of client.waiting) next.reject(new Error(`closed with ${code}`));
     });
     await once(client.socket, 'open');
     return client;
   }
 
+  static joinAll(t, count, url) {
+    return Promise.all([...Array(count)].map(() => Client.join(t, url)));
+  }
+
   next() {
     if (this.heard.length > 0) return Promise.resolve(this.heard.shift());
-    return new Promise((resolve) => this.waiting.push(resolve));
+    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
   }
 
   send(data, options) {
@@ -52,9 +71,15 @@ class Client {
   }
 }
 
-test('a message reaches everyone else and keeps its kind', async (t) => {
+// What PHP's json_encode writes, from what JSON.stringify writes.
+function php(text) {
+  const hex = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return JSON.stringify(text).replaceAll('/', '\\/').replace(/[\u0080-\uffff]/g, hex);
+}
+
+test('a message reaches everyone else and keeps its kind', PATIENCE, async (t) => {
   const base = await relay(t);
-  const [a, b, c] = await Promise.all([1, 2, 3].map(() => Client.join(t, `${base}/`)));
+  const [a, b, c] = await Client.joinAll(t, 3, `${base}/`);
   a.send('你好 🎺');
   a.send(Buffer.from([0, 255, 1]));
   a.send('');
@@ -67,49 +92,80 @@ test('a message reaches everyone else and keeps its kind', async (t) => {
   assert.equal(await a.next(), 'back', 'the first thing that the sender itself hears');
 });
 
-test('rooms are apart', async (t) => {
+test('--echo: the sender hears it too', PATIENCE, async (t) => {
+  const base = await relay(t, '--echo');
+  const [a, b] = await Client.joinAll(t, 2, `${base}/`);
+  a.send('for all');
+  assert.deepEqual([await a.next(), await b.next()], ['for all', 'for all']);
+});
+
+test('rooms are apart', PATIENCE, async (t) => {
   const base = await relay(t);
   const news = await Client.join(t, `${base}/news?token=x`);
   const same = await Client.join(t, `${base}/%6eews`);
-  const other = await Client.join(t, `${base}/other`);
-  other.send('not for you');
+  const [one, two] = await Client.joinAll(t, 2, `${base}/other`);
+  one.send('not for you');
+  assert.equal(await two.next(), 'not for you');
   same.send('for you');
-  assert.equal(await news.next(), 'for you');
+  assert.equal(await news.next(), 'for you', 'the first thing that is heard in this room');
 });
 
-test('fragments leave as one message, also around a ping', async (t) => {
+test('fragments leave as one message, also around a ping', PATIENCE, async (t) => {
   const base = await relay(t);
-  const [a, b] = await Promise.all([1, 2].map(() => Client.join(t, `${base}/`)));
+  const [a, b] = await Client.joinAll(t, 2, `${base}/`);
+  const pong = once(a.socket, 'pong');
   a.send('one ', { fin: false });
   a.socket.ping('between');
   a.send('two ', { fin: false });
   a.send('three', { fin: true });
-  const [payload] = await once(a.socket, 'pong');
-  assert.equal(payload.toString(), 'between');
+  assert.equal((await pong)[0].toString(), 'between');
   assert.equal(await b.next(), 'one two three');
+  a.send(Buffer.from([1]), { fin: false, binary: true });
+  a.send(Buffer.from([2]), { fin: true, binary: true });
+  assert.deepEqual(await b.next(), Buffer.from([1, 2]));
 });
 
-test('a close is answered with its own code', async (t) => {
+test('a pong repeats the payload of its ping', PATIENCE, async (t) => {
   const base = await relay(t);
-  for (const code of [1000, 1001, 3000, 4999]) {
-    const client = await Client.join(t, `${base}/`);
-    client.socket.close(code, 'bye');
-    const [heard] = await once(client.socket, 'close');
-    assert.equal(heard, code);
+  const client = await Client.join(t, `${base}/`);
+  for (const payload of ['', 'hello', 'x'.repeat(125)]) {
+    const pong = once(client.socket, 'pong');
+    client.socket.ping(payload);
+    assert.equal((await pong)[0].toString(), payload);
   }
 });
 
-test('a message that is too long is refused with 1009', async (t) => {
-  const base = await relay(t, '--max-message', '1000');
+test('a close is answered with its own code', PATIENCE, async (t) => {
+  const base = await relay(t);
+  for (const code of [1000, 1001, 1014, 3000, 4999]) {
+    const client = await Client.join(t, `${base}/`);
+    client.socket.close(code, 'bye');
+    assert.equal((await client.closed).code, code);
+  }
   const client = await Client.join(t, `${base}/`);
-  client.send('x'.repeat(1001));
-  const [code, reason] = await once(client.socket, 'close');
-  assert.deepEqual([code, reason.toString()], [1009, 'message too long']);
+  client.socket.close();
+  assert.equal((await client.closed).code, 1005, 'none for none');
 });
 
-test('a thousand messages reach twenty members in order', async (t) => {
+test('a message that is too long is refused with 1009', PATIENCE, async (t) => {
+  const base = await relay(t, '--max-message', '1000');
+  const [whole, pieces, other] = await Client.joinAll(t, 3, `${base}/`);
+  whole.send('y'.repeat(1000));
+  assert.equal(await other.next(), 'y'.repeat(1000));
+  whole.send('x'.repeat(1001));
+  pieces.send('x'.repeat(600), { fin: false });
+  pieces.send('x'.repeat(600), { fin: true });
+  for (const client of [whole, pieces]) {
+    assert.deepEqual(await client.closed, { code: 1009, reason: 'message too long' });
+  }
+  const last = await Client.join(t, `${base}/`);
+  last.send('still here');
+  assert.equal(await other.next(), 'still here', 'nothing of it was relayed');
+});
+
+test('a thousand messages reach twenty members in order', PATIENCE, async (t) => {
   const base = await relay(t);
-  const members = await Promise.all([...Array(20)].map(() => Client.join(t, `${base}/`)));
+  const members = await Client.joinAll(t, 20, `${base}/`);
   const publisher = await Client.join(t, `${base}/`);
   for (let number = 0; number < 1000; number++) publisher.send(String(number));
   for (const member of members) {
@@ -119,34 +175,39 @@ test('a thousand messages reach twenty members in order', async (t) => {
   }
 });
 
-test('--json writes strings as PHP does', async (t) => {
+test('--json writes strings as PHP does', PATIENCE, async (t) => {
   const base = await relay(t, '--json');
-  const [a, b] = await Promise.all([1, 2].map(() => Client.join(t, `${base}/`)));
-  for (const text of ['{"a":1}', 'a/b\\c', 'é你\u2028', '🎺', '\u0000\b\t\n\f\r\u007f']) {
+  const [a, b] = await Client.joinAll(t, 2, `${base}/`);
+  // Two as PHP printed them, so that `php` here is not the only witness.
+  a.send('{"a":"b/c"}');
+  assert.equal(await b.next(), String.raw`"{\"a\":\"b\/c\"}"`);
+  a.send('é🎺');
+  assert.equal(await b.next(), String.raw`"\u00e9\ud83c\udfba"`);
+  const texts = ['', 'a/b\\c"', '你\u2028\ufeff\uffff', '\0\x01\b\t\n\x0b\f\r\x1f\x7f\x80', '🎺'];
+  for (const text of texts) {
     a.send(text);
-    const heard = await b.next();
-    assert.equal(JSON.parse(heard), text);
-    assert.match(heard, /^[\x20-\x7f]*$/, 'nothing beyond ASCII');
-    assert.equal(heard.includes('/') && !heard.includes('\\/'), false);
+    assert.equal(await b.next(), php(text));
   }
   a.send(Buffer.from('binary'));
-  const [code] = await once(a.socket, 'close');
-  assert.equal(code, 1003);
+  assert.equal((await a.closed).code, 1003);
 });
 
-test('a heartbeat is answered to its sender alone', async (t) => {
+test('a heartbeat is answered to its sender alone', PATIENCE, async (t) => {
   const base = await relay(t, '--heartbeat', 'ping=pong');
-  const [a, b] = await Promise.all([1, 2].map(() => Client.join(t, `${base}/`)));
+  const [a, b] = await Client.joinAll(t, 2, `${base}/`);
   a.send('ping');
   a.send('pingpong');
   assert.equal(await a.next(), 'pong');
-  assert.equal(await b.next(), 'pingpong');
+  assert.equal(await b.next(), 'pingpong', 'the first thing that the other hears');
 });
 
-test('a Unix socket serves as well', async (t) => {
-  const path = join(await mkdtemp(join(tmpdir(), 'fanfare-')), 'relay.sock');
-  await relay(t, '--listen', `unix:${path}`);
-  const [a, b] = await Promise.all([1, 2].map(() => Client.join(t, `ws+unix:${path}:/room`)));
+test('a Unix socket serves the same rooms', PATIENCE, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'fanfare-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'relay.sock');
+  const base = await relay(t, '--listen', `unix:${path}`);
+  const [a, b] = await Client.joinAll(t, 2, `ws+unix:${path}:/room`);
+  const c = await Client.join(t, `${base}/room`);
   a.send('through a file');
-  assert.equal(await b.next(), 'through a file');
+  assert.deepEqual([await b.next(), await c.next()], ['through a file', 'through a file']);
 });

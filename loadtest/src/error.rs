@@ -1,0 +1,48 @@
+//! What can end a run early.
+
+use std::{fmt, io};
+
+/// A run that could not be finished, or not be trusted.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// The operating system refused; the text says what was being done.
+    System(&'static str, io::Error),
+    /// Nothing moved for as long as the watch allows; the text says what was awaited.
+    Stalled(String),
+    /// The server answered the handshake with something else than a correct 101.
+    Refused(String),
+    /// The server broke the WebSocket protocol, or used a part that this client does not speak.
+    Protocol(&'static str),
+    /// The server ended a connection that should have stayed; with its close code, if it gave one.
+    Closed(usize, Option<u16>),
+    /// The options contradict each other.
+    Usage(&'static str),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(what, cause) => write!(f, "{what}: {cause}"),
+            Self::Stalled(what) => write!(f, "stalled: {what}"),
+            Self::Refused(what) => write!(f, "handshake refused: {what}"),
+            Self::Protocol(what) => write!(f, "protocol: {what}"),
+            Self::Closed(member, None) => write!(f, "the server dropped member {member}"),
+            Self::Closed(member, Some(code)) => {
+                write!(f, "the server closed member {member} with {code}")
+            }
+            Self::Usage(what) => f.write_str(what),
+        }
+    }
+}
+
+/// Names what was being done when the operating system refused.
+pub(crate) trait Doing<T> {
+    /// Turns the system's error into one of ours.
+    fn doing(self, what: &'static str) -> Result<T, Error>;
+}
+
+impl<T, E: Into<io::Error>> Doing<T> for Result<T, E> {
+    fn doing(self, what: &'static str) -> Result<T, Error> {
+        self.map_err(|cause| Error::System(what, cause.into()))
+    }
+}
