@@ -30,24 +30,32 @@ pub fn end(bytes: &[u8], from: usize) -> Option<usize> {
 
 /// Whether `bytes`, the beginning of a head, can still become one.
 ///
-/// So a TLS handshake or a stray protocol is told at once, not after the handshake's deadline.
+/// So a TLS handshake or a stray protocol is told at once, not after the handshake's deadline; and
+/// so is a head whose lines end in a bare LF, which `end` does not look for.
 pub fn may_become(bytes: &[u8]) -> Result<(), Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    httparse::Request::new(&mut headers).parse(bytes).map(drop).map_err(refusal)
+    match httparse::Request::new(&mut headers).parse(bytes).map_err(refusal)? {
+        httparse::Status::Partial => Ok(()),
+        httparse::Status::Complete(_) => Err(Refusal::Malformed),
+    }
 }
 
-/// Reads a whole head.
+/// Reads a whole head, as `end` found it: nothing may be left over behind it.
 pub fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut headers);
     let status = request.parse(bytes).map_err(refusal)?;
     match (status, request.method, request.path, request.version) {
-        (httparse::Status::Complete(_), Some(method), Some(target), Some(version)) => Ok(Head {
-            method,
-            target,
-            is_http_11: version == 1,
-            headers: request.headers.iter().map(|field| (field.name, field.value)).collect(),
-        }),
+        (httparse::Status::Complete(used), Some(method), Some(target), Some(version))
+            if used == bytes.len() =>
+        {
+            Ok(Head {
+                method,
+                target,
+                is_http_11: version == 1,
+                headers: request.headers.iter().map(|field| (field.name, field.value)).collect(),
+            })
+        }
         _ => Err(Refusal::Malformed),
     }
 }
@@ -113,7 +121,11 @@ mod tests {
     fn what_is_no_head() {
         assert_eq!(may_become(b"\x16\x03\x01\x02\x00").err(), Some(Refusal::Malformed));
         assert_eq!(may_become(b"GET / HT").err(), None);
+        assert_eq!(may_become(b"GET / HTTP/1.1\nHost: x\n\n").err(), Some(Refusal::Malformed));
         assert_eq!(may_become(b"GET / HTTP/2.0\r\n").err(), Some(Refusal::HttpVersion));
+        // Found by the fuzzer: a bare LF ends this head before `end` does.
+        let two_ends = b"GET / HTTP/1.1\r\nHost: x\n\r\nA: b\r\n\r\n";
+        assert_eq!(parse(two_ends).err(), Some(Refusal::Malformed));
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(HEADERS_MAX + 1));
         assert_eq!(parse(many.as_bytes()).err(), Some(Refusal::HeadTooLong));
     }
