@@ -62,6 +62,10 @@ pub struct Flags {
     #[arg(long, env = "FANFARE_PING_INTERVAL", value_name = "SECONDS", default_value_t = 25)]
     pub ping_interval: u32,
 
+    /// The time a client has to finish a message that it has begun
+    #[arg(long, env = "FANFARE_MESSAGE_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
+    pub message_timeout: u32,
+
     /// The time a client has to send its request
     #[arg(long, env = "FANFARE_HANDSHAKE_TIMEOUT", value_name = "SECONDS", default_value_t = 10)]
     pub handshake_timeout: u32,
@@ -154,6 +158,7 @@ impl Flags {
             echo: self.echo,
             encoding: if self.json { Encoding::Json } else { Encoding::Raw },
             ping_interval_s: self.ping_interval,
+            message_timeout_s: self.message_timeout,
             handshake_timeout_s: self.handshake_timeout,
             close_timeout_s: self.close_timeout,
             drain_timeout_s: self.drain_timeout,

@@ -38,6 +38,8 @@ struct Partial {
     control: Vec<u8>,
     /// The message or the control frame was handed out and can go.
     handed_out: Option<HandedOut>,
+    /// When it began, by its owner's clock; 0 while that was not said.
+    since: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +79,20 @@ impl Parser {
             }
         }
         self.partial.get_or_insert_default().next(bytes, at, message_bytes_max)
+    }
+
+    /// Since when something is unfinished, as `note_unfinished` was told.
+    pub fn unfinished_since(&self) -> Option<u32> {
+        self.partial.as_ref().map(|partial| partial.since)
+    }
+
+    /// Notes the time, which is not 0, if something is unfinished that was not so before.
+    pub fn note_unfinished(&mut self, now: u32) {
+        if let Some(partial) = &mut self.partial
+            && partial.since == 0
+        {
+            partial.since = now;
+        }
     }
 
     /// The memory held between reads, in bytes.
@@ -325,6 +341,23 @@ mod tests {
             assert_eq!(parser.next(&mut tail, &mut at, 1000), Ok(None));
             assert_eq!(parser.held_bytes(), 0);
         }
+    }
+
+    #[test]
+    fn the_time_belongs_to_one_message() {
+        let mut parser = Parser::default();
+        let bytes = client_frame(0x81, b"hello");
+        let say = |parser: &mut Parser, bytes: &[u8], now| {
+            let (mut bytes, mut at) = (bytes.to_vec(), 0);
+            while parser.next(&mut bytes, &mut at, 1000).expect("legal frames").is_some() {}
+            parser.note_unfinished(now);
+            parser.unfinished_since()
+        };
+        assert_eq!(say(&mut parser, &bytes[..3], 7), Some(7));
+        assert_eq!(say(&mut parser, &bytes[3..5], 8), Some(7));
+        let rest_and_more = [&bytes[5..], &bytes[..1]].concat();
+        assert_eq!(say(&mut parser, &rest_and_more, 9), Some(9), "another message");
+        assert_eq!(say(&mut parser, &bytes[1..], 10), None);
     }
 
     proptest! {

@@ -23,6 +23,8 @@ pub enum Cause {
     SlowConsumer,
     /// No sign of life since the ping.
     NoPong,
+    /// A message was begun and not finished in time.
+    MessageTimeout,
     /// The memory for unfinished heads and messages is used up.
     HeldBytes,
     /// The relay goes down.
@@ -42,6 +44,7 @@ impl Cause {
             Cause::BinaryInJson => "binary_in_json",
             Cause::SlowConsumer => "slow_consumer",
             Cause::NoPong => "no_pong",
+            Cause::MessageTimeout => "message_timeout",
             Cause::HeldBytes => "held_bytes",
             Cause::Drained => "drained",
         }
@@ -53,7 +56,7 @@ impl Cause {
             Cause::Violation(violation) => Some(violation.close_code()),
             Cause::BinaryInJson => Some(CloseCode::UNSUPPORTED),
             Cause::SlowConsumer | Cause::HeldBytes => Some(CloseCode::TRY_AGAIN_LATER),
-            Cause::NoPong => Some(CloseCode::POLICY),
+            Cause::NoPong | Cause::MessageTimeout => Some(CloseCode::POLICY),
             Cause::Drained => Some(CloseCode::GOING_AWAY),
             _ => None,
         }
@@ -66,6 +69,7 @@ impl Cause {
             Cause::BinaryInJson => "only text is relayed here",
             Cause::SlowConsumer => "slow consumer",
             Cause::NoPong => "no pong",
+            Cause::MessageTimeout => "message took too long",
             Cause::HeldBytes => "too many unfinished messages",
             Cause::Drained => "going down",
             _ => "",

@@ -60,6 +60,9 @@ impl Relay {
             Phase::Greeting if waited_s > self.limits.handshake_timeout_s => {
                 self.refuse(index, Refusal::Timeout, false);
             }
+            Phase::Open if self.is_unfinished_too_long(index) => {
+                self.fail(index, Cause::MessageTimeout);
+            }
             Phase::Open if waited_s > self.limits.ping_interval_s && conn.pinged => {
                 self.close(index, Cause::NoPong);
             }
@@ -80,5 +83,12 @@ impl Relay {
             }
             _ => {}
         }
+    }
+
+    /// A message that trickles in keeps memory for as long as it likes, pongs or not.
+    fn is_unfinished_too_long(&self, index: u32) -> bool {
+        let since = self.conns[index].parser.unfinished_since();
+        let waited_s = since.map(|since| self.now.seconds().saturating_sub(since));
+        waited_s.is_some_and(|waited_s| waited_s > self.limits.message_timeout_s)
     }
 }

@@ -51,6 +51,8 @@ pub struct Limits {
     pub encoding: Encoding,
     /// Seconds of silence before a ping, and then again before a connection without pong is ended.
     pub ping_interval_s: u32,
+    /// Seconds from a message's first byte to its last.
+    pub message_timeout_s: u32,
     /// Seconds from the accept to the end of the request's head.
     pub handshake_timeout_s: u32,
     /// Seconds that a closing connection has for its last bytes and the peer's answer.
@@ -74,6 +76,7 @@ impl Default for Limits {
             echo: false,
             encoding: Encoding::Raw,
             ping_interval_s: 25,
+            message_timeout_s: 60,
             handshake_timeout_s: 10,
             close_timeout_s: 5,
             drain_timeout_s: 10,
@@ -124,6 +127,7 @@ impl Limits {
             ("the number of connections", self.connections_max),
             ("the number of rooms", self.rooms_max),
             ("the ping interval", self.ping_interval_s as usize),
+            ("the message timeout", self.message_timeout_s as usize),
             ("the handshake timeout", self.handshake_timeout_s as usize),
             ("the close timeout", self.close_timeout_s as usize),
         ];

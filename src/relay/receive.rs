@@ -62,7 +62,10 @@ impl Relay {
             Some(violation) => {
                 self.fail(index, Cause::Violation(violation));
             }
-            None if listens(conn.phase) => conn.parser = parser,
+            None if listens(conn.phase) => {
+                parser.note_unfinished(self.now.seconds().max(1));
+                conn.parser = parser;
+            }
             None => {}
         }
     }

@@ -19,7 +19,7 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 13] = [
+const TO_BE_SEEN: [&str; 14] = [
     "binary_in_json",
     "cut",
     "draining",
@@ -27,6 +27,7 @@ const TO_BE_SEEN: [&str; 13] = [
     "end_of_stream",
     "handshake_timeout",
     "heartbeats",
+    "message_timeout",
     "no_pong",
     "peer_closed",
     "reset",

@@ -46,6 +46,7 @@ impl World {
             room_log_bytes_max,
             logs_bytes_max: random.between(room_log_bytes_max, 3 * room_log_bytes_max),
             slow_consumer: *random.pick(&[SlowConsumer::Close, SlowConsumer::Skip]),
+            message_timeout_s: random.between(5, 60) as u32,
             echo: random.one_in(4),
             encoding: Encoding::Raw,
             heartbeat: Some(Heartbeat { word: "ping".into(), answer: "pong".into() }),

@@ -1,6 +1,6 @@
 //! Clients that say nothing, or only pings.
 
-use crate::client::{Client, FIN, Frame, PING, PONG};
+use crate::client::{Client, FIN, Frame, PING, PONG, TEXT};
 use crate::relay::{PATIENCE, Relay};
 use std::io::Write;
 use std::time::Instant;
@@ -39,6 +39,22 @@ fn silent_clients_are_pinged_and_who_does_not_pong_is_closed() {
     let counters = relay.counters();
     assert_eq!((counters.ended("no_pong"), counters.get("cut")), (1, 0));
     assert!(counters.get("pings") >= 2);
+}
+
+#[test]
+fn a_message_that_is_never_finished_is_ended() {
+    let relay = Relay::start(&["--message-timeout", "1"]);
+    let [mut trickler, mut other] = relay.connect_all("/");
+    trickler.send(TEXT, b"begun, ");
+    trickler.send(FIN | PING, b"and alive");
+    assert_eq!(trickler.hear().opcode, PONG);
+    assert_eq!(trickler.hear_close(), Some(1008));
+    trickler.send_close(1008);
+    trickler.hear_end();
+    drop(trickler);
+    relay.connect("/").send_text("whole");
+    assert_eq!(other.hear_text(), "whole");
+    relay.counters_when(|counters| counters.ended("message_timeout") == 1);
 }
 
 #[test]
