@@ -1,103 +1,130 @@
-//! All connections of a run, on one poller.
+//! The connections of one loop, on one poller.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
-use mio::{Events, Interest, Poll, Token};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use slab::Slab;
 
 use crate::error::{Doing, Error};
 use crate::frame::Keys;
-use crate::member::{Audience, Member};
+use crate::member::{Audience, Member, Read, Route};
+use crate::source::Sources;
 use crate::upgrade;
-use crate::watch::{STALL, Watch};
+use crate::url::Url;
 
-/// Handshakes under way at a time.
-const DIALLING_MAX: usize = 256;
 /// Every read lands here; a message must fit.
 const BUFFER_BYTES: usize = 1 << 20;
 /// Long enough to cost nothing, short enough for the watch.
 const NAP: Duration = Duration::from_millis(500);
-/// How long the closing may stand still; a server that keeps its end open is no error here.
-const GOODBYE: Duration = Duration::from_secs(3);
+const WAKE: Token = Token(usize::MAX);
+const TIMER: Token = Token(usize::MAX - 1);
 
-/// Where the server is, and how to ask it.
+/// Where the server is, and where to connect from.
+#[derive(Clone)]
 pub(crate) struct Target {
-    pub(crate) server: SocketAddr,
-    pub(crate) path: String,
+    pub(crate) url: Url,
+    pub(crate) sources: Option<Sources>,
 }
 
-/// All connections of a run.
+/// The connections of one loop.
 pub(crate) struct Crowd {
     poll: Poll,
     events: Events,
+    waker: Arc<Waker>,
+    /// Wakes the poller with more precision than its own milliseconds.
+    timer: TimerFd,
     buffer: Box<[u8]>,
+    target: Target,
+    /// Connections begun so far: each takes the next source address.
+    dialled: usize,
     pub(crate) keys: Keys,
-    pub(crate) members: Vec<Member>,
+    pub(crate) members: Slab<Member>,
 }
 
 impl Crowd {
     /// Nobody yet; `message_size` is the longest message that will be read.
-    pub(crate) fn new(message_size: usize) -> Result<Self, Error> {
+    pub(crate) fn new(target: &Target, message_size: usize) -> Result<Self, Error> {
+        let poll = Poll::new().doing("open a poller")?;
+        let waker = Waker::new(poll.registry(), WAKE).doing("open a waker")?;
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).doing("open a timer")?;
+        let raw = timer.as_fd().as_raw_fd();
+        let registry = poll.registry();
+        registry.register(&mut SourceFd(&raw), TIMER, Interest::READABLE).doing("register")?;
         Ok(Self {
-            poll: Poll::new().doing("open a poller")?,
+            poll,
             events: Events::with_capacity(1024),
+            waker: Arc::new(waker),
+            timer,
             buffer: vec![0; BUFFER_BYTES.max(message_size * 2)].into(),
+            target: target.clone(),
+            dialled: 0,
             keys: Keys::new(),
-            members: Vec::new(),
+            members: Slab::new(),
         })
     }
 
-    /// Connects `count` more members and waits until each has its handshake.
-    pub(crate) fn gather(
+    /// Ends a sleep of this loop from another thread.
+    pub(crate) fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+
+    /// Begins to connect one more member, and gives its place.
+    pub(crate) fn dial(
         &mut self,
-        target: &Target,
-        count: usize,
+        path: &str,
         receive_buffer: Option<usize>,
-    ) -> Result<(), Error> {
-        let request = upgrade::request(&target.server.to_string(), &target.path);
-        let begin = self.members.len();
-        let mut arrivals = Arrivals::default();
-        let mut watch = Watch::new(STALL);
-        while arrivals.open < count {
-            while self.members.len() - begin < count.min(arrivals.open + DIALLING_MAX) {
-                let index = self.members.len();
-                let mut member = Member::dial(index, target.server, &request, receive_buffer)?;
-                let both = Interest::READABLE | Interest::WRITABLE;
-                let registry = self.poll.registry();
-                registry.register(&mut member.stream, Token(index), both).doing("register")?;
-                self.members.push(member);
-            }
-            self.turn(&mut arrivals)?;
-            if let Some((member, code)) = arrivals.lost {
-                return Err(Error::Closed(member, code));
-            }
-            watch.check(arrivals.open as u64, "handshakes")?;
-        }
+    ) -> Result<usize, Error> {
+        let place = self.members.vacant_entry();
+        let index = place.key();
+        let Target { url, sources } = &self.target;
+        let source = sources.as_ref().map(|sources| sources.address(self.dialled));
+        self.dialled += 1;
+        let route = Route { server: url.server, source, receive_buffer };
+        let mut member = Member::dial(index, route, upgrade::request(&url.host, path))?;
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let registry = self.poll.registry();
+        registry.register(&mut member.stream, Token(index), both).doing("register")?;
+        place.insert(member);
+        Ok(index)
+    }
+
+    /// Lets go of a member; the next one gets its place.
+    pub(crate) fn release(&mut self, member: usize) -> Result<(), Error> {
+        self.deafen(member)?;
+        self.members.remove(member);
         Ok(())
     }
 
-    /// Sleeps until something happens, for half a second at most, and deals with all of it.
-    pub(crate) fn turn(&mut self, audience: &mut impl Audience) -> Result<(), Error> {
-        self.turn_within(NAP, audience)
-    }
-
-    /// As `turn`, with a limit of one's own.
+    /// Sleeps until something happens, at most for `nap` and some microseconds, and deals with it.
     pub(crate) fn turn_within(
         &mut self,
         nap: Duration,
         audience: &mut impl Audience,
     ) -> Result<(), Error> {
-        let Self { poll, events, buffer, keys, members } = self;
-        match poll.poll(events, Some(nap)) {
+        let precise = nap < NAP && !nap.is_zero();
+        if precise {
+            let due = Expiration::OneShot(TimeSpec::from_duration(nap));
+            self.timer.set(due, TimerSetTimeFlags::empty()).doing("set a timer")?;
+        }
+        let Self { poll, events, buffer, keys, members, .. } = self;
+        match poll.poll(events, Some(if precise { NAP } else { nap })) {
             Err(cause) if cause.kind() == ErrorKind::Interrupted => return Ok(()),
             polled => polled.doing("poll")?,
         }
         for event in events.iter() {
-            let member = &mut members[event.token().0];
+            // The waker and the timer have done their work by ending the sleep.
+            let Some(member) = members.get_mut(event.token().0) else { continue };
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 let hung_up = event.is_read_closed() || event.is_error();
-                member.receive(buffer, keys, audience, hung_up)?;
+                let read = if hung_up { Read::ToTheEnd } else { Read::All };
+                member.receive(buffer, keys, audience, read)?;
             } else {
                 member.flush()?;
             }
@@ -118,49 +145,13 @@ impl Crowd {
         registry.register(stream, Token(member), Interest::READABLE).doing("register")
     }
 
-    /// Says goodbye to the server everywhere and waits, within reason, until it has hung up.
-    /// Gives the count of connections that ended so.
-    pub(crate) fn part(&mut self) -> Result<usize, Error> {
-        let open = self.members.iter().filter(|member| !member.is_gone()).count();
-        let (mut ended, mut begun) = (Departures::default(), 0);
-        let mut watch = Watch::new(GOODBYE);
-        while ended.count < open && !watch.expired(ended.count as u64) {
-            let until = self.members.len().min(begun + DIALLING_MAX);
-            for member in &mut self.members[begun..until] {
-                member.close(&mut self.keys)?;
-            }
-            begun = until;
-            self.turn(&mut ended)?;
-        }
-        Ok(ended.count)
-    }
-}
-
-/// Counts handshakes.
-#[derive(Default)]
-struct Arrivals {
-    open: usize,
-    lost: Option<(usize, Option<u16>)>,
-}
-
-impl Audience for Arrivals {
-    fn opened(&mut self, _member: usize) {
-        self.open += 1;
-    }
-
-    fn closed(&mut self, member: usize, code: Option<u16>) {
-        self.lost = Some((member, code));
-    }
-}
-
-/// Counts connections that ended.
-#[derive(Default)]
-struct Departures {
-    count: usize,
-}
-
-impl Audience for Departures {
-    fn closed(&mut self, _member: usize, _code: Option<u16>) {
-        self.count += 1;
+    /// Lets a member that is deaf read at most so many bytes.
+    pub(crate) fn sip(
+        &mut self,
+        member: usize,
+        most: usize,
+        audience: &mut impl Audience,
+    ) -> Result<(), Error> {
+        self.members[member].sip(most, &mut self.buffer, &mut self.keys, audience)
     }
 }

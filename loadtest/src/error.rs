@@ -15,8 +15,10 @@ pub(crate) enum Error {
     Protocol(&'static str),
     /// The server ended a connection that should have stayed; with its close code, if it gave one.
     Closed(usize, Option<u16>),
-    /// The options contradict each other.
-    Usage(&'static str),
+    /// The options contradict each other, or a file says something that cannot be.
+    Usage(String),
+    /// Another loop failed first, and says why.
+    Aborted,
 }
 
 impl fmt::Display for Error {
@@ -31,8 +33,14 @@ impl fmt::Display for Error {
                 write!(f, "the server closed member {member} with {code}")
             }
             Self::Usage(what) => f.write_str(what),
+            Self::Aborted => f.write_str("another loop failed"),
         }
     }
+}
+
+/// An error of usage.
+pub(crate) fn usage<T>(what: impl Into<String>) -> Result<T, Error> {
+    Err(Error::Usage(what.into()))
 }
 
 /// Names what was being done when the operating system refused.

@@ -1,9 +1,11 @@
 //! One connection to the server: its bytes in both directions.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Socket, Type};
 
 use crate::error::{Doing, Error};
@@ -12,10 +14,10 @@ use crate::upgrade;
 
 /// Hears what arrives at the members of a crowd.
 pub(crate) trait Audience {
-    /// The handshake is done.
-    fn opened(&mut self, _member: usize) {}
-    /// A whole message.
-    fn message(&mut self, _member: usize, _payload: &[u8]) {}
+    /// The handshake is done, so long after it was begun.
+    fn opened(&mut self, _member: usize, _took: Duration) {}
+    /// A whole message, which was read at this moment.
+    fn message(&mut self, _member: usize, _payload: &[u8], _heard: Instant) {}
     /// An answer to a ping.
     fn pong(&mut self, _member: usize, _payload: &[u8]) {}
     /// The connection is over; with the server's close code, if it gave one.
@@ -29,11 +31,51 @@ enum Phase {
     Gone,
 }
 
+/// How a connection is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// The close handshake.
+    Close,
+    /// A reset, as from a machine that lost its power and came back.
+    Reset,
+    /// Half of it: nothing more will be sent.
+    HalfClose,
+    /// In the middle of a frame.
+    MidFrame,
+}
+
+impl Leave {
+    /// Every way, in turn.
+    pub(crate) fn nth(number: usize) -> Self {
+        [Self::Close, Self::Reset, Self::HalfClose, Self::MidFrame][number % 4]
+    }
+}
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// One buffer.
+    Once,
+    /// What the socket has.
+    All,
+    /// What the socket has, and the end that it has announced.
+    ToTheEnd,
+}
+
+/// Where to connect to, and from.
+#[derive(Clone, Copy)]
+pub(crate) struct Route {
+    pub(crate) server: SocketAddr,
+    pub(crate) source: Option<IpAddr>,
+    pub(crate) receive_buffer: Option<usize>,
+}
+
 /// One connection.
 pub(crate) struct Member {
     pub(crate) stream: TcpStream,
     index: usize,
     phase: Phase,
+    begun: Instant,
     /// The start of a frame whose rest has not come.
     partial: Vec<u8>,
     /// What is still to be written, from `written` on.
@@ -49,19 +91,22 @@ impl Member {
     /// Begins to connect; the request leaves when the poller says that the connection stands. (On
     /// loopback it could leave at once, but then no server would ever wait for it, as all do that
     /// have a real network before them.)
-    pub(crate) fn dial(
-        index: usize,
-        server: SocketAddr,
-        request: &[u8],
-        receive_buffer: Option<usize>,
-    ) -> Result<Self, Error> {
-        let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), None)
-            .doing("open a socket")?;
-        if let Some(bytes) = receive_buffer {
+    pub(crate) fn dial(index: usize, route: Route, request: Vec<u8>) -> Result<Self, Error> {
+        let socket =
+            Socket::new(Domain::for_address(route.server), Type::STREAM.nonblocking(), None)
+                .doing("open a socket")?;
+        if let Some(bytes) = route.receive_buffer {
             socket.set_recv_buffer_size(bytes).doing("set a receive buffer")?;
         }
+        if let Some(source) = route.source {
+            // The port is chosen when the destination is known: each source has all of them.
+            setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)
+                .doing("leave the port open")?;
+            let from = SocketAddr::new(source, 0);
+            socket.bind(&from.into()).doing("connect from a source address")?;
+        }
         socket.set_tcp_nodelay(true).doing("set TCP_NODELAY")?;
-        match socket.connect(&server.into()) {
+        match socket.connect(&route.server.into()) {
             Err(cause) if cause.raw_os_error() != Some(nix::errno::Errno::EINPROGRESS as i32) => {
                 return Err(Error::System("connect", cause));
             }
@@ -71,8 +116,9 @@ impl Member {
             stream: TcpStream::from_std(socket.into()),
             index,
             phase: Phase::Upgrading,
+            begun: Instant::now(),
             partial: Vec::new(),
-            out: request.to_vec(),
+            out: request,
             written: 0,
             held: false,
             close_code: None,
@@ -130,13 +176,51 @@ impl Member {
         Ok(())
     }
 
-    /// Reads all there is and tells the audience.
+    /// Ends the connection in one of the ways that happen. Only the close handshake and the half
+    /// close leave something to wait for.
+    pub(crate) fn leave(&mut self, way: Leave, keys: &mut Keys) -> Result<(), Error> {
+        // Before the handshake is done there is nothing to say.
+        let way = if self.phase == Phase::Upgrading { Leave::Reset } else { way };
+        match way {
+            Leave::Close => return self.close(keys),
+            Leave::HalfClose => {
+                let _already_gone = self.stream.shutdown(Shutdown::Write);
+                return Ok(());
+            }
+            Leave::Reset => {
+                let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+                setsockopt(&self.stream, sockopt::Linger, &linger).doing("ask for a reset")?;
+            }
+            Leave::MidFrame => {
+                let mut frame = Vec::new();
+                frame::write(&mut frame, Kind::Text, b"never finished", keys.next());
+                self.write_from(&frame[..frame.len() / 2])?;
+                let _already_gone = self.stream.shutdown(Shutdown::Both);
+            }
+        }
+        self.phase = Phase::Gone;
+        Ok(())
+    }
+
+    /// Reads once, at most so many bytes, and tells the audience.
+    pub(crate) fn sip(
+        &mut self,
+        most: usize,
+        buffer: &mut [u8],
+        keys: &mut Keys,
+        audience: &mut impl Audience,
+    ) -> Result<(), Error> {
+        let until = buffer.len().min(self.partial.len() + most);
+        self.receive(&mut buffer[..until], keys, audience, Read::Once)
+    }
+
+    /// Reads and tells the audience.
     pub(crate) fn receive(
         &mut self,
         buffer: &mut [u8],
         keys: &mut Keys,
         audience: &mut impl Audience,
-        hung_up: bool,
+        read: Read,
     ) -> Result<(), Error> {
         while self.phase != Phase::Gone {
             let kept = self.partial.len();
@@ -148,11 +232,12 @@ impl Member {
                 Ok(0) => self.end(audience),
                 Ok(count) => {
                     let have = kept + count;
-                    let used = self.consume(&buffer[..have], keys, audience)?;
+                    let heard = Instant::now();
+                    let used = self.consume(&buffer[..have], keys, audience, heard)?;
                     self.partial.clear();
                     self.partial.extend_from_slice(&buffer[used..have]);
                     // A short read has emptied the socket, unless the end came with it.
-                    if have < buffer.len() && !hung_up {
+                    if read == Read::Once || have < buffer.len() && read != Read::ToTheEnd {
                         break;
                     }
                 }
@@ -170,18 +255,21 @@ impl Member {
         bytes: &[u8],
         keys: &mut Keys,
         audience: &mut impl Audience,
+        heard: Instant,
     ) -> Result<usize, Error> {
         let mut used = 0;
         if self.phase == Phase::Upgrading {
             let Some(head) = upgrade::answer(bytes)? else { return Ok(0) };
             used = head;
             self.phase = Phase::Open;
-            audience.opened(self.index);
+            self.out = Vec::new(); // the request: a million of them would count
+            self.written = 0;
+            audience.opened(self.index, heard.duration_since(self.begun));
         }
         while let Some(header) = frame::read(&bytes[used..])? {
             let payload = &bytes[used + header.start..used + header.end];
             match header.kind {
-                Kind::Text | Kind::Binary => audience.message(self.index, payload),
+                Kind::Text | Kind::Binary => audience.message(self.index, payload, heard),
                 Kind::Ping => frame::write(&mut self.out, Kind::Pong, payload, keys.next()),
                 Kind::Pong => audience.pong(self.index, payload),
                 Kind::Close => {

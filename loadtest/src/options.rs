@@ -1,14 +1,18 @@
-//! The command line.
+//! The command line. An option means the same in every command that has it.
+
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::source::Sources;
 use crate::url::Url;
 
 /// Measures a WebSocket broadcast server: what a client sends must reach all others in its room
-/// (the path), and not itself. Prints one line of JSON.
+/// (the path), and not itself. Every delivery is checked.
 ///
-/// Ends with 0 if all went well, 1 if a delivery was lost, doubled, reordered, corrupted or echoed,
-/// 2 if the run could not be finished.
+/// Ends with 0 if all went well; 1 if a delivery was lost, doubled, reordered, corrupted or echoed,
+/// or if the server kept what it should have let go; 2 if the run could not be finished; 3 if all
+/// was delivered but the client was the bottleneck, so that the figures are not the server's.
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Options {
@@ -16,48 +20,90 @@ pub(crate) struct Options {
     pub(crate) work: Work,
 }
 
-/// What every kind of work needs to know.
-#[derive(Args)]
-pub(crate) struct Common {
-    /// The room, as in ws://127.0.0.1:2046/news; the host is an address.
-    #[arg(value_name = "URL")]
-    pub(crate) url: Url,
-    /// The server's process, whose processor time and memory are measured.
-    #[arg(long, value_name = "PID")]
-    pub(crate) server_pid: i32,
-    /// Allow a host that is not this one.
-    #[arg(long)]
-    pub(crate) i_own_this_host: bool,
-    /// Run on this core only.
-    #[arg(long, value_name = "CORE")]
-    pub(crate) pin: Option<usize>,
-}
-
 #[derive(Subcommand)]
 pub(crate) enum Work {
     /// Handshakes, memory of idle connections, and a quiet hold.
     Connect(Connect),
-    /// Publishers keep messages in flight; a message is done when all others have it.
+    /// Closed loop: publishers keep messages in flight; a message is done when all others have it.
     Fanout(Fanout),
+    /// Open loop: messages leave on schedule, and latency counts from when they should have left.
+    Pace(Pace),
     /// In every round each client sends one message and hears all others.
     Chat(Chat),
-    /// One client sends as fast as it can, and nobody listens.
+    /// Clients send as fast as they can, each in a room of its own.
     Inbound(Inbound),
-    /// As fanout, beside members that never read.
+    /// Connections come, say something, and leave in several ways.
+    Churn(Churn),
+    /// As fanout, beside members that read nothing, or slowly.
     Slow(Slow),
+    /// A site of several kinds of rooms, described in a file.
+    Mixed(Mixed),
+    /// Connects very many, sends one message to all, and closes.
+    Million(Million),
+    /// The yardstick: a server that does nothing but the system calls.
+    Floor(Floor),
+    /// Runs servers in turn, the floor first, and prints one table.
+    Compare(Compare),
+    /// Makes Markdown and SVG plots of the lines that --json printed.
+    Report(Summary),
 }
 
-impl Work {
-    /// The part that all have.
-    pub(crate) fn common(&self) -> &Common {
-        match self {
-            Self::Connect(options) => &options.common,
-            Self::Fanout(options) => &options.common,
-            Self::Chat(options) => &options.common,
-            Self::Inbound(options) => &options.common,
-            Self::Slow(options) => &options.fanout.common,
-        }
-    }
+/// What every kind of load needs to know.
+#[derive(Args)]
+pub(crate) struct Common {
+    /// The room, as in ws://127.0.0.1:2046/news.
+    #[arg(value_name = "URL")]
+    pub(crate) url: Url,
+    /// A process of the server, whose processor time and memory are measured; several are summed.
+    #[arg(long, value_name = "PID")]
+    pub(crate) server_pid: Vec<i32>,
+    /// Addresses to connect from, as in 127.0.0.2-9: each has 28,000 ports or so.
+    #[arg(long, value_name = "ADDRESSES")]
+    pub(crate) source: Option<Sources>,
+    /// Loops, each in a thread of its own, that share the members among them.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// Run on these cores only.
+    #[arg(long, value_name = "CORE", value_delimiter = ',')]
+    pub(crate) pin: Vec<usize>,
+    /// Seconds in which nothing moves, after which a run is given up.
+    #[arg(long, default_value_t = 30.0, value_name = "SECS")]
+    pub(crate) stall: f64,
+    /// Print one line of JSON, with machine, version and arguments.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Allow a server that is not on this machine.
+    #[arg(long)]
+    pub(crate) i_own_this_host: bool,
+}
+
+/// How long to measure.
+#[derive(Args, Clone)]
+pub(crate) struct Span {
+    /// Seconds to measure.
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) secs: f64,
+    /// Measure this many messages in all in place of a time, rounded up to the same count for each
+    /// publisher.
+    #[arg(long, conflicts_with = "secs")]
+    pub(crate) messages: Option<u64>,
+    /// Seconds of the same before, not measured.
+    #[arg(long, default_value_t = 0.5, value_name = "SECS")]
+    pub(crate) warmup: f64,
+}
+
+/// Who is in the room, and what they say.
+#[derive(Args, Clone)]
+pub(crate) struct Room {
+    /// Members of the room.
+    #[arg(short = 'n', long, default_value_t = 1_000)]
+    pub(crate) members: usize,
+    /// Members that publish.
+    #[arg(short = 'p', long, default_value_t = 1)]
+    pub(crate) publishers: usize,
+    /// Bytes of a message.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) size: usize,
 }
 
 #[derive(Args)]
@@ -67,8 +113,14 @@ pub(crate) struct Connect {
     /// Connections.
     #[arg(short = 'n', long, default_value_t = 15_000)]
     pub(crate) members: usize,
+    /// Handshakes under way at a time.
+    #[arg(long, default_value_t = 256)]
+    pub(crate) concurrency: usize,
+    /// Handshakes begun per second; as many as go if this is not given.
+    #[arg(long, value_parser = rate)]
+    pub(crate) rate: Option<f64>,
     /// Seconds of quiet.
-    #[arg(long, default_value_t = 3.0, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 3.0, value_name = "SECS")]
     pub(crate) hold: f64,
 }
 
@@ -76,24 +128,32 @@ pub(crate) struct Connect {
 pub(crate) struct Fanout {
     #[command(flatten)]
     pub(crate) common: Common,
-    /// Members of the room.
-    #[arg(short = 'n', long, default_value_t = 1_000)]
-    pub(crate) members: usize,
-    /// Members that publish.
-    #[arg(short = 'p', long, default_value_t = 1)]
-    pub(crate) publishers: usize,
+    #[command(flatten)]
+    pub(crate) room: Room,
     /// Messages that each publisher keeps in flight.
     #[arg(short = 'w', long, default_value_t = 1)]
     pub(crate) window: usize,
-    /// Bytes of a message.
-    #[arg(long, default_value_t = 64)]
-    pub(crate) size: usize,
-    /// Messages in all, rounded up to the same count for each publisher.
-    #[arg(long, default_value_t = 350)]
-    pub(crate) messages: usize,
-    /// Unmeasured windows before the measured messages.
-    #[arg(long, default_value_t = 2)]
-    pub(crate) warm_up: usize,
+    #[command(flatten)]
+    pub(crate) span: Span,
+}
+
+#[derive(Args)]
+pub(crate) struct Pace {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) room: Room,
+    /// Messages per second, of all publishers together.
+    #[arg(long, default_value_t = 100.0, value_parser = rate)]
+    pub(crate) rate: f64,
+    /// Search for the highest rate that keeps --p99-ms, beginning with --rate.
+    #[arg(long)]
+    pub(crate) find: bool,
+    /// For --find: 99 of 100 deliveries must be faster.
+    #[arg(long, default_value_t = 50.0, value_name = "MS")]
+    pub(crate) p99_ms: f64,
+    #[command(flatten)]
+    pub(crate) span: Span,
 }
 
 #[derive(Args)]
@@ -103,46 +163,158 @@ pub(crate) struct Chat {
     /// Clients.
     #[arg(short = 'n', long, default_value_t = 32)]
     pub(crate) members: usize,
-    /// Rounds.
-    #[arg(long, default_value_t = 4_000)]
-    pub(crate) rounds: u32,
     /// Bytes of a message.
     #[arg(long, default_value_t = 64)]
     pub(crate) size: usize,
-    /// Unmeasured rounds before the measured ones.
-    #[arg(long, default_value_t = 10)]
-    pub(crate) warm_up: u32,
+    #[command(flatten)]
+    pub(crate) span: Span,
 }
 
 #[derive(Args)]
 pub(crate) struct Inbound {
     #[command(flatten)]
     pub(crate) common: Common,
+    /// Clients that send, each in a room of its own.
+    #[arg(short = 'p', long, default_value_t = 1)]
+    pub(crate) publishers: usize,
     /// Bytes of a message.
     #[arg(long, default_value_t = 65_536)]
     pub(crate) size: usize,
-    /// Text of ASCII only (the default).
-    #[arg(long, conflicts_with = "chinese")]
-    pub(crate) ascii: bool,
-    /// Text of Chinese characters, three bytes each.
+    /// Text of Chinese characters, three bytes each, in place of ASCII.
     #[arg(long)]
     pub(crate) chinese: bool,
-    /// Bytes of payload in all, rounded up to whole messages.
-    #[arg(long, conflicts_with = "messages")]
-    pub(crate) bytes: Option<u64>,
-    /// Messages in all.
-    #[arg(long)]
-    pub(crate) messages: Option<u64>,
+    #[command(flatten)]
+    pub(crate) span: Span,
+}
+
+#[derive(Args)]
+pub(crate) struct Churn {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Members that stay, and must hear everything.
+    #[arg(short = 'n', long, default_value_t = 4)]
+    pub(crate) members: usize,
+    /// Connections that come, and go, per second.
+    #[arg(long, default_value_t = 500.0, value_parser = rate)]
+    pub(crate) rate: f64,
+    /// Seconds.
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) secs: f64,
+    /// Seconds in which the server must let go of what has left.
+    #[arg(long, default_value_t = 15.0, value_name = "SECS")]
+    pub(crate) let_go: f64,
 }
 
 #[derive(Args)]
 pub(crate) struct Slow {
     #[command(flatten)]
     pub(crate) fanout: Fanout,
-    /// Members, beside the others, that never read.
-    #[arg(long, default_value_t = 100)]
-    pub(crate) stuck: usize,
-    /// Receive buffer of these: small, so that they soon are stuck.
+    /// Members, beside the others, that are slow: as a share of --members.
+    #[arg(long, default_value_t = 0.1)]
+    pub(crate) share: f64,
+    /// What each slow member reads; 0 is nothing at all.
+    #[arg(long, default_value_t = 0, value_name = "BYTES_PER_SECOND")]
+    pub(crate) read_rate: u64,
+    /// Receive buffer of these: small, so that they are soon in the way.
     #[arg(long, default_value_t = 4_096, value_name = "BYTES")]
-    pub(crate) stuck_buffer: usize,
+    pub(crate) slow_buffer: usize,
+}
+
+#[derive(Args)]
+pub(crate) struct Mixed {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// The scenario, in TOML; loadtest/scenarios has examples.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: PathBuf,
+    /// Seconds to measure, in place of the scenario's.
+    #[arg(long)]
+    pub(crate) secs: Option<f64>,
+}
+
+#[derive(Args)]
+pub(crate) struct Million {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    /// Connections.
+    #[arg(short = 'n', long, default_value_t = 1_000_000)]
+    pub(crate) members: usize,
+    /// Seconds of quiet before the message.
+    #[arg(long, default_value_t = 60.0, value_name = "SECS")]
+    pub(crate) hold: f64,
+}
+
+#[derive(Args)]
+pub(crate) struct Floor {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR:PORT")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// `send`: one system call per delivery; `coalesce`: one per recipient and turn.
+    #[arg(long, default_value = "coalesce")]
+    pub(crate) style: crate::floor::Style,
+}
+
+#[derive(Args)]
+pub(crate) struct Compare {
+    /// Servers, in the order of the table: floor, fanfare, ws, bun, tokio-tungstenite, or
+    /// NAME=COMMAND for any other that prints `listens on ADDR:PORT`.
+    #[arg(long, value_delimiter = ',', default_value = "floor,fanfare,ws,bun,tokio-tungstenite")]
+    pub(crate) servers: Vec<String>,
+    /// fanfare's binary; the one beside this program otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fanfare: Option<PathBuf>,
+    /// A folder with `node_modules/ws`.
+    #[arg(long, value_name = "DIR", default_value = "tests/interop")]
+    pub(crate) node_dir: PathBuf,
+    /// Only work whose name has one of these in it.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Rounds; servers take turns within each.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// Short runs of few members: to see that it works.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Where the lines, the table and the plots go.
+    #[arg(long, value_name = "DIR", default_value = "target/compare")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Summary {
+    /// Files of JSON lines.
+    #[arg(required = true)]
+    pub(crate) lines: Vec<PathBuf>,
+    /// Lines of earlier runs, for a plot of before and after.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) before: Option<PathBuf>,
+    /// Where `report.md` and the plots go.
+    #[arg(long, value_name = "DIR", default_value = "target/report")]
+    pub(crate) out: PathBuf,
+}
+
+/// A number per second.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
+        _ => Err("a rate is above 0 and at most a million per second".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_are_consistent() {
+        <Options as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn rates() {
+        assert_eq!(rate("0.5"), Ok(0.5));
+        for bad in ["0", "-1", "NaN", "inf", "x", "2e6"] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+    }
 }

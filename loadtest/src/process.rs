@@ -1,16 +1,19 @@
-//! The server under test as a process: what it has used of the processor and of memory.
+//! Processes as seen from outside: what they have used of the processor, memory and files.
 
 use std::{fs, time::Duration};
 
-use nix::{
-    time::{ClockId, clock_getcpuclockid},
-    unistd::Pid,
-};
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
 
 use crate::error::{Doing, Error};
 
-/// A process that is watched from outside.
-pub(crate) struct Process {
+/// The processes of the server under test; all figures are their sums.
+#[derive(Default)]
+pub(crate) struct Server {
+    processes: Vec<Process>,
+}
+
+struct Process {
     pid: i32,
     clock: ClockId,
 }
@@ -22,53 +25,90 @@ pub(crate) struct Memory {
     pub(crate) resident: u64,
     /// The most that was ever resident (`VmHWM`).
     pub(crate) peak: u64,
+    /// Resident, shared pages divided among those who share them (`Pss`).
+    pub(crate) proportional: u64,
     /// Resident and of this process alone (`smaps_rollup`), counted page by page.
     pub(crate) private: u64,
 }
 
-impl Process {
-    /// Finds the process; its clock is the one of all its threads, those that ended included.
-    pub(crate) fn new(pid: i32) -> Result<Self, Error> {
-        let clock = clock_getcpuclockid(Pid::from_raw(pid)).doing("find the server process")?;
-        Ok(Self { pid, clock })
+impl Server {
+    /// Finds the processes; none is allowed, then nothing is known of the server.
+    pub(crate) fn new(pids: &[i32]) -> Result<Self, Error> {
+        let find = |&pid: &i32| {
+            // The clock's number is made of the pid's bits: a wild one may name another process.
+            fs::metadata(format!("/proc/{pid}/stat")).doing("find the server process")?;
+            let clock = clock_getcpuclockid(Pid::from_raw(pid)).doing("find the server process")?;
+            Ok(Process { pid, clock })
+        };
+        Ok(Self { processes: pids.iter().map(find).collect::<Result<_, Error>>()? })
     }
 
-    /// Processor time so far, user and kernel. Exact even while the process runs, which the
-    /// `schedstat` file of the same counter is not.
+    /// Whether anything can be known.
+    pub(crate) fn known(&self) -> bool {
+        !self.processes.is_empty()
+    }
+
+    /// Processor time so far, user and kernel, of all threads, those that ended included. Exact
+    /// even while the process runs, which the `schedstat` file of the same counter is not.
     pub(crate) fn cpu(&self) -> Result<Duration, Error> {
-        Ok(self.clock.now().doing("read the server's clock (has it ended?)")?.into())
+        let read = |process: &Process| {
+            let time = process.clock.now().doing("read the server's clock (has it ended?)")?;
+            Ok(Duration::from(time))
+        };
+        self.processes.iter().map(read).sum()
     }
 
     /// Memory now.
     pub(crate) fn memory(&self) -> Result<Memory, Error> {
-        let status = self.read("status")?;
-        let rollup = self.read("smaps_rollup")?;
-        Ok(Memory {
-            resident: field(&status, "VmRSS:"),
-            peak: field(&status, "VmHWM:"),
-            private: field(&rollup, "Private_Clean:") + field(&rollup, "Private_Dirty:"),
-        })
+        let mut sum = Memory::default();
+        for process in &self.processes {
+            let status = process.read("status")?;
+            let rollup = process.read("smaps_rollup")?;
+            sum.resident += field(&status, "VmRSS:");
+            sum.peak += field(&status, "VmHWM:");
+            sum.proportional += field(&rollup, "Pss:");
+            sum.private += field(&rollup, "Private_Clean:") + field(&rollup, "Private_Dirty:");
+        }
+        Ok(sum)
     }
 
     /// Resident memory now; cheaper than `memory`.
     pub(crate) fn resident(&self) -> Result<u64, Error> {
-        Ok(field(&self.read("status")?, "VmRSS:"))
+        self.processes.iter().map(|process| Ok(field(&process.read("status")?, "VmRSS:"))).sum()
     }
 
+    /// Open files.
+    pub(crate) fn files(&self) -> Result<u64, Error> {
+        let count = |process: &Process| {
+            let folder = format!("/proc/{}/fd", process.pid);
+            Ok(fs::read_dir(folder).doing("count the server's files")?.count() as u64)
+        };
+        self.processes.iter().map(count).sum()
+    }
+}
+
+impl Process {
     fn read(&self, name: &str) -> Result<String, Error> {
         fs::read_to_string(format!("/proc/{}/{name}", self.pid)).doing("read the server's memory")
     }
 }
 
-/// Processor time of this client itself.
+/// Processor time of this client, all of its threads.
 pub(crate) fn own_cpu() -> Result<Duration, Error> {
     Ok(ClockId::CLOCK_PROCESS_CPUTIME_ID.now().doing("read the client's clock")?.into())
 }
 
-/// Pins this thread to one core.
-pub(crate) fn pin(core: usize) -> Result<(), Error> {
+/// Processor time of this thread.
+pub(crate) fn thread_cpu() -> Result<Duration, Error> {
+    Ok(ClockId::CLOCK_THREAD_CPUTIME_ID.now().doing("read a thread's clock")?.into())
+}
+
+/// Pins this thread, and those that it starts, to some cores.
+pub(crate) fn pin(cores: &[usize]) -> Result<(), Error> {
     let mut set = nix::sched::CpuSet::new();
-    set.set(core).doing("pin the client")?;
+    for core in cores {
+        set.set(*core).doing("pin the client")?;
+    }
     nix::sched::sched_setaffinity(Pid::from_raw(0), &set).doing("pin the client")
 }
 
@@ -95,5 +135,17 @@ mod tests {
     fn a_field_is_found_and_scaled() {
         assert_eq!(field("VmHWM:\t 12 kB\nVmRSS:\t  7 kB\n", "VmRSS:"), 7 * 1024);
         assert_eq!(field("", "VmRSS:"), 0);
+    }
+
+    #[test]
+    fn several_processes_are_summed() {
+        let own = std::process::id() as i32;
+        let one = Server::new(&[own]).expect("this process");
+        let two = Server::new(&[own, own]).expect("this process twice");
+        assert!(one.memory().unwrap().proportional > 0);
+        assert!(one.files().unwrap() >= 3);
+        assert!(two.resident().unwrap() > one.resident().unwrap());
+        assert!(Server::new(&[i32::MAX]).is_err());
+        assert!(!Server::new(&[]).unwrap().known());
     }
 }

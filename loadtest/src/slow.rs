@@ -1,92 +1,141 @@
-//! A fanout beside members that never read: what do they cost the others, and the memory?
+//! A fanout beside members that read nothing, or slowly: what do they cost the others, and the
+//! server's memory, and when are they cut off?
 
 use std::time::{Duration, Instant};
 
-use crate::crowd::Target;
-use crate::error::Error;
-use crate::fanout;
-use crate::member::Audience;
-use crate::options::Slow;
-use crate::process::Process;
-use crate::report::Report;
+use hdrhistogram::Histogram;
 
-/// How often the memory is looked at.
-const SAMPLE: Duration = Duration::from_millis(20);
-/// How long the stuck ones listen, in the end, for whether they were closed.
+use crate::crowd::Crowd;
+use crate::error::{Error, usage};
+use crate::fanout;
+use crate::gather::{self, Ramp};
+use crate::hall::{Hall, Place};
+use crate::latency;
+use crate::measure::{finish, measure, seconds, until};
+use crate::options::Slow;
+use crate::process::Server;
+use crate::report::Report;
+use crate::run::Run;
+use crate::scene::Scene;
+use crate::volley::Beside;
+
+/// How often the memory is looked at, and slow members read.
+const SIP: Duration = Duration::from_millis(20);
+/// How long the slow ones listen, in the end, for whether they were closed.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// Runs a fanout with stuck members in the room.
-pub(crate) fn run(options: &Slow, target: &Target, server: &Process) -> Result<Report, Error> {
-    let mut volley = fanout::assemble(&options.fanout, target)?;
-    let (warm_up, quota) = fanout::quotas(&options.fanout)?;
-    let members = volley.crowd.members.len();
-    volley.crowd.gather(target, options.stuck, Some(options.stuck_buffer))?;
-    for stuck in members..members + options.stuck {
-        volley.crowd.deafen(stuck)?;
+/// Runs a fanout with slow members in the room.
+pub(crate) fn run(options: &Slow, run: &Run) -> Result<Report, Error> {
+    let fanout = &options.fanout;
+    if !(0.0..=10.0).contains(&options.share) {
+        return usage("a share of slow members is from 0 to 10 times the others");
     }
+    let count = (fanout.room.members as f64 * options.share).ceil() as usize;
+    let mut scene = Scene::assemble(run, &[fanout::plan(fanout, run)], count)?;
+    let mut slow = Sippers::seat(options, run, &mut scene, count)?;
     let mut report = Report::new("slow");
-    fanout::describe(&options.fanout, &mut report);
-    report.put("stuck", options.stuck);
-    let before = server.memory()?;
-    let mut peak = before.resident;
-    let mut due = Instant::now();
-    let mut look = || {
-        if Instant::now() >= due {
-            peak = peak.max(server.resident()?);
-            due = Instant::now() + SAMPLE;
-        }
-        Ok(())
-    };
-    volley.run(warm_up, &mut look)?;
-    fanout::measure(&mut volley, quota, server, &mut look, &mut report)?;
-    let after = server.memory()?;
-    volley.aftermath()?;
-    report.faults(volley.ledger.faults());
-    report.memory("before", before);
-    report.put("resident_peak", peak.max(after.resident));
-    report.memory("after", after);
-
-    let mut drain = Drain::default();
-    for stuck in members..members + options.stuck {
-        volley.crowd.listen(stuck)?;
+    fanout::describe(fanout, &mut report);
+    report.put("slow", count);
+    report.put("read_rate", options.read_rate);
+    let before = run.server.memory()?;
+    let span = (seconds(fanout.span.warmup)?, until(&fanout.span, fanout.room.publishers)?);
+    measure(run, &mut scene, span, Some(&mut slow), &mut report)?;
+    let after = run.server.memory()?;
+    scene.aftermath()?;
+    if run.server.known() {
+        report.memory("before", before);
+        report.put("resident_peak", slow.peak.max(after.resident));
+        report.memory("after", after);
     }
-    let mut heard = Instant::now();
-    while drain.closed < options.stuck && heard.elapsed() < QUIET {
-        let so_far = drain.progress();
-        volley.crowd.turn_within(QUIET, &mut drain)?;
-        if drain.progress() != so_far {
-            heard = Instant::now();
-        }
+    slow.drain(&mut scene, &mut report)?;
+    if run.server.known() {
+        report.memory("drained", run.server.memory()?);
     }
-    report.put("stuck_closed", drain.closed);
-    report.put("stuck_close_code", drain.code.unwrap_or(0));
-    report.put("stuck_messages", drain.messages);
-    report.memory("drained", server.memory()?);
-    volley.crowd.part()?;
+    finish(scene, &mut report)?;
     Ok(report)
 }
 
-/// What the stuck members find when they read at last.
-#[derive(Default)]
-struct Drain {
-    messages: u64,
-    closed: usize,
-    code: Option<u16>,
+/// Members that take little sips of what they are owed.
+struct Sippers<'a> {
+    server: &'a Server,
+    start: Instant,
+    due: Instant,
+    /// Where they are in the crowd.
+    members: Vec<usize>,
+    /// Bytes that each reads at a time.
+    sip: usize,
+    /// After how long each was found cut off, in nanoseconds.
+    cut: Histogram<u64>,
+    peak: u64,
 }
 
-impl Drain {
-    fn progress(&self) -> u64 {
-        self.messages + self.closed as u64
+impl<'a> Sippers<'a> {
+    /// Connects them, on the first loop, and stops to listen for what comes.
+    fn seat(options: &Slow, run: &'a Run, scene: &mut Scene, count: usize) -> Result<Self, Error> {
+        let part = &mut scene.loops[0];
+        let begin = part.crowd.members.len();
+        let path = run.target.url.path.as_str();
+        let ramp = Ramp { receive_buffer: Some(options.slow_buffer), ..Ramp::quick(run) };
+        gather::gather(&mut part.crowd, count, |_| path, &ramp)?;
+        for member in begin..begin + count {
+            part.hall.seat(member, Place::Slow);
+            part.crowd.deafen(member)?;
+        }
+        let now = Instant::now();
+        Ok(Self {
+            server: &run.server,
+            start: now,
+            due: now,
+            members: (begin..begin + count).collect(),
+            sip: (options.read_rate as f64 * SIP.as_secs_f64()).ceil() as usize,
+            cut: latency::histogram(),
+            peak: 0,
+        })
+    }
+
+    /// Lets them read all that is left, and tells who was cut off.
+    fn drain(&mut self, scene: &mut Scene, report: &mut Report) -> Result<(), Error> {
+        let part = &mut scene.loops[0];
+        report.put("slow_cut_early", part.hall.cut.len());
+        for member in &self.members {
+            if !part.crowd.members[*member].is_gone() {
+                part.crowd.listen(*member)?;
+            }
+        }
+        let (mut heard, mut last) = (Instant::now(), (0, 0));
+        while heard.elapsed() < QUIET && part.hall.cut.len() < self.members.len() {
+            part.crowd.turn_within(QUIET / 2, &mut part.hall)?;
+            let now = (part.hall.slow_heard, part.hall.cut.len());
+            if now != last {
+                (heard, last) = (Instant::now(), now);
+            }
+        }
+        report.put("slow_heard", part.hall.slow_heard);
+        report.put("slow_cut", part.hall.cut.len());
+        report.put("slow_close_code", part.hall.cut.iter().find_map(|code| *code).unwrap_or(0));
+        latency::put(report, "slow_cut_after", &self.cut);
+        Ok(())
     }
 }
 
-impl Audience for Drain {
-    fn message(&mut self, _member: usize, _payload: &[u8]) {
-        self.messages += 1;
-    }
-
-    fn closed(&mut self, _member: usize, code: Option<u16>) {
-        self.closed += 1;
-        self.code = self.code.or(code);
+impl Beside for Sippers<'_> {
+    fn turn(&mut self, crowd: &mut Crowd, hall: &mut Hall) -> Result<Duration, Error> {
+        let now = Instant::now();
+        if now < self.due {
+            return Ok(self.due - now);
+        }
+        self.due = now + SIP;
+        if self.server.known() {
+            self.peak = self.peak.max(self.server.resident()?);
+        }
+        if self.sip > 0 {
+            for member in &self.members {
+                crowd.sip(*member, self.sip, hall)?;
+            }
+            for _ in self.cut.len()..hall.cut.len() as u64 {
+                latency::record(&mut self.cut, now - self.start);
+            }
+        }
+        Ok(SIP)
     }
 }

@@ -1,27 +1,33 @@
-//! The address of a room: `ws://ADDR:PORT/path`.
+//! The address of a room: `ws://HOST:PORT/path`.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 /// Where to connect, and which room to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Url {
     pub(crate) server: SocketAddr,
+    /// As written: what the request's `Host` says.
+    pub(crate) host: String,
     pub(crate) path: String,
 }
 
 impl FromStr for Url {
-    type Err = &'static str;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let expected = "expected ws://ADDR:PORT/ROOM, as in ws://127.0.0.1:2046/";
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = "expected ws://HOST:PORT/ROOM, as in ws://127.0.0.1:2046/";
         let rest = text.strip_prefix("ws://").ok_or(expected)?;
-        let (server, path) = match rest.find('/') {
+        let (host, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, "/"),
         };
-        let server = server.parse().map_err(|_| expected)?;
-        Ok(Self { server, path: path.to_owned() })
+        if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("a path has no blanks and is percent-encoded beyond ASCII".into());
+        }
+        let mut found = host.to_socket_addrs().map_err(|cause| format!("{expected} ({cause})"))?;
+        let server = found.next().ok_or_else(|| format!("{host} has no address"))?;
+        Ok(Self { server, host: host.to_owned(), path: path.to_owned() })
     }
 }
 
@@ -34,7 +40,15 @@ mod tests {
         let url: Url = "ws://127.0.0.1:2046/a?b".parse().expect("an address");
         assert_eq!((url.server.port(), url.path.as_str()), (2046, "/a?b"));
         assert_eq!("ws://[::1]:1".parse::<Url>().map(|url| url.path), Ok("/".to_owned()));
-        for bad in ["127.0.0.1:2046", "ws://localhost:1/", "wss://127.0.0.1:1/", "ws://"] {
+        let bad = [
+            "127.0.0.1:2046",
+            "wss://127.0.0.1:1/",
+            "ws://",
+            "ws://127.0.0.1/",
+            "ws://::1/",
+            "ws://127.0.0.1:1/a b",
+        ];
+        for bad in bad {
             assert!(bad.parse::<Url>().is_err(), "{bad}");
         }
     }

@@ -4,9 +4,6 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// How long a run may stand still before it is given up.
-pub(crate) const STALL: Duration = Duration::from_secs(30);
-
 /// Remembers when a counter last changed.
 pub(crate) struct Watch {
     limit: Duration,

@@ -1,0 +1,158 @@
+//! A server that does something wrong is found out, whatever is measured.
+
+mod server;
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use server::Fault;
+
+/// Runs the tool against a faulty server; gives its exit code, its line and what it complained of.
+fn run(words: &str, fault: Fault, every: u64) -> (i32, Value, String) {
+    let address = server::start(fault, every);
+    let url = format!("ws://{address}/");
+    let output = tool(&format!("{words} --stall 2 --json {url}"));
+    let line = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let code = output.status.code().expect("an exit code");
+    (code, line, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+fn tool(words: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare-loadtest"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.args(words.split(' ')).output().expect("the tool runs")
+}
+
+/// Every kind of work that has deliveries, with several messages under way.
+const WORKS: [&str; 7] = [
+    "fanout -n 8 -p 2 --window 8 --messages 400 --warmup 0",
+    "fanout -n 9 -p 3 --window 8 --messages 400 --warmup 0 --threads 2",
+    "pace -n 8 --rate 800 --secs 0.5 --warmup 0",
+    "chat -n 8 --messages 400 --warmup 0",
+    "slow -n 8 --share 0.2 --window 8 --messages 400 --warmup 0",
+    "mixed --scenario tests/small.toml --secs 0.5",
+    "million -n 120 --hold 0",
+];
+
+/// Deliveries until something goes wrong: more than one round, fewer than any work has.
+const EVERY: u64 = 100;
+
+#[test]
+fn a_server_without_fault_is_good() {
+    for work in WORKS.iter().chain(&[
+        "churn -n 3 --rate 100 --secs 0.5",
+        "connect -n 20 --hold 0",
+        "inbound -p 2 --size 300 --messages 200",
+    ]) {
+        let (code, line, complaint) = run(work, Fault::None, EVERY);
+        assert!(code == 0 || code == 3, "{work}: {code} {line} {complaint}");
+        assert_eq!(line["good"], true, "{work}");
+    }
+}
+
+fn found_out(fault: Fault, field: &str) {
+    for work in WORKS {
+        let (code, line, complaint) = run(work, fault, EVERY);
+        let counted = line[field].as_u64() > Some(0);
+        let stalled = complaint.contains("stalled");
+        assert!(code == 1 && counted || code == 2 && stalled, "{work}: {code} {line} {complaint}");
+    }
+}
+
+#[test]
+fn a_dropped_message_is_found_out() {
+    found_out(Fault::Drop, "lost");
+}
+
+#[test]
+fn a_doubled_message_is_found_out() {
+    found_out(Fault::Double, "doubled");
+}
+
+#[test]
+fn a_flipped_byte_is_found_out() {
+    found_out(Fault::Flip, "corrupted");
+}
+
+#[test]
+fn an_echo_is_found_out() {
+    found_out(Fault::Echo, "echoed");
+}
+
+#[test]
+fn two_swapped_messages_are_found_out() {
+    // With one message under way nothing can be swapped: then it stands still.
+    found_out(Fault::Swap, "reordered");
+}
+
+#[test]
+fn a_server_that_stands_still_is_found_out() {
+    for work in WORKS {
+        let (code, _, complaint) = run(work, Fault::Stall, EVERY);
+        assert!(code == 2 && complaint.contains("stalled"), "{work}: {code} {complaint}");
+    }
+}
+
+#[test]
+fn churn_finds_out() {
+    for (fault, field) in [
+        (Fault::Drop, "lost"),
+        (Fault::Double, "doubled"),
+        (Fault::Flip, "corrupted"),
+        (Fault::Echo, "echoed"),
+    ] {
+        let words = "churn -n 3 --rate 100 --secs 0.6 --stall 9";
+        let address = server::start(fault, 31);
+        let output = tool(&format!("{words} --json ws://{address}/"));
+        let line: Value = serde_json::from_slice(&output.stdout).expect("a line");
+        assert_eq!(output.status.code(), Some(1), "{fault:?}: {line}");
+        assert!(line[field].as_u64() > Some(0), "{fault:?}: {line}");
+    }
+}
+
+#[test]
+fn a_search_finds_the_limit_of_a_server() {
+    let limit = 200.0;
+    let words = "pace -n 4 --rate 50 --find --p99-ms 60 --secs 0.5 --warmup 0";
+    let (code, line, complaint) = run(words, Fault::Limit(limit), EVERY);
+    assert_eq!(code, 0, "{line} {complaint}");
+    let found = line["found_rate"].as_f64().expect("a rate");
+    // Beyond the limit a backlog of 60 ms grows in half a second at 1.14 times the limit; below it,
+    // a busy machine may look like a slow server.
+    assert!(found > limit / 4.0 && found < limit * 1.4, "{found}\n{complaint}");
+}
+
+#[test]
+fn a_server_that_falls_behind_is_said_to() {
+    let words = "pace -n 3 --rate 100000 --secs 0.2 --warmup 0 --stall 30";
+    let address = server::start(Fault::Limit(2_000.0), EVERY);
+    let output = tool(&format!("{words} --json ws://{address}/"));
+    let line: Value = serde_json::from_slice(&output.stdout).expect("a line");
+    assert!(line["unsent"].as_u64() > Some(1_000), "{line}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("fell behind"));
+}
+
+#[test]
+fn bad_input_is_refused_with_a_reason() {
+    for (words, reason) in [
+        ("fanout ws://192.0.2.1:1/", "--i-own-this-host"),
+        ("fanout -n 1 ws://127.0.0.1:1/", "two members"),
+        ("fanout -n 5 -p 6 ws://127.0.0.1:1/", "two members at least, and from 1 to all"),
+        ("fanout --size 3 ws://127.0.0.1:1/", "16 bytes"),
+        ("fanout --window 0 ws://127.0.0.1:1/", "a window"),
+        ("fanout --secs=-1 ws://127.0.0.1:1/", "number of seconds"),
+        ("fanout --threads 0 ws://127.0.0.1:1/", "threads"),
+        ("fanout --server-pid 2147483647 ws://127.0.0.1:1/", "server process"),
+        ("connect -n 99999999 ws://127.0.0.1:1/", "open files"),
+        ("connect --concurrency 0 ws://127.0.0.1:1/", "handshake"),
+        ("pace --rate 0 ws://127.0.0.1:1/", "above 0"),
+        ("mixed --scenario /nowhere.toml ws://127.0.0.1:1/", "/nowhere.toml"),
+        ("report /nowhere.jsonl", "/nowhere.jsonl"),
+        ("fanout wss://127.0.0.1:1/", "ws://"),
+    ] {
+        let output = tool(words);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{words}: {complaint}");
+        assert!(complaint.contains(reason), "{words}: {complaint}");
+    }
+}
