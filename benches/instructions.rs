@@ -1,0 +1,120 @@
+//! Paths whose instructions are counted: `tests/instructions/run` compares them with what is
+//! committed. Run alone, it lists the paths; with a path's name it does that work, inside functions
+//! whose names begin with `counted`, which is where callgrind counts.
+
+mod pretend;
+
+use std::hint::black_box;
+
+use fanfare::protocol::{Parser, head, mask, response, upgrade, utf8};
+use pretend::{REQUEST, Room, frame};
+
+/// A name, and work that gives how many units it was.
+type Path = (&'static str, fn() -> u64);
+
+const PATHS: &[Path] = &[
+    ("upgrade: head to answer", upgrade_path),
+    ("frame of 125 B, decoded", frames_path),
+    ("unmask, byte", unmask_path),
+    ("utf8 Chinese, byte", utf8_path),
+    ("join and answer", join_path),
+    ("publish to 1,000, delivery", publish_path),
+    ("64 messages to 1,000, delivery of 64", burst_path),
+    ("idle second of 10,000, connection", idle_path),
+];
+
+fn main() {
+    let wanted = std::env::args().nth(1).filter(|word| !word.starts_with("--"));
+    let Some(wanted) = wanted else {
+        return PATHS.iter().for_each(|(name, _)| println!("{name}"));
+    };
+    let (_, path) = PATHS.iter().find(|(name, _)| *name == wanted).expect("a path's name");
+    println!("{}", path());
+}
+
+fn upgrade_path() -> u64 {
+    #[inline(never)]
+    fn counted(answer: &mut Vec<u8>) {
+        let head = head::parse(black_box(REQUEST)).expect("a head");
+        let Ok(upgrade::Request::Upgrade { accept, .. }) = upgrade::judge(&head) else {
+            panic!("it is an upgrade");
+        };
+        response::switching_protocols(&accept, answer);
+    }
+    let mut answer = Vec::with_capacity(1_024);
+    for _ in 0..100 {
+        answer.clear();
+        counted(black_box(&mut answer));
+    }
+    100
+}
+
+fn frames_path() -> u64 {
+    #[inline(never)]
+    fn counted(buffer: &mut [u8]) {
+        let (mut parser, mut at) = (Parser::default(), 0);
+        while let Ok(Some(event)) = parser.next(buffer, &mut at, 1 << 16) {
+            black_box(&event);
+        }
+    }
+    counted(black_box(&mut frame(0x81, &[b'x'; 125]).repeat(1_000)));
+    1_000
+}
+
+fn unmask_path() -> u64 {
+    #[inline(never)]
+    fn counted(bytes: &mut [u8]) {
+        mask::unmask(bytes, [1, 2, 3, 4], 0);
+    }
+    counted(black_box(&mut vec![0; 65_536]));
+    65_536
+}
+
+fn utf8_path() -> u64 {
+    #[inline(never)]
+    fn counted(text: &[u8]) {
+        assert!(utf8::is_text(text));
+    }
+    let text = "万物皆有裂痕那是光".repeat(2_400);
+    counted(black_box(text.as_bytes()));
+    text.len() as u64
+}
+
+fn join_path() -> u64 {
+    #[inline(never)]
+    fn counted(count: usize) -> Room {
+        Room::of(count)
+    }
+    counted(black_box(1_000)).members.len() as u64
+}
+
+fn publish_path() -> u64 {
+    #[inline(never)]
+    fn counted(room: &mut Room, message: &mut [u8]) -> usize {
+        room.publish(message)
+    }
+    let (mut room, message) = (Room::of(1_000), frame(0x81, &[b'x'; 64]));
+    (0..100).map(|_| counted(&mut room, &mut message.clone()) as u64).sum()
+}
+
+fn burst_path() -> u64 {
+    #[inline(never)]
+    fn counted(room: &mut Room, messages: &mut [u8]) -> usize {
+        room.publish(messages)
+    }
+    let (mut room, message) = (Room::of(1_000), frame(0x81, &[b'x'; 64]));
+    (0..20).map(|_| counted(&mut room, &mut message.repeat(64)) as u64).sum()
+}
+
+fn idle_path() -> u64 {
+    #[inline(never)]
+    fn counted(room: &mut Room) -> usize {
+        room.turn()
+    }
+    let mut room = Room::of(10_000);
+    for second in 2..12 {
+        room.now = fanfare::relay::Time::from_millis(second * 1_000);
+        counted(&mut room);
+    }
+    10 * 10_000
+}
