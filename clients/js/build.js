@@ -1,14 +1,22 @@
-// Makes fanfare.cjs of fanfare.js: the same text, with CommonJS's word for what is exported.
+// Makes the CommonJS build of fanfare.js, and its types: the same text, with CommonJS's word for
+// what is exported.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const here = (name) => new URL(name, import.meta.url);
 const EXPORT = /^export (?=(?:class|function) (\w+))/gm;
 
-/** The CommonJS build as text. */
-export function commonjs() {
+/** The files that are made, by name. */
+export function built() {
   const source = readFileSync(here('fanfare.js'), 'utf8');
   const names = [...source.matchAll(EXPORT)].map((found) => found[1]);
-  return `'use strict';\n${source.replace(EXPORT, '')}\nmodule.exports = { ${names.join(', ')} };\n`;
+  return {
+    'fanfare.cjs':
+      `'use strict';\n${source.replace(EXPORT, '')}\nmodule.exports = { ${names.join(', ')} };\n`,
+    'fanfare.d.cts': readFileSync(here('fanfare.d.ts'), 'utf8'),
+  };
 }
 
-if (process.argv[1] === here('build.js').pathname) writeFileSync(here('fanfare.cjs'), commonjs());
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const [name, text] of Object.entries(built())) writeFileSync(here(name), text);
+}

@@ -1,408 +1,399 @@
 'use strict';
-// fanfare-client: a room of a WebSocket relay that comes back by itself.
-// Browsers, mini-programs (WeChat, uni-app, Douyin, Alipay) and Node; no dependencies.
+// A room of a WebSocket relay that comes back by itself: browsers, mini-programs, Node.
 
 const DEFAULTS = {
-  json: false, // parse what comes, serialise what goes
-  heartbeat: null, // the relay's word pair, as ['ping', 'pong']
-  pingIntervalMs: 25000, // silence before a ping: proxies cut after 60 s
-  pongTimeoutMs: 10000, // silence after it, until the connection counts as dead
-  openTimeoutMs: 15000, // a handshake over a bad mobile network takes seconds
+  pingIntervalMs: 25000, // proxies cut silence after 60 s
+  pongTimeoutMs: 10000,
+  openTimeoutMs: 15000, // bad networks
   backoffBaseMs: 500,
   backoffMaxMs: 20000,
-  stableMs: 5000, // open for so long, the next loss is a new one
-  queueMessages: 100, // kept while there is no connection; the oldest goes first
-  queueBytes: 256 * 1024,
+  stableMs: 5000, // then the next loss is a new one
+  queueMessages: 100,
+  queueBytes: 256 * 1024, // offline, and also inside the socket
+  random: Math.random,
 };
-const WAKE_JITTER_MS = 500; // all phones of a tunnel come out of it at once
-const DRAIN_MS = 100; // how often a full socket is looked at again
+const WAKE_JITTER_MS = 500; // all phones come out of a tunnel at once
+const WAKE_PONG_MS = 3000; // somebody looks
+const NAMED_MAX_S = 3600; // timers overflow after 24 days
 
-// 1008 is a refusal, but for these two: the next connection may do better.
-const PASSING = ['no pong', 'message took too long'];
-
-/** Whether to connect again after a close that we did not ask for. */
-function mayRetry(code, reason = '') {
-  if (code === 1008) return PASSING.includes(reason);
-  // The client broke a rule, and would again. WeChat's 1000 "interrupted" is no goodbye.
-  if ([1002, 1003, 1007, 1009, 1010].includes(code)) return false;
-  return !(code >= 3500 && code <= 3999) && !(code >= 4001 && code <= 4099);
+/** Whether to connect again after a close. */
+function mayRetry(code, reason) {
+  // A refusal, but for these two: the next connection may do better.
+  if (code === 1008) return /^(no pong|message took too long)$/.test(reason);
+  // We broke a rule, or were told not to. WeChat's 1000 "interrupted" is neither.
+  return !/^(100[2379]|1010|3[5-9]\d\d|400[1-9]|40[1-9]\d)$/.test(code);
 }
 
-/** The least delay that a close reason asks for: `retry-after=SECONDS`. */
-function serverDelayMs(reason) {
-  const found = /\bretry-after=(\d{1,5})\b/.exec(reason);
-  return found ? Number(found[1]) * 1000 : 0;
+/** Joins a room: see README.md. */
+function connect(url, options) {
+  return new Room(url, options);
 }
-
-const bytesOf = (data) => (typeof data === 'string' ? data.length : data.byteLength ?? 0);
 
 class Room {
   constructor(url, options) {
-    this.url = url;
-    this.options = { ...DEFAULTS, random: Math.random, ...options };
-    this.state = 'connecting';
-    this._Socket = pickSocket(this.options.WebSocket);
-    this._listeners = {};
-    this._timers = {};
-    this._queue = [];
-    this._queued = 0;
-    this._attempt = 0;
-    this._heard = Date.now();
+    const o = this._o = { ...DEFAULTS };
+    for (const key in options) if (options[key] !== undefined) o[key] = options[key];
+    const platform = typeof WebSocket === 'function' ? WebSocket : miniProgram() && WxSocket;
+    o.WebSocket = o.WebSocket ?? platform;
+    if (!o.WebSocket) throw new Error('no WebSocket here: pass options.WebSocket');
+    const { on, emit } = listeners();
+    Object.assign(this, { url, on, _emit: emit, state: 'connecting',
+      _attempt: 0, _queue: [], _queued: 0, _timers: {} });
     this._renew();
-    this._unwatch = watchWorld((awake) => this._wake(awake));
-    this._open();
+    this._sleep = onWake(() => this._wake());
+    this._dial();
   }
 
-  /** Resolves when the connection is open: this one, or the next. */
-  get ready() {
-    return this._ready.promise;
-  }
+  ping() { if (this.state === 'open' && this._o.heartbeat) this._ask(this._o.pongTimeoutMs); }
 
-  /** Hears an event; the function that comes back takes the listener off. */
-  on(event, listener) {
-    (this._listeners[event] ??= new Set()).add(listener);
-    return () => this._listeners[event].delete(listener);
-  }
+  close(code = 1000, reason = '') { if (this.state !== 'closed') this._end(code, reason, code); }
 
-  /** Sends, or keeps it for later; false when it will never leave. */
   send(data) {
+    const o = this._o;
+    const queue = this._queue;
+    const binary = bufferOf(data);
+    const wire = binary ?? (o.json ? JSON.stringify(data) : data);
+    if (!binary && typeof wire !== 'string') throw new TypeError('neither text nor binary');
     if (this.state === 'closed') return false;
-    const wire = this.options.json ? JSON.stringify(data) : data;
-    this._queue.push(wire);
-    this._queued += bytesOf(wire);
-    this._drain();
+    // Not ASCII: three bytes at most.
+    const size = binary?.byteLength ?? wire.replace(/[^\0-\x7f]/g, '...').length;
+    const message = { wire, size };
+    queue.push(message);
+    this._queued += size;
+    this._flush();
+    const isGiven = !queue.length;
     let dropped = 0;
-    const { queueMessages, queueBytes } = this.options;
-    while (this._queue.length > queueMessages || this._queued > queueBytes) {
-      this._queued -= bytesOf(this._queue.shift());
+    while (queue.length > o.queueMessages || this._queued > o.queueBytes) {
+      // What is too large by itself pushes no others out.
+      this._queued -= (size > o.queueBytes ? queue.pop() : queue.shift()).size;
       dropped += 1;
     }
     if (dropped) this._emit('gap', { dropped, awayMs: 0 });
-    return true;
+    return isGiven || queue.includes(message);
   }
 
-  /** Ends it for good. */
-  close(code = 1000, reason = '') {
-    if (this.state === 'closed') return;
-    const socket = this._socket;
-    this._end({ code, reason, willReconnect: false });
-    dismiss(socket, code, reason);
+  _fault({ message = 'socket error' }, data) { this._emit('error', { message, data }); }
+
+  _cancel(method) {
+    clearTimeout(this._timers[method]);
+    this._timers[method] = null;
   }
 
-  _emit(event, detail) {
-    for (const listener of [...(this._listeners[event] ?? [])]) {
-      try {
-        listener(detail);
-      } catch (error) {
-        setTimeout(() => { throw error; }, 0); // their fault, and nobody else's loss
-      }
-    }
+  /** Calls a method later; each waits for one call at most. */
+  _after(delayMs, method, ...args) {
+    this._cancel(method);
+    this._timers[method] = setTimeout(() => {
+      this._timers[method] = null;
+      this[method](...args);
+    }, delayMs);
   }
 
   _renew() {
-    const ready = {};
-    ready.promise = new Promise((resolve, reject) => Object.assign(ready, { resolve, reject }));
-    ready.promise.catch(() => {}); // nobody has to ask
-    this._ready = ready;
+    this.ready = new Promise((...both) => { this._settle = both; });
+    this.ready.catch(() => {}); // nobody has to ask
   }
 
-  _after(name, delayMs, work) {
-    clearTimeout(this._timers[name]);
-    this._timers[name] = setTimeout(work, delayMs);
+  _leave(code, reason) {
+    Object.keys(this._timers).forEach((name) => this._cancel(name));
+    const socket = this._socket;
+    this._socket = null;
+    dismiss(socket, code, reason);
+    if (this.state === 'open') this._renew();
   }
 
-  _still() {
-    Object.values(this._timers).forEach((timer) => clearTimeout(timer));
-  }
-
-  _open() {
-    let socket;
+  _dial() {
+    const o = this._o;
+    let own;
     try {
-      socket = new this._Socket(this.url, this.options.protocols ?? []);
+      own = new o.WebSocket(this.url, o.protocols, o.socketOptions);
     } catch (error) {
-      // An address that no socket takes will not get better.
-      this._emitLater('error', { message: String(error?.message ?? error) });
-      this._end({ code: 1006, reason: 'no socket', willReconnect: false });
-      return;
+      setTimeout(() => this._fault(error), 0); // nobody listens yet
+      return this._end(1006, 'no socket'); // the address will not get better
     }
-    this._socket = socket;
-    socket.binaryType = 'arraybuffer';
-    const mine = (work) => (event) => { if (this._socket === socket) work(event); };
-    socket.onopen = mine(() => this._opened());
-    socket.onmessage = mine((event) => this._message(event.data));
-    socket.onerror = mine((event) => this._emit('error', { message: event?.message ?? 'socket error' }));
-    socket.onclose = mine((event) => this._lost(event?.code ?? 1006, event?.reason ?? ''));
-    this._after('open', this.options.openTimeoutMs, () => this._replace('no answer'));
-  }
-
-  _emitLater(event, detail) {
-    setTimeout(() => this._emit(event, detail), 0); // nobody can listen before connect() is back
+    this._socket = own; // one at most; others are not heard
+    own.binaryType = 'arraybuffer';
+    const mine = (work) => (event) => { if (this._socket === own) work(event ?? {}); };
+    own.onopen = mine(() => this._opened());
+    own.onmessage = mine(({ data }) => this._heard(data));
+    own.onerror = mine((event) => this._fault(event));
+    own.onclose = mine(({ code = 1006, reason = '', wasClean }) => {
+      this._lost(code, reason, wasClean);
+    });
+    this._after(o.openTimeoutMs, '_lost', 1006, 'no answer');
   }
 
   _opened() {
-    clearTimeout(this._timers.open);
-    const awayMs = this.state === 'reconnecting' ? Date.now() - this._lostAt : 0;
+    this._cancel('_lost');
+    const awayMs = this._openedAt && Math.max(1, Date.now() - this._lostAt);
     this.state = 'open';
-    this._after('stable', this.options.stableMs, () => { this._attempt = 0; });
-    this._listen();
-    this._drain();
-    this._ready.resolve();
+    this._openedAt = this._heardAt = Date.now();
+    this._asked = []; // when the pings without answer were sent
+    if (this._o.heartbeat) this._after(this._o.pingIntervalMs, '_watch');
+    this._flush();
+    this._settle[0]();
     this._emit('open');
-    if (awayMs) this._emit('gap', { dropped: 0, awayMs });
+    if (awayMs && this._socket) this._emit('gap', { dropped: 0, awayMs });
   }
 
-  /** Gives the socket what is queued, as long as it takes it. */
-  _drain() {
-    while (this._queue.length && this.state === 'open') {
-      if ((this._socket.bufferedAmount ?? 0) > this.options.queueBytes) {
-        this._after('drain', DRAIN_MS, () => this._drain());
-        return;
-      }
-      const data = this._queue.shift();
-      this._queued -= bytesOf(data);
-      try {
-        this._socket.send(data);
-      } catch (error) {
-        this._emit('error', { message: String(error?.message ?? error), data });
-      }
+  _heard(data) {
+    this._heardAt = Date.now(); // anything that comes is a sign of life
+    this._cancel('_lost');
+    // Only while an answer is owed: others may say the word, too.
+    if (data === this._o.heartbeat?.[1] && this._asked.length) {
+      return this._emit('pong', { roundTripMs: clock() - this._asked.shift() });
     }
-  }
-
-  _message(data) {
-    this._listen();
-    const pair = this.options.heartbeat;
-    if (pair && data === pair[1]) return;
-    if (!this.options.json || typeof data !== 'string') return this._emit('message', data);
-    let value;
+    let value = data;
     try {
-      value = JSON.parse(data.replace(/\uFEFF/g, ''));
+      if (this._o.json && typeof data === 'string') value = JSON.parse(data.trim()); // cuts a BOM
     } catch (error) {
-      return this._emit('error', { message: error.message, data });
+      return this._fault(error, data);
     }
     this._emit('message', value);
   }
 
-  /** Anything that comes is a sign of life: the silence begins anew. */
-  _listen() {
-    this._heard = Date.now();
-    clearTimeout(this._timers.pong);
-    if (this.options.heartbeat) {
-      this._after('ping', this.options.pingIntervalMs, () => this._ping(this.options.pongTimeoutMs));
+  _watch() {
+    const { pingIntervalMs, pongTimeoutMs } = this._o;
+    // Somebody may set the clock back.
+    const leftMs = pingIntervalMs - Math.abs(Date.now() - this._heardAt);
+    this._after(leftMs > 0 ? leftMs : pingIntervalMs, '_watch');
+    if (leftMs <= 0 && !this._timers._lost) this._ask(pongTimeoutMs);
+  }
+
+  _ask(timeoutMs) {
+    // Who asks twice does not put off the end.
+    if (!this._timers._lost) this._after(timeoutMs, '_lost', 1006, 'no pong');
+    this._asked.push(clock());
+    this._give(this._o.heartbeat[0]);
+  }
+
+  _lost(code, reason, clean) {
+    if (!mayRetry(code, reason)) return this._end(code, reason);
+    if (this.state === 'open') {
+      if (Date.now() - this._openedAt >= this._o.stableMs) this._attempt = 0;
+      this._lostAt = clean ? Date.now() : this._heardAt;
     }
-  }
-
-  _ping(timeoutMs) {
-    this._after('pong', timeoutMs, () => this._replace('no pong'));
-    try {
-      this._socket.send(this.options.heartbeat[0]);
-    } catch {
-      this._replace('no pong');
-    }
-  }
-
-  /** A connection that is dead, whether it knows or not. */
-  _replace(reason) {
-    const socket = this._socket;
-    this._socket = null; // what it still says is not heard
-    dismiss(socket, 1000, '');
-    this._lost(1006, reason);
-  }
-
-  _lost(code, reason) {
-    const willReconnect = mayRetry(code, reason);
-    if (!willReconnect) return this._end({ code, reason, willReconnect });
-    this._still();
-    this._socket = null;
-    if (this.state === 'open') this._renew();
+    this._leave();
     const isNews = this.state !== 'reconnecting';
     this.state = 'reconnecting';
-    if (isNews) {
-      this._lostAt = this._heard;
-      this._emit('close', { code, reason, willReconnect });
-    }
-    if (this.state !== 'closed') this._retry(serverDelayMs(reason));
+    if (isNews) this._emit('close', { code, reason, willReconnect: true });
+    if (this.state === 'reconnecting') this._retry(reason);
   }
 
   /** Full jitter: a herd that lost its relay together comes back spread out. */
-  _retry(leastMs) {
-    const { backoffBaseMs, backoffMaxMs, random } = this.options;
-    const most = Math.min(backoffMaxMs, backoffBaseMs * 2 ** Math.min(this._attempt, 30));
-    this._attempt += 1;
+  _retry(reason) {
+    const { backoffBaseMs, backoffMaxMs, random } = this._o;
+    const named = /\bretry-after=(\d+)/.exec(reason); // seconds, and no sooner
+    const leastMs = named ? Math.min(named[1], NAMED_MAX_S) * 1000 : 0;
+    const most = Math.min(backoffMaxMs, backoffBaseMs * 2 ** this._attempt);
     const delayMs = Math.round(leastMs + random() * most);
+    this._attempt += 1;
     this._notBefore = Date.now() + leastMs;
+    this._retryAt = Date.now() + delayMs;
+    this._after(delayMs, '_dial');
     this._emit('reconnecting', { attempt: this._attempt, delayMs });
-    if (this.state === 'reconnecting') this._after('retry', delayMs, () => this._open());
   }
 
   /** The page is seen again, or the network is back. */
-  _wake(awake) {
-    if (!awake || this.state === 'closed') return;
-    if (this.state === 'reconnecting' && !this._socket) {
-      const leastMs = Math.max(0, this._notBefore - Date.now());
-      this._after('retry', leastMs + this.options.random() * WAKE_JITTER_MS, () => this._open());
-    } else if (this.state === 'open' && this.options.heartbeat
-      && Date.now() - this._heard >= this.options.pingIntervalMs) {
-      this._ping(Math.min(this.options.pongTimeoutMs, 3000)); // timers slept: ask now
+  _wake() {
+    const { heartbeat, pingIntervalMs, pongTimeoutMs, random } = this._o;
+    if (this._timers._dial) {
+      const at = Math.max(Date.now(), this._notBefore) + random() * WAKE_JITTER_MS;
+      if (at >= this._retryAt) return; // never later than it was
+      this._retryAt = at;
+      this._after(at - Date.now(), '_dial');
+    } else if (this.state === 'open' && heartbeat && Date.now() - this._heardAt >= pingIntervalMs) {
+      this._ask(Math.min(pongTimeoutMs, WAKE_PONG_MS)); // timers slept
     }
   }
 
-  _end(detail) {
-    this._still();
-    this._socket = null;
-    this._unwatch?.();
+  _give(wire) {
+    try {
+      this._socket.send(wire);
+    } catch (error) {
+      this._fault(error, wire);
+    }
+  }
+
+  /** Gives the socket what is queued, as long as it takes it. */
+  _flush() {
+    const socket = this._socket;
+    while (this._queue.length && this.state === 'open') {
+      if (socket.readyState > 1) return; // closing: it would swallow it
+      const { wire, size } = this._queue[0];
+      if (socket.bufferedAmount > 0 && socket.bufferedAmount + size > this._o.queueBytes) {
+        return this._after(100, '_flush'); // no event tells
+      }
+      this._queue.shift();
+      this._queued -= size;
+      this._give(wire);
+    }
+  }
+
+  _end(code, reason, last) {
+    this._leave(last, reason);
+    this._sleep();
     this.state = 'closed';
-    this._queue = [];
-    this._queued = 0;
-    this._ready.reject(new Error(`closed: ${detail.code} ${detail.reason}`.trim()));
-    this._emitLater('close', detail);
+    this._settle[1](new Error(`closed: ${code} ${reason}`));
+    const dropped = this._queue.splice(0).length;
+    setTimeout(() => {
+      if (dropped) this._emit('gap', { dropped, awayMs: 0 });
+      this._emit('close', { code, reason, willReconnect: false });
+    }, 0);
   }
 }
 
-/** Joins a room; see README.md for options and events. */
-function connect(url, options = {}) {
-  return new Room(url, options);
-}
+const clock = () => (typeof performance === 'object' ? performance : Date).now();
 
-/** Closes a socket that nobody listens to any more; never throws. */
-function dismiss(socket, code, reason) {
-  if (!socket) return;
-  socket.onopen = socket.onmessage = socket.onclose = null;
-  socket.onerror = () => {}; // Node's `ws` throws an error that nobody hears
-  try {
-    socket.close(code, reason);
-  } catch { /* it is closed already, or the code is none that a client may send */ }
-}
-
-function pickSocket(given) {
-  if (given) return given;
-  if (typeof WebSocket === 'function') return WebSocket;
-  if (platform()) return WxSocket;
-  throw new Error('no WebSocket here: pass one as options.WebSocket (in Node 20: from "ws")');
-}
-
-/** Calls back when the world outside changes; the function that comes back ends that. */
-function watchWorld(tell) {
-  const ends = [];
-  const listen = (target, event, work) => {
-    target.addEventListener(event, work);
-    ends.push(() => target.removeEventListener(event, work));
+function listeners() {
+  let all = [];
+  const off = (event, listener) => {
+    all = all.filter((each) => each.event !== event || each.listener !== listener);
   };
-  if (typeof addEventListener === 'function') listen(globalThis, 'online', () => tell(true));
-  if (typeof document === 'object') {
-    listen(document, 'visibilitychange', () => tell(document.visibilityState === 'visible'));
-  }
-  const app = platform();
-  const hook = (on, off, work) => {
-    if (typeof app?.[on] !== 'function') return;
-    app[on](work);
-    ends.push(() => app[off]?.(work));
+  const on = (event, listener, once) => {
+    off(event, listener);
+    all = [...all, { event, listener, once }];
+    return () => off(event, listener);
   };
-  hook('onAppShow', 'offAppShow', () => tell(true));
-  hook('onNetworkStatusChange', 'offNetworkStatusChange', (status) => tell(status.isConnected));
-  return () => ends.splice(0).forEach((end) => end());
-}
-
-/** The mini-program's own interface, if this is one. */
-function platform() {
-  /* global wx, uni, tt, my */
-  if (typeof wx === 'object' && wx?.connectSocket) return wx;
-  if (typeof uni === 'object' && uni?.connectSocket) return uni;
-  if (typeof tt === 'object' && tt?.connectSocket) return tt;
-  if (typeof my === 'object' && my?.connectSocket) return my;
-  return null;
-}
-
-const SETTLE_MS = 100; // after an error, the close that says why may still come
-const GOODBYE_MS = 1000; // a close that the platform never confirms
-
-/** What browsers call WebSocket, on a mini-program's SocketTask. */
-class WxSocket {
-  constructor(url, protocols = []) {
-    const app = platform();
-    if (!app) throw new Error('this is no mini-program');
-    Object.assign(this, { url, protocol: '', extensions: '', binaryType: 'arraybuffer',
-      bufferedAmount: 0, readyState: WxSocket.CONNECTING, _listeners: {},
-      onopen: null, onmessage: null, onerror: null, onclose: null });
-    const wanted = [].concat(protocols);
-    const fail = (cause) => this._fail(cause);
-    // `multiple` is Alipay's word for "give me a task of its own".
-    const task = app.connectSocket({ url, multiple: true, fail, complete() {},
-      ...(wanted.length ? { protocols: wanted } : {}) });
-    this._task = task;
-    if (!task?.onMessage) {
-      if (this.readyState === WxSocket.CONNECTING) this._fail({ errMsg: 'no SocketTask' });
-      return;
+  const emit = (event, detail, self) => {
+    for (const { listener, once } of all.filter((each) => each.event === event)) {
+      if (once) off(event, listener);
+      safely(listener, detail, self);
     }
-    task.onOpen((answer) => this._open(answer));
-    task.onMessage((message) => {
-      const inner = message.data;
-      const data = inner?.data ?? inner; // Alipay wraps it once more
-      if (this.readyState === WxSocket.OPEN) this._tell('message', { data });
-    });
-    task.onError(fail);
-    task.onClose((end) => this._finish(end?.code ?? 1006, end?.reason ?? ''));
+  };
+  return { on, off, emit };
+}
+
+function safely(listener, detail, self) {
+  try {
+    listener.call(self, detail);
+  } catch (error) {
+    setTimeout(() => { throw error; }, 0); // their fault, and nobody else's loss
+  }
+}
+
+/** A copy of binary data: its owner may write to it again. */
+function bufferOf(data) {
+  const { buffer = data, byteOffset = 0, byteLength } = data ?? {};
+  if (!(byteLength >= 0 && buffer.slice)) return null; // instanceof fails for other realms
+  return buffer.slice(byteOffset, byteOffset + byteLength);
+}
+
+/** Closes a socket, without a code at once; never throws. */
+function dismiss(socket, code, reason = '') {
+  try {
+    // Only `ws` has it: it would wait 30 s.
+    if (!code && socket.terminate) return socket.terminate();
+    const isOurs = /^(1000|[34]\d{3})$/.test(code); // a client may send no others
+    socket.close(isOurs ? code : 1000, String(reason).slice(0, 41)); // 123 bytes at most
+  } catch { /* there is none, or it is closed */ }
+}
+
+/** It need not be on any global object. */
+function miniProgram() {
+  /* global wx, uni, tt, my */
+  return [typeof wx === 'object' && wx, typeof uni === 'object' && uni,
+    typeof tt === 'object' && tt, typeof my === 'object' && my].find((app) => app?.connectSocket);
+}
+
+/** Wakes when the page is seen or the network is back; gives what ends that. */
+function onWake(wake) {
+  const page = typeof self === 'object' ? self : {};
+  const app = miniProgram() ?? {};
+  const work = (news) => {
+    if (news?.isConnected !== false && page.document?.visibilityState !== 'hidden') wake();
+  };
+  const hook = (verb, on) => {
+    page[`${verb}EventListener`]?.('online', work);
+    page.document?.[`${verb}EventListener`]?.('visibilitychange', work);
+    app[`${on}AppShow`]?.(work);
+    app[`${on}NetworkStatusChange`]?.(work);
+  };
+  hook('add', 'on');
+  return () => hook('remove', 'off');
+}
+
+const SETTLE_MS = 500; // for the platform's own close, which may never come
+
+/** WebSocket on a mini-program's SocketTask, for other libraries too. */
+class WxSocket {
+  constructor(url, protocols = [], options) {
+    const app = miniProgram();
+    const { on, off, emit } = listeners();
+    Object.assign(this, { url, protocol: '', extensions: '', readyState: 0, bufferedAmount: 0,
+      binaryType: 'arraybuffer', onopen: null, onmessage: null, onerror: null, onclose: null,
+      addEventListener: (type, listener, how) => { on(type, listener, how?.once); },
+      removeEventListener: off, _emit: emit });
+    const fail = (cause) => setTimeout(() => this._fail(cause), 0); // nobody listens yet
+    const wanted = [].concat(protocols);
+    try {
+      const task = this._task = app.connectSocket({ ...options, url, fail, success() {},
+        multiple: true, // Alipay's word for "a task of its own"
+        ...(wanted.length ? { protocols: wanted } : {}) });
+      task.onOpen((answer) => this._open(answer));
+      task.onMessage((message) => this._message(message, app));
+      task.onError((cause) => this._fail(cause));
+      task.onClose(({ code = 1006, reason = '' } = {}) => this._finish(code, reason));
+    } catch (error) {
+      fail({ errMsg: error.message });
+    }
   }
 
   send(data) {
-    if (this.readyState !== WxSocket.OPEN) throw new Error('the socket is not open');
-    const view = ArrayBuffer.isView(data); // a view's whole buffer is not what was meant
-    const wire = view ? data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength) : data;
-    this._task.send({ data: wire, fail: (cause) => this._fail(cause) });
+    if (this.readyState < 1) throw new Error('the socket is not open');
+    if (this.readyState > 1) return; // as browsers do
+    this._task.send({ data: bufferOf(data) ?? String(data), fail: (cause) => this._fail(cause) });
   }
 
   close(code = 1000, reason = '') {
-    if (this.readyState >= WxSocket.CLOSING) return;
-    this.readyState = WxSocket.CLOSING;
-    this._goodbye = { code, reason };
-    this._leave();
-    setTimeout(() => this._finish(code, reason), GOODBYE_MS);
+    if (this.readyState > 1) return;
+    this.readyState = 2;
+    this._leave(code, reason);
+    setTimeout(() => this._finish(code, reason), SETTLE_MS);
   }
 
-  addEventListener(type, listener) {
-    (this._listeners[type] ??= new Set()).add(listener);
-  }
-
-  removeEventListener(type, listener) {
-    this._listeners[type]?.delete(listener);
-  }
-
-  _leave() {
-    try {
-      this._task?.close?.({ ...this._goodbye, fail() {} });
-    } catch { /* some versions throw before the connection is open; `_open` tries again */ }
+  _leave(code = 1000, reason) {
+    const close = (...last) => this._task.close({ code: last[0], reason: last[1], fail() {} });
+    dismiss({ close }, code, reason);
   }
 
   _open(answer) {
-    if (this.readyState === WxSocket.CLOSING) return this._leave();
-    if (this.readyState !== WxSocket.CONNECTING) return;
-    const header = answer?.header ?? {};
-    const name = Object.keys(header).find((key) => key.toLowerCase() === 'sec-websocket-protocol');
-    this.protocol = name ? header[name] : '';
-    this.readyState = WxSocket.OPEN;
-    this._tell('open', {});
+    if (this.readyState > 1) return this._leave(); // it could not before
+    const header = Object.entries(answer?.header ?? {});
+    this.protocol = header.find(([name]) => /^sec-websocket-protocol$/i.test(name))?.[1] ?? '';
+    this.readyState = 1;
+    this._tell('open');
   }
 
-  _fail(cause) {
-    if (this.readyState === WxSocket.CLOSED || this._failed) return;
-    this._failed = true;
-    this._tell('error', { message: cause?.errMsg ?? 'socket error' });
-    setTimeout(() => this._finish(1006, cause?.errMsg ?? ''), SETTLE_MS);
+  _message(message, app) {
+    if (this.readyState !== 1) return;
+    const { data, isBuffer } = message.data?.data === undefined ? message : message.data; // Alipay
+    this._tell('message', { data: isBuffer && data.trim ? app.base64ToArrayBuffer(data) : data });
   }
 
+  _fail({ errMsg: message = '' } = {}) {
+    if (this.readyState > 2) return;
+    this._tell('error', { message });
+    setTimeout(() => this._finish(1006, message), SETTLE_MS);
+  }
+
+  /** One close, in whatever order the platform's come. */
   _finish(code, reason) {
-    if (this.readyState === WxSocket.CLOSED) return;
-    this.readyState = WxSocket.CLOSED;
+    if (this.readyState > 2) return;
+    this.readyState = 3;
     this._leave();
-    this._tell('close', { code, reason, wasClean: code !== 1006 });
+    this._tell('close', { code, reason, wasClean: code !== 1006 && reason !== 'interrupted' });
   }
 
   _tell(type, detail) {
-    const event = { type, target: this, ...detail };
-    this[`on${type}`]?.(event);
-    for (const listener of [...(this._listeners[type] ?? [])]) {
-      (listener.handleEvent ?? listener).call(listener, event);
-    }
+    const event = new WxEvent(type, { ...detail, target: this });
+    if (this[`on${type}`]) safely(this[`on${type}`], event, this);
+    this._emit(type, event, this);
   }
+}
+
+/** Some libraries copy events by their constructor. */
+class WxEvent {
+  constructor(type, detail) { Object.assign(this, detail, { type }); }
 }
 for (const [number, name] of ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'].entries()) {
   WxSocket[name] = WxSocket.prototype[name] = number;

@@ -20,10 +20,12 @@ export interface RoomOptions {
   stableMs?: number;
   /** Messages kept while there is no connection (100). */
   queueMessages?: number;
-  /** Their bytes; also what may wait in the socket (262 144). */
+  /** Their bytes; also what may wait inside the socket (262 144). */
   queueBytes?: number;
   /** The constructor to use: `ws` in Node 20. */
-  WebSocket?: new (url: string, protocols?: string | string[]) => unknown;
+  WebSocket?: new (url: string, protocols?: string | string[], options?: any) => unknown;
+  /** Its third argument: options of `ws`, or of a mini-program's `connectSocket` (`header`…). */
+  socketOptions?: object;
   /** A source of numbers from 0 to 1. */
   random?: () => number;
 }
@@ -34,28 +36,42 @@ export interface RoomEvents<T> {
   /** Text as a string, binary as an ArrayBuffer, or what JSON said. */
   message: T;
   open: void;
-  /** The connection is gone; `willReconnect` says whether for good. */
+  /** The connection is gone, for good unless `willReconnect`; once for each loss. */
   close: { code: number; reason: string; willReconnect: boolean };
   reconnecting: { attempt: number; delayMs: number };
   /** Something was missed: own messages that the queue dropped, or others' while we were away. */
   gap: { dropped: number; awayMs: number };
+  /** The heartbeat was answered. */
+  pong: { roundTripMs: number };
   error: { message: string; data?: unknown };
 }
 
 export interface Room<T = string | ArrayBuffer> {
-  readonly url: string;
+  /** A new one is for the next connection. */
+  url: string;
   readonly state: RoomState;
   /** Resolves when the connection is open: this one, or the next; rejects when it never will be. */
   readonly ready: Promise<void>;
   /** Hears an event; the function that comes back takes the listener off. */
-  on<E extends keyof RoomEvents<T>>(event: E, listener: (detail: RoomEvents<T>[E]) => void): () => void;
-  /** Sends, or keeps it for later; false when it will never leave. */
+  on<E extends keyof RoomEvents<T>>(
+    event: E,
+    listener: (detail: RoomEvents<T>[E]) => void,
+  ): () => void;
+  /**
+   * Sends a string, an ArrayBuffer or a view, or with `json` anything else; or keeps it for later.
+   * False when it will never leave; throws a TypeError for what is no message.
+   */
   send(data: unknown): boolean;
+  /** Sends the heartbeat's word now. */
+  ping(): void;
   /** Ends it for good; never throws. */
   close(code?: number, reason?: string): void;
 }
 
-/** Joins a room. */
+/**
+ * Joins a room, and comes back to it by itself. A server may name the least delay before that in its
+ * close reason: `retry-after=SECONDS`.
+ */
 export function connect<T = string | ArrayBuffer>(url: string, options?: RoomOptions): Room<T>;
 
 /** Whether to connect again after a close that one did not ask for. */
@@ -71,7 +87,8 @@ export class WxSocket {
   readonly OPEN: 1;
   readonly CLOSING: 2;
   readonly CLOSED: 3;
-  constructor(url: string, protocols?: string | string[]);
+  /** `options` are more of `connectSocket`'s, such as `header`. */
+  constructor(url: string, protocols?: string | string[], options?: object);
   readonly url: string;
   readonly protocol: string;
   readonly extensions: string;
@@ -84,6 +101,10 @@ export class WxSocket {
   onclose: ((event: { code: number; reason: string; wasClean: boolean }) => void) | null;
   send(data: string | ArrayBuffer | ArrayBufferView): void;
   close(code?: number, reason?: string): void;
-  addEventListener(type: string, listener: (event: any) => void): void;
+  addEventListener(
+    type: string,
+    listener: (event: any) => void,
+    options?: { once?: boolean },
+  ): void;
   removeEventListener(type: string, listener: (event: any) => void): void;
 }

@@ -4,31 +4,44 @@ import { connect } from './fanfare.js';
 
 const HISTORY = 500; // messages kept for the page; more is a job for a store
 
+// A page that is rendered on a server would join and never leave.
+const isServer = typeof window === 'undefined' && typeof process === 'object'
+  && Boolean(process.versions?.node);
+
 /**
- * Joins the room at `url` (a string, ref or getter), leaves it when the component goes, and moves
- * when the address changes. `options` are those of `connect`, and `history`: messages kept.
+ * Joins the room at `url` (a string, ref or getter; none while it is empty), leaves it when the
+ * component goes, and moves when the address changes. `options` are those of `connect`, and
+ * `history`: messages kept. In Node it joins only with `options.WebSocket`.
  */
 export function useFanfare(url, options = {}) {
   const { history = HISTORY, ...rest } = options;
   const messages = shallowRef([]);
-  const state = shallowRef('connecting');
+  const state = shallowRef('closed');
   let room = null;
 
-  const leave = () => room?.close();
+  const leave = () => {
+    room?.close();
+    room = null;
+    state.value = 'closed';
+  };
   const join = (address) => {
     leave();
     messages.value = [];
+    if (!address || (isServer && !rest.WebSocket)) return;
     const own = connect(address, rest);
-    room = own;
     const follow = () => { if (room === own) state.value = own.state; };
     ['open', 'close', 'reconnecting'].forEach((event) => own.on(event, follow));
     own.on('message', (data) => {
-      if (room === own) messages.value = [...messages.value, data].slice(-history);
+      if (room !== own) return;
+      const all = [...messages.value, data];
+      all.splice(0, all.length - history);
+      messages.value = all;
     });
+    room = own;
     follow();
   };
   watch(() => toValue(url), join, { immediate: true, flush: 'sync' });
   onScopeDispose(leave);
 
-  return { messages, state, send: (data) => room.send(data), close: leave };
+  return { messages, state, send: (data) => Boolean(room?.send(data)), close: leave };
 }

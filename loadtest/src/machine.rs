@@ -18,6 +18,12 @@ pub(crate) fn describe() -> Value {
     })
 }
 
+/// Bytes of the kernel's slab: sockets, files and their like, of all processes.
+pub(crate) fn slab() -> u64 {
+    let size = line("/proc/meminfo", "Slab").unwrap_or_default();
+    size.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0) * 1_024
+}
+
 /// The rest of the first line that begins with `name`, behind its colon.
 fn line(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;

@@ -8,6 +8,7 @@ use crate::crowd::Crowd;
 use crate::error::{Error, usage};
 use crate::gather::{self, Ramp};
 use crate::hall::Place;
+use crate::machine;
 use crate::measure::{finish, seconds};
 use crate::options::Million;
 use crate::process::thread_cpu;
@@ -38,7 +39,7 @@ pub(crate) fn run(options: &Million, run: &Run) -> Result<Report, Error> {
     };
     plan.check()?;
     let mut report = Report::new("million");
-    let before = run.server.memory()?;
+    let (before, slab) = (run.server.memory()?, machine::slab());
     let (span, begin) = (Span::begin(&run.server)?, thread_cpu()?);
     let part = grow(options, run)?;
     let shaken = span.end()?;
@@ -55,6 +56,8 @@ pub(crate) fn run(options: &Million, run: &Run) -> Result<Report, Error> {
         report.memory("before", before);
         report.memory("after", after);
     }
+    let slab = machine::slab().saturating_sub(slab) as f64 / count as f64;
+    report.round("slab_per_connection_both_ends", slab);
     connect::still(run, seconds(options.hold)?, &mut report)?;
 
     let mut scene = Scene::around(&plan, part)?;

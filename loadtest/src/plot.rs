@@ -122,7 +122,10 @@ fn draw_lines(title: &str, axes: (&str, &str), all: &[Series]) -> Result<String,
                 (low * 0.7..high * 1.6).log_scale(),
             )
             .map_err(failed)?;
-        let label = |value: &f64| short(*value);
+        let label = |value: &f64| match value {
+            whole if whole.fract() == 0.0 => format!("{whole}"),
+            other => short(*other),
+        };
         chart
             .configure_mesh()
             .x_desc(axes.0)

@@ -1,7 +1,7 @@
 //! The HTTP answers: the switch of protocols, a page, a refusal.
 
 use super::Refusal;
-use super::upgrade::Accept;
+use super::upgrade::{Accept, Wants};
 use std::io::Write;
 
 /// `101`: from here on the connection speaks WebSocket (RFC 6455, section 4.2.2).
@@ -14,11 +14,55 @@ pub fn switching_protocols(accept: &Accept, to: &mut Vec<u8>) {
     to.extend_from_slice(b"\r\n\r\n");
 }
 
-/// `200` with an HTML page that may load nothing from anywhere.
-pub fn page(html: &[u8], head_only: bool, to: &mut Vec<u8>) {
-    let extra = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n\
-                 X-Content-Type-Options: nosniff\r\nCache-Control: no-cache\r\n";
-    answer((200, "OK"), extra, "text/html; charset=utf-8", html, head_only, to);
+/// A file that is served as it is.
+#[derive(Debug)]
+pub struct Asset {
+    /// The media type.
+    pub content_type: &'static str,
+    /// The entity tag, with its quotes.
+    pub etag: &'static str,
+    /// The file.
+    pub bytes: &'static [u8],
+    /// The file, gzipped.
+    pub gzip: &'static [u8],
+}
+
+/// What a page of ours may do: load its own parts and talk to its own relay, and nothing else.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; base-uri 'none'; form-action 'none'; \
+                      frame-ancestors 'none'";
+
+/// `200` with a file, or `304` if the client has it (RFC 9110, section 15.4.5).
+pub fn asset(asset: &Asset, wants: &Wants, to: &mut Vec<u8>) {
+    let Asset { content_type, etag, .. } = asset;
+    let mut extra = format!(
+        "ETag: {etag}\r\nVary: Accept-Encoding\r\nCache-Control: no-cache\r\n\
+         Content-Security-Policy: {POLICY}\r\nX-Content-Type-Options: nosniff\r\n\
+         Referrer-Policy: no-referrer\r\n"
+    );
+    if knows(&wants.known, etag.as_bytes()) {
+        let head = format!("HTTP/1.1 304 Not Modified\r\n{extra}Connection: close\r\n\r\n");
+        return to.extend_from_slice(head.as_bytes());
+    }
+    let bytes = if wants.gzip { asset.gzip } else { asset.bytes };
+    if wants.gzip {
+        extra.push_str("Content-Encoding: gzip\r\n");
+    }
+    answer((200, "OK"), &extra, content_type, bytes, wants.head_only, to);
+}
+
+/// Whether `etag` is in a list of entity tags, by the weak comparison of RFC 9110, section 8.8.3.2.
+fn knows(known: &[u8], etag: &[u8]) -> bool {
+    known
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .any(|item| item == b"*" || item.strip_prefix(b"W/").unwrap_or(item) == etag)
+}
+
+/// `200` with JSON that changes all the time.
+pub fn json(json: &str, wants: &Wants, to: &mut Vec<u8>) {
+    let extra = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+    answer((200, "OK"), extra, "application/json", json.as_bytes(), wants.head_only, to);
 }
 
 /// The status that tells the client why, in a sentence.
@@ -74,12 +118,39 @@ mod tests {
 
     #[test]
     fn length_fits_the_body() {
-        let mut whole = Vec::new();
-        page(b"<p>hello", false, &mut whole);
-        let mut head = Vec::new();
-        page(b"<p>hello", true, &mut head);
+        let (mut whole, mut head) = (Vec::new(), Vec::new());
+        asset(&HELLO, &Wants::default(), &mut whole);
+        asset(&HELLO, &Wants { head_only: true, ..Wants::default() }, &mut head);
         assert!(whole.starts_with(&head));
         assert_eq!(&whole[head.len()..], b"<p>hello");
         assert!(String::from_utf8_lossy(&head).contains("Content-Length: 8\r\n"));
+    }
+
+    const HELLO: Asset =
+        Asset { content_type: "text/html", etag: "\"1a\"", bytes: b"<p>hello", gzip: b"zip" };
+
+    #[test]
+    fn gzip_goes_to_those_who_unpack_it() {
+        let mut to = Vec::new();
+        asset(&HELLO, &Wants { gzip: true, ..Wants::default() }, &mut to);
+        assert!(to.ends_with(b"\r\n\r\nzip"));
+        assert!(String::from_utf8_lossy(&to).contains("\r\nContent-Encoding: gzip\r\n"));
+    }
+
+    #[test]
+    fn who_has_the_file_is_told_so() {
+        for (known, expected) in [
+            ("\"1a\"", "304"),
+            ("W/\"1a\"", "304"),
+            ("\"x\", \"1a\"", "304"),
+            ("*", "304"),
+            ("", "200"),
+            ("\"1b\"", "200"),
+            ("1a", "200"),
+        ] {
+            let mut to = Vec::new();
+            asset(&HELLO, &Wants { known: known.into(), ..Wants::default() }, &mut to);
+            assert_eq!(&String::from_utf8_lossy(&to)[9..12], expected, "{known}");
+        }
     }
 }

@@ -23,11 +23,22 @@ pub enum Request {
     Plain {
         /// The decoded path.
         path: Vec<u8>,
-        /// The client is a browser that wants to show something.
-        wants_page: bool,
-        /// Only the head of the answer is wanted.
-        head_only: bool,
+        /// What kind of answer the client takes.
+        wants: Wants,
     },
+}
+
+/// What kind of answer a plain request takes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// The client is a browser that wants to show something.
+    pub page: bool,
+    /// Only the head of the answer is wanted.
+    pub head_only: bool,
+    /// The client unpacks gzip.
+    pub gzip: bool,
+    /// The entity tags that the client has (RFC 9110, section 13.1.2).
+    pub known: Vec<u8>,
 }
 
 /// The value of `Sec-WebSocket-Accept`: 20 bytes in base64.
@@ -49,8 +60,7 @@ pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
     }
     let path = path::decode(head.target)?;
     if !head.has_token("upgrade", "websocket") {
-        let wants_page = head.values("accept").any(accepts_html);
-        return Ok(Request::Plain { path, wants_page, head_only: head.method == "HEAD" });
+        return Ok(Request::Plain { path, wants: wants(head) });
     }
     if head.method != "GET" {
         return Err(Refusal::Method);
@@ -66,6 +76,15 @@ pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
     match STANDARD.decode_slice(key, &mut nonce) {
         Ok(16) => Ok(Request::Upgrade { path, accept: accept(key) }),
         _ => Err(Refusal::Key),
+    }
+}
+
+fn wants(head: &Head<'_>) -> Wants {
+    Wants {
+        page: head.values("accept").any(accepts_html),
+        head_only: head.method == "HEAD",
+        gzip: head.has_token("accept-encoding", "gzip"),
+        known: head.values("if-none-match").collect::<Vec<_>>().join(&b','),
     }
 }
 
@@ -133,13 +152,19 @@ mod tests {
 
     #[test]
     fn plain_requests() {
-        let plain =
-            |wants_page, head_only| Request::Plain { path: b"x".to_vec(), wants_page, head_only };
+        let plain = |page, head_only| {
+            let wants = Wants { page, head_only, ..Wants::default() };
+            Request::Plain { path: b"x".to_vec(), wants }
+        };
         assert_eq!(judged("GET /x HTTP/1.1\r\nHost: h\r\n\r\n"), Ok(plain(false, false)));
         assert_eq!(judged("HEAD /x HTTP/1.1\r\nHost: h\r\n\r\n"), Ok(plain(false, true)));
         let browser = "GET /x HTTP/1.1\r\nHost: h\r\nAccept: text/html,*/*\r\n\r\n";
         assert_eq!(judged(browser), Ok(plain(true, false)));
         let other = "GET /x HTTP/1.1\r\nHost: h\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n";
         assert_eq!(judged(other), Ok(plain(false, false)));
+        let lists = "GET /x HTTP/1.1\r\nHost: h\r\nAccept-Encoding: br, GZip\r\n\
+                     If-None-Match: \"a\"\r\nIf-None-Match: \"b\"\r\n\r\n";
+        let wants = Wants { gzip: true, known: b"\"a\",\"b\"".to_vec(), ..Wants::default() };
+        assert_eq!(judged(lists), Ok(Request::Plain { path: b"x".to_vec(), wants }));
     }
 }

@@ -1,16 +1,10 @@
 //! From a request's head to a member of a room, or to an HTTP answer.
 
 use super::conn::Phase;
-use super::{Cause, Relay};
+use super::{Cause, Relay, page};
 use crate::protocol::head::{self, HEAD_BYTES_MAX, Head};
-use crate::protocol::upgrade::{self, Accept, Request};
+use crate::protocol::upgrade::{self, Accept, Request, Wants};
 use crate::protocol::{Refusal, response};
-
-/// Paths below this are the relay's own.
-const RESERVED: &[u8] = b"_/";
-
-/// What a browser shows at a room's path.
-const PAGE: &[u8] = include_bytes!("../../web/room.html");
 
 impl Relay {
     /// Takes bytes of a request's head; gives how many of them belonged to it.
@@ -52,25 +46,33 @@ impl Relay {
         let head_only = head.as_ref().is_ok_and(|head: &Head<'_>| head.method == "HEAD");
         match head.and_then(|head| upgrade::judge(&head)) {
             Ok(Request::Upgrade { path, accept }) => self.upgrade(index, &path, &accept),
-            Ok(Request::Plain { path, wants_page, head_only }) => {
-                if path.starts_with(RESERVED) {
-                    self.refuse(index, Refusal::NotFound, head_only);
-                } else if wants_page {
-                    self.conns[index]
-                        .private()
-                        .write_with(|to| response::page(PAGE, head_only, to));
-                    self.part(index, Cause::Answered, true);
-                } else {
-                    self.refuse(index, Refusal::UpgradeRequired, head_only);
-                }
-            }
+            Ok(Request::Plain { path, wants }) => self.show(index, &path, &wants),
             Err(refusal) => self.refuse(index, refusal, head_only),
         }
         used
     }
 
+    /// Answers who asks for something else than a connection.
+    fn show(&mut self, index: u32, path: &[u8], wants: &Wants) {
+        let asset = match path.starts_with(page::RESERVED) {
+            true => page::asset(path),
+            false => wants.page.then(page::page),
+        };
+        let about = self.about(path);
+        let private = self.conns[index].private();
+        match (asset, about) {
+            (Some(asset), _) => private.write_with(|to| response::asset(asset, wants, to)),
+            (None, Some(about)) => private.write_with(|to| response::json(&about, wants, to)),
+            (None, None) if path.starts_with(page::RESERVED) => {
+                return self.refuse(index, Refusal::NotFound, wants.head_only);
+            }
+            (None, None) => return self.refuse(index, Refusal::UpgradeRequired, wants.head_only),
+        }
+        self.part(index, Cause::Answered, true);
+    }
+
     fn upgrade(&mut self, index: u32, path: &[u8], accept: &Accept) {
-        if path.starts_with(RESERVED) {
+        if path.starts_with(page::RESERVED) {
             return self.refuse(index, Refusal::NotFound, false);
         }
         if self.drain.is_some() {

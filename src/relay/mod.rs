@@ -35,6 +35,7 @@ mod metrics;
 mod order;
 mod overflow;
 mod owed;
+mod page;
 mod pool;
 mod private;
 mod publish;

@@ -135,6 +135,11 @@ impl Rooms {
         }
     }
 
+    /// How many members the room of this name has.
+    pub(super) fn members(&self, name: &[u8]) -> usize {
+        self.by_name.get(name).map_or(0, |key| self[*key].members.len())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slab.len()
     }

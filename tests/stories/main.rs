@@ -18,6 +18,7 @@ mod drain;
 mod flags;
 mod handshake;
 mod messages;
+mod page;
 mod places;
 mod rooms;
 mod silence;

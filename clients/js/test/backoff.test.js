@@ -1,31 +1,20 @@
-// Reconnecting, heartbeats and the queue, on a fake clock.
+// Coming back after a loss, on a fake clock.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { connect, mayRetry } from '../fanfare.js';
-import { fakeSockets } from './fake-socket.js';
+import { fakeSockets, join, pass, stopClock } from './fake-socket.js';
 
-beforeEach(() => mock.timers.enable({ apis: ['setTimeout', 'Date'] }));
+beforeEach(stopClock);
 afterEach(() => mock.timers.reset());
-const pass = (ms) => mock.timers.tick(ms);
-
-function join(options = {}) {
-  const sockets = fakeSockets();
-  const room = connect('ws://relay/', { WebSocket: sockets.FakeSocket, random: () => 1, ...options });
-  const events = [];
-  for (const event of ['open', 'close', 'reconnecting', 'gap', 'error', 'message']) {
-    room.on(event, (detail) => events.push([event, detail]));
-  }
-  const told = (name) => events.filter(([event]) => event === name).map(([, detail]) => detail);
-  return { ...sockets, room, events, told };
-}
 
 test('which closes are final', () => {
-  for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 1013, 4000, 4100, 4200, 3000]) {
+  for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 1013, 3000, 3499, 4000, 4100, 4200]) {
     assert.equal(mayRetry(code, 'x'), true, `${code}`);
   }
-  for (const code of [1002, 1003, 1007, 1008, 1009, 1010, 3500, 3999, 4001, 4099]) {
+  for (const code of [1002, 1003, 1007, 1008, 1009, 1010, 3500, 3999, 4001, 4010, 4099]) {
     assert.equal(mayRetry(code, 'x'), false, `${code}`);
   }
+  assert.equal(mayRetry(1008), false);
   assert.equal(mayRetry(1008, 'no pong'), true);
   assert.equal(mayRetry(1008, 'message took too long'), true);
 });
@@ -38,8 +27,10 @@ test('delays double up to their bound, and begin anew after five good seconds', 
   }
   const delays = told('reconnecting').map(({ delayMs }) => delayMs);
   assert.deepEqual(delays, [500, 1000, 2000, 4000, 8000, 16000, 20000, 20000]);
+  assert.deepEqual(told('reconnecting').map(({ attempt }) => attempt), [1, 2, 3, 4, 5, 6, 7, 8]);
   assert.equal(told('close').length, 1, 'one loss, however long it takes');
   newest().open();
+  assert.deepEqual(told('gap'), [], 'who was never there has missed nothing');
   pass(4999);
   newest().end(1006);
   assert.equal(told('reconnecting').at(-1).delayMs, 20000, 'not stable yet');
@@ -54,20 +45,24 @@ test('delays double up to their bound, and begin anew after five good seconds', 
 test('there is full jitter', () => {
   const { room, newest, told } = join({ random: () => 0.25 });
   newest().end(1006);
+  pass(125);
   newest().end(1006);
-  assert.equal(told('reconnecting')[0].delayMs, 125);
+  assert.deepEqual(told('reconnecting').map(({ delayMs }) => delayMs), [125, 250]);
   room.close();
 });
 
-test('a delay that the server names is waited for', () => {
+test('a delay that the server names is the least, and jitter comes on top', () => {
   const { room, newest, told, made } = join({ random: () => 0.5 });
   newest().end(1013, 'slow consumer; retry-after=30');
   assert.equal(told('reconnecting')[0].delayMs, 30250);
-  globalThis.dispatchEvent?.(new Event('online'));
-  pass(29999);
+  pass(30249);
   assert.equal(made.length, 1);
-  pass(1000);
+  pass(1);
   assert.equal(made.length, 2);
+  newest().end(1013, `retry-after=${'9'.repeat(400)}`);
+  const { delayMs } = told('reconnecting')[1];
+  assert.equal(delayMs, 3_600_500, 'no timer is asked for more than it can');
+  newest().end(1013, 'retry-after=-5');
   room.close();
 });
 
@@ -75,62 +70,95 @@ test('a socket that never opens is replaced, and what it says late is not heard'
   const { room, made, told } = join();
   pass(15000);
   assert.equal(told('close')[0].reason, 'no answer');
+  assert.equal(made[0].readyState, 3, 'it is closed');
   pass(500);
   assert.equal(made.length, 2);
   made[0].open();
   made[0].say('late');
+  made[0].onerror({ message: 'late' });
   made[0].end(1006);
   assert.equal(room.state, 'reconnecting');
-  assert.equal(told('message').length, 0);
+  assert.deepEqual([...told('message'), ...told('error')], []);
   made[1].open();
   assert.equal(room.state, 'open');
   assert.equal(made.length, 2, 'never two at once');
   room.close();
 });
 
-test('silence is asked, and after more of it the connection is replaced', () => {
-  const { room, made, newest, told } = join({ heartbeat: ['ping', 'pong'] });
+test('what was missed is told: since the goodbye, or else since the last sign of life', () => {
+  const { room, newest, told } = join();
   newest().open();
-  pass(24999);
-  newest().say('life');
-  pass(24999);
-  assert.deepEqual(newest().sent, []);
-  pass(1);
-  assert.deepEqual(newest().sent, ['ping']);
-  newest().say('pong');
-  assert.deepEqual(told('message'), ['life']);
-  pass(25000);
-  pass(9999);
-  assert.equal(room.state, 'open');
-  pass(1);
-  assert.equal(room.state, 'reconnecting');
-  assert.equal(made[0].closedWith, 1000);
+  pass(60_000);
+  newest().end(1001, 'going down', true);
   pass(500);
   newest().open();
-  assert.equal(told('gap').at(-1).awayMs, 35500, 'since the last sign of life');
+  assert.deepEqual(told('gap').at(-1), { dropped: 0, awayMs: 500 }, 'all was heard until then');
+  pass(60_000);
+  newest().say('life');
+  pass(7000);
+  newest().end(1006);
+  pass(500);
+  newest().open();
+  assert.deepEqual(told('gap').at(-1), { dropped: 0, awayMs: 7500 });
   room.close();
 });
 
-test('the queue is bounded by messages and by bytes, and says what it dropped', () => {
-  const { room, newest, told } = join({ queueMessages: 3, queueBytes: 10 });
-  ['a', 'b', 'c', 'd'].forEach((data) => room.send(data));
-  assert.deepEqual(told('gap'), [{ dropped: 1, awayMs: 0 }]);
-  room.send('123456789');
-  assert.equal(told('gap').at(-1).dropped, 2);
+test('a refusal is final', async () => {
+  const { room, newest, told, made } = join();
   newest().open();
-  assert.deepEqual(newest().sent, ['d', '123456789']);
-  room.close();
+  newest().end(4001, 'banned');
+  assert.equal(room.state, 'closed');
+  await assert.rejects(room.ready, /closed: 4001 banned/);
+  pass(60_000);
+  assert.deepEqual(told('close'), [{ code: 4001, reason: 'banned', willReconnect: false }]);
+  assert.equal(made.length, 1);
 });
 
-test('a socket that takes nothing is given nothing', () => {
-  const { room, newest, told } = join({ queueMessages: 2 });
-  newest().open();
-  newest().bufferedAmount = 300_000;
-  ['a', 'b', 'c'].forEach((data) => room.send(data));
-  assert.deepEqual([newest().sent, told('gap').length], [[], 1]);
-  newest().bufferedAmount = 0;
-  pass(100);
-  assert.deepEqual(newest().sent, ['b', 'c']);
+test('closing is final in every state, and never throws', async () => {
+  const states = {
+    connecting() {},
+    open: ({ newest }) => newest().open(),
+    waiting: ({ newest }) => newest().end(1006),
+    dialling: ({ newest }) => { newest().end(1006); pass(500); },
+    'in a listener': ({ newest, room }) => { room.on('close', () => room.close()); newest().end(1006); },
+    closed: ({ room }) => room.close(),
+  };
+  for (const [name, reach] of Object.entries(states)) {
+    const all = join();
+    reach(all);
+    const sockets = all.made.length;
+    for (const args of [[], [99], [4000, 'bye'], [1006, '\ud800'.repeat(500)], [NaN, null]]) {
+      all.room.close(...args);
+    }
+    assert.equal(all.room.state, 'closed', name);
+    pass(60_000);
+    await assert.rejects(all.room.ready, /closed/, name);
+    assert.equal(all.made.length, sockets, `${name}: nothing comes back`);
+    assert.ok(all.made.every((socket) => socket.readyState > 1), `${name}: nothing is left open`);
+    assert.equal(all.told('close').at(-1).willReconnect, false, name);
+  }
+});
+
+test('a code that a client may not send becomes 1000, and a long reason is cut', () => {
+  for (const [given, sent] of [[1001, 1000], [999, 1000], [1000, 1000], [3000, 3000], [4999, 4999]]) {
+    const { room, newest } = join();
+    newest().open();
+    room.close(given, '再'.repeat(100));
+    assert.deepEqual(newest().closedWith, [sent, '再'.repeat(41)]);
+    assert.ok(Buffer.byteLength(newest().closedWith[1]) <= 123);
+  }
+});
+
+test('options that are undefined are defaults, and what is for the socket gets there', () => {
+  const { room, newest, told } = join({
+    backoffBaseMs: undefined, protocols: ['a'], socketOptions: { headers: { a: 'b' } },
+  });
+  assert.deepEqual([newest().protocols, newest().options], [['a'], { headers: { a: 'b' } }]);
+  room.url = 'ws://other/';
+  newest().end(1006);
+  assert.equal(told('reconnecting')[0].delayMs, 500);
+  pass(500);
+  assert.equal(newest().url, 'ws://other/', 'a new address is for the next connection');
   room.close();
 });
 
@@ -139,40 +167,57 @@ test('a listener that throws takes nothing from the others', () => {
   newest().open();
   room.on('message', () => { throw new Error('theirs'); });
   let heard = 0;
-  room.on('message', () => { heard += 1; });
+  const off = room.on('message', () => { heard += 1; });
   newest().say('x');
   assert.deepEqual([heard, told('message').length], [1, 1]);
+  assert.throws(() => pass(1), /theirs/);
+  off();
+  newest().say('y');
+  assert.deepEqual([heard, told('message').length], [1, 2]);
   assert.throws(() => pass(1), /theirs/);
   room.close();
 });
 
+// The relay of 1,000 members restarts: when does each dial, the first time and when it is back?
 test('a herd of 1,000 comes back spread out', (t) => {
   const sockets = fakeSockets();
-  const herd = Array.from({ length: 1000 }, () => connect('ws://relay/', { WebSocket: sockets.FakeSocket }));
+  const herd = Array.from({ length: 1000 }, () => (
+    connect('ws://relay/', { WebSocket: sockets.FakeSocket })));
   sockets.made.forEach((socket) => socket.open());
   pass(6000);
   const start = Date.now();
-  sockets.made.splice(0).forEach((socket) => socket.end(1001, 'going down'));
-  // The relay is away for two seconds: every attempt fails at once until then.
-  const arrivals = [];
-  for (let ms = 0; ms < 30000; ms += 10) {
-    pass(10);
+  sockets.made.splice(0).forEach((socket) => socket.end(1001, 'going down', true));
+  const dials = new Map();
+  const arrivals = new Map();
+  const count = (bins) => {
+    const bin = Math.floor((Date.now() - start - 1) / 100) * 100;
+    bins.set(bin, (bins.get(bin) ?? 0) + 1);
+  };
+  for (let ms = 0; ms < 30_000; ms += 1) {
+    mock.timers.tick(1);
     for (const socket of sockets.made.splice(0)) {
+      count(dials);
       if (Date.now() - start < 2000) {
         socket.end(1006);
       } else {
         socket.open();
-        arrivals.push(Date.now() - start);
+        count(arrivals);
       }
     }
   }
-  assert.equal(arrivals.length, 1000, 'all are back');
-  const bins = new Map();
-  for (const at of arrivals) bins.set(Math.floor(at / 250), (bins.get(Math.floor(at / 250)) ?? 0) + 1);
-  const rows = [...bins].sort(([a], [b]) => a - b);
-  rows.forEach(([bin, count]) => t.diagnostic(`${`${bin * 250}`.padStart(6)} ms ${'#'.repeat(count / 4)} ${count}`));
-  // Delays of up to 4 s and more when the relay is back: a quarter of a second gets a sixteenth of
-  // the herd or so; without jitter everybody comes in one.
-  assert.ok(Math.max(...bins.values()) < 200, 'no quarter of a second has a fifth of the herd');
+  const most = (bins) => Math.max(...bins.values());
+  t.diagnostic('connections by 100 ms after a restart of 2 s');
+  for (const [bin, number] of [...arrivals].sort(([a], [b]) => a - b)) {
+    t.diagnostic(`${`${bin}`.padStart(6)} ms ${'#'.repeat(Math.ceil(number / 4))} ${number}`);
+  }
+  assert.equal([...arrivals.values()].reduce((sum, number) => sum + number), 1000, 'all are back');
+  // The first delay is chosen from 500 ms: 200 dials in 100 ms. Who has failed by then chooses from
+  // a second: 90 more. With few third ones it is 300 at most, give or take six times 16. Without
+  // jitter it is all 1,000.
+  t.diagnostic(`at most ${most(dials)} dials and ${most(arrivals)} connections within 100 ms`);
+  assert.ok(most(dials) <= 400, `${most(dials)} dials within 100 ms`);
+  // When the relay is back the delays are chosen from 2 s and more: 5 in 100 of those who wait, and
+  // a few whose last was shorter. 70 at most, give or take six times 8.
+  assert.ok(most(arrivals) <= 120, `${most(arrivals)} connections within 100 ms`);
   herd.forEach((room) => room.close());
 });

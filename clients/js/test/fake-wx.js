@@ -5,6 +5,7 @@
 const SOCKETS_MAX = 5;
 const BACKGROUND_MS = 5000;
 const later = (work, ...args) => setTimeout(() => work?.(...args));
+const forget = (list, work) => { if (list.includes(work)) list.splice(list.indexOf(work), 1); };
 
 /** A fake `wx`; `WebSocket` is the constructor that it stands on. */
 export function createFakeWx({ WebSocket }) {
@@ -85,10 +86,10 @@ export function createFakeWx({ WebSocket }) {
     sendSocketMessage: withNewest('send'),
     closeSocket: withNewest('close'),
     onAppShow: (work) => shows.push(work),
-    offAppShow: (work) => shows.splice(shows.indexOf(work), 1),
+    offAppShow: (work) => forget(shows, work),
     onAppHide: (work) => hides.push(work),
     onNetworkStatusChange: (work) => networks.push(work),
-    offNetworkStatusChange: (work) => networks.splice(networks.indexOf(work), 1),
+    offNetworkStatusChange: (work) => forget(networks, work),
     showToast() {},
     setNavigationBarTitle() {},
     hooks: () => shows.length + networks.length,

@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { createSSRApp, effectScope, h, ref } from 'vue';
 import { renderToString } from 'vue/server-renderer';
 import WebSocket from 'ws';
-import { commonjs } from '../build.js';
+import { built } from '../build.js';
 import * as module from '../fanfare.js';
 import { useFanfare } from '../vue.js';
 import { next, startRelay } from './relay.js';
@@ -16,25 +16,34 @@ import { next, startRelay } from './relay.js';
 const here = (name) => new URL(`../${name}`, import.meta.url);
 
 test('the CommonJS build is fresh, and exports the same', () => {
-  assert.equal(readFileSync(here('fanfare.cjs'), 'utf8'), commonjs(), 'run: npm run build');
+  for (const [name, text] of Object.entries(built())) {
+    assert.equal(readFileSync(here(name), 'utf8'), text, 'run: npm run build');
+  }
   const required = createRequire(import.meta.url)('../fanfare.cjs');
   assert.deepEqual(Object.keys(required).sort(), Object.keys(module).sort());
 });
 
 test('it has at most 5 KB', () => {
   const bytes = gzipSync(readFileSync(here('fanfare.js')), { level: 9 }).length;
-  assert.ok(bytes <= 5000, `${bytes} bytes`);
+  assert.ok(bytes <= 5 * 1024, `${bytes} bytes`);
 });
 
 test('the types are right', () => {
   const tsc = here('node_modules/typescript/bin/tsc').pathname;
-  const flags = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext', '--lib', 'es2022,dom'];
-  execFileSync(process.execPath, [tsc, ...flags, here('test/types.ts').pathname], { stdio: 'pipe' });
+  const flags = ['--noEmit', '--strict', '--target', 'es2022', '--module', 'nodenext',
+    '--lib', 'es2022,dom'];
+  const files = ['test/types.ts', 'test/types.cts'].map((name) => here(name).pathname);
+  execFileSync(process.execPath, [tsc, ...flags, ...files], { stdio: ['ignore', 'inherit', 'inherit'] });
 });
 
 test('where there is no WebSocket, it says what to do', () => {
-  if (globalThis.WebSocket) return assert.ok(true, 'this Node has one');
-  return assert.throws(() => module.connect('ws://127.0.0.1:1/'), /options\.WebSocket/);
+  const native = Object.getOwnPropertyDescriptor(globalThis, 'WebSocket');
+  delete globalThis.WebSocket; // newer Nodes have one
+  try {
+    assert.throws(() => module.connect('ws://127.0.0.1:1/'), /options\.WebSocket/);
+  } finally {
+    if (native) Object.defineProperty(globalThis, 'WebSocket', native);
+  }
 });
 
 test('a Vue component follows its room, moves with its address, and leaves it', async () => {
@@ -58,9 +67,36 @@ test('a Vue component follows its room, moves with its address, and leaves it', 
   assert.deepEqual([messages.value, state.value], [[], 'connecting']);
   await until(() => state.value === 'open');
   scope.stop();
-  assert.equal(state.value, 'open', 'nobody looks any more');
+  assert.deepEqual([state.value, send('nobody')], ['closed', false]);
   other.close();
-  const page = createSSRApp({ render: () => h('p', 'it renders') });
-  assert.equal(await renderToString(page), '<p>it renders</p>');
   await relay.stop();
+});
+
+test('a Vue page joins nothing without an address, and nothing on a server', async () => {
+  const made = [];
+  class Counting { constructor(url) { made.push([url, this]); } close() { this.closed = true; } }
+  const url = ref('');
+  const scope = effectScope();
+  const { state, close } = scope.run(() => useFanfare(url, { WebSocket: Counting }));
+  assert.deepEqual([state.value, made.length], ['closed', 0]);
+  url.value = 'ws://relay/one';
+  url.value = 'ws://relay/two';
+  assert.deepEqual(made.map(([address, { closed }]) => [address, closed]),
+    [['ws://relay/one', true], ['ws://relay/two', undefined]], 'one at a time');
+  close();
+  assert.deepEqual([state.value, made[1][1].closed], ['closed', true]);
+  scope.stop();
+  const setup = () => {
+    const room = useFanfare('ws://127.0.0.1:1/', { history: 0 });
+    return () => h('p', `${room.state.value}: ${room.messages.value.length}`);
+  };
+  assert.equal(await renderToString(createSSRApp({ setup })), '<p>closed: 0</p>');
+});
+
+test('what is published is what is named, and no registry is', () => {
+  const packed = JSON.parse(execFileSync('npm', ['pack', '--dry-run', '--json'],
+    { cwd: here('.'), stdio: ['ignore', 'pipe', 'ignore'] }));
+  assert.deepEqual(packed[0].files.map(({ path }) => path).sort(), ['README.md', 'fanfare.cjs',
+    'fanfare.d.cts', 'fanfare.d.ts', 'fanfare.js', 'package.json', 'vue.d.ts', 'vue.js']);
+  assert.doesNotMatch(readFileSync(here('package-lock.json'), 'utf8'), /resolved|https?:\/\/registry/);
 });

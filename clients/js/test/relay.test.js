@@ -110,6 +110,27 @@ test('a mistake that would be repeated is not', async () => {
   await assert.rejects(connect('nonsense:', options).ready);
 });
 
+test('a relay with --json spells texts as JSON strings, and the heartbeat as it is', async () => {
+  const own = await startRelay(['--json', '--heartbeat', 'ping=pong']);
+  const [one, two] = await Promise.all([0, 1].map(async () => {
+    const room = connect(`${own.url}/json`, { ...options, json: true, heartbeat: ['ping', 'pong'] });
+    await room.ready;
+    return room;
+  }));
+  const answered = next(one, 'pong');
+  one.ping();
+  assert.ok((await answered).roundTripMs > 0);
+  const heard = next(two, 'message');
+  one.send({ a: 1 });
+  assert.equal(await heard, '{"a":1}');
+  const refused = next(one, 'close');
+  one.send(new ArrayBuffer(1));
+  const { code, willReconnect } = await refused;
+  assert.deepEqual([code, willReconnect, one.state], [1003, false, 'closed']);
+  two.close();
+  await own.stop();
+});
+
 test('closing is final in every state, and rejects who still waits', async () => {
   const room = connect(`${relay.url}/close`, options);
   const waits = room.ready;

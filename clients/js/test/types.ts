@@ -1,6 +1,6 @@
 // Must compile: how the types are meant.
-import { connect, WxSocket } from '../fanfare.js';
-import { useFanfare } from '../vue.js';
+import { connect, WxSocket } from 'fanfare-client';
+import { useFanfare } from 'fanfare-client/vue';
 
 const room = connect<{ text: string }>('wss://relay.example/news', {
   json: true,

@@ -1,9 +1,11 @@
 // Mini-programs: WxSocket and the client over a fake `wx`, against the real relay; and the seed.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, mock, test } from 'node:test';
+import { WebSocket as PartySocket } from 'partysocket';
 import WebSocket from 'ws';
 import { connect, WxSocket } from '../fanfare.js';
 import { createFakeWx } from './fake-wx.js';
+import { pass } from './fake-socket.js';
 import { next, startRelay } from './relay.js';
 
 let relay;
@@ -57,7 +59,7 @@ test('one close event, in whatever order fail, error and close come', () => {
     const closes = [];
     socket.onclose = (event) => closes.push(event.code);
     order.forEach((name) => calls[name]());
-    mock.timers.tick(5000);
+    pass(5000);
     assert.deepEqual(closes, [order.includes('close') ? 1001 : 1006], order.join());
   }
   mock.timers.reset();
@@ -80,16 +82,154 @@ test('closing while connecting never throws, and closes', () => {
   socket.close();
   calls.open({});
   assert.equal(calls.closed, 2);
-  mock.timers.tick(1000);
+  pass(1000);
   assert.deepEqual(closes, [1000]);
   mock.timers.reset();
+});
+
+test('a task that opens when nobody waits any more is closed', () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const calls = { closed: 0 };
+  globalThis.wx = {
+    connectSocket: () => ({
+      onMessage() {}, onClose() {},
+      onError: (work) => { calls.error = work; },
+      onOpen: (work) => { calls.open = work; },
+      close() { calls.closed += 1; },
+    }),
+  };
+  for (const end of [(socket) => socket.close(), () => calls.error({ errMsg: 'broken' })]) {
+    const socket = new WxSocket('wss://relay/');
+    const events = [];
+    for (const type of ['open', 'close']) socket.addEventListener(type, () => events.push(type));
+    end(socket);
+    pass(1000);
+    assert.equal(socket.readyState, WxSocket.CLOSED);
+    calls.closed = 0;
+    calls.open({});
+    assert.deepEqual([calls.closed, events], [1, ['close']]);
+  }
+  mock.timers.reset();
+});
+
+test('a platform that throws, or gives no task, is a socket that fails', () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const platforms = [() => { throw new Error('not now'); }, () => undefined, () => Promise.resolve()];
+  for (const connectSocket of platforms) {
+    globalThis.wx = { connectSocket };
+    const socket = new WxSocket('wss://relay/');
+    const events = [];
+    socket.onerror = ({ message }) => events.push(message.length > 0);
+    socket.onclose = ({ code, wasClean }) => events.push(code, wasClean);
+    pass(1000);
+    assert.deepEqual(events, [true, 1006, false]);
+    socket.close();
+    socket.send('swallowed, as a browser does');
+  }
+  mock.timers.reset();
+});
+
+test('listeners are those of an EventTarget', async () => {
+  const socket = new WxSocket(`${relay.url}/listeners`);
+  const heard = [];
+  const both = (event) => heard.push(event.type);
+  socket.addEventListener('open', both);
+  socket.addEventListener('close', both);
+  socket.addEventListener('open', both);
+  socket.addEventListener('message', both);
+  socket.removeEventListener('message', both);
+  socket.onopen = function self(event) {
+    heard.push(this === socket && event.target === socket);
+  };
+  await socketEvent(socket, 'open');
+  const other = new WebSocket(`${relay.url}/listeners`);
+  await socketEvent(other, 'open');
+  other.send('not heard');
+  await socketEvent(socket, 'message');
+  socket.close();
+  await socketEvent(socket, 'close');
+  assert.deepEqual(heard, [true, 'open', 'close']);
+  other.close();
+});
+
+test('subprotocol and header get there, whatever the case of the answer', () => {
+  const calls = [];
+  globalThis.wx = {
+    connectSocket: (options) => {
+      calls.push(options);
+      return { onOpen: (work) => { calls.open = work; }, onMessage() {}, onError() {}, onClose() {} };
+    },
+  };
+  const socket = new WxSocket('wss://relay/', 'a', { header: { Authorization: 'b' } });
+  assert.deepEqual([calls[0].protocols, calls[0].header], [['a'], { Authorization: 'b' }]);
+  calls.open({ header: { 'SEC-WebSocket-protocol': 'a' } });
+  assert.deepEqual([socket.protocol, socket.extensions], ['a', '']);
+  assert.equal('protocols' in new WxSocket('wss://relay/')._task, false);
+  assert.equal('protocols' in calls[1], false, 'none asked for, none sent');
+});
+
+test('uni, tt and my will do as well; Alipay wraps messages, and spells binary in base64', () => {
+  const { wx } = globalThis;
+  delete globalThis.wx;
+  for (const name of ['uni', 'tt', 'my']) {
+    const calls = {};
+    globalThis[name] = {
+      connectSocket: (options) => {
+        assert.equal(options.multiple, true, 'a task of its own');
+        return {
+          onOpen: (work) => { calls.open = work; },
+          onMessage: (work) => { calls.message = work; },
+          onError() {}, onClose() {}, close() {},
+        };
+      },
+      base64ToArrayBuffer: (text) => new Uint8Array(Buffer.from(text, 'base64')).buffer,
+    };
+    const room = connect('wss://relay/', { WebSocket: globalThis.WebSocket && WxSocket });
+    const heard = [];
+    room.on('message', (data) => heard.push(typeof data === 'string' ? data : data.byteLength));
+    calls.open();
+    calls.message({ data: 'plain' });
+    calls.message({ data: { data: 'wrapped' } });
+    calls.message({ data: { data: '' } });
+    calls.message({ data: { data: 'AQID', isBuffer: true } });
+    calls.message({ data: 'AQI=', isBuffer: true });
+    calls.message({ data: new ArrayBuffer(5) });
+    calls.message({ data: { data: new ArrayBuffer(6), isBuffer: true } });
+    assert.deepEqual(heard, ['plain', 'wrapped', '', 3, 2, 5, 6], name);
+    room.close();
+    delete globalThis[name];
+  }
+  globalThis.wx = wx;
+});
+
+test('another library can use it: partysocket', async () => {
+  const options = { WebSocket: WxSocket, minReconnectionDelay: 20 };
+  const party = new PartySocket(`${relay.url}/party`, [], options);
+  await socketEvent(party, 'open');
+  const other = new WebSocket(`${relay.url}/party`);
+  await socketEvent(other, 'open');
+  let heard = socketEvent(other, 'message');
+  party.send('from a mini-program');
+  assert.equal(`${(await heard).data}`, 'from a mini-program');
+  heard = socketEvent(party, 'message');
+  other.send('to it');
+  assert.equal((await heard).data, 'to it');
+  const reopened = socketEvent(party, 'open');
+  wx.cut();
+  wx.show();
+  await reopened;
+  party.close();
+  other.close();
 });
 
 test('a sixth socket fails, and says so', async () => {
   const five = Array.from({ length: 5 }, () => new WxSocket(`${relay.url}/five`));
   await Promise.all(five.map((socket) => socketEvent(socket, 'open')));
   const sixth = new WxSocket(`${relay.url}/five`);
+  const errors = [];
+  sixth.onerror = ({ message }) => errors.push(message);
   assert.equal((await socketEvent(sixth, 'close')).code, 1006);
+  assert.ok(errors.some((message) => /exceed/.test(message)), `${errors}`);
   five.forEach((socket) => socket.close());
   await Promise.all(five.map((socket) => socketEvent(socket, 'close')));
 });

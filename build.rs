@@ -1,0 +1,45 @@
+//! Makes the live page ready to serve: each file as it is, gzipped, and with its entity tag.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::{env, fs, path::PathBuf};
+
+use flate2::{Compression, Crc, write::GzEncoder};
+
+/// Where it is served, its type, and where it comes from.
+const FILES: [(&str, &str, &str); 7] = [
+    ("", "text/html; charset=utf-8", "web/room.html"),
+    ("_/room.css", "text/css; charset=utf-8", "web/room.css"),
+    ("_/room.js", "text/javascript; charset=utf-8", "web/room.js"),
+    ("_/plot.js", "text/javascript; charset=utf-8", "web/plot.js"),
+    ("_/words.js", "text/javascript; charset=utf-8", "web/words.js"),
+    ("_/icon.svg", "image/svg+xml", "web/icon.svg"),
+    ("_/client.js", "text/javascript; charset=utf-8", "clients/js/fanfare.js"),
+];
+
+fn main() {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo names it"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo names it"));
+    let mut table = String::from("&[\n");
+    for (number, (path, content_type, file)) in FILES.iter().enumerate() {
+        println!("cargo::rerun-if-changed={file}");
+        let source = root.join(file);
+        let bytes = fs::read(&source).unwrap_or_else(|cause| panic!("{file}: {cause}"));
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        packed.write_all(&bytes).expect("writing to memory");
+        let packed = packed.finish().expect("writing to memory");
+        fs::write(out.join(format!("{number}.gz")), packed).expect("cargo's own folder");
+        let mut sum = Crc::new();
+        sum.update(&bytes);
+        writeln!(
+            table,
+            "(b{path:?}, Asset {{ content_type: {content_type:?}, etag: \"\\\"{:08x}\\\"\", \
+             bytes: include_bytes!({source:?}), \
+             gzip: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{number}.gz\")) }}),",
+            sum.sum()
+        )
+        .expect("writing to memory");
+    }
+    table.push(']');
+    fs::write(out.join("assets.rs"), table).expect("cargo's own folder");
+}

@@ -1,0 +1,50 @@
+// A message of the chat: JSON text `{ id, nick, text, at }`, the same as the web chat's. Whoever is
+// in the room may send anything, so whatever comes is made to fit before it is shown.
+
+const TEXT_MAX = 2000; // characters; as JSON far below the relay's 64 KiB
+const NICK_MAX = 24;
+const ID_MAX = 64; // a UUID has 36
+
+/** A message of our own. */
+function write(nick, text) {
+  return { id: newId(), nick, text, at: Date.now() };
+}
+
+/** The text that goes over the wire. */
+const encode = ({ id, nick, text, at }) => JSON.stringify({ id, nick, text, at });
+
+/** What came over the wire, as a message. */
+function decode(data) {
+  if (typeof data !== 'string') return stranger(`(${data.byteLength} bytes)`);
+  let value = parse(data);
+  if (typeof value === 'string') value = parse(value); // a relay with --json wraps it once more
+  if (typeof value === 'string') return stranger(value);
+  const isOurs = value && typeof value.id === 'string' && value.id && value.id.length <= ID_MAX
+    && typeof value.nick === 'string' && typeof value.text === 'string';
+  if (!isOurs) return stranger(data);
+  // A clock that is wrong is not believed: it would put "tomorrow" on the page.
+  const at = value.at > 0 ? Math.min(value.at, Date.now()) : Date.now();
+  return { id: value.id, nick: cut(value.nick.trim(), NICK_MAX), text: cut(value.text), at };
+}
+
+/** What is not from this chat: the PHP, Node or Python example, say. */
+const stranger = (text) => ({ id: newId(), nick: '', text: cut(text), at: Date.now() });
+
+function parse(text) {
+  try {
+    return JSON.parse(text.replace(/\uFEFF/g, '')); // some servers begin with a byte order mark
+  } catch (error) {
+    return text;
+  }
+}
+
+function cut(text, charactersMax = TEXT_MAX) {
+  if (text.length <= charactersMax) return text;
+  return `${text.slice(0, charactersMax).replace(/[\uD800-\uDBFF]$/, '')}…`; // no half character
+}
+
+/** Only to be told from others: no secret hangs on it. */
+const newId = () => [Date.now(), Math.random() * 2 ** 32, Math.random() * 2 ** 32]
+  .map((number) => Math.floor(number).toString(36)).join('-');
+
+module.exports = { TEXT_MAX, NICK_MAX, write, encode, decode };

@@ -1,0 +1,209 @@
+// The live page in a real browser.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { WebSocket } from 'ws';
+import { openPage, shoot, startBrowser, startRelay } from './browser.js';
+
+let browser;
+let relay;
+before(async () => {
+  [browser, relay] = await Promise.all([startBrowser(), startRelay(['--heartbeat', 'ping=pong'])]);
+});
+after(() => Promise.all([browser.stop(), relay.stop()]));
+
+const rows = (page) => page.locator('#messages li');
+const isOpen = (page) => page.waitForSelector('#state[data-state=open]');
+
+async function enter(path, options) {
+  const opened = await openPage(browser.context, `${relay.http}${path}`, options);
+  await isOpen(opened.page);
+  return opened;
+}
+
+async function client(path) {
+  const socket = new WebSocket(`${relay.ws}${path}`);
+  await new Promise((resolve) => { socket.once('open', resolve); });
+  return socket;
+}
+
+test('two tabs chat', async () => {
+  const [one, two] = [await enter('/news'), await enter('/news')];
+  await one.page.fill('#text', 'hello');
+  await one.page.press('#text', 'Enter');
+  await rows(two.page).filter({ hasText: 'hello' }).waitFor();
+  await two.page.fill('#text', 'and hello');
+  await two.page.click('#say button');
+  await rows(one.page).filter({ hasText: 'and hello' }).waitFor();
+  assert.equal(await one.page.locator('#messages li.own').count(), 1);
+  assert.equal(await one.page.inputValue('#text'), '');
+  await one.page.waitForFunction(() => document.getElementById('members').textContent === '2 members');
+  await one.page.waitForFunction(() => document.getElementById('round-trip').textContent.endsWith('ms'));
+  assert.deepEqual([...one.complaints, ...two.complaints], []);
+  await one.page.close();
+  await two.page.close();
+});
+
+test('whatever somebody says is text, and nothing else', async () => {
+  const { page, complaints } = await enter('/hostile');
+  const sender = await client('/hostile');
+  const texts = [
+    '<img src=x onerror="document.title=1"><script>document.title=2</script>',
+    '万物皆有裂痕，那是光照进来的地方', '🎺🎉👩‍🚀', 'שלום עולם', 'مرحبا', '\u202Eesrever',
+    'https://example.org/ javascript:alert(1)', 'a\n  b\tc', '[not json', '{"a": <b>}',
+  ];
+  for (const text of texts) {
+    sender.send(text);
+    await rows(page).nth(texts.indexOf(text)).waitFor();
+  }
+  const seen = await rows(page).locator('.body').allTextContents();
+  assert.deepEqual(seen, texts);
+  assert.equal(await page.locator('#messages img, #messages script, #messages a').count(), 0);
+  assert.match(await page.title(), /hostile/);
+  const backwards = rows(page).nth(3).locator('.body');
+  assert.equal(await backwards.evaluate((body) => getComputedStyle(body).direction), 'rtl');
+  assert.deepEqual(complaints, []);
+  sender.close();
+  await page.close();
+});
+
+test('JSON is folded, binary is hex, and what is long is cut until it is asked for', async () => {
+  const { page, complaints } = await enter('/kinds');
+  const sender = await client('/kinds');
+  sender.send('{"a":{"b":[1,2,3]}}');
+  await rows(page).nth(0).waitFor();
+  await rows(page).nth(0).locator('summary').click();
+  assert.match(await rows(page).nth(0).locator('pre').textContent(), /"b": \[\n/);
+  sender.send(Buffer.from([...Array(100).keys()]));
+  const binary = rows(page).nth(1);
+  await binary.waitFor();
+  assert.match(await binary.textContent(), /binary, 100 bytes00 01 02 03/);
+  await binary.locator('button').click();
+  assert.match(await binary.locator('pre').textContent(), / 62 63$/);
+  sender.send('x'.repeat(50_000));
+  const long = rows(page).nth(2);
+  await long.waitFor();
+  assert.ok((await long.textContent()).length < 2200);
+  await long.locator('button').click();
+  assert.equal((await long.locator('.body').textContent()).length, 50_000);
+  assert.deepEqual(complaints, []);
+  sender.close();
+  await page.close();
+});
+
+test('the relay is killed and started again, and both tabs come back by themselves', async () => {
+  const own = await startRelay();
+  const allowed = [/ERR_CONNECTION_REFUSED/, /WebSocket connection to/, /ERR_EMPTY_RESPONSE/,
+    /ERR_CONNECTION_RESET/, /Failed to load resource/];
+  const tabs = [];
+  for (let n = 0; n < 2; n += 1) {
+    tabs.push(await openPage(browser.context, `${own.http}/again`, allowed));
+    await isOpen(tabs[n].page);
+  }
+  const [one, two] = tabs.map(({ page }) => page);
+  await one.fill('#text', 'before');
+  await one.press('#text', 'Enter');
+  await rows(two).filter({ hasText: 'before' }).waitFor();
+  await own.stop('SIGKILL');
+  await two.waitForSelector('#state[data-state=reconnecting]');
+  await two.waitForSelector('#banner:not([hidden])');
+  await shoot(two, 'lost');
+  await one.waitForSelector('#state[data-state=reconnecting]');
+  await one.fill('#text', 'meanwhile');
+  await one.press('#text', 'Enter');
+  const again = await startRelay([], own.port);
+  await Promise.all([isOpen(one), isOpen(two)]);
+  await two.fill('#text', 'after');
+  await two.press('#text', 'Enter');
+  await rows(one).filter({ hasText: 'after' }).waitFor();
+  await two.waitForSelector('#banner.quiet:not([hidden])');
+  // "meanwhile" left with the first connection, before or after the other tab was back.
+  const seen = await rows(two).locator('.body').allTextContents();
+  assert.deepEqual(seen.filter((text) => text !== 'meanwhile'), ['before', 'after']);
+  assert.ok(seen.filter((text) => text === 'meanwhile').length <= 1, 'never twice');
+  assert.deepEqual(await rows(one).locator('.body').allTextContents(), ['before', 'meanwhile', 'after']);
+  assert.deepEqual(tabs.flatMap(({ complaints }) => complaints), []);
+  await one.close();
+  await two.close();
+  await again.stop();
+});
+
+test('a thousand messages a second for ten seconds leave the page alive and small', async (t) => {
+  const { page, complaints } = await enter('/flood');
+  const sender = await client('/flood');
+  await page.evaluate(() => {
+    window.frames_seen = 0;
+    window.longest = 0;
+    let last = performance.now();
+    const frame = () => {
+      const at = performance.now();
+      window.longest = Math.max(window.longest, at - last);
+      last = at;
+      window.frames_seen += 1;
+      requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  });
+  const heap = () => page.evaluate(() => { window.gc?.(); return performance.memory.usedJSHeapSize; });
+  const before = await heap();
+  let sent = 0;
+  const start = Date.now();
+  await new Promise((resolve) => {
+    const timer = setInterval(() => {
+      const due = Math.min(10_000, Date.now() - start);
+      for (; sent < due; sent += 1) sender.send(`{"price":${sent},"name":"number ${sent}"}`);
+      if (sent === 10_000) { clearInterval(timer); resolve(); }
+    }, 10);
+  });
+  await rows(page).filter({ hasText: 'number 9999' }).waitFor();
+  await page.waitForSelector('#sampled:not([hidden])');
+  assert.match(await page.locator('#sampled').textContent(), /^Showing \d+ of \d+ messages/);
+  const [frames, longest] = await page.evaluate(() => [window.frames_seen, window.longest]);
+  const grown = (await heap()) - before;
+  t.diagnostic(`${frames} frames, the longest ${Math.round(longest)} ms; ${grown} bytes more`);
+  assert.ok(frames > 100, `only ${frames} frames in ten seconds`);
+  assert.ok(await rows(page).count() <= 300, 'rows are bounded');
+  assert.ok(grown < 20e6, `${grown} bytes more`);
+  await page.fill('#text', 'still here');
+  await page.press('#text', 'Enter');
+  await rows(page).filter({ hasText: 'still here' }).waitFor();
+  await shoot(page, 'flood');
+  assert.deepEqual(complaints, []);
+  sender.close();
+  await page.close();
+});
+
+test('it speaks Chinese, fits a phone, and looks as it should by day and by night', async () => {
+  const sender = await client('/赛况'.replace(/[^/]+/, encodeURIComponent));
+  for (const [name, scheme, width, language] of [
+    ['light', 'light', 1000, 'en'], ['dark', 'dark', 1000, 'en'],
+    ['phone', 'light', 390, 'zh'], ['phone-dark', 'dark', 390, 'zh'],
+  ]) {
+    const { page, complaints } = await openPage(browser.context, `${relay.http}/%E8%B5%9B%E5%86%B5`);
+    await page.emulateMedia({ colorScheme: scheme });
+    await page.setViewportSize({ width, height: 700 });
+    await isOpen(page);
+    await page.selectOption('#language', language);
+    const said = ['欢迎来到直播间！', 'Kick-off in five minutes', '{"score":[2,1],"minute":67}', '⚽ 进球了！！'];
+    for (const text of said) {
+      sender.send(text);
+      await rows(page).filter({ hasText: text }).waitFor();
+    }
+    sender.send(Buffer.from('fanfare'));
+    await page.fill('#text', language === 'zh' ? '好球！' : 'What a goal!');
+    await page.press('#text', 'Enter');
+    await rows(page).nth(5).waitFor();
+    assert.equal(await page.locator('#state').textContent(), language === 'zh' ? '已连接' : 'connected');
+    assert.equal(await page.evaluate(() => document.documentElement.lang), language === 'zh' ? 'zh-CN' : 'en');
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= width, `it is ${wide} wide`);
+    assert.equal(await page.locator('h1').textContent(), '/赛况');
+    // Whoever cannot see it finds names for all that can be used.
+    const nameless = await page.$$eval('button:not([hidden]), textarea, select', (all) => all
+      .filter((one) => !one.textContent.trim() && !one.labels?.length).length);
+    assert.equal(nameless, 0);
+    await shoot(page, name);
+    assert.deepEqual(complaints, []);
+    await page.close();
+  }
+  sender.close();
+});

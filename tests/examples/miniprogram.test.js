@@ -1,0 +1,258 @@
+// The mini-program's app.js and chat page, with pretended globals of WeChat, on the real relay.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import WebSocket from 'ws';
+import { createFakeWx } from '../../clients/js/test/fake-wx.js';
+import { startRelay } from '../../clients/js/test/relay.js';
+import { examples } from './prepared.js';
+import { until } from './program.js';
+
+const root = `${examples}wechat-miniprogram/`;
+const require = createRequire(root);
+const HEARTBEAT = ['--heartbeat', 'ping=pong'];
+
+let relay;
+before(async () => { relay = await startRelay(HEARTBEAT); });
+after(() => relay.stop());
+
+/** Starts the mini-program as WeChat does: app.js, `onLaunch`, then the first page. */
+function launch(t, { url = relay.url, stored = {}, language = 'en' } = {}) {
+  const toasts = [];
+  const titles = [];
+  const storage = { ...stored };
+  const wx = Object.assign(createFakeWx({ WebSocket }), {
+    getStorageSync: (key) => storage[key] ?? '',
+    setStorageSync: (key, value) => { storage[key] = value; },
+    getAppBaseInfo: () => ({ language }),
+    showToast: ({ title }) => toasts.push(title),
+    setNavigationBarTitle: ({ title }) => titles.push(title),
+  });
+  let app;
+  let page;
+  let sets = 0;
+  Object.assign(globalThis, {
+    wx,
+    App: (definition) => { app = definition; },
+    getApp: () => app,
+    Page: (definition) => {
+      page = { ...definition, data: structuredClone(definition.data) };
+      page.setData = (patch) => {
+        // The view is another process: what is no JSON does not arrive there.
+        assert.deepEqual(JSON.parse(JSON.stringify(patch)), patch);
+        sets += 1;
+        Object.assign(page.data, JSON.parse(JSON.stringify(patch)));
+      };
+    },
+  });
+  for (const file of Object.keys(require.cache)) {
+    if (file.startsWith(root)) delete require.cache[file];
+  }
+  require('./relay.js').address = url;
+  require('./app.js');
+  app.onLaunch();
+  require('./pages/chat/chat.js');
+  page.onLoad({});
+  t.after(() => app.closeSocket());
+  return {
+    app, page, wx, toasts, titles, storage, sets: () => sets,
+    type: (field, value) => page[`type${field}`]({ detail: { value } }),
+    isOpen: () => until(() => app.globalData.socketStatus === 'connected', 'the connection'),
+    lines: () => page.data.lines.filter((line) => !line.notice),
+    notices: () => page.data.lines.filter((line) => line.notice).map((line) => line.notice),
+    says(text) { this.type('Text', text); page.send(); },
+    shows: (text) => until(() => page.data.lines.find((line) => line.text === text), text),
+  };
+}
+
+/** Another client in the room, and what it heard. */
+async function client(t, url) {
+  const socket = new WebSocket(url);
+  const heard = [];
+  socket.on('message', (data, isBinary) => heard.push(isBinary ? data : data.toString()));
+  t.after(() => socket.terminate());
+  await new Promise((resolve, reject) => {
+    socket.once('open', resolve);
+    socket.once('error', reject);
+  });
+  const hears = (text) => until(() => heard.find((data) => data.includes(text)), text);
+  return { heard, hears, say: (data) => socket.send(data) };
+}
+
+const nicked = { nick: 'Li', room: 'talk' };
+
+test('it opens its socket at launch, talks, listens and closes', async (t) => {
+  const mini = launch(t, { stored: nicked });
+  assert.equal(mini.app.globalData.socketStatus, 'connecting');
+  await mini.isOpen();
+  assert.equal(mini.page.data.state, 'open');
+  assert.equal(mini.titles.at(-1), 'talk · connected');
+  const other = await client(t, `${relay.url}/talk`);
+  mini.says(' 你好 ');
+  const message = JSON.parse(await other.hears('你好'));
+  assert.deepEqual([message.nick, message.text], ['Li', '你好']);
+  assert.ok(Math.abs(message.at - Date.now()) < 60_000 && message.id);
+  other.say(JSON.stringify({ id: 'a', nick: 'Wang', text: 'hello', at: Date.now() }));
+  const line = await mini.shows('hello');
+  assert.deepEqual([line.nick, line.mine, line.status], ['Wang', false, 'sent']);
+  assert.match(line.time, /^\d\d:\d\d$/);
+  assert.deepEqual(mini.lines().map(({ mine }) => mine), [true, false]);
+  mini.app.closeSocket();
+  assert.equal(mini.app.globalData.socketStatus, 'closed');
+  await until(() => mini.wx.tasks.size === 0, 'the end of the task');
+  mini.says('nobody hears this');
+  assert.deepEqual(mini.toasts, ['Not sent: closed']);
+  assert.equal(mini.page.data.text, 'nobody hears this', 'what was written is not lost');
+});
+
+test('a relay with --json, and a server that begins with a byte order mark', async (t) => {
+  const json = await startRelay(['--json', ...HEARTBEAT]);
+  t.after(() => json.stop());
+  const mini = launch(t, { url: json.url, stored: nicked });
+  await mini.isOpen();
+  const other = await client(t, `${json.url}/talk`);
+  other.say(' \uFEFF{"id":"a","nick":"PHP","text":"从 PHP 来","at":1}');
+  assert.equal((await mini.shows('从 PHP 来')).nick, 'PHP');
+  other.say('plain');
+  await mini.shows('plain');
+});
+
+test('whatever strangers send is a line of text', async (t) => {
+  const mini = launch(t, { stored: nicked });
+  await mini.isOpen();
+  const other = await client(t, `${relay.url}/talk`);
+  const sent = [
+    '<script>alert(1)</script>', '{"id":1}', 'null', '[]', '"', '{"id":"","nick":"a","text":"b"}',
+    JSON.stringify({ id: 'x', nick: 'n'.repeat(1000), text: 't'.repeat(9000), at: 'soon' }),
+    JSON.stringify({ id: 'x', nick: 'again', text: 'the same id', at: 1 }),
+    JSON.stringify({ id: 'y', nick: '', text: '', at: 1e300 }), '{"__proto__":{"a":1}}',
+    'y'.repeat(60_000), '👍'.repeat(1500), Buffer.from([1, 2, 3]), 'the end',
+  ];
+  sent.forEach((data) => other.say(data));
+  await mini.shows('the end');
+  const lines = mini.lines();
+  assert.equal(lines.length, sent.length - 1, 'one id is one line');
+  assert.equal(lines[0].text, sent[0]);
+  assert.deepEqual([lines[6].nick.length, lines[6].text.length], [25, 2001]);
+  assert.equal(lines[7].nick, 'somebody');
+  assert.ok(lines[7].at <= Date.now());
+  assert.equal(lines.at(-2).text, '(3 bytes)');
+  assert.ok(lines.every(({ text }) => text.isWellFormed()));
+  assert.equal(new Set(lines.map(({ id }) => id)).size, lines.length);
+});
+
+test('the relay goes and comes again: what was said meanwhile leaves once', async (t) => {
+  let own = await startRelay(HEARTBEAT);
+  t.after(() => own.stop());
+  const mini = launch(t, { url: own.url, stored: nicked });
+  await mini.isOpen();
+  await own.stop();
+  await until(() => mini.page.data.state === 'reconnecting', 'the loss');
+  await until(() => /again in \d+ s/.test(mini.page.data.banner), 'the banner');
+  mini.says('meanwhile');
+  await until(() => mini.lines()[0]?.status === 'waiting', 'the mark');
+  own = await startRelay(HEARTBEAT, own.port);
+  // The listener may come later than the mini-program: then only the mark tells.
+  await mini.isOpen();
+  await until(() => mini.lines()[0].status === 'sent', 'the mark to go');
+  await until(() => mini.notices().some((notice) => /^Away for \d+ s/.test(notice)), 'the notice');
+  assert.equal(mini.page.data.banner, '');
+  const other = await client(t, `${own.url}/talk`);
+  mini.says('afterwards');
+  await other.hears('afterwards');
+  assert.equal(other.heard.length, 1);
+});
+
+test('WeChat cuts it in the background, and it is back when it is seen again', async (t) => {
+  const mini = launch(t, { stored: nicked });
+  await mini.isOpen();
+  mini.wx.hide();
+  mini.wx.cut(); // what follows five seconds later, with code 1000
+  await until(() => mini.app.globalData.socketStatus === 'reconnecting', 'the loss');
+  mini.wx.show();
+  await mini.isOpen();
+  assert.equal(mini.wx.tasks.size, 1);
+});
+
+test('another room is another connection, and the only one', async (t) => {
+  const mini = launch(t);
+  await mini.isOpen();
+  assert.equal(mini.titles.at(-1), 'Lobby · connected');
+  mini.says('hello');
+  mini.page.join();
+  assert.deepEqual(mini.toasts, ['A nickname is needed', 'A nickname is needed']);
+  mini.type('Nick', ' Zhang ');
+  for (const room of ['_/room', '../x', 'a/./b', '裂'.repeat(86), '\ud800']) {
+    mini.type('Room', room);
+    mini.page.join();
+    assert.equal(mini.toasts.pop(), 'No such room can be', room);
+  }
+  mini.type('Room', '/房间/一');
+  mini.page.join();
+  await mini.isOpen();
+  assert.deepEqual([mini.storage.nick, mini.storage.room], ['Zhang', '房间/一']);
+  const other = await client(t, `${relay.url}/${encodeURI('房间/一')}`);
+  mini.says('here');
+  await other.hears('here');
+  for (let n = 0; n < 20; n += 1) mini.page.join();
+  mini.says('at once'); // the connections before are still saying goodbye
+  await mini.isOpen();
+  await until(() => mini.lines().find(({ text }) => text === 'at once')?.status === 'sent', 'it');
+  await until(() => mini.wx.tasks.size === 1, 'one task');
+});
+
+test('a busy room is bounded, in lines and in work', async (t) => {
+  const mini = launch(t, { stored: nicked });
+  await mini.isOpen();
+  const before = mini.sets();
+  const other = await client(t, `${relay.url}/talk`);
+  for (let n = 0; n < 3000; n += 1) other.say(`line ${n}`);
+  await mini.shows('line 2999');
+  assert.equal(mini.page.data.lines.length, 100);
+  assert.equal(mini.page.ids.size, 100);
+  assert.ok(mini.sets() - before < 300, `${mini.sets() - before} times for 3,000 messages`);
+});
+
+test('a page that is gone is told nothing', async (t) => {
+  const mini = launch(t, { stored: nicked });
+  await mini.isOpen();
+  mini.page.onUnload();
+  assert.equal(mini.app.listeners.size, 0);
+  mini.page.setData = () => assert.fail('it is gone');
+  mini.app.closeSocket();
+});
+
+test('it speaks the language of WeChat', async (t) => {
+  const chinese = launch(t, { language: 'zh_CN' });
+  await chinese.isOpen();
+  assert.equal(chinese.titles.at(-1), '大厅 · 已连接');
+  const { wordsFor } = require('./words.js');
+  const [english, other] = [wordsFor('en'), wordsFor('zh_TW')];
+  assert.deepEqual(Object.keys(english), Object.keys(other));
+});
+
+test('the parts fit: pages, handlers, words, the client', () => {
+  const json = (name) => JSON.parse(readFileSync(root + name, 'utf8'));
+  const { pages } = json('app.json');
+  for (const page of pages) {
+    for (const kind of ['js', 'json', 'wxml', 'wxss']) {
+      assert.ok(existsSync(`${root}${page}.${kind}`));
+    }
+  }
+  json('pages/chat/chat.json');
+  json(json('app.json').sitemapLocation);
+  for (const { value } of json('project.config.json').packOptions.ignore) {
+    assert.ok(existsSync(root + value), value);
+  }
+  const markup = readFileSync(`${root}pages/chat/chat.wxml`, 'utf8');
+  const program = readFileSync(`${root}pages/chat/chat.js`, 'utf8');
+  const handlers = [...markup.matchAll(/\bbind\w+="(\w+)"/g)].map((found) => found[1]);
+  assert.ok(handlers.length >= 6);
+  handlers.forEach((name) => assert.match(program, new RegExp(`^  ${name}\\(`, 'm')));
+  const words = require('./words.js').wordsFor('en');
+  const used = [...markup.matchAll(/\bwords\.(\w+)/g)].map((found) => found[1]);
+  used.forEach((name) => assert.equal(typeof words[name], 'string', name));
+  execFileSync(process.execPath, [`${root}copy-client.js`, '--check']);
+});

@@ -1,0 +1,41 @@
+// What an example needs before it can be run: an interpreter, its packages.
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+
+export const examples = new URL('../../examples/', import.meta.url).pathname;
+const cache = new URL('../.cache/examples/', import.meta.url).pathname;
+const INSTALL_MS = 120_000; // a registry that takes longer is not there
+
+const works = (command, ...args) => {
+  try {
+    execFileSync(command, args, { stdio: 'ignore', timeout: INSTALL_MS });
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Installs an example's packages with npm, if they are not there; says whether they are. */
+export function npmPackages(example) {
+  const directory = examples + example;
+  if (existsSync(`${directory}/node_modules/.package-lock.json`)) return true;
+  return works('npm', 'ci', '--prefix', directory, '--no-audit', '--no-fund', '--loglevel=error');
+}
+
+/** PHP's command line; null if there is none. */
+export const php = () => (works('php', '--version') ? 'php' : null);
+
+/** A Python that has the example's packages; null if there is none. */
+export function python() {
+  const own = `${cache}python/bin/python`;
+  if (!works(own, '-c', 'import websockets.sync.client') && !works('python3', '-m', 'venv',
+    `${cache}python`)) return null;
+  const wanted = `${examples}python/requirements.txt`;
+  return works(own, '-m', 'pip', 'install', '-q', '-r', wanted) ? own : null;
+}
+
+/** Skips a test, and says why; where all must run, it fails instead. */
+export function missing(t, what) {
+  if (process.env.CI === 'true') throw new Error(`${what}, and with CI=true nothing is skipped`);
+  t.skip(what);
+}

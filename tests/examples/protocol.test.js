@@ -1,0 +1,76 @@
+// The bytes in docs/protocol.md, one by one, on the real relay.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { startRelay } from '../../clients/js/test/relay.js';
+import { until } from './program.js';
+
+const text = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
+const blocks = (kind) => [...text.matchAll(new RegExp(`^\`\`\`${kind}(.*)\\n([^]*?)^\`\`\``, 'gm'))]
+  .map(([, flags, body]) => ({ flags: flags.trim().split(' ').filter(Boolean), body }));
+const [handshake, about] = blocks('http').map(({ body }) => body.replace(/\n/g, '\r\n'));
+const upgrade = handshake.slice(0, handshake.indexOf('HTTP/1.1 101'));
+
+/** A TCP connection and what came over it. */
+async function dial(t, port) {
+  const socket = connect(port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  const line = { socket, heard: Buffer.alloc(0), ended: false };
+  socket.on('data', (bytes) => { line.heard = Buffer.concat([line.heard, bytes]); });
+  socket.on('end', () => { line.ended = true; });
+  socket.on('error', () => { line.ended = true; });
+  await new Promise((resolve) => { socket.once('connect', resolve); });
+  /** Takes so many bytes off what came. */
+  line.take = async (bytes) => {
+    await until(() => line.heard.length >= bytes || line.ended, `${bytes} bytes`);
+    const taken = line.heard.subarray(0, bytes);
+    line.heard = line.heard.subarray(bytes);
+    return taken;
+  };
+  return line;
+}
+
+async function member(t, port) {
+  const line = await dial(t, port);
+  line.socket.write(upgrade);
+  const answer = handshake.slice(upgrade.length);
+  assert.equal((await line.take(answer.length)).toString(), answer);
+  return line;
+}
+
+const wires = blocks('wire');
+for (const { flags, body } of wires) {
+  test(`as docs/protocol.md says: ${body.split('\n')[0]} ${flags.join(' ')}`, async (t) => {
+    const relay = await startRelay(flags);
+    t.after(() => relay.stop('SIGKILL'));
+    const one = await member(t, relay.port);
+    const other = await member(t, relay.port);
+    for (const row of body.trim().split('\n')) {
+      const [, way, hex] = /^([→←⇐]) ((?:[0-9a-f]{2} ?)+)/.exec(row);
+      const bytes = Buffer.from(hex.replace(/ /g, ''), 'hex');
+      if (way === '→') one.socket.write(bytes);
+      else {
+        const hears = way === '←' ? one : other;
+        assert.equal((await hears.take(bytes.length)).toString('hex'), bytes.toString('hex'), row);
+      }
+    }
+    assert.equal(one.heard.length, 0, 'and nothing else');
+    if (/^← 88/m.test(body)) {
+      one.socket.write(Buffer.from('888000000000', 'hex')); // a close of ours, in answer
+      await until(() => one.ended, 'the end of the stream');
+    }
+  });
+}
+
+test('what is told of a room', async (t) => {
+  const relay = await startRelay();
+  t.after(() => relay.stop('SIGKILL'));
+  const [request, body] = about.split(/(?<=\r\n\r\n)/);
+  const line = await dial(t, relay.port);
+  line.socket.write(request);
+  await until(() => line.ended, 'the answer');
+  assert.equal(line.heard.toString().split('\r\n\r\n')[1], body.trim());
+});
+
+test('there are enough examples', () => assert.ok(wires.length >= 9, `${wires.length}`));
