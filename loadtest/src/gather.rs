@@ -90,11 +90,13 @@ pub(crate) fn part(crowd: &mut Crowd) -> Result<usize, Error> {
     let (count, mut ended) = (open.len(), Departures::default());
     let mut watch = Watch::new(GOODBYE);
     while ended.count < count && !watch.expired(ended.count as u64) {
-        for member in open.drain(open.len().saturating_sub(UNDER_WAY)..) {
+        // No more than these at a time: a goodbye that waits in the server's queue stands still.
+        let under_way = count - open.len() - ended.count;
+        let next = UNDER_WAY.saturating_sub(under_way).min(open.len());
+        for member in open.drain(open.len() - next..) {
             crowd.members[member].close(&mut crowd.keys)?;
         }
-        let nap = if open.is_empty() { GOODBYE / 6 } else { Duration::ZERO };
-        crowd.turn_within(nap, &mut ended)?;
+        crowd.turn_within(GOODBYE / 6, &mut ended)?;
     }
     Ok(ended.count)
 }
