@@ -45,7 +45,7 @@ impl Room {
         let now = Time::from_millis(1_000);
         let mut room = Self { relay, members: Vec::with_capacity(count), now, written: 0 };
         for _ in 0..count {
-            let id = room.relay.accepted(now).expect("there is room");
+            let id = room.relay.accepted(None, now).expect("there is room");
             assert!(room.relay.may_read(id));
             room.relay.receive(id, &mut REQUEST.to_vec(), now);
             room.write(id); // as the server does: nobody's answer waits for another's request

@@ -28,7 +28,7 @@ fuzz_target!(|input: (u16, &[u8])| {
 fn answer(pieces: &[&[u8]]) -> Vec<u8> {
     let mut relay = Relay::new(Limits::default());
     let now = Time::from_millis(3_600_000);
-    let id = relay.accepted(now).expect("nobody else is here");
+    let id = relay.accepted(None, now).expect("nobody else is here");
     for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
         assert!(relay.may_read(id));
         relay.receive(id, &mut piece.to_vec(), now);

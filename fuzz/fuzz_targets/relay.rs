@@ -165,7 +165,7 @@ impl World {
     }
 
     fn accept(&mut self, window: u16) -> Option<ConnId> {
-        let id = self.relay.accepted(self.now).ok()?;
+        let id = self.relay.accepted(None, self.now).ok()?;
         self.streams.push(Stream {
             id,
             coming: Vec::new(),

@@ -1,6 +1,7 @@
 //! The flags, each also an environment variable; `--help` is made from this table.
 
 use super::Listen;
+use super::addresses::AddressFlags;
 use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
 use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
@@ -53,6 +54,10 @@ pub struct Flags {
     /// The most connections at a time [default: what the limit on open files allows]
     #[arg(long, env = "FANFARE_MAX_CONNECTIONS", value_name = "N")]
     pub max_connections: Option<usize>,
+
+    /// Addresses and the proxies in front.
+    #[command(flatten)]
+    pub addresses: AddressFlags,
 
     /// The most rooms at a time
     #[arg(long, env = "FANFARE_MAX_ROOMS", value_name = "N", default_value_t = 10_000)]
@@ -144,7 +149,7 @@ impl Flags {
                  (see ulimit -n)"
             ));
         }
-        let limits = Limits {
+        let mut limits = Limits {
             connections_max: self.max_connections.unwrap_or(connections_max),
             rooms_max: self.max_rooms,
             message_bytes_max: self.max_message,
@@ -163,7 +168,9 @@ impl Flags {
             close_timeout_s: self.close_timeout,
             drain_timeout_s: self.drain_timeout,
             heartbeat: self.heartbeat.clone(),
+            ..Limits::default()
         };
+        self.addresses.fill(&mut limits);
         match limits.check() {
             Ok(()) => Ok(limits),
             Err(error @ Contradiction::RoomLogTooSmall { .. }) => {

@@ -1,5 +1,6 @@
 //! What the person who starts fanfare wants: flags and environment variables, checked.
 
+mod addresses;
 mod flags;
 mod listen;
 

@@ -113,6 +113,8 @@ pub enum Refusal {
     UpgradeRequired,
     /// The head did not arrive in time.
     Timeout,
+    /// The address has as many connections as it may.
+    AddressFull,
     /// No connection is free.
     ConnectionsFull,
     /// No room is free.
@@ -122,7 +124,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status code and its phrase (RFC 9110, section 15; 431: RFC 6585).
+    /// The status code and its phrase (RFC 9110, section 15; 429 and 431: RFC 6585).
     pub fn status(self) -> (u16, &'static str) {
         match self {
             Refusal::Malformed
@@ -136,6 +138,7 @@ impl Refusal {
             Refusal::Timeout => (408, "Request Timeout"),
             Refusal::PathTooLong => (414, "URI Too Long"),
             Refusal::WebSocketVersion | Refusal::UpgradeRequired => (426, "Upgrade Required"),
+            Refusal::AddressFull => (429, "Too Many Requests"),
             Refusal::HeadTooLong => (431, "Request Header Fields Too Large"),
             Refusal::ConnectionsFull | Refusal::RoomsFull | Refusal::Draining => {
                 (503, "Service Unavailable")
@@ -161,6 +164,7 @@ impl Refusal {
             Refusal::WebSocketVersion => "websocket_version",
             Refusal::UpgradeRequired => "upgrade_required",
             Refusal::Timeout => "handshake_timeout",
+            Refusal::AddressFull => "address_full",
             Refusal::ConnectionsFull => "connections_full",
             Refusal::RoomsFull => "rooms_full",
             Refusal::Draining => "draining",
@@ -189,6 +193,7 @@ impl Refusal {
                 "This is a WebSocket relay: connect with ws:// to this path."
             }
             Refusal::Timeout => "The request took too long to arrive.",
+            Refusal::AddressFull => "Your address holds as many connections as it may.",
             Refusal::ConnectionsFull => "The relay holds as many connections as it may.",
             Refusal::RoomsFull => "The relay holds as many rooms as it may.",
             Refusal::Draining => "The relay is going down.",

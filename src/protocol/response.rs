@@ -73,7 +73,10 @@ pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
         Refusal::WebSocketVersion | Refusal::UpgradeRequired => {
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         }
-        Refusal::ConnectionsFull | Refusal::RoomsFull | Refusal::Draining => "Retry-After: 5\r\n",
+        Refusal::AddressFull
+        | Refusal::ConnectionsFull
+        | Refusal::RoomsFull
+        | Refusal::Draining => "Retry-After: 5\r\n",
         _ => "",
     };
     let body = format!("{}\n", refusal.explanation());

@@ -1,5 +1,6 @@
 //! What must hold between any two calls: the simulation and the fuzzer ask after each.
 
+use super::address::NO_ADDRESS;
 use super::conn::{NO_ROOM, Phase};
 use super::encoding::Encoding;
 use super::{Relay, listens};
@@ -13,6 +14,8 @@ impl Relay {
             held_bytes += self.conns[index].held_bytes();
         }
         assert_eq!(held_bytes, self.held_bytes, "memory for what is unfinished");
+        let counted = |index: &u32| self.conns[*index].address != NO_ADDRESS;
+        assert_eq!(self.addresses.count().1, self.conns.indexes().filter(counted).count());
         let mut log_bytes = 0;
         for (key, room) in self.rooms.iter() {
             assert!(!room.members.is_empty() || room.due, "a room exists while it has a member");

@@ -1,5 +1,6 @@
 //! A connection: as few bytes as it can be, for most of a relay's memory is idle connections.
 
+use super::address::NO_ADDRESS;
 use super::encoding::Encoding;
 use super::log::Log;
 use super::owed::Owed;
@@ -51,6 +52,8 @@ pub(super) struct Conn {
     pub(super) slot: u32,
     /// The second since which the next thing is waited for.
     pub(super) since: u32,
+    /// Its address among all addresses.
+    pub(super) address: u32,
     pub(super) phase: Phase,
     pub(super) cause: Cause,
     pub(super) encoding: Encoding,
@@ -66,6 +69,8 @@ pub(super) struct Conn {
     pub(super) pinged: bool,
     /// It is to be closed as soon as it has heard what it is owed.
     pub(super) leaving: bool,
+    /// Its peer is a proxy whose word about the client's address is taken.
+    pub(super) behind_proxy: bool,
 }
 
 // The budget for an idle connection is 100 bytes with the server's share (`ARCHITECTURE.md`).
@@ -91,6 +96,7 @@ impl Conn {
             room: NO_ROOM,
             slot: 0,
             since,
+            address: NO_ADDRESS,
             phase: Phase::Greeting,
             cause: Cause::EndOfStream,
             encoding: Encoding::Raw,
@@ -100,6 +106,7 @@ impl Conn {
             paused: false,
             pinged: false,
             leaving: false,
+            behind_proxy: false,
         }
     }
 

@@ -57,6 +57,7 @@ impl Relay {
         match self.conns[index].phase {
             Phase::Lingering => Some(Order::Shutdown(id)),
             _ => {
+                self.addresses.leave(self.conns[index].address);
                 self.conns.remove(index);
                 Some(Order::Close(id, cause))
             }

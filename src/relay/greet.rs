@@ -44,7 +44,11 @@ impl Relay {
         }
         let head = head::parse(text);
         let head_only = head.as_ref().is_ok_and(|head: &Head<'_>| head.method == "HEAD");
-        match head.and_then(|head| upgrade::judge(&head)) {
+        let located = head.and_then(|head| {
+            self.locate_client(index, &head)?;
+            Ok(head)
+        });
+        match located.and_then(|head| upgrade::judge(&head)) {
             Ok(Request::Upgrade { path, accept }) => self.upgrade(index, &path, &accept),
             Ok(Request::Plain { path, wants }) => self.show(index, &path, &wants),
             Err(refusal) => self.refuse(index, refusal, head_only),

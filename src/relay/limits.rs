@@ -1,5 +1,6 @@
 //! What the relay allows, and how it behaves at each limit.
 
+use super::TrustedProxies;
 use super::budget::{READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use super::encoding::Encoding;
 use std::fmt;
@@ -31,6 +32,11 @@ pub struct Heartbeat {
 pub struct Limits {
     /// Connections at a time; one more is refused with 503.
     pub connections_max: usize,
+    /// Connections at a time from one address (of IPv6: one /64), 0 for no bound; one more is
+    /// refused with 429. Trusted proxies and this machine itself are not counted.
+    pub connections_per_address_max: usize,
+    /// The proxies in front.
+    pub trusted_proxies: TrustedProxies,
     /// Rooms at a time; one more is refused with 503.
     pub rooms_max: usize,
     /// Payload bytes of a message; a longer one ends its sender's connection with 1009.
@@ -67,6 +73,8 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             connections_max: 10_000,
+            connections_per_address_max: 1_000,
+            trusted_proxies: TrustedProxies::default(),
             rooms_max: 10_000,
             message_bytes_max: 64 * 1024,
             room_log_bytes_max: 4 * 1024 * 1024,

@@ -18,6 +18,7 @@
 //! commands (`configure`, `drain`, `turn`), what to do (`may_read`, `order`, `gather` with
 //! `sent`, `next_deadline`), and getters.
 
+mod address;
 pub mod budget;
 mod cause;
 mod check;
@@ -44,6 +45,7 @@ mod room;
 mod skips;
 mod time;
 
+pub use address::TrustedProxies;
 pub use cause::Cause;
 pub use encoding::Encoding;
 pub use id::ConnId;
@@ -53,7 +55,9 @@ pub use order::{Order, Slices};
 pub use time::Time;
 
 use crate::protocol::Refusal;
+use address::Addresses;
 use conn::{Conns, Phase};
+use core::net::IpAddr;
 use deadline::Hand;
 use drain::Drain;
 use flush::Offered;
@@ -67,6 +71,7 @@ pub struct Relay {
     limits: Limits,
     conns: Conns,
     rooms: Rooms,
+    addresses: Addresses,
     pool: Pool,
     metrics: Metrics,
     now: Time,
@@ -106,21 +111,33 @@ impl Relay {
         self.limits = limits;
     }
 
-    /// A stream was accepted: gives the connection's id, or why it is refused. A refused stream is
-    /// answered with that status and closed by the server.
-    pub fn accepted(&mut self, now: Time) -> Result<ConnId, Refusal> {
+    /// A stream was accepted from `peer` (`None`: through a Unix socket): gives the connection's
+    /// id, or why it is refused. The server answers a refused stream with that status and closes
+    /// it.
+    pub fn accepted(&mut self, peer: Option<IpAddr>, now: Time) -> Result<ConnId, Refusal> {
         self.now = now;
-        let refusal = if self.drain.is_some() {
-            Refusal::Draining
-        } else if self.conns.len() >= self.limits.connections_max {
-            Refusal::ConnectionsFull
-        } else {
-            self.metrics.accepted += 1;
-            self.hand.wake(now);
-            return Ok(self.conns.add(now.seconds()));
-        };
-        self.metrics.count_end(Cause::Refused(refusal));
-        Err(refusal)
+        let accepted = self.take_in(peer);
+        match accepted {
+            Ok(_) => self.metrics.accepted += 1,
+            Err(refusal) => self.metrics.count_end(Cause::Refused(refusal)),
+        }
+        accepted
+    }
+
+    fn take_in(&mut self, peer: Option<IpAddr>) -> Result<ConnId, Refusal> {
+        if self.drain.is_some() {
+            return Err(Refusal::Draining);
+        }
+        if self.conns.len() >= self.limits.connections_max {
+            return Err(Refusal::ConnectionsFull);
+        }
+        let id = self.conns.add(self.now.seconds());
+        if let Err(refusal) = self.locate(id.index, peer) {
+            self.conns.remove(id.index);
+            return Err(refusal);
+        }
+        self.hand.wake(self.now);
+        Ok(id)
     }
 
     /// The stream takes bytes again.

@@ -6,6 +6,7 @@ use crate::protocol::{Refusal, response};
 use crate::relay::budget::ACCEPTS_PER_TURN;
 use crate::relay::{Cause, Time};
 use std::io;
+use std::net::IpAddr;
 use tracing::{debug, warn};
 
 /// How long nothing is accepted when there is no descriptor, unless one is freed: so a full table
@@ -24,7 +25,7 @@ impl Server {
             while self.listeners[number].is_ready && budget > 0 && self.accept_again.is_none() {
                 budget -= 1;
                 match self.listeners[number].accept() {
-                    Ok(stream) => self.welcome(stream, now),
+                    Ok((stream, address)) => self.welcome(stream, address, now),
                     Err(error) => self.not_accepted(number, &error, now),
                 }
             }
@@ -48,8 +49,8 @@ impl Server {
         }
     }
 
-    fn welcome(&mut self, stream: Stream, now: Time) {
-        let id = match self.relay.accepted(now) {
+    fn welcome(&mut self, stream: Stream, address: Option<IpAddr>, now: Time) {
+        let id = match self.relay.accepted(address, now) {
             Ok(id) => id,
             Err(refusal) => return self.turn_away(stream, refusal),
         };

@@ -10,7 +10,7 @@ use nix::{libc, sys::socket::sockopt::SetBool};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -94,11 +94,14 @@ impl Listener {
         &self.place
     }
 
-    pub(super) fn accept(&self) -> io::Result<Stream> {
+    /// A stream, and where its peer is: nowhere, through a Unix socket.
+    pub(super) fn accept(&self) -> io::Result<(Stream, Option<IpAddr>)> {
         match &self.socket {
-            ListeningSocket::Tcp(listener) => listener.accept().map(|(tcp, _)| Stream::Tcp(tcp)),
+            ListeningSocket::Tcp(listener) => {
+                listener.accept().map(|(tcp, peer)| (Stream::Tcp(tcp), Some(peer.ip())))
+            }
             ListeningSocket::Unix { listener, .. } => {
-                listener.accept().map(|(unix, _)| Stream::Unix(unix))
+                listener.accept().map(|(unix, _)| (Stream::Unix(unix), None))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What happens: weighted actions of clients, of the network and of time; and how a run ends.
 
 use crate::random::Random;
-use crate::world::World;
+use crate::world::{From, World};
 use fanfare::relay::{Cause, Time};
 
 const ROOMS: [&str; 4] = ["", "news", "%E4%BD%A0", "fourth-is-too-many"];
@@ -45,7 +45,9 @@ fn connect(world: &mut World, random: &mut Random) {
     let window = *random.pick(&[0, 10, 1_000, 50_000, 10_000_000, 1 << 40]);
     let before = world.peers.len();
     let is_polite = !random.one_in(5);
-    world.connect(room, window, is_polite);
+    let last = *random.pick(&[1, 2]);
+    let from = *random.pick(&[From::Socket, From::Socket, From::Address(last), From::Proxy(last)]);
+    world.connect(room, from, window, is_polite);
     if world.peers.len() > before && random.one_in(2) {
         // As the server does it: read, and answer at once.
         let id = world.peers[before].id;
@@ -167,6 +169,7 @@ impl World {
         let metrics = self.relay.metrics();
         assert_eq!(metrics.accepted as usize, self.peers.len());
         let refused = metrics.ended.get("connections_full").copied().unwrap_or_default();
+        let refused = refused + metrics.ended.get("address_full").copied().unwrap_or_default();
         let turned_away = metrics.ended.get("draining").copied().unwrap_or_default();
         let ended: u64 = metrics.ended.values().sum();
         assert!(ended >= metrics.accepted && ended <= metrics.accepted + refused + turned_away);

@@ -50,10 +50,11 @@ impl Client {
         self.meanings.push_back((self.sent, meaning));
     }
 
-    pub fn request(&mut self, room: &str) {
+    pub fn request(&mut self, room: &str, fields: &str) {
         let head = format!(
             "GET /{room} HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+             {fields}\r\n"
         );
         self.send(head.as_bytes());
         self.mean(Meaning::Join(room.to_owned()));

@@ -19,7 +19,8 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 14] = [
+const TO_BE_SEEN: [&str; 15] = [
+    "address_full",
     "binary_in_json",
     "cut",
     "draining",

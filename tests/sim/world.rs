@@ -3,13 +3,25 @@
 use crate::client::{Client, Heard, Meaning};
 use crate::model::{Model, Shadow};
 use crate::random::Random;
+use core::net::IpAddr;
 use fanfare::relay::{
     Cause, ConnId, Encoding, Heartbeat, Limits, Order, Relay, Slices, SlowConsumer, Time,
+    TrustedProxies,
 };
+
+/// Where a client comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    Socket,
+    Address(u8),
+    /// A proxy speaks for this address.
+    Proxy(u8),
+}
 
 /// A client's connection as the network sees it.
 pub struct Peer {
     pub client: Client,
+    from: From,
     pub id: Option<ConnId>,
     /// How many bytes its socket takes at the moment.
     pub window: usize,
@@ -40,6 +52,11 @@ impl World {
         let room_log_bytes_max = random.between(64, 200) * 1024;
         let limits = Limits {
             connections_max: 40,
+            connections_per_address_max: 5,
+            trusted_proxies: TrustedProxies {
+                ranges: vec!["10.0.0.0/8".parse().expect("a range")],
+                ..TrustedProxies::default()
+            },
             rooms_max: 3,
             // In JSON a message may grow sixfold, and four of them must fit.
             message_bytes_max: random.between(100, room_log_bytes_max / 4 / 6 - 20),
@@ -72,15 +89,29 @@ impl World {
         self.relay.configure(self.limits.clone());
     }
 
-    pub fn connect(&mut self, room: &str, window: usize, is_polite: bool) {
-        let Ok(id) = self.relay.accepted(self.now) else {
-            assert!(self.relay.connections() >= 40 || self.relay.is_draining());
+    pub fn connect(&mut self, room: &str, from: From, window: usize, is_polite: bool) {
+        let peer = match from {
+            From::Socket => None,
+            From::Address(last) => Some(IpAddr::from([192, 0, 2, last])),
+            From::Proxy(_) => Some(IpAddr::from([10, 0, 0, 1])),
+        };
+        // Those whom a proxy speaks for count from their request on, unless that was refused.
+        let (least, most) = self.neighbours(from);
+        let Ok(id) = self.relay.accepted(peer, self.now) else {
+            let is_full = self.relay.connections() >= 40 || self.relay.is_draining();
+            assert!(is_full || most >= 5, "nobody was refused in vain");
             return;
         };
+        assert!(least < 5, "one too many from {from:?}");
         let mut client = Client::default();
-        client.request(room);
+        let forwarded = match from {
+            From::Proxy(last) => format!("X-Forwarded-For: 6.6.6.6, 192.0.2.{last}\r\n"),
+            _ => String::new(),
+        };
+        client.request(room, &forwarded);
         self.peers.push(Peer {
             client,
+            from,
             id: Some(id),
             window,
             is_blocked: false,
@@ -92,6 +123,15 @@ impl World {
         });
         self.model.shadows.push(Shadow::default());
         self.relay.check_invariants();
+    }
+
+    /// How many connections from there are counted at least, and at most.
+    fn neighbours(&self, from: From) -> (usize, usize) {
+        let From::Address(last) = from else { return (0, 0) };
+        let count = |from: From| {
+            self.peers.iter().filter(|peer| peer.id.is_some() && peer.from == from).count()
+        };
+        (count(from), count(from) + count(From::Proxy(last)))
     }
 
     /// Bytes of a client arrive, at most so many; the relay may have said that it takes none.

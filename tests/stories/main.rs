@@ -9,6 +9,7 @@ mod http;
 mod process;
 mod relay;
 
+mod addresses;
 mod ask;
 mod behind;
 mod closing;

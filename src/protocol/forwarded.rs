@@ -1,0 +1,121 @@
+//! Whom a proxy names as the client: `X-Forwarded-For`, and `Forwarded` (RFC 7239).
+//!
+//! Anybody can send these fields. A proxy appends to what it was sent, so only the right end can be
+//! believed, and only as far as it was written by proxies that are trusted.
+
+use super::head::Head;
+use core::net::{IpAddr, SocketAddr};
+
+/// The field in which the proxies in front name the client. Only one is read: a proxy that writes
+/// one of them passes the other on as a stranger wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ForwardedBy {
+    /// `X-Forwarded-For: client, proxy`.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded: for=client, for=proxy` (RFC 7239, section 5.2).
+    Forwarded,
+}
+
+/// The client's address: the rightmost in the fields that is no trusted proxy's.
+///
+/// `None` when there is no such address, or when what stands there is no address: what lies to the
+/// left of it was written by strangers.
+pub fn client(
+    head: &Head<'_>,
+    field: ForwardedBy,
+    is_trusted: impl Fn(IpAddr) -> bool,
+) -> Option<IpAddr> {
+    let name = match field {
+        ForwardedBy::XForwardedFor => "x-forwarded-for",
+        ForwardedBy::Forwarded => "forwarded",
+    };
+    // Several fields are one list (RFC 9110, section 5.3).
+    let values: Vec<&[u8]> = head.values(name).collect();
+    let items = values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
+    for item in items {
+        let item = std::str::from_utf8(item).ok()?.trim();
+        let address = match field {
+            ForwardedBy::XForwardedFor => address(item)?,
+            ForwardedBy::Forwarded => address(for_parameter(item)?)?,
+        };
+        if !is_trusted(address) {
+            return Some(address);
+        }
+    }
+    None
+}
+
+/// The value of `for` in one element of `Forwarded`, without its quotes.
+fn for_parameter(element: &str) -> Option<&str> {
+    let parameters = element.split(';').filter_map(|parameter| parameter.split_once('='));
+    let (_, value) =
+        parameters.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+    let value = value.trim();
+    Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+}
+
+/// An address as proxies write it: bare, with a port, or an IPv6 one in brackets.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))?;
+    Some(plain(address))
+}
+
+/// An IPv4 address that is written as an IPv6 one is the IPv4 one.
+pub fn plain(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::head;
+
+    fn named(fields: &str, by: ForwardedBy) -> Option<String> {
+        let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        let head = head::parse(text.as_bytes()).expect("a legal head");
+        let is_trusted = |address: IpAddr| address.to_string().starts_with("10.");
+        client(&head, by, is_trusted).map(|address| address.to_string())
+    }
+
+    #[test]
+    fn the_rightmost_stranger() {
+        let cases = [
+            ("1.2.3.4", Some("1.2.3.4")),
+            ("6.6.6.6, 1.2.3.4", Some("1.2.3.4")), // what a client forged stands to the left
+            ("6.6.6.6, 1.2.3.4, 10.0.0.1,10.0.0.2", Some("1.2.3.4")),
+            ("1.2.3.4:5678", Some("1.2.3.4")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]:443", Some("2001:db8::1")),
+            ("::ffff:1.2.3.4", Some("1.2.3.4")),
+            ("10.0.0.1", None),
+            ("1.2.3.4, unknown", None),
+            ("1.2.3.4,", None),
+            ("", None),
+        ];
+        for (value, expected) in cases {
+            let fields = format!("X-Forwarded-For: {value}\r\n");
+            let found = named(&fields, ForwardedBy::XForwardedFor);
+            assert_eq!(found.as_deref(), expected, "{value}");
+        }
+        let two = "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 5.6.7.8, 10.1.1.1\r\n";
+        assert_eq!(named(two, ForwardedBy::XForwardedFor).as_deref(), Some("5.6.7.8"));
+        assert_eq!(named(two, ForwardedBy::Forwarded), None, "only one of them is read");
+    }
+
+    #[test]
+    fn elements_of_forwarded() {
+        let cases = [
+            ("for=1.2.3.4", Some("1.2.3.4")),
+            ("For=\"[2001:db8::1]:47011\";proto=https", Some("2001:db8::1")),
+            ("for=6.6.6.6, proto=http; for = 1.2.3.4 ;by=10.0.0.9, for=10.0.0.1", Some("1.2.3.4")),
+            ("for=_hidden", None),
+            ("for=1.2.3.4, proto=http", None),
+        ];
+        for (value, expected) in cases {
+            let fields = format!("Forwarded: {value}\r\n");
+            assert_eq!(named(&fields, ForwardedBy::Forwarded).as_deref(), expected, "{value}");
+        }
+    }
+}

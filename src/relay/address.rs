@@ -1,0 +1,162 @@
+//! Where peers come from: each address once, with a count of its connections.
+
+use super::{ConnId, Relay};
+use crate::protocol::Refusal;
+use crate::protocol::forwarded::{self, ForwardedBy};
+use crate::protocol::head::Head;
+use core::net::{IpAddr, Ipv6Addr};
+use ipnet::IpNet;
+use slab::Slab;
+use std::collections::BTreeMap;
+
+/// The proxies in front, whose word about a client's address is taken.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TrustedProxies {
+    /// Their addresses.
+    pub ranges: Vec<IpNet>,
+    /// Whether whoever connects through a Unix socket is one.
+    pub unix: bool,
+    /// Where they name the client.
+    pub field: ForwardedBy,
+}
+
+impl TrustedProxies {
+    fn contain(&self, address: IpAddr) -> bool {
+        self.ranges.iter().any(|range| range.contains(&address))
+    }
+}
+
+/// No address that is counted.
+pub(super) const NO_ADDRESS: u32 = u32::MAX;
+
+/// All addresses with a connection.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    slab: Slab<Entry>,
+    by_network: BTreeMap<IpAddr, u32>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    network: IpAddr,
+    connections: u32,
+}
+
+impl Addresses {
+    /// Counts one connection more from an address, if it has fewer than `most`; 0 is no bound.
+    fn enter(&mut self, address: IpAddr, most: usize) -> Option<u32> {
+        let network = network(address);
+        let key = match self.by_network.get(&network) {
+            Some(key) => *key,
+            None => {
+                let key = self.slab.insert(Entry { network, connections: 0 }) as u32;
+                self.by_network.insert(network, key);
+                key
+            }
+        };
+        let entry = &mut self.slab[key as usize];
+        if most > 0 && entry.connections as usize >= most {
+            return None;
+        }
+        entry.connections += 1;
+        Some(key)
+    }
+
+    /// Counts one less.
+    pub(super) fn leave(&mut self, key: u32) {
+        if key == NO_ADDRESS {
+            return;
+        }
+        let entry = &mut self.slab[key as usize];
+        entry.connections -= 1;
+        if entry.connections == 0 {
+            let entry = self.slab.remove(key as usize);
+            self.by_network.remove(&entry.network);
+        }
+    }
+
+    /// How many there are, and how many connections they have, for tests.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let connections = self.slab.iter().map(|(_, entry)| entry.connections as usize).sum();
+        (self.slab.len(), connections)
+    }
+}
+
+/// What is counted as one: an IPv4 address, or the /64 that a subscriber's line has of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into(),
+    }
+}
+
+impl Relay {
+    /// Says where a connection comes from, when that was not known at `accepted`: a header in front
+    /// of the stream told it. One too many from there is refused, in order.
+    pub fn introduce(&mut self, id: ConnId, address: IpAddr) {
+        if self.conns.current(id).is_some()
+            && let Err(refusal) = self.locate(id.index, Some(address))
+        {
+            self.refuse(id.index, refusal, false);
+        }
+    }
+
+    /// The address that a connection is counted for: a proxy's client, not the proxy. An IPv6
+    /// address is its /64. `None` when it is not counted.
+    pub fn network(&mut self, id: ConnId) -> Option<IpAddr> {
+        let key = self.conns.current(id)?.address;
+        self.addresses.slab.get(key as usize).map(|entry| entry.network)
+    }
+
+    /// Counts a connection for its peer; `None` is the other end of a Unix socket.
+    ///
+    /// Proxies are not counted, for they speak for many, and neither is this machine itself.
+    pub(super) fn locate(&mut self, index: u32, peer: Option<IpAddr>) -> Result<(), Refusal> {
+        let trusted = &self.limits.trusted_proxies;
+        let peer = peer.map(forwarded::plain);
+        let conn = &mut self.conns[index];
+        self.addresses.leave(std::mem::replace(&mut conn.address, NO_ADDRESS));
+        conn.behind_proxy = peer.map_or(trusted.unix, |peer| trusted.contain(peer));
+        let Some(peer) = peer.filter(|peer| !conn.behind_proxy && !peer.is_loopback()) else {
+            return Ok(());
+        };
+        let most = self.limits.connections_per_address_max;
+        conn.address = self.addresses.enter(peer, most).ok_or(Refusal::AddressFull)?;
+        Ok(())
+    }
+
+    /// Counts a proxy's connection for the client that the proxy names.
+    pub(super) fn locate_client(&mut self, index: u32, head: &Head<'_>) -> Result<(), Refusal> {
+        if !self.conns[index].behind_proxy {
+            return Ok(());
+        }
+        let trusted = &self.limits.trusted_proxies;
+        match forwarded::client(head, trusted.field, |address| trusted.contain(address)) {
+            Some(client) => self.locate(index, Some(client)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_line_of_ipv6_is_one() {
+        let mut addresses = Addresses::default();
+        let one = addresses.enter(ip("2001:db8::1"), 2).expect("the first");
+        assert_eq!(addresses.enter(ip("2001:db8::ffff:1"), 2), Some(one));
+        assert_eq!(addresses.enter(ip("2001:db8::2"), 2), None);
+        assert!(addresses.enter(ip("2001:db8:0:1::1"), 2).is_some(), "the next line");
+        assert_eq!(addresses.count(), (2, 3));
+        addresses.leave(one);
+        addresses.leave(one);
+        assert_eq!(addresses.count(), (1, 1));
+        assert!(addresses.enter(ip("2001:db8::3"), 2).is_some());
+    }
+}
