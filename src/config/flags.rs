@@ -2,6 +2,7 @@
 
 use super::Listen;
 use super::addresses::AddressFlags;
+use super::rates::RateFlags;
 use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
 use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
@@ -58,6 +59,10 @@ pub struct Flags {
     /// Addresses and the proxies in front.
     #[command(flatten)]
     pub addresses: AddressFlags,
+
+    /// How fast things may come.
+    #[command(flatten)]
+    pub rates: RateFlags,
 
     /// The most rooms at a time
     #[arg(long, env = "FANFARE_MAX_ROOMS", value_name = "N", default_value_t = 10_000)]
@@ -171,12 +176,14 @@ impl Flags {
             ..Limits::default()
         };
         self.addresses.fill(&mut limits);
+        self.rates.fill(&mut limits);
         match limits.check() {
             Ok(()) => Ok(limits),
             Err(error @ Contradiction::RoomLogTooSmall { .. }) => {
                 Err(format!("--room-log: {error}"))
             }
             Err(error @ Contradiction::MessageTooLong) => Err(format!("--max-message: {error}")),
+            Err(error @ Contradiction::RateTooLow { .. }) => Err(format!("--byte-rate: {error}")),
             Err(error @ Contradiction::LogsTooSmall) => Err(format!("--all-logs: {error}")),
             Err(error) => Err(error.to_string()),
         }

@@ -3,6 +3,7 @@
 mod addresses;
 mod flags;
 mod listen;
+mod rates;
 
 pub use flags::{Flags, LogFormat, LogLevel};
 pub use listen::Listen;

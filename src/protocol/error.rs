@@ -115,6 +115,8 @@ pub enum Refusal {
     Timeout,
     /// The address has as many connections as it may.
     AddressFull,
+    /// More connections come in a second than the relay takes.
+    TooManyHandshakes,
     /// No connection is free.
     ConnectionsFull,
     /// No room is free.
@@ -140,9 +142,10 @@ impl Refusal {
             Refusal::WebSocketVersion | Refusal::UpgradeRequired => (426, "Upgrade Required"),
             Refusal::AddressFull => (429, "Too Many Requests"),
             Refusal::HeadTooLong => (431, "Request Header Fields Too Large"),
-            Refusal::ConnectionsFull | Refusal::RoomsFull | Refusal::Draining => {
-                (503, "Service Unavailable")
-            }
+            Refusal::TooManyHandshakes
+            | Refusal::ConnectionsFull
+            | Refusal::RoomsFull
+            | Refusal::Draining => (503, "Service Unavailable"),
             Refusal::HttpVersion => (505, "HTTP Version Not Supported"),
         }
     }
@@ -165,6 +168,7 @@ impl Refusal {
             Refusal::UpgradeRequired => "upgrade_required",
             Refusal::Timeout => "handshake_timeout",
             Refusal::AddressFull => "address_full",
+            Refusal::TooManyHandshakes => "too_many_handshakes",
             Refusal::ConnectionsFull => "connections_full",
             Refusal::RoomsFull => "rooms_full",
             Refusal::Draining => "draining",
@@ -194,6 +198,7 @@ impl Refusal {
             }
             Refusal::Timeout => "The request took too long to arrive.",
             Refusal::AddressFull => "Your address holds as many connections as it may.",
+            Refusal::TooManyHandshakes => "Too many connect at the moment; try again soon.",
             Refusal::ConnectionsFull => "The relay holds as many connections as it may.",
             Refusal::RoomsFull => "The relay holds as many rooms as it may.",
             Refusal::Draining => "The relay is going down.",

@@ -74,6 +74,7 @@ pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         }
         Refusal::AddressFull
+        | Refusal::TooManyHandshakes
         | Refusal::ConnectionsFull
         | Refusal::RoomsFull
         | Refusal::Draining => "Retry-After: 5\r\n",

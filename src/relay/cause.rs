@@ -25,6 +25,8 @@ pub enum Cause {
     NoPong,
     /// A message was begun and not finished in time.
     MessageTimeout,
+    /// It said more in a second than it may.
+    TooFast,
     /// The memory for unfinished heads and messages is used up.
     HeldBytes,
     /// The relay goes down.
@@ -45,6 +47,7 @@ impl Cause {
             Cause::SlowConsumer => "slow_consumer",
             Cause::NoPong => "no_pong",
             Cause::MessageTimeout => "message_timeout",
+            Cause::TooFast => "too_fast",
             Cause::HeldBytes => "held_bytes",
             Cause::Drained => "drained",
         }
@@ -56,7 +59,7 @@ impl Cause {
             Cause::Violation(violation) => Some(violation.close_code()),
             Cause::BinaryInJson => Some(CloseCode::UNSUPPORTED),
             Cause::SlowConsumer | Cause::HeldBytes => Some(CloseCode::TRY_AGAIN_LATER),
-            Cause::NoPong | Cause::MessageTimeout => Some(CloseCode::POLICY),
+            Cause::NoPong | Cause::MessageTimeout | Cause::TooFast => Some(CloseCode::POLICY),
             Cause::Drained => Some(CloseCode::GOING_AWAY),
             _ => None,
         }
@@ -70,6 +73,7 @@ impl Cause {
             Cause::SlowConsumer => "slow consumer",
             Cause::NoPong => "no pong",
             Cause::MessageTimeout => "message took too long",
+            Cause::TooFast => "too many messages",
             Cause::HeldBytes => "too many unfinished messages",
             Cause::Drained => "going down",
             _ => "",

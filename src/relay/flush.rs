@@ -58,6 +58,7 @@ impl Relay {
             Phase::Lingering => Some(Order::Shutdown(id)),
             _ => {
                 self.addresses.leave(self.conns[index].address);
+                self.debts.remove(&index);
                 self.conns.remove(index);
                 Some(Order::Close(id, cause))
             }

@@ -1,8 +1,8 @@
 //! What the relay allows, and how it behaves at each limit.
 
-use super::TrustedProxies;
 use super::budget::{READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use super::encoding::Encoding;
+use super::{Rates, TrustedProxies};
 use std::fmt;
 
 /// The longest message that may be allowed: positions inside of a frame have 32 bits, and JSON may
@@ -37,6 +37,10 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// The proxies in front.
     pub trusted_proxies: TrustedProxies,
+    /// Connections taken in a second, 0 for no bound; more are refused with 503.
+    pub handshakes_per_s_max: u32,
+    /// How much each connection may say.
+    pub rates: Rates,
     /// Rooms at a time; one more is refused with 503.
     pub rooms_max: usize,
     /// Payload bytes of a message; a longer one ends its sender's connection with 1009.
@@ -75,6 +79,8 @@ impl Default for Limits {
             connections_max: 10_000,
             connections_per_address_max: 1_000,
             trusted_proxies: TrustedProxies::default(),
+            handshakes_per_s_max: 0,
+            rates: Rates::default(),
             rooms_max: 10_000,
             message_bytes_max: 64 * 1024,
             room_log_bytes_max: 4 * 1024 * 1024,
@@ -105,6 +111,11 @@ pub enum Contradiction {
     MessageTooLong,
     /// All logs together may be smaller than one.
     LogsTooSmall,
+    /// At the rate of bytes, the largest message takes longer than a message may.
+    RateTooLow {
+        /// The least that `bytes_per_s` may be.
+        least: usize,
+    },
     /// A bound that must not be zero is zero.
     Zero(&'static str),
 }
@@ -120,6 +131,12 @@ impl fmt::Display for Contradiction {
             }
             Contradiction::LogsTooSmall => {
                 write!(f, "all rooms' logs together must hold at least one room's log")
+            }
+            Contradiction::RateTooLow { least } => {
+                write!(
+                    f,
+                    "the largest message must pass within the message timeout: {least} bytes a second"
+                )
             }
             Contradiction::Zero(name) => write!(f, "{name} must not be 0"),
         }
@@ -152,6 +169,10 @@ impl Limits {
         }
         if self.logs_bytes_max < self.room_log_bytes_max {
             return Err(Contradiction::LogsTooSmall);
+        }
+        let least = self.message_bytes_max.div_ceil(self.message_timeout_s as usize);
+        if (1..least).contains(&(self.rates.bytes_per_s as usize)) {
+            return Err(Contradiction::RateTooLow { least });
         }
         Ok(())
     }

@@ -40,6 +40,7 @@ mod page;
 mod pool;
 mod private;
 mod publish;
+mod rate;
 mod receive;
 mod room;
 mod skips;
@@ -52,6 +53,7 @@ pub use id::ConnId;
 pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
 pub use metrics::Metrics;
 pub use order::{Order, Slices};
+pub use rate::{OverRate, Rates};
 pub use time::Time;
 
 use crate::protocol::Refusal;
@@ -62,8 +64,9 @@ use deadline::Hand;
 use drain::Drain;
 use flush::Offered;
 use pool::Pool;
+use rate::{Debt, Debts};
 use room::Rooms;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// The relay.
 #[derive(Debug, Default)]
@@ -96,6 +99,10 @@ pub struct Relay {
     offered: Offered,
     /// Memory held for unfinished heads and messages.
     held_bytes: usize,
+    /// What handshakes owe to their rate.
+    handshakes: Debt,
+    /// What connections owe to theirs, of those that owe something.
+    debts: BTreeMap<u32, Debts>,
     /// A message in another encoding.
     scratch: Vec<u8>,
 }
@@ -130,6 +137,9 @@ impl Relay {
         }
         if self.conns.len() >= self.limits.connections_max {
             return Err(Refusal::ConnectionsFull);
+        }
+        if !self.may_greet() {
+            return Err(Refusal::TooManyHandshakes);
         }
         let id = self.conns.add(self.now.seconds());
         if let Err(refusal) = self.locate(id.index, peer) {

@@ -30,8 +30,9 @@ impl Relay {
         if conn.phase == Phase::Open {
             conn.since = now.seconds();
             conn.pinged = false;
+            self.count_bytes(id.index, bytes.len());
         }
-        let used = match conn.phase {
+        let used = match self.conns[id.index].phase {
             Phase::Greeting => self.greet(id.index, bytes).min(bytes.len()),
             _ => 0,
         };
@@ -74,6 +75,7 @@ impl Relay {
         match event {
             Event::Close(code) => self.peer_closes(index, code),
             _ if self.conns[index].phase == Phase::Closing => {}
+            Event::Message(..) | Event::Ping(_) if !self.count_said(index) => {}
             Event::Message(kind, payload) => self.say(index, kind, payload),
             Event::Ping(payload) => {
                 self.conns[index].private().push_pong(payload);
@@ -116,12 +118,14 @@ impl Relay {
     }
 
     /// Who does not read what it is owed may not send more, a room that has much to say is flushed
-    /// before it is told more, and so are all rooms when their logs are full together.
+    /// before it is told more, and so are all rooms when their logs are full together. Who said
+    /// more than it may waits until that is paid for.
     pub(super) fn has_room_to_hear(&self, index: u32) -> bool {
         let conn = &self.conns[index];
         let fresh_bytes = self.rooms.get(conn.room).map_or(0, |room| room.fresh_bytes());
         !conn.owes_reading()
             && fresh_bytes < self.limits.fresh_bytes_max()
             && self.pool.used_bytes() <= self.limits.logs_bytes_max
+            && (conn.phase == Phase::Closing || !self.owes_time(index))
     }
 }

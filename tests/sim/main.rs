@@ -19,7 +19,7 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 15] = [
+const TO_BE_SEEN: [&str; 17] = [
     "address_full",
     "binary_in_json",
     "cut",
@@ -35,6 +35,8 @@ const TO_BE_SEEN: [&str; 15] = [
     "rooms_full",
     "skipped",
     "slow_consumer",
+    "too_fast",
+    "too_many_handshakes",
 ];
 
 fn variable(name: &str) -> Option<u64> {

@@ -5,8 +5,8 @@ use crate::model::{Model, Shadow};
 use crate::random::Random;
 use core::net::IpAddr;
 use fanfare::relay::{
-    Cause, ConnId, Encoding, Heartbeat, Limits, Order, Relay, Slices, SlowConsumer, Time,
-    TrustedProxies,
+    Cause, ConnId, Encoding, Heartbeat, Limits, Order, OverRate, Rates, Relay, Slices,
+    SlowConsumer, Time, TrustedProxies,
 };
 
 /// Where a client comes from.
@@ -64,6 +64,12 @@ impl World {
             logs_bytes_max: random.between(room_log_bytes_max, 3 * room_log_bytes_max),
             slow_consumer: *random.pick(&[SlowConsumer::Close, SlowConsumer::Skip]),
             message_timeout_s: random.between(5, 60) as u32,
+            handshakes_per_s_max: *random.pick(&[0, 0, 20]),
+            rates: Rates {
+                messages_per_s: *random.pick(&[0, 0, 50]),
+                bytes_per_s: *random.pick(&[0, 0, 40_000]),
+                over: *random.pick(&[OverRate::Pause, OverRate::Close]),
+            },
             echo: random.one_in(4),
             encoding: Encoding::Raw,
             heartbeat: Some(Heartbeat { word: "ping".into(), answer: "pong".into() }),
@@ -98,7 +104,8 @@ impl World {
         // Those whom a proxy speaks for count from their request on, unless that was refused.
         let (least, most) = self.neighbours(from);
         let Ok(id) = self.relay.accepted(peer, self.now) else {
-            let is_full = self.relay.connections() >= 40 || self.relay.is_draining();
+            let limited = self.limits.handshakes_per_s_max > 0;
+            let is_full = self.relay.connections() >= 40 || self.relay.is_draining() || limited;
             assert!(is_full || most >= 5, "nobody was refused in vain");
             return;
         };

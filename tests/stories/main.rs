@@ -21,5 +21,6 @@ mod handshake;
 mod messages;
 mod page;
 mod places;
+mod rates;
 mod rooms;
 mod silence;

@@ -1,0 +1,50 @@
+//! Flags about how fast things may come.
+
+use crate::relay::{Limits, OverRate, Rates};
+use clap::{Args, ValueEnum};
+
+/// Rates.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Rates")]
+pub struct RateFlags {
+    /// The most connections taken in a second, whoever they come from; more are told 503. 0: no
+    /// bound
+    #[arg(long, env = "FANFARE_HANDSHAKE_RATE", value_name = "PER_SECOND", default_value_t = 0)]
+    pub handshake_rate: u32,
+
+    /// The most messages and pings of one client in a second, in the long run; 0: no bound
+    #[arg(long, env = "FANFARE_MESSAGE_RATE", value_name = "PER_SECOND", default_value_t = 0)]
+    pub message_rate: u32,
+
+    /// The most bytes of one client in a second, in the long run; 0: no bound
+    #[arg(long, env = "FANFARE_BYTE_RATE", value_name = "PER_SECOND", default_value_t = 0)]
+    pub byte_rate: u32,
+
+    /// What becomes of a client that is faster: pause reading it, or close it with code 1008
+    #[arg(long, env = "FANFARE_OVER_RATE", value_name = "POLICY", default_value = "pause")]
+    pub over_rate: RatePolicy,
+}
+
+/// `--over-rate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RatePolicy {
+    /// It is read more slowly.
+    Pause,
+    /// It is closed.
+    Close,
+}
+
+impl RateFlags {
+    /// Fills in the relay's limits.
+    pub(super) fn fill(&self, limits: &mut Limits) {
+        limits.handshakes_per_s_max = self.handshake_rate;
+        limits.rates = Rates {
+            messages_per_s: self.message_rate,
+            bytes_per_s: self.byte_rate,
+            over: match self.over_rate {
+                RatePolicy::Pause => OverRate::Pause,
+                RatePolicy::Close => OverRate::Close,
+            },
+        };
+    }
+}

@@ -1,0 +1,146 @@
+//! How fast things may come: new connections, and what each connection says.
+//!
+//! What came is a debt that time pays off, at the rate. A second's worth may be owed, so a burst
+//! passes; beyond that the connection is not read until it is paid, or is closed. State exists only
+//! for those who owe something.
+
+use super::{Cause, Relay, Time};
+
+/// How much may be owed: one second's worth.
+const BURST_US: u64 = 1_000_000;
+
+/// What becomes of a connection that says more than it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OverRate {
+    /// It is not read for a while: its own socket fills, and its sender slows down.
+    #[default]
+    Pause,
+    /// It is closed with 1008.
+    Close,
+}
+
+/// How much each connection may say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rates {
+    /// Messages and pings a second, 0 for no bound.
+    pub messages_per_s: u32,
+    /// Bytes a second, whatever they are, 0 for no bound.
+    pub bytes_per_s: u32,
+    /// The policy beyond.
+    pub over: OverRate,
+}
+
+impl Rates {
+    fn is_bounded(self) -> bool {
+        self.messages_per_s > 0 || self.bytes_per_s > 0
+    }
+}
+
+/// When all that was taken is paid for, in microseconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Debt(u64);
+
+impl Debt {
+    /// Takes so much at `per_s`; 0 is no bound.
+    fn take(&mut self, amount: u64, per_s: u32, now: Time) {
+        if per_s > 0 {
+            self.0 = self.0.max(micros(now)).saturating_add(amount * 1_000_000 / u64::from(per_s));
+        }
+    }
+
+    fn is_over(self, now: Time) -> bool {
+        self.0 > micros(now) + BURST_US
+    }
+
+    fn is_paid(self, now: Time) -> bool {
+        self.0 <= micros(now)
+    }
+}
+
+fn micros(now: Time) -> u64 {
+    now.as_millis() * 1000
+}
+
+/// What a connection owes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Debts {
+    messages: Debt,
+    bytes: Debt,
+}
+
+impl Relay {
+    /// Whether one handshake more is within the rate; it is counted then.
+    pub(super) fn may_greet(&mut self) -> bool {
+        let mut debt = self.handshakes;
+        debt.take(1, self.limits.handshakes_per_s_max, self.now);
+        let is_within = !debt.is_over(self.now);
+        if is_within {
+            self.handshakes = debt;
+        }
+        is_within
+    }
+
+    /// Counts bytes that a member sent.
+    pub(super) fn count_bytes(&mut self, index: u32, bytes: usize) {
+        let rates = self.limits.rates;
+        if rates.bytes_per_s > 0 {
+            let debts = self.debts.entry(index).or_default();
+            debts.bytes.take(bytes as u64, rates.bytes_per_s, self.now);
+        }
+    }
+
+    /// Counts a message or a ping; `false` when that was one too many and the member has failed.
+    pub(super) fn count_said(&mut self, index: u32) -> bool {
+        let rates = self.limits.rates;
+        if !rates.is_bounded() {
+            return true;
+        }
+        if rates.messages_per_s > 0 {
+            let debts = self.debts.entry(index).or_default();
+            debts.messages.take(1, rates.messages_per_s, self.now);
+        }
+        if rates.over == OverRate::Close && self.owes_time(index) {
+            self.fail(index, Cause::TooFast);
+            return false;
+        }
+        true
+    }
+
+    /// Whether it has said more than it may by now.
+    pub(super) fn owes_time(&self, index: u32) -> bool {
+        let owes =
+            |debts: &Debts| debts.messages.is_over(self.now) || debts.bytes.is_over(self.now);
+        self.debts.get(&index).is_some_and(owes)
+    }
+
+    /// Forgets debts that are paid.
+    pub(super) fn forget_paid(&mut self, index: u32) {
+        if let Some(debts) = self.debts.get(&index)
+            && debts.messages.is_paid(self.now)
+            && debts.bytes.is_paid(self.now)
+        {
+            self.debts.remove(&index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_may_come_at_once_and_no_more_than_the_rate_in_the_long_run() {
+        let mut debt = Debt::default();
+        let mut taken = 0;
+        for millis in 0..=60_000 {
+            let now = Time::from_millis(3_600_000 + millis);
+            while !debt.is_over(now) {
+                debt.take(1, 20, now);
+                taken += 1;
+            }
+        }
+        assert_eq!(taken, 20 + 60 * 20 + 1, "the burst, the minute, and the one that was too many");
+        assert!(!debt.is_paid(Time::from_millis(3_660_000)));
+        assert!(debt.is_paid(Time::from_millis(3_661_100)));
+    }
+}

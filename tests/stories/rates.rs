@@ -1,0 +1,70 @@
+//! How fast clients may speak and come.
+
+use crate::client::{CLOSE, FIN, PING, PONG, dial, request};
+use crate::relay::Relay;
+use std::io::{Read, Write};
+
+#[test]
+fn who_is_too_fast_is_heard_more_slowly_and_nothing_is_lost() {
+    let relay = Relay::start(&["--message-rate", "100"]);
+    let [mut fast, mut hearer, mut calm] = relay.connect_all("/");
+    for number in 0..150 {
+        fast.send_text(&number.to_string());
+    }
+    for number in 0..150 {
+        assert_eq!(hearer.hear_text(), number.to_string());
+        calm.hear_text();
+    }
+    // What it says now waits, and others do not wait for it.
+    fast.send_text("late");
+    calm.send_text("at once");
+    assert_eq!(hearer.hear_text(), "at once");
+    assert_eq!(hearer.hear_text(), "late");
+    assert_eq!(relay.counters().get("messages"), 152);
+}
+
+#[test]
+fn who_is_too_fast_is_closed_when_that_is_wanted() {
+    let relay = Relay::start(&["--message-rate", "10", "--over-rate", "close"]);
+    let [mut fast, mut hearer] = relay.connect_all("/");
+    for number in 0..20 {
+        fast.send_text(&number.to_string());
+    }
+    assert_eq!(fast.hear_close(), Some(1008));
+    for number in 0..10 {
+        assert_eq!(hearer.hear_text(), number.to_string());
+    }
+    hearer.send_text("alone now");
+    relay.counters_when(|counters| counters.get("messages") >= 11);
+}
+
+#[test]
+fn bytes_are_counted_whatever_they_are() {
+    let relay = Relay::start(&["--byte-rate", "2000", "--over-rate", "close"]);
+    let mut fast = relay.connect("/");
+    (0..40).for_each(|_| fast.send_text(&"x".repeat(100)));
+    assert_eq!(fast.hear_close(), Some(1008));
+    let mut pinging = relay.connect("/");
+    (0..40).for_each(|_| pinging.send(FIN | PING, &[b'x'; 100]));
+    let frames = std::iter::repeat_with(|| pinging.hear());
+    let last = frames.skip_while(|frame| frame.opcode == PONG).next().expect("endless");
+    assert_eq!((last.opcode, &last.payload[..2]), (CLOSE, &1008u16.to_be_bytes()[..]));
+}
+
+#[test]
+fn too_many_handshakes_are_told_when_to_come_again() {
+    let relay = Relay::start(&["--handshake-rate", "3"]);
+    let mut heads = std::iter::repeat_with(|| {
+        let mut stream = dial(relay.address());
+        stream.write_all(request("/").as_bytes()).expect("the relay reads");
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).expect("an answer");
+        (status.ends_with(b"503"), stream)
+    });
+    // At three a second, some of those who come at once are too many.
+    let refused = heads.by_ref().take(1000).find(|(is_refused, _)| *is_refused);
+    let (_, mut stream) = refused.expect("one too many");
+    let mut rest = String::new();
+    stream.read_to_string(&mut rest).expect("an end in order");
+    assert!(rest.contains("\r\nRetry-After: 5\r\n"), "{rest}");
+}
