@@ -27,7 +27,7 @@ pub enum Cause {
     MessageTimeout,
     /// It said more in a second than it may.
     TooFast,
-    /// The memory for unfinished heads and messages is used up.
+    /// The memory for single connections is used up, and this one held much of it.
     HeldBytes,
     /// The relay goes down.
     Drained,
@@ -74,7 +74,7 @@ impl Cause {
             Cause::NoPong => "no pong",
             Cause::MessageTimeout => "message took too long",
             Cause::TooFast => "too many messages",
-            Cause::HeldBytes => "too many unfinished messages",
+            Cause::HeldBytes => "too much unfinished or unread",
             Cause::Drained => "going down",
             _ => "",
         }

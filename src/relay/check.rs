@@ -3,7 +3,7 @@
 use super::address::NO_ADDRESS;
 use super::conn::{NO_ROOM, Phase};
 use super::encoding::Encoding;
-use super::{Relay, listens};
+use super::{Relay, held, listens};
 
 impl Relay {
     /// Asserts everything that must hold between two calls. It reads all there is: for tests.
@@ -14,6 +14,9 @@ impl Relay {
             held_bytes += self.conns[index].held_bytes();
         }
         assert_eq!(held_bytes, self.held_bytes, "memory for what is unfinished");
+        let private_bytes =
+            self.conns.indexes().map(|index| held::private_bytes(&self.conns[index]));
+        assert_eq!(private_bytes.sum::<usize>(), self.private_bytes, "what was told");
         let counted = |index: &u32| self.conns[*index].address != NO_ADDRESS;
         assert_eq!(self.addresses.count().1, self.conns.indexes().filter(counted).count());
         let mut log_bytes = 0;

@@ -91,7 +91,7 @@ impl Relay {
         let conn = &mut self.conns[index];
         conn.phase = Phase::Ended;
         conn.cause = cause;
-        conn.rare = None;
+        self.drop_rare(index);
         self.metrics.count_end(cause);
         self.to_end.push(index);
     }
@@ -136,7 +136,7 @@ impl Relay {
             body.extend_from_slice(&code.number().to_be_bytes());
         }
         body.extend_from_slice(cause.close_reason().as_bytes());
-        self.conns[index].private().push(Opcode::Close, &body);
+        self.tell(index, |private| private.push(Opcode::Close, &body));
     }
 
     fn drop_held(&mut self, index: u32) {

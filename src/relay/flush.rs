@@ -7,7 +7,7 @@ use super::budget::{WRITE_BYTES_MAX, WRITES_PER_ROOM};
 use super::conn::Phase;
 use super::log::Log;
 use super::owed::Part;
-use super::{ConnId, Order, Relay, Slices};
+use super::{ConnId, Order, Relay, Slices, held};
 
 /// What the last `gather` gave.
 #[derive(Debug, Default)]
@@ -203,7 +203,7 @@ impl Relay {
     /// All that was owed is out.
     #[inline(never)]
     fn all_sent(&mut self, index: u32, from: u64) {
-        self.conns[index].rare = None;
+        self.drop_rare(index);
         if self.conns[index].behind {
             self.note_progress(index, from);
         }
@@ -238,7 +238,9 @@ impl Relay {
         }
         let into = log.map_or(0, |log| (position - log.border(border, position)) as u32);
         if private_bytes > 0 {
-            conn.private().advance(private_bytes);
+            held::count(&mut self.private_bytes, conn, |conn| {
+                conn.private().advance(private_bytes);
+            });
         }
         conn.move_to(position, into);
         conn.tidy();

@@ -63,10 +63,9 @@ impl Relay {
             false => wants.page.then(page::page),
         };
         let about = self.about(path);
-        let private = self.conns[index].private();
         match (asset, about) {
-            (Some(asset), _) => private.write_with(|to| response::asset(asset, wants, to)),
-            (None, Some(about)) => private.write_with(|to| response::json(&about, wants, to)),
+            (Some(asset), _) => self.answer(index, |to| response::asset(asset, wants, to)),
+            (None, Some(about)) => self.answer(index, |to| response::json(&about, wants, to)),
             (None, None) if path.starts_with(page::RESERVED) => {
                 return self.refuse(index, Refusal::NotFound, wants.head_only);
             }
@@ -96,15 +95,18 @@ impl Relay {
         // The first ping comes early by up to an interval, so that a herd that arrived together is
         // not pinged together ever after.
         conn.since = self.now.seconds().saturating_sub(index % self.limits.ping_interval_s);
-        conn.private().write_with(|to| response::switching_protocols(accept, to));
+        self.answer(index, |to| response::switching_protocols(accept, to));
         self.metrics.upgraded += 1;
         self.make_due(index);
     }
 
     /// Answers with the refusal's status.
     pub(super) fn refuse(&mut self, index: u32, refusal: Refusal, head_only: bool) {
-        let private = self.conns[index].private();
-        private.write_with(|to| response::refusal(refusal, head_only, to));
+        self.answer(index, |to| response::refusal(refusal, head_only, to));
         self.part(index, Cause::Refused(refusal), true);
+    }
+
+    fn answer(&mut self, index: u32, write: impl FnOnce(&mut Vec<u8>)) {
+        self.tell(index, |private| private.write_with(write));
     }
 }

@@ -50,8 +50,8 @@ pub struct Limits {
     /// Bytes of memory for all rooms' logs together; beyond it the room that holds the most settles
     /// its slowest members as if its own log were full.
     pub logs_bytes_max: usize,
-    /// Bytes of memory for all unfinished heads and messages together; whoever goes beyond is
-    /// closed with 1013.
+    /// Bytes of memory for all unfinished heads and messages, and for all that single connections
+    /// were told and have not read; beyond it, who holds the most is closed with 1013.
     pub held_bytes_max: usize,
     /// The policy at `room_log_bytes_max`.
     pub slow_consumer: SlowConsumer,
@@ -133,10 +133,8 @@ impl fmt::Display for Contradiction {
                 write!(f, "all rooms' logs together must hold at least one room's log")
             }
             Contradiction::RateTooLow { least } => {
-                write!(
-                    f,
-                    "the largest message must pass within the message timeout: {least} bytes a second"
-                )
+                let why = "the largest message must pass within the message timeout";
+                write!(f, "{why}: {least} bytes a second")
             }
             Contradiction::Zero(name) => write!(f, "{name} must not be 0"),
         }

@@ -29,6 +29,7 @@ mod encoding;
 mod end;
 mod flush;
 mod greet;
+mod held;
 mod id;
 mod limits;
 mod log;
@@ -99,6 +100,8 @@ pub struct Relay {
     offered: Offered,
     /// Memory held for unfinished heads and messages.
     held_bytes: usize,
+    /// Memory held for what connections were told and have not read.
+    private_bytes: usize,
     /// What handshakes owe to their rate.
     handshakes: Debt,
     /// What connections owe to theirs, of those that owe something.
@@ -173,6 +176,7 @@ impl Relay {
         self.due.extend(self.due_next.drain(..));
         self.run_drain();
         self.run_deadlines();
+        self.keep_held_within_bound();
     }
 
     /// When the next turn is needed at the latest; `None`: not before something happens.

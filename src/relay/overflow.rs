@@ -1,7 +1,7 @@
 //! A room's log is full: whoever has not read its oldest segment is settled by the policy.
 
 use super::encoding::Encoding;
-use super::{Cause, Relay, SlowConsumer};
+use super::{Cause, Relay, SlowConsumer, held};
 use crate::protocol::frame;
 
 impl Relay {
@@ -91,7 +91,7 @@ impl Relay {
         let from = conn.sent;
         let end = log.frame_end(from - u64::from(conn.into));
         let rest = log.together(from..end);
-        conn.rare.get_or_insert_default().private.push_front(rest);
+        held::count(&mut self.private_bytes, conn, |conn| conn.private().push_front(rest));
         conn.sent = end;
         conn.into = 0;
         self.note_progress(index, from);

@@ -18,6 +18,11 @@ impl Private {
         &self.bytes[self.written..]
     }
 
+    /// The memory that it holds, in bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Whether so much waits that the connection should be read no more.
     pub(super) fn is_full(&self) -> bool {
         self.due().len() >= PRIVATE_BYTES_MAX

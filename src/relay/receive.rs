@@ -1,7 +1,7 @@
 //! Bytes from a peer, and what each thing that it says sets in motion.
 
 use super::conn::Phase;
-use super::{Cause, ConnId, Relay, Time, listens};
+use super::{Cause, ConnId, Relay, Time, held, listens};
 use crate::protocol::frame::Opcode;
 use crate::protocol::{Event, Kind};
 
@@ -37,7 +37,11 @@ impl Relay {
             _ => 0,
         };
         self.hear(id.index, &mut bytes[used..]);
-        self.count_held(id.index, held_before);
+        let held_now = self.conns[id.index].held_bytes();
+        self.held_bytes += held_now;
+        if held_now > held_before {
+            self.keep_held_within_bound();
+        }
     }
 
     /// Parses frames for as long as they have a meaning.
@@ -78,7 +82,7 @@ impl Relay {
             Event::Message(..) | Event::Ping(_) if !self.count_said(index) => {}
             Event::Message(kind, payload) => self.say(index, kind, payload),
             Event::Ping(payload) => {
-                self.conns[index].private().push_pong(payload);
+                self.tell(index, |private| private.push_pong(payload));
                 self.make_due(index);
             }
             Event::Pong => {}
@@ -92,29 +96,18 @@ impl Relay {
             && heartbeat.word.as_bytes() == payload
         {
             self.metrics.heartbeats += 1;
-            let private = self.conns[index].private();
-            // Its only meaning is life, and a full box of answers says that already.
-            if !private.is_full() {
-                private.push(Opcode::Text, heartbeat.answer.as_bytes());
-            }
+            held::count(&mut self.private_bytes, &mut self.conns[index], |conn| {
+                // Its only meaning is life, and a full box of answers says that already.
+                if !conn.private().is_full() {
+                    conn.private().push(Opcode::Text, heartbeat.answer.as_bytes());
+                }
+            });
             return self.make_due(index);
         }
         if kind == Kind::Binary && self.conns[index].encoding == super::Encoding::Json {
             return self.fail(index, Cause::BinaryInJson);
         }
         self.publish(index, kind, payload);
-    }
-
-    /// Keeps count of the memory for what is unfinished; who takes the last of it is closed.
-    fn count_held(&mut self, index: u32, held_before: usize) {
-        let held_now = self.conns[index].held_bytes();
-        self.held_bytes += held_now;
-        if self.held_bytes > self.limits.held_bytes_max && held_now > held_before {
-            match self.conns[index].phase {
-                Phase::Open => self.fail(index, Cause::HeldBytes),
-                _ => self.end(index, Cause::HeldBytes),
-            }
-        }
     }
 
     /// Who does not read what it is owed may not send more, a room that has much to say is flushed

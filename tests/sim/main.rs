@@ -19,7 +19,7 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 17] = [
+const TO_BE_SEEN: [&str; 18] = [
     "address_full",
     "binary_in_json",
     "cut",
@@ -28,6 +28,7 @@ const TO_BE_SEEN: [&str; 17] = [
     "end_of_stream",
     "handshake_timeout",
     "heartbeats",
+    "held_bytes",
     "message_timeout",
     "no_pong",
     "peer_closed",

@@ -62,6 +62,7 @@ impl World {
             message_bytes_max: random.between(100, room_log_bytes_max / 4 / 6 - 20),
             room_log_bytes_max,
             logs_bytes_max: random.between(room_log_bytes_max, 3 * room_log_bytes_max),
+            held_bytes_max: *random.pick(&[1 << 26, 1 << 26, 50_000]),
             slow_consumer: *random.pick(&[SlowConsumer::Close, SlowConsumer::Skip]),
             message_timeout_s: random.between(5, 60) as u32,
             handshakes_per_s_max: *random.pick(&[0, 0, 20]),
