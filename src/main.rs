@@ -35,9 +35,8 @@ fn main() -> ExitCode {
 }
 
 fn serve(flags: &Flags) -> Result<Outcome, Box<dyn Error>> {
-    let allowed = server::connections_allowed()?;
     let limits = flags
-        .limits(allowed)
+        .limits(server::machine()?)
         .unwrap_or_else(|error| Flags::command().error(ErrorKind::ValueValidation, error).exit());
     let connections_max = limits.connections_max;
     let server = Server::bind(&flags.listen, limits)?;

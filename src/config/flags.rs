@@ -7,12 +7,21 @@ use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
 use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 
-/// Memory for unfinished heads and messages of all connections together, unless four of the
-/// largest messages need more.
+/// Memory for what single connections hold, all together, unless four of the largest messages need
+/// more; of a smaller machine, an eighth.
 const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Memory for all rooms' logs together: a quarter of a small server's.
+/// Memory for all rooms' logs together; of a smaller machine than one with 512 MiB, a quarter.
 const LOGS_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// What the machine allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Machine {
+    /// Connections that the limit on open files allows.
+    pub connections_max: usize,
+    /// Memory that the relay may use, in bytes.
+    pub memory_bytes: usize,
+}
 
 /// A WebSocket broadcast relay: what a client sends reaches everyone else in its room.
 ///
@@ -43,9 +52,16 @@ pub struct Flags {
     pub room_log: usize,
 
     /// Memory for the logs of all rooms together, at least one room's
-    /// [default: 134217728, or one room's if that is more]
+    /// [default: 134217728 or a quarter of the memory, but not less than one room's]
     #[arg(long, env = "FANFARE_ALL_LOGS", value_name = "BYTES")]
     pub all_logs: Option<usize>,
+
+    /// Memory for what clients began and did not finish and for what they alone were told and did
+    /// not read, of all together; beyond it who holds the most is closed with code 1013
+    /// [default: 67108864 or an eighth of the memory, but not less than four of the largest
+    /// messages]
+    #[arg(long, env = "FANFARE_ALL_HELD", value_name = "BYTES")]
+    pub all_held: Option<usize>,
 
     /// What becomes of a member that has not read when the room's log is full: close it with code
     /// 1013, or skip the oldest messages it has not read
@@ -143,11 +159,12 @@ fn heartbeat(text: &str) -> Result<Heartbeat, String> {
 }
 
 impl Flags {
-    /// The relay's limits; `connections_max` is what the limit on open files allows.
+    /// The relay's limits on this machine.
     ///
     /// # Errors
     /// When they cannot work together: the sentence names the flag to mend.
-    pub fn limits(&self, connections_max: usize) -> Result<Limits, String> {
+    pub fn limits(&self, machine: Machine) -> Result<Limits, String> {
+        let Machine { connections_max, memory_bytes } = machine;
         if let Some(wanted) = self.max_connections.filter(|wanted| *wanted > connections_max) {
             return Err(format!(
                 "--max-connections {wanted}: the limit on open files allows {connections_max} \
@@ -159,8 +176,12 @@ impl Flags {
             rooms_max: self.max_rooms,
             message_bytes_max: self.max_message,
             room_log_bytes_max: self.room_log,
-            logs_bytes_max: self.all_logs.unwrap_or(LOGS_BYTES_MAX.max(self.room_log)),
-            held_bytes_max: HELD_BYTES_MAX.max(self.max_message.saturating_mul(4)),
+            logs_bytes_max: self
+                .all_logs
+                .unwrap_or(LOGS_BYTES_MAX.min(memory_bytes / 4).max(self.room_log)),
+            held_bytes_max: self.all_held.unwrap_or(
+                HELD_BYTES_MAX.min(memory_bytes / 8).max(self.max_message.saturating_mul(4)),
+            ),
             slow_consumer: match self.slow_consumer {
                 SlowPolicy::Close => SlowConsumer::Close,
                 SlowPolicy::Skip => SlowConsumer::Skip,
@@ -184,6 +205,7 @@ impl Flags {
             }
             Err(error @ Contradiction::MessageTooLong) => Err(format!("--max-message: {error}")),
             Err(error @ Contradiction::RateTooLow { .. }) => Err(format!("--byte-rate: {error}")),
+            Err(error @ Contradiction::HeldTooSmall { .. }) => Err(format!("--all-held: {error}")),
             Err(error @ Contradiction::LogsTooSmall) => Err(format!("--all-logs: {error}")),
             Err(error) => Err(error.to_string()),
         }
@@ -212,13 +234,15 @@ mod tests {
 
     #[test]
     fn flags_become_limits() {
+        let machine = Machine { connections_max: 77, memory_bytes: 64 << 20 };
         let flags = Flags::parse_from(["fanfare", "--echo", "--heartbeat", "ping=pong=2"]);
-        let limits = flags.limits(77).expect("sound limits");
+        let limits = flags.limits(machine).expect("sound limits");
         assert_eq!((limits.connections_max, limits.echo), (77, true));
+        assert_eq!((limits.logs_bytes_max, limits.held_bytes_max), (16 << 20, 8 << 20));
         let heartbeat = limits.heartbeat.expect("given");
         assert_eq!((heartbeat.word.as_str(), heartbeat.answer.as_str()), ("ping", "pong=2"));
         let flags = Flags::parse_from(["fanfare", "--room-log", "100000"]);
-        assert!(flags.limits(77).is_err());
+        assert!(flags.limits(machine).is_err());
         for bad in [["--heartbeat", "x"], ["--heartbeat", "=x"], ["--slow-consumer", "drop"]] {
             assert!(Flags::try_parse_from([["fanfare"].as_slice(), &bad].concat()).is_err());
         }

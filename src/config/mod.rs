@@ -5,5 +5,5 @@ mod flags;
 mod listen;
 mod rates;
 
-pub use flags::{Flags, LogFormat, LogLevel};
+pub use flags::{Flags, LogFormat, LogLevel, Machine};
 pub use listen::Listen;

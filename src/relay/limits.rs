@@ -111,6 +111,11 @@ pub enum Contradiction {
     MessageTooLong,
     /// All logs together may be smaller than one.
     LogsTooSmall,
+    /// What single connections hold may be less than the largest message while it arrives.
+    HeldTooSmall {
+        /// The least that `held_bytes_max` may be.
+        least: usize,
+    },
     /// At the rate of bytes, the largest message takes longer than a message may.
     RateTooLow {
         /// The least that `bytes_per_s` may be.
@@ -131,6 +136,9 @@ impl fmt::Display for Contradiction {
             }
             Contradiction::LogsTooSmall => {
                 write!(f, "all rooms' logs together must hold at least one room's log")
+            }
+            Contradiction::HeldTooSmall { least } => {
+                write!(f, "the largest message must find room while it arrives: {least} bytes")
             }
             Contradiction::RateTooLow { least } => {
                 let why = "the largest message must pass within the message timeout";
@@ -167,6 +175,11 @@ impl Limits {
         }
         if self.logs_bytes_max < self.room_log_bytes_max {
             return Err(Contradiction::LogsTooSmall);
+        }
+        // Twice: a buffer that grows doubles.
+        let least = self.message_bytes_max.saturating_mul(2);
+        if self.held_bytes_max < least {
+            return Err(Contradiction::HeldTooSmall { least });
         }
         let least = self.message_bytes_max.div_ceil(self.message_timeout_s as usize);
         if (1..least).contains(&(self.rates.bytes_per_s as usize)) {

@@ -5,8 +5,8 @@
 
 mod accept;
 mod clock;
-mod files;
 mod listener;
+mod machine;
 mod orders;
 mod read;
 mod report;
@@ -14,7 +14,7 @@ mod signal;
 mod stream;
 mod turn;
 
-pub use files::connections_allowed;
+pub use machine::machine;
 pub use report::Outcome;
 
 use crate::config::Listen;

@@ -18,6 +18,7 @@ mod descriptors;
 mod drain;
 mod flags;
 mod handshake;
+mod held;
 mod messages;
 mod page;
 mod places;

@@ -1,0 +1,79 @@
+//! What the machine allows: open files, of which every connection is one, and memory.
+
+use crate::config::Machine;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Files that are no connection: standard streams, poller, signals, listeners, and a few in
+/// reserve, so that one connection too many can still be told 503.
+const FILES_RESERVED: u64 = 32;
+
+/// More connections than this have no 32-bit place in a room's list; the kernel's own bound is
+/// lower on every machine of today.
+const CONNECTIONS_MAX: u64 = 1 << 28;
+
+/// What the machine allows; the limit on open files is raised as far as it goes.
+///
+/// # Errors
+/// When a limit cannot be read.
+pub fn machine() -> io::Result<Machine> {
+    Ok(Machine { connections_max: connections_allowed()?, memory_bytes: memory_allowed()? })
+}
+
+fn connections_allowed() -> io::Result<usize> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    // Some kernels refuse an unlimited number of files; then the soft limit stays.
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(_) => soft,
+    };
+    Ok(files.saturating_sub(FILES_RESERVED).clamp(1, CONNECTIONS_MAX) as usize)
+}
+
+/// The least of what the machine has, what its control groups allow, and the limit on the address
+/// space. Where a system tells none of these, there is no bound.
+fn memory_allowed() -> io::Result<usize> {
+    let (address_space, _) = getrlimit(Resource::RLIMIT_AS)?;
+    let all = fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory_total(&text));
+    let own = fs::read_to_string("/proc/self/cgroup").ok();
+    let group = own.as_deref().and_then(|text| text.lines().last()?.strip_prefix("0::/"));
+    let group = group.and_then(|group| group_memory(Path::new("/sys/fs/cgroup"), group));
+    let least = [Some(address_space), all, group].into_iter().flatten().min();
+    Ok(least.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX))
+}
+
+/// `MemTotal` of `/proc/meminfo`, in bytes.
+fn memory_total(text: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+}
+
+/// The least `memory.max` of a control group and those that it is in.
+fn group_memory(root: &Path, group: &str) -> Option<u64> {
+    let group = root.join(group);
+    let groups = group.ancestors().take_while(|path| path.starts_with(root));
+    let bounds = groups.filter_map(|path| fs::read_to_string(path.join("memory.max")).ok());
+    bounds.filter_map(|text| text.trim().parse().ok()).min() // "max" is no bound
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_the_least_of_its_bounds() {
+        assert_eq!(memory_total("MemFree: 1 kB\nMemTotal:   2048 kB\n"), Some(2048 * 1024));
+        assert_eq!(memory_total(""), None);
+        let root = tempfile::tempdir().expect("a directory");
+        let inner = root.path().join("system.slice/fanfare.service");
+        fs::create_dir_all(&inner).expect("a directory");
+        let bound = |path: &Path, text| fs::write(path.join("memory.max"), text).expect("a file");
+        bound(&inner, "max\n");
+        assert_eq!(group_memory(root.path(), "system.slice/fanfare.service"), None);
+        bound(root.path(), "1000\n");
+        bound(&inner, "2000\n");
+        assert_eq!(group_memory(root.path(), "system.slice/fanfare.service"), Some(1000));
+    }
+}

@@ -1,0 +1,29 @@
+//! Memory for single connections: what they began, and what they alone were told.
+
+use crate::client::{Client, FIN, TEXT, frame};
+use crate::relay::Relay;
+
+/// A text frame of so many bytes: all but its end, and the end.
+fn cut(bytes: usize) -> (Vec<u8>, Vec<u8>) {
+    let mut frame = frame(FIN | TEXT, &vec![b'x'; bytes]);
+    let end = frame.split_off(frame.len() - 1);
+    (frame, end)
+}
+
+#[test]
+fn who_holds_the_most_goes_first() {
+    let relay = Relay::start(&["--all-held", "200000"]);
+    let [mut greedy, mut hearer] = relay.connect_all("/");
+    greedy.send_raw(&cut(60_000).0);
+    // The last one to grow is not the one that holds the most.
+    let (begin, end) = cut(30_000);
+    let mut modest: [Client; 5] = relay.connect_all("/");
+    for client in &mut modest {
+        client.send_raw(&begin);
+    }
+    assert_eq!(greedy.hear_close(), Some(1013));
+    for client in &mut modest {
+        client.send_raw(&end);
+        assert_eq!(hearer.hear_text().len(), 30_000, "the modest are served");
+    }
+}
