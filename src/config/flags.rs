@@ -100,7 +100,11 @@ pub struct Flags {
     #[arg(long, env = "FANFARE_CLOSE_TIMEOUT", value_name = "SECONDS", default_value_t = 5)]
     pub close_timeout: u32,
 
-    /// The time to say goodbye to everyone after SIGTERM or SIGINT
+    /// After SIGTERM or SIGINT, spread the goodbyes over this time
+    #[arg(long, env = "FANFARE_DRAIN", value_name = "SECONDS", default_value_t = 5)]
+    pub drain: u32,
+
+    /// The time after which whoever is still there is cut, after SIGTERM or SIGINT
     #[arg(long, env = "FANFARE_DRAIN_TIMEOUT", value_name = "SECONDS", default_value_t = 10)]
     pub drain_timeout: u32,
 
@@ -192,6 +196,7 @@ impl Flags {
             message_timeout_s: self.message_timeout,
             handshake_timeout_s: self.handshake_timeout,
             close_timeout_s: self.close_timeout,
+            drain_s: self.drain,
             drain_timeout_s: self.drain_timeout,
             heartbeat: self.heartbeat.clone(),
             ..Limits::default()
@@ -206,6 +211,7 @@ impl Flags {
             Err(error @ Contradiction::MessageTooLong) => Err(format!("--max-message: {error}")),
             Err(error @ Contradiction::RateTooLow { .. }) => Err(format!("--byte-rate: {error}")),
             Err(error @ Contradiction::HeldTooSmall { .. }) => Err(format!("--all-held: {error}")),
+            Err(error @ Contradiction::DrainTooShort) => Err(format!("--drain: {error}")),
             Err(error @ Contradiction::LogsTooSmall) => Err(format!("--all-logs: {error}")),
             Err(error) => Err(error.to_string()),
         }

@@ -10,8 +10,6 @@ pub struct CloseCode(u16);
 impl CloseCode {
     /// The purpose of the connection is fulfilled.
     pub const NORMAL: CloseCode = CloseCode(1000);
-    /// This side goes away.
-    pub const GOING_AWAY: CloseCode = CloseCode(1001);
     /// The peer broke a rule of the protocol.
     pub const PROTOCOL_ERROR: CloseCode = CloseCode(1002);
     /// The peer sent a kind of data that is not taken.
@@ -22,6 +20,8 @@ impl CloseCode {
     pub const POLICY: CloseCode = CloseCode(1008);
     /// The message is too long.
     pub const TOO_LONG: CloseCode = CloseCode(1009);
+    /// The service restarts; the peer may come back (IANA registry).
+    pub const SERVICE_RESTART: CloseCode = CloseCode(1012);
     /// This side is overloaded; the peer may try again later (IANA registry).
     pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
 

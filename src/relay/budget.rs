@@ -42,9 +42,17 @@ pub const POOL_BYTES_MAX: usize = 1024 * 1024;
 /// Connections that one step of the clock hand looks at: about 50 µs.
 pub const HAND_REACH: usize = 16 * 1024;
 
-/// Connections that a step of the drain closes at least: with a step each `DRAIN_STEP_MS`, 5,000 a
-/// second; more only when the drain's time asks for it.
-pub const DRAIN_CLOSES_PER_STEP: usize = 500;
+/// Connections that a step of the drain closes at least: with a step each `DRAIN_STEP_MS`, 200 a
+/// second, which any relay takes back.
+pub const DRAIN_CLOSES_PER_STEP: usize = 20;
 
 /// The pace of the drain.
 pub const DRAIN_STEP_MS: u64 = 100;
+
+/// Connections that a drain lets come back in a second: with TLS that is a fifth of a small
+/// server's time.
+pub const RETURNS_PER_S: usize = 200;
+
+/// The longest that anybody is told to stay away after all were told; from 12,000 connections on
+/// more come back in a second.
+pub const RETURN_WITHIN_S: usize = 60;

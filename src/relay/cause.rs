@@ -60,7 +60,7 @@ impl Cause {
             Cause::BinaryInJson => Some(CloseCode::UNSUPPORTED),
             Cause::SlowConsumer | Cause::HeldBytes => Some(CloseCode::TRY_AGAIN_LATER),
             Cause::NoPong | Cause::MessageTimeout | Cause::TooFast => Some(CloseCode::POLICY),
-            Cause::Drained => Some(CloseCode::GOING_AWAY),
+            Cause::Drained => Some(CloseCode::SERVICE_RESTART),
             _ => None,
         }
     }

@@ -44,14 +44,19 @@ impl Relay {
     pub(super) fn tell_failure(&mut self, index: u32, linger: bool) {
         let cause = self.conns[index].cause;
         self.leave_room(index);
-        self.push_close(index, cause.close_code(), cause);
+        self.push_close(index, cause.close_code(), cause.close_reason());
         self.part(index, cause, linger);
     }
 
     /// Closes a connection in order: the close frame is due, and the peer's answer awaited.
     pub(super) fn close(&mut self, index: u32, cause: Cause) {
+        self.close_saying(index, cause, cause.close_reason());
+    }
+
+    /// The same, with a reason of its own.
+    pub(super) fn close_saying(&mut self, index: u32, cause: Cause, reason: &str) {
         self.leave_room(index);
-        self.push_close(index, cause.close_code(), cause);
+        self.push_close(index, cause.close_code(), reason);
         let conn = &mut self.conns[index];
         conn.phase = Phase::Closing;
         conn.cause = cause;
@@ -66,7 +71,7 @@ impl Relay {
         let cause = match self.conns[index].phase {
             Phase::Closing => self.conns[index].cause,
             _ => {
-                self.push_close(index, code, Cause::PeerClosed);
+                self.push_close(index, code, ""); // an answer needs no reason
                 Cause::PeerClosed
             }
         };
@@ -130,12 +135,12 @@ impl Relay {
         self.rooms.close_if_empty(key);
     }
 
-    fn push_close(&mut self, index: u32, code: Option<CloseCode>, cause: Cause) {
+    fn push_close(&mut self, index: u32, code: Option<CloseCode>, reason: &str) {
         let mut body = Vec::new();
         if let Some(code) = code {
             body.extend_from_slice(&code.number().to_be_bytes());
         }
-        body.extend_from_slice(cause.close_reason().as_bytes());
+        body.extend_from_slice(reason.as_bytes());
         self.tell(index, |private| private.push(Opcode::Close, &body));
     }
 

@@ -67,7 +67,9 @@ pub struct Limits {
     pub handshake_timeout_s: u32,
     /// Seconds that a closing connection has for its last bytes and the peer's answer.
     pub close_timeout_s: u32,
-    /// Seconds that a drain may take.
+    /// Seconds over which a drain spreads its goodbyes.
+    pub drain_s: u32,
+    /// Seconds that a drain may take; who is there then is cut.
     pub drain_timeout_s: u32,
     /// The word pair for clients that cannot send pings.
     pub heartbeat: Option<Heartbeat>,
@@ -93,6 +95,7 @@ impl Default for Limits {
             message_timeout_s: 60,
             handshake_timeout_s: 10,
             close_timeout_s: 5,
+            drain_s: 5,
             drain_timeout_s: 10,
             heartbeat: None,
         }
@@ -121,6 +124,8 @@ pub enum Contradiction {
         /// The least that `bytes_per_s` may be.
         least: usize,
     },
+    /// The goodbyes are spread over more time than there is.
+    DrainTooShort,
     /// A bound that must not be zero is zero.
     Zero(&'static str),
 }
@@ -143,6 +148,9 @@ impl fmt::Display for Contradiction {
             Contradiction::RateTooLow { least } => {
                 let why = "the largest message must pass within the message timeout";
                 write!(f, "{why}: {least} bytes a second")
+            }
+            Contradiction::DrainTooShort => {
+                write!(f, "the goodbyes cannot take longer than the drain's timeout")
             }
             Contradiction::Zero(name) => write!(f, "{name} must not be 0"),
         }
@@ -184,6 +192,9 @@ impl Limits {
         let least = self.message_bytes_max.div_ceil(self.message_timeout_s as usize);
         if (1..least).contains(&(self.rates.bytes_per_s as usize)) {
             return Err(Contradiction::RateTooLow { least });
+        }
+        if self.drain_timeout_s < self.drain_s {
+            return Err(Contradiction::DrainTooShort);
         }
         Ok(())
     }

@@ -148,7 +148,7 @@ impl World {
             }
             if let (Some(Some(code)), [expected]) = (shadow.closed, &shadow.close_codes[..]) {
                 // The relay may have had a reason of its own before the client's last words.
-                let codes = [*expected, 1001, 1008, 1013];
+                let codes = [*expected, 1012, 1008, 1013];
                 assert!(codes.contains(&code), "closed with {code}, not {expected}");
             }
         }

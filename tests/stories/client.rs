@@ -197,6 +197,13 @@ impl<S: Read + Write> Client<S> {
         Some(u16::from_be_bytes(*payload.first_chunk()?))
     }
 
+    /// The next frame is a close frame; gives its reason.
+    pub(crate) fn hear_close_reason(&mut self) -> String {
+        let Frame { opcode, payload } = self.hear();
+        assert_eq!(opcode, CLOSE, "{payload:?}");
+        String::from_utf8(payload.get(2..).unwrap_or_default().to_vec()).expect("text")
+    }
+
     /// Whether nothing more comes; waits until that is known.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.stream.fill_buf().expect("bytes, or an end in order").is_empty()

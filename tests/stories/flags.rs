@@ -26,7 +26,7 @@ fn the_first_line_says_where_to_connect() {
 
 #[test]
 fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
-    let cases: [(&[&str], &str); 21] = [
+    let cases: [(&[&str], &str); 22] = [
         (&["--room-log", "100000"], "a room's log must hold four of the largest messages: 262184"),
         (&["--room-log", "262183"], "262184 bytes"),
         (&["--json", "--room-log", "1000000"], "a room's log must hold four"),
@@ -46,6 +46,7 @@ fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
         (&["--byte-rate", "1000", "--message-timeout", "10"], "6554 bytes a second"),
         (&["--trust-proxy", "10.0.0.0/40"], "expected ADDR or ADDR/BITS"),
         (&["--all-held", "1000"], "the largest message must find room"),
+        (&["--drain", "11"], "the goodbyes cannot take longer"),
         (&["--max-per-address", "many"], "--max-per-address"),
         (&["--speed", "9"], "--speed"),
     ];

@@ -37,10 +37,10 @@ fn clients_of_a_unix_socket_and_of_tcp_share_their_rooms() {
     other.hear_nothing();
     drop(other);
     relay.signal(Signal::TERM);
-    assert_eq!((local.hear_close(), remote.hear_close()), (Some(1001), Some(1001)));
-    local.send_close(1001);
+    assert_eq!((local.hear_close(), remote.hear_close()), (Some(1012), Some(1012)));
+    local.send_close(1012);
     local.hear_end();
-    remote.send_close(1001);
+    remote.send_close(1012);
     remote.hear_end();
     assert_eq!(relay.exit_code(), Some(0));
     assert!(!path.exists(), "the socket's file goes with the relay");

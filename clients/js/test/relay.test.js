@@ -88,7 +88,7 @@ test('a restart of the relay is survived, and told', async () => {
   const closed = next(room, 'close');
   await own.stop();
   const { code, willReconnect } = await closed;
-  assert.deepEqual([code, willReconnect, room.state], [1001, true, 'reconnecting']);
+  assert.deepEqual([code, willReconnect, room.state], [1012, true, 'reconnecting']);
   room.send('kept');
   const gap = next(room, 'gap');
   const again = await startRelay([], own.port);
