@@ -31,6 +31,8 @@ pub enum Violation {
     NotUtf8,
     /// The message is longer than this side takes (section 7.4.1, code 1009).
     MessageTooLong,
+    /// There is no memory for the rest of the message: no fault of the peer's (code 1013).
+    NoMemory,
 }
 
 impl Violation {
@@ -39,6 +41,7 @@ impl Violation {
         match self {
             Violation::NotUtf8 | Violation::CloseReason => CloseCode::INVALID_DATA,
             Violation::MessageTooLong => CloseCode::TOO_LONG,
+            Violation::NoMemory => CloseCode::TRY_AGAIN_LATER,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }
@@ -59,6 +62,7 @@ impl Violation {
             Violation::CloseReason => "close_reason",
             Violation::NotUtf8 => "not_utf8",
             Violation::MessageTooLong => "message_too_long",
+            Violation::NoMemory => "no_memory",
         }
     }
 
@@ -78,6 +82,7 @@ impl Violation {
             Violation::CloseReason => "close reason is not UTF-8",
             Violation::NotUtf8 => "text is not UTF-8",
             Violation::MessageTooLong => "message too long",
+            Violation::NoMemory => "no memory for the message",
         }
     }
 }

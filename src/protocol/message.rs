@@ -39,6 +39,7 @@ impl Message {
 
     /// Takes the next piece; text fails at its first byte that cannot be right (section 8.1).
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Violation> {
+        self.bytes.try_reserve(piece.len()).map_err(|_| Violation::NoMemory)?;
         self.bytes.extend_from_slice(piece);
         if self.kind == Kind::Text {
             let text = utf8::text_so_far(&self.bytes[self.checked..]);

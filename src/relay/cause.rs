@@ -29,6 +29,8 @@ pub enum Cause {
     TooFast,
     /// The memory for single connections is used up, and this one held much of it.
     HeldBytes,
+    /// There was no memory for its message in the room's log.
+    NoMemory,
     /// The relay goes down.
     Drained,
 }
@@ -49,6 +51,7 @@ impl Cause {
             Cause::MessageTimeout => "message_timeout",
             Cause::TooFast => "too_fast",
             Cause::HeldBytes => "held_bytes",
+            Cause::NoMemory => "no_memory",
             Cause::Drained => "drained",
         }
     }
@@ -58,7 +61,9 @@ impl Cause {
         match self {
             Cause::Violation(violation) => Some(violation.close_code()),
             Cause::BinaryInJson => Some(CloseCode::UNSUPPORTED),
-            Cause::SlowConsumer | Cause::HeldBytes => Some(CloseCode::TRY_AGAIN_LATER),
+            Cause::SlowConsumer | Cause::HeldBytes | Cause::NoMemory => {
+                Some(CloseCode::TRY_AGAIN_LATER)
+            }
             Cause::NoPong | Cause::MessageTimeout | Cause::TooFast => Some(CloseCode::POLICY),
             Cause::Drained => Some(CloseCode::SERVICE_RESTART),
             _ => None,
@@ -75,6 +80,7 @@ impl Cause {
             Cause::MessageTimeout => "message took too long",
             Cause::TooFast => "too many messages",
             Cause::HeldBytes => "too much unfinished or unread",
+            Cause::NoMemory => "no memory for the message",
             Cause::Drained => "going down",
             _ => "",
         }

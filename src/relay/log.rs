@@ -76,19 +76,19 @@ impl Log {
         }
     }
 
-    /// Appends a message as one frame; gives where it stands.
+    /// Appends a message as one frame; gives where it stands, or `None` when there is no memory.
     pub(super) fn append(
         &mut self,
         opcode: Opcode,
         payload: &[u8],
         segment_bytes_max: usize,
         pool: &mut Pool,
-    ) -> Range<u64> {
+    ) -> Option<Range<u64>> {
         let frame_bytes = frame::encoded_bytes(payload.len());
         let growth = self.growth_for(frame_bytes, segment_bytes_max);
         if growth > 0 {
+            let bytes = pool.take(growth)?;
             self.seal(pool);
-            let bytes = pool.take(growth);
             self.held_bytes += bytes.capacity();
             self.segments.push_back(Segment { base: self.end, bytes, readers: 0 });
         }
@@ -97,7 +97,7 @@ impl Log {
         let start = self.end;
         self.end += frame_bytes as u64;
         debug_assert_eq!(last.end(), self.end);
-        start..self.end
+        Some(start..self.end)
     }
 
     /// The size of the segment that a frame without room begins.
@@ -302,7 +302,9 @@ mod tests {
                 borders.push(all.len() as u64);
                 let range = log.append(Opcode::Binary, &payload, MAX, &mut pool);
                 frame::write(Opcode::Binary, &payload, &mut all);
-                prop_assert_eq!(range, *borders.last().expect("pushed")..all.len() as u64);
+                let border = *borders.last().expect("pushed");
+                let expected = Some(border..all.len() as u64);
+                prop_assert_eq!(range, expected);
             }
             log.check(&[]);
             prop_assert_eq!(log.frames_in(0..log.end()), lengths.len() as u64);

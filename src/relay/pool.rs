@@ -20,17 +20,21 @@ impl Pool {
         self.used_bytes
     }
 
-    /// An empty buffer that holds `bytes` without growing.
-    pub(super) fn take(&mut self, bytes: usize) -> Vec<u8> {
+    /// An empty buffer that holds `bytes` without growing; `None` when there is no memory for it.
+    pub(super) fn take(&mut self, bytes: usize) -> Option<Vec<u8>> {
         let buffer = match stack_of(bytes).and_then(|stack| self.stacks[stack].pop()) {
             Some(buffer) => {
                 self.free_bytes -= buffer.capacity();
                 buffer
             }
-            None => Vec::with_capacity(bytes),
+            None => {
+                let mut buffer = Vec::new();
+                buffer.try_reserve_exact(bytes).ok()?;
+                buffer
+            }
         };
         self.used_bytes += buffer.capacity();
-        buffer
+        Some(buffer)
     }
 
     /// Takes a buffer back; one of an odd size, or one too many, goes to the allocator.
@@ -67,15 +71,17 @@ mod tests {
     fn keeps_no_more_than_its_bound() {
         let mut pool = Pool::default();
         let many = 2 * POOL_BYTES_MAX / SEGMENT_BYTES_MAX;
-        let mut buffers: Vec<_> = (0..many).map(|_| pool.take(SEGMENT_BYTES_MAX)).collect();
-        buffers.push(pool.take(5000));
+        let mut buffers: Vec<_> = (0..many).filter_map(|_| pool.take(SEGMENT_BYTES_MAX)).collect();
+        buffers.extend(pool.take(5000));
         assert_eq!(pool.used_bytes(), 2 * POOL_BYTES_MAX + 5000);
         pool.shrink(buffers.last_mut().expect("pushed"));
         buffers.into_iter().for_each(|buffer| pool.give(buffer));
         assert_eq!(pool.used_bytes(), 0);
         assert_eq!(pool.free_bytes, POOL_BYTES_MAX);
-        assert_eq!(pool.take(SEGMENT_BYTES_MAX).capacity(), SEGMENT_BYTES_MAX);
+        let capacity = |buffer: Option<Vec<u8>>| buffer.map(|buffer| buffer.capacity());
+        assert_eq!(capacity(pool.take(SEGMENT_BYTES_MAX)), Some(SEGMENT_BYTES_MAX));
         assert_eq!(pool.free_bytes, POOL_BYTES_MAX - SEGMENT_BYTES_MAX);
-        assert_eq!(pool.take(5000).capacity(), 5000);
+        assert_eq!(capacity(pool.take(5000)), Some(5000));
+        assert_eq!(pool.take(usize::MAX), None, "no memory is no abort");
     }
 }

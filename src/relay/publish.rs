@@ -1,7 +1,7 @@
 //! A message for a room: one append for each encoding in use, whatever the number of members.
 
-use super::Relay;
 use super::encoding::Encoding;
+use super::{Cause, Relay};
 use crate::protocol::Kind;
 
 impl Relay {
@@ -19,7 +19,6 @@ impl Relay {
             if hearers == 0 {
                 continue;
             }
-            self.metrics.deliveries += u64::from(hearers);
             self.make_room_due(key); // first: a room that is due outlives its last member
             let mut scratch = std::mem::take(&mut self.scratch);
             let payload = encoding.encode(kind, payload, &mut scratch);
@@ -28,6 +27,8 @@ impl Relay {
             let log = self.rooms[key].log_mut(encoding);
             let frame = log.append(kind.opcode(), payload, segment_bytes_max, &mut self.pool);
             self.scratch = scratch;
+            let Some(frame) = frame else { return self.fail(index, Cause::NoMemory) };
+            self.metrics.deliveries += u64::from(hearers);
             // The policy may just have taken the sender out of the room.
             if excluded && self.conns[index].room == key {
                 self.conns[index].skip_own(frame);

@@ -2,6 +2,7 @@
 
 use crate::client::{Client, FIN, TEXT, frame};
 use crate::relay::Relay;
+use rustix::process::{Resource, Rlimit, prlimit};
 
 /// A text frame of so many bytes: all but its end, and the end.
 fn cut(bytes: usize) -> (Vec<u8>, Vec<u8>) {
@@ -26,4 +27,22 @@ fn who_holds_the_most_goes_first() {
         client.send_raw(&end);
         assert_eq!(hearer.hear_text().len(), 30_000, "the modest are served");
     }
+}
+
+#[test]
+fn without_memory_for_a_message_its_sender_is_closed_and_the_relay_goes_on() {
+    const MIB: usize = 1 << 20;
+    let sizes = ["--max-message", "33554432", "--room-log", "268435456"];
+    let relay = Relay::start(&[&sizes[..], &["--message-timeout", "1000"]].concat());
+    let [mut one, mut two] = relay.connect_all("/");
+    let limit = Some(relay.address_space_bytes() + 24 * MIB as u64);
+    let limit = Rlimit { current: limit, maximum: limit };
+    prlimit(Some(relay.pid()), Resource::As, limit).expect("our own child");
+    // Its buffer doubles: there is no room for that beyond 16 MiB.
+    let (begin, _) = cut(30 * MIB);
+    let mut greedy = relay.connect("/");
+    let _ = greedy.try_send_raw(&begin); // the relay stops reading it midway
+    assert_eq!(greedy.hear_close(), Some(1013));
+    one.send_text("still here?");
+    assert_eq!(two.hear_text(), "still here?");
 }

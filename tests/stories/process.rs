@@ -10,8 +10,17 @@ impl Relay {
 
     /// The most resident memory that it has had, in KiB.
     pub(crate) fn resident_kib_max(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    /// Its address space, in bytes.
+    pub(crate) fn address_space_bytes(&self) -> u64 {
+        self.status_kib("VmSize:") * 1024
+    }
+
+    fn status_kib(&self, name: &str) -> u64 {
         let status = fs::read_to_string(self.proc("status")).expect("a running process");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("in status");
+        let line = status.lines().find(|line| line.starts_with(name)).expect("in status");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number")
     }
 
