@@ -6,6 +6,8 @@ use super::rates::RateFlags;
 use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
 use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
+use std::fmt;
+use std::path::PathBuf;
 
 /// Memory for what single connections hold, all together, unless four of the largest messages need
 /// more; of a smaller machine, an eighth.
@@ -30,6 +32,10 @@ pub struct Machine {
 #[derive(Debug, Clone, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Flags {
+    /// Read this file first; the environment and the flags come before what it says
+    #[arg(long, env = "FANFARE_CONFIG", value_name = "PATH")]
+    pub config: Option<PathBuf>,
+
     /// Where to listen: ADDR:PORT or unix:PATH; may be given several times
     #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:2046")]
@@ -153,6 +159,21 @@ pub enum LogFormat {
     Json,
 }
 
+/// Values that cannot work together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Impossible {
+    /// The key to mend.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.why)
+    }
+}
+
 fn heartbeat(text: &str) -> Result<Heartbeat, String> {
     match text.split_once('=') {
         Some((word, answer)) if !word.is_empty() && !answer.is_empty() => {
@@ -167,13 +188,13 @@ impl Flags {
     ///
     /// # Errors
     /// When they cannot work together: the sentence names the flag to mend.
-    pub fn limits(&self, machine: Machine) -> Result<Limits, String> {
+    pub fn limits(&self, machine: Machine) -> Result<Limits, Impossible> {
         let Machine { connections_max, memory_bytes } = machine;
         if let Some(wanted) = self.max_connections.filter(|wanted| *wanted > connections_max) {
-            return Err(format!(
-                "--max-connections {wanted}: the limit on open files allows {connections_max} \
-                 (see ulimit -n)"
-            ));
+            let why = format!(
+                "{wanted}: the limit on open files allows {connections_max} (see ulimit -n)"
+            );
+            return Err(Impossible { key: "max_connections", why });
         }
         let mut limits = Limits {
             connections_max: self.max_connections.unwrap_or(connections_max),
@@ -203,18 +224,23 @@ impl Flags {
         };
         self.addresses.fill(&mut limits);
         self.rates.fill(&mut limits);
-        match limits.check() {
-            Ok(()) => Ok(limits),
-            Err(error @ Contradiction::RoomLogTooSmall { .. }) => {
-                Err(format!("--room-log: {error}"))
-            }
-            Err(error @ Contradiction::MessageTooLong) => Err(format!("--max-message: {error}")),
-            Err(error @ Contradiction::RateTooLow { .. }) => Err(format!("--byte-rate: {error}")),
-            Err(error @ Contradiction::HeldTooSmall { .. }) => Err(format!("--all-held: {error}")),
-            Err(error @ Contradiction::DrainTooShort) => Err(format!("--drain: {error}")),
-            Err(error @ Contradiction::LogsTooSmall) => Err(format!("--all-logs: {error}")),
-            Err(error) => Err(error.to_string()),
-        }
+        limits
+            .check()
+            .map_err(|error| Impossible { key: key_of(&error), why: error.to_string() })?;
+        Ok(limits)
+    }
+}
+
+/// The key that is to be mended.
+fn key_of(contradiction: &Contradiction) -> &'static str {
+    match contradiction {
+        Contradiction::RoomLogTooSmall { .. } => "room_log",
+        Contradiction::MessageTooLong => "max_message",
+        Contradiction::LogsTooSmall => "all_logs",
+        Contradiction::HeldTooSmall { .. } => "all_held",
+        Contradiction::RateTooLow { .. } => "byte_rate",
+        Contradiction::DrainTooShort => "drain",
+        Contradiction::Zero(key) => key,
     }
 }
 

@@ -1,9 +1,16 @@
-//! What the person who starts fanfare wants: flags and environment variables, checked.
+//! What the person who starts fanfare wants: file, environment and flags, checked.
 
 mod addresses;
+mod file;
 mod flags;
 mod listen;
+mod load;
+mod print;
 mod rates;
+mod reload;
 
-pub use flags::{Flags, LogFormat, LogLevel, Machine};
+pub use flags::{Flags, Impossible, LogFormat, LogLevel, Machine};
 pub use listen::Listen;
+pub use load::{Config, LoadError, Task, load};
+pub use print::{write_completions, write_man};
+pub use reload::Changes;

@@ -126,7 +126,7 @@ pub enum Contradiction {
     },
     /// The goodbyes are spread over more time than there is.
     DrainTooShort,
-    /// A bound that must not be zero is zero.
+    /// A bound that must not be zero is zero; it is called so in the configuration.
     Zero(&'static str),
 }
 
@@ -152,7 +152,7 @@ impl fmt::Display for Contradiction {
             Contradiction::DrainTooShort => {
                 write!(f, "the goodbyes cannot take longer than the drain's timeout")
             }
-            Contradiction::Zero(name) => write!(f, "{name} must not be 0"),
+            Contradiction::Zero(_) => f.write_str("must not be 0"),
         }
     }
 }
@@ -163,12 +163,12 @@ impl Limits {
     /// Refuses limits that cannot work together.
     pub fn check(&self) -> Result<(), Contradiction> {
         let not_zero = [
-            ("the number of connections", self.connections_max),
-            ("the number of rooms", self.rooms_max),
-            ("the ping interval", self.ping_interval_s as usize),
-            ("the message timeout", self.message_timeout_s as usize),
-            ("the handshake timeout", self.handshake_timeout_s as usize),
-            ("the close timeout", self.close_timeout_s as usize),
+            ("max_connections", self.connections_max),
+            ("max_rooms", self.rooms_max),
+            ("ping_interval", self.ping_interval_s as usize),
+            ("message_timeout", self.message_timeout_s as usize),
+            ("handshake_timeout", self.handshake_timeout_s as usize),
+            ("close_timeout", self.close_timeout_s as usize),
         ];
         if let Some((name, _)) = not_zero.into_iter().find(|(_, value)| *value == 0) {
             return Err(Contradiction::Zero(name));

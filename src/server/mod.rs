@@ -44,6 +44,8 @@ pub struct Server {
     streams: Streams,
     /// Connections with bytes to read, each once.
     ready: Vec<ConnId>,
+    /// SIGHUP came.
+    is_to_reload: bool,
     /// The one read buffer.
     buffer: Vec<u8>,
 }
@@ -91,6 +93,7 @@ impl Server {
             signals,
             listeners,
             accept_again: None,
+            is_to_reload: false,
             buffer: vec![0; limits.read_bytes_max()],
             relay: Relay::new(limits),
             streams: Streams::default(),
@@ -105,12 +108,18 @@ impl Server {
 
     /// Serves until it is told to stop (SIGTERM, SIGINT) and everyone was said goodbye to.
     ///
-    /// SIGUSR1 writes the counters to the log.
+    /// SIGUSR1 writes the counters to the log; SIGHUP asks `reload` for new limits.
     ///
     /// # Errors
     /// Only when the poller fails, which ends everything.
-    pub fn run(mut self) -> io::Result<Outcome> {
+    pub fn run(mut self, mut reload: impl FnMut() -> Option<Limits>) -> io::Result<Outcome> {
         loop {
+            if std::mem::take(&mut self.is_to_reload)
+                && let Some(limits) = reload()
+            {
+                self.buffer.resize(limits.read_bytes_max(), 0);
+                self.relay.configure(limits);
+            }
             if let Some(outcome) = self.turn()? {
                 report::counters(&self.relay);
                 return Ok(outcome);

@@ -69,6 +69,7 @@ impl Server {
         if signals.report {
             report::counters(&self.relay);
         }
+        self.is_to_reload |= signals.reload;
         for _ in 0..signals.stop {
             if self.relay.is_draining() {
                 warn!(connections = self.relay.connections(), "told to stop again: ending at once");

@@ -13,6 +13,7 @@ mod addresses;
 mod ask;
 mod behind;
 mod closing;
+mod config;
 mod crowd;
 mod descriptors;
 mod drain;

@@ -1,0 +1,107 @@
+//! The configuration and its table, written down: for people, for `man`, for the documents.
+
+use super::Config;
+use super::load::{Key, command};
+use std::fmt::Write;
+use std::io;
+
+impl Config {
+    /// Every key with its value as TOML, and where it came from as a comment.
+    pub fn to_toml(&self) -> String {
+        let lines: Vec<(String, String)> =
+            self.keys.iter().map(|key| (line(key), self.place(&key.source))).collect();
+        let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
+        let mut text = String::new();
+        for (line, place) in lines {
+            writeln!(text, "{line:width$} # {place}").expect("writing to memory");
+        }
+        text
+    }
+}
+
+fn line(key: &Key) -> String {
+    let name = &key.name;
+    let values: Vec<String> = key.values.iter().map(|value| toml_value(value)).collect();
+    match (&values[..], key.is_list) {
+        ([], _) => format!("# {name} ="),
+        (values, true) => format!("{name} = [{}]", values.join(", ")),
+        ([value, ..], false) => format!("{name} = {value}"),
+    }
+}
+
+fn toml_value(value: &str) -> String {
+    let is_bare = value.parse::<u64>().is_ok() || value == "true" || value == "false";
+    if is_bare { value.to_owned() } else { toml::Value::from(value).to_string() }
+}
+
+/// The manual page, in roff.
+///
+/// # Errors
+/// When `to` cannot be written.
+pub fn write_man(to: &mut impl io::Write) -> io::Result<()> {
+    clap_mangen::Man::new(command()).render(to)
+}
+
+/// Completions for a shell.
+pub fn write_completions(shell: clap_complete::Shell, to: &mut impl io::Write) {
+    clap_complete::generate(shell, &mut command(), "fanfare", to);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Flags, file, reload};
+    use clap::{Arg, ArgAction, CommandFactory};
+    use std::fs;
+
+    const BEGIN: &str = "<!-- keys -->\n";
+    const END: &str = "<!-- end of keys -->";
+
+    /// The table of all keys in Markdown, for `docs/operating.md`.
+    fn keys_in_markdown() -> String {
+        let mut text = String::from("| key | default | live | what it does |\n|---|---|---|---|\n");
+        for arg in file::keys(&Flags::command()) {
+            let key = arg.get_id().as_str();
+            let live = if reload::is_live(key) { "yes" } else { "restart" };
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            let (help, default) = default_of(arg, &help);
+            let help = help.replace('|', "\\|");
+            writeln!(text, "| `{key}` | {default} | {live} | {help} |").expect("writing to memory");
+        }
+        text
+    }
+
+    /// The help without its default, and the default.
+    fn default_of(arg: &Arg, help: &str) -> (String, String) {
+        let flat = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some((help, default)) = flat.split_once(" [default: ") {
+            return (help.to_owned(), default.trim_end_matches(']').to_owned());
+        }
+        let values: Vec<String> = arg
+            .get_default_values()
+            .iter()
+            .map(|value| value.to_string_lossy().into_owned())
+            .collect();
+        let default = match (&values[..], arg.get_action()) {
+            (_, ArgAction::SetTrue) => "`false`".to_owned(),
+            ([], _) => "none".to_owned(),
+            (values, _) => format!("`{}`", values.join(", ")),
+        };
+        (flat, default)
+    }
+
+    /// With FANFARE_WRITE=1 the table in the document is written anew.
+    #[test]
+    fn the_document_has_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md");
+        let text = fs::read_to_string(path).expect("the document");
+        let (before, rest) = text.split_once(BEGIN).expect("where the table begins");
+        let (table, after) = rest.split_once(END).expect("where it ends");
+        let expected = keys_in_markdown();
+        if std::env::var_os("FANFARE_WRITE").is_some() {
+            let text = format!("{before}{BEGIN}{expected}{END}{after}");
+            return fs::write(path, text).expect("the document is ours");
+        }
+        assert!(table == expected, "docs/operating.md: FANFARE_WRITE=1 cargo test --lib document");
+    }
+}
