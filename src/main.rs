@@ -7,13 +7,13 @@
 use clap::CommandFactory;
 use clap::Parser;
 use clap::error::ErrorKind;
-use fanfare::config::{Flags, Listen, LogFormat, LogLevel};
-use fanfare::server::{self, Outcome, Server};
+use fanfare::config::{ADMIN_DEFAULT, Admin, AdminFlags, Flags, Listen, LogFormat, LogLevel};
+use fanfare::server::{self, Outcome, Server, StartError};
 use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 fn main() -> ExitCode {
     let flags = Flags::parse();
@@ -40,9 +40,28 @@ fn serve(flags: &Flags) -> Result<Outcome, Box<dyn Error>> {
         .limits(allowed)
         .unwrap_or_else(|error| Flags::command().error(ErrorKind::ValueValidation, error).exit());
     let connections_max = limits.connections_max;
-    let server = Server::bind(&flags.listen, limits)?;
+    let mut server = Server::bind(&flags.listen, limits)?;
+    open_admin(&flags.admin, &mut server)?;
     welcome(&server.places(), connections_max);
     Ok(server.run()?)
+}
+
+/// Opens the admin listener. That its default place is taken is no reason not to relay: there may
+/// be a second relay on the machine.
+fn open_admin(flags: &AdminFlags, server: &mut Server) -> Result<(), StartError> {
+    let (place, is_default) = match &flags.admin {
+        None => (Listen::Tcp(ADMIN_DEFAULT), true),
+        Some(Admin::At(place)) => (place.clone(), false),
+        Some(Admin::None) => return Ok(()),
+    };
+    match server.open_admin(&place) {
+        Ok(place) => info!(%place, "metrics and the rest of --admin are there"),
+        Err(error) if is_default => {
+            warn!(%error, "going on without /metrics; --admin names another place, or none");
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// The one line that says what to do next.

@@ -6,6 +6,7 @@
 
 pub mod close;
 pub mod error;
+pub mod exposition;
 pub mod frame;
 pub mod head;
 pub mod json;

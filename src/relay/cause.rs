@@ -29,6 +29,8 @@ pub enum Cause {
     HeldBytes,
     /// The relay goes down.
     Drained,
+    /// Whoever runs the relay closed it.
+    Dismissed,
 }
 
 impl Cause {
@@ -47,7 +49,19 @@ impl Cause {
             Cause::MessageTimeout => "message_timeout",
             Cause::HeldBytes => "held_bytes",
             Cause::Drained => "drained",
+            Cause::Dismissed => "dismissed",
         }
+    }
+
+    /// Whether a limit of ours ended it: whoever runs the relay may want to raise that.
+    pub fn is_our_limit(self) -> bool {
+        matches!(
+            self,
+            Cause::SlowConsumer
+                | Cause::MessageTimeout
+                | Cause::HeldBytes
+                | Cause::Refused(Refusal::ConnectionsFull | Refusal::RoomsFull)
+        )
     }
 
     /// The code that tells the peer, when we close for this cause (RFC 6455, section 7.4.1).
@@ -56,7 +70,7 @@ impl Cause {
             Cause::Violation(violation) => Some(violation.close_code()),
             Cause::BinaryInJson => Some(CloseCode::UNSUPPORTED),
             Cause::SlowConsumer | Cause::HeldBytes => Some(CloseCode::TRY_AGAIN_LATER),
-            Cause::NoPong | Cause::MessageTimeout => Some(CloseCode::POLICY),
+            Cause::NoPong | Cause::MessageTimeout | Cause::Dismissed => Some(CloseCode::POLICY),
             Cause::Drained => Some(CloseCode::GOING_AWAY),
             _ => None,
         }
@@ -72,6 +86,7 @@ impl Cause {
             Cause::MessageTimeout => "message took too long",
             Cause::HeldBytes => "too many unfinished messages",
             Cause::Drained => "going down",
+            Cause::Dismissed => "closed by the operator",
             _ => "",
         }
     }

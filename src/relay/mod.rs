@@ -15,8 +15,8 @@
 //! first `receive`, the server may gather and send once without an order.
 //!
 //! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`),
-//! commands (`configure`, `drain`, `turn`), what to do (`may_read`, `order`, `gather` with
-//! `sent`, `next_deadline`), and getters.
+//! commands (`configure`, `dismiss`, `drain`, `turn`), what to do (`may_read`, `order`, `gather`
+//! with `sent`, `next_deadline`), and getters.
 
 pub mod budget;
 mod cause;
@@ -27,8 +27,10 @@ mod drain;
 mod encoding;
 mod end;
 mod flush;
+mod gauges;
 mod greet;
 mod id;
+mod inspect;
 mod limits;
 mod log;
 mod metrics;
@@ -47,6 +49,7 @@ mod time;
 pub use cause::Cause;
 pub use encoding::Encoding;
 pub use id::ConnId;
+pub use inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
 pub use metrics::Metrics;
 pub use order::{Order, Slices};

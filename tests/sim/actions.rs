@@ -166,9 +166,9 @@ impl World {
         assert_eq!(self.relay.next_deadline(), None, "an empty relay sleeps");
         let metrics = self.relay.metrics();
         assert_eq!(metrics.accepted as usize, self.peers.len());
-        let refused = metrics.ended.get("connections_full").copied().unwrap_or_default();
-        let turned_away = metrics.ended.get("draining").copied().unwrap_or_default();
-        let ended: u64 = metrics.ended.values().sum();
+        let refused = metrics.refused.get("connections_full").copied().unwrap_or_default();
+        let turned_away = metrics.refused.get("draining").copied().unwrap_or_default();
+        let ended: u64 = metrics.ended.values().chain(metrics.refused.values()).sum();
         assert!(ended >= metrics.accepted && ended <= metrics.accepted + refused + turned_away);
         assert!(self.peers.iter().all(|peer| peer.cause.is_some()), "each end has its cause");
     }
