@@ -5,9 +5,10 @@
 //! 4 a second signal ended it at once.
 
 use fanfare::config::{
-    self, Config, Listen, LoadError, LogFormat, LogLevel, Task, write_completions, write_man,
+    self, ADMIN_DEFAULT, Admin, AdminFlags, Config, Listen, LoadError, LogFormat, LogLevel, Task,
+    write_completions, write_man,
 };
-use fanfare::server::{self, Outcome, Server};
+use fanfare::server::{self, Outcome, Server, StartError};
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -70,7 +71,8 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
     let limits = config.limits(machine)?;
     let level = start_log(&config);
     let connections_max = limits.connections_max;
-    let server = Server::bind(&config.flags.listen, limits)?;
+    let mut server = Server::bind(&config.flags.listen, limits)?;
+    open_admin(&config.flags.admin, &mut server)?;
     welcome(&server.places(), connections_max);
     let reload = || {
         let next = read_again(arguments, &config).and_then(|next| {
@@ -102,6 +104,24 @@ fn read_again(arguments: &[OsString], config: &Config) -> Result<Config, LoadErr
         warn!(keys = changes.at_start.join(", "), "these change with a restart only");
     }
     Ok(next)
+}
+
+/// Opens the admin listener. That its default place is taken is no reason not to relay: there may
+/// be a second relay on the machine.
+fn open_admin(flags: &AdminFlags, server: &mut Server) -> Result<(), StartError> {
+    let (place, is_default) = match &flags.admin {
+        None => (Listen::Tcp(ADMIN_DEFAULT), true),
+        Some(Admin::At(place)) => (place.clone(), false),
+        Some(Admin::None) => return Ok(()),
+    };
+    match server.open_admin(&place) {
+        Ok(place) => info!(%place, "metrics and the rest of --admin are there"),
+        Err(error) if is_default => {
+            warn!(%error, "going on without /metrics; --admin names another place, or none");
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// The one line that says what to do next.

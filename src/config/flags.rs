@@ -1,8 +1,8 @@
 //! The flags, each also an environment variable; `--help` is made from this table.
 
-use super::Listen;
 use super::addresses::AddressFlags;
 use super::rates::RateFlags;
+use super::{AdminFlags, Listen};
 use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
 use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
@@ -40,6 +40,10 @@ pub struct Flags {
     #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:2046")]
     pub listen: Vec<Listen>,
+
+    #[command(flatten)]
+    /// The admin listener's.
+    pub admin: AdminFlags,
 
     /// Let senders hear their own messages too
     #[arg(long, env = "FANFARE_ECHO", value_parser = BoolishValueParser::new())]

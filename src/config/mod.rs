@@ -1,6 +1,7 @@
 //! What the person who starts fanfare wants: file, environment and flags, checked.
 
 mod addresses;
+mod admin;
 mod file;
 mod flags;
 mod listen;
@@ -9,6 +10,7 @@ mod print;
 mod rates;
 mod reload;
 
+pub use admin::{ADMIN_DEFAULT, Admin, AdminFlags};
 pub use flags::{Flags, Impossible, LogFormat, LogLevel, Machine};
 pub use listen::Listen;
 pub use load::{Config, LoadError, Task, load};

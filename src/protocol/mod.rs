@@ -6,6 +6,7 @@
 
 pub mod close;
 pub mod error;
+pub mod exposition;
 pub mod forwarded;
 pub mod frame;
 pub mod head;

@@ -33,6 +33,8 @@ pub enum Cause {
     NoMemory,
     /// The relay goes down.
     Drained,
+    /// Whoever runs the relay closed it.
+    Dismissed,
 }
 
 impl Cause {
@@ -53,7 +55,19 @@ impl Cause {
             Cause::HeldBytes => "held_bytes",
             Cause::NoMemory => "no_memory",
             Cause::Drained => "drained",
+            Cause::Dismissed => "dismissed",
         }
+    }
+
+    /// Whether a limit of ours ended it: whoever runs the relay may want to raise that.
+    pub fn is_our_limit(self) -> bool {
+        matches!(
+            self,
+            Cause::SlowConsumer
+                | Cause::MessageTimeout
+                | Cause::HeldBytes
+                | Cause::Refused(Refusal::ConnectionsFull | Refusal::RoomsFull)
+        )
     }
 
     /// The code that tells the peer, when we close for this cause (RFC 6455, section 7.4.1).
@@ -64,7 +78,9 @@ impl Cause {
             Cause::SlowConsumer | Cause::HeldBytes | Cause::NoMemory => {
                 Some(CloseCode::TRY_AGAIN_LATER)
             }
-            Cause::NoPong | Cause::MessageTimeout | Cause::TooFast => Some(CloseCode::POLICY),
+            Cause::NoPong | Cause::MessageTimeout | Cause::TooFast | Cause::Dismissed => {
+                Some(CloseCode::POLICY)
+            }
             Cause::Drained => Some(CloseCode::SERVICE_RESTART),
             _ => None,
         }
@@ -82,6 +98,7 @@ impl Cause {
             Cause::HeldBytes => "too much unfinished or unread",
             Cause::NoMemory => "no memory for the message",
             Cause::Drained => "going down",
+            Cause::Dismissed => "closed by the operator",
             _ => "",
         }
     }

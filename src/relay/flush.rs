@@ -186,6 +186,7 @@ impl Relay {
     /// Says how many of the bytes that `gather` gave were taken by the stream: fewer than all means
     /// that it takes no more until it is `writable`.
     pub fn sent(&mut self, id: ConnId, bytes: usize) {
+        self.metrics.bytes_out += bytes as u64;
         let offered = std::mem::take(&mut self.offered);
         let Some(conn) = self.conns.current(id) else { return };
         conn.blocked = bytes < offered.bytes;

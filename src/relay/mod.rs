@@ -15,8 +15,8 @@
 //! first `receive`, the server may gather and send once without an order.
 //!
 //! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`),
-//! commands (`configure`, `drain`, `turn`), what to do (`may_read`, `order`, `gather` with
-//! `sent`, `next_deadline`), and getters.
+//! commands (`configure`, `dismiss`, `drain`, `turn`), what to do (`may_read`, `order`, `gather`
+//! with `sent`, `next_deadline`), and getters.
 
 mod address;
 pub mod budget;
@@ -28,9 +28,11 @@ mod drain;
 mod encoding;
 mod end;
 mod flush;
+mod gauges;
 mod greet;
 mod held;
 mod id;
+mod inspect;
 mod limits;
 mod log;
 mod metrics;
@@ -51,6 +53,7 @@ pub use address::TrustedProxies;
 pub use cause::Cause;
 pub use encoding::Encoding;
 pub use id::ConnId;
+pub use inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
 pub use metrics::Metrics;
 pub use order::{Order, Slices};

@@ -23,6 +23,7 @@ impl Relay {
     /// up and unmasked in place.
     pub fn receive(&mut self, id: ConnId, bytes: &mut [u8], now: Time) {
         self.now = now;
+        self.metrics.bytes_in += bytes.len() as u64;
         let Some(conn) = self.conns.current(id) else { return };
         // Counted out while it changes, and in again at the end.
         let held_before = conn.held_bytes();

@@ -52,9 +52,9 @@ impl Server {
     fn welcome(&mut self, stream: Stream, address: Option<IpAddr>, now: Time) {
         let id = match self.relay.accepted(address, now) {
             Ok(id) => id,
-            Err(refusal) => return self.turn_away(stream, refusal),
+            Err(refusal) => return self.turn_away(stream, refusal, now),
         };
-        debug!(id = u64::from(id), peer = stream.peer(), "accepted");
+        debug!(id = u64::from(id), address = stream.peer(), "accepted");
         self.streams.insert(id, stream);
         if self.read(id, now) {
             self.ready.push(id);
@@ -70,8 +70,14 @@ impl Server {
 
     /// Tells a connection that is not taken why; what it sent is read, for unread bytes would
     /// reset the stream under our answer.
-    fn turn_away(&mut self, mut stream: Stream, refusal: Refusal) {
-        debug!(peer = stream.peer(), reason = refusal.name(), "turned away");
+    fn turn_away(&mut self, mut stream: Stream, refusal: Refusal, now: Time) {
+        let reason = refusal.name();
+        debug!(address = stream.peer(), reason, "refused");
+        if Cause::Refused(refusal).is_our_limit()
+            && let Some(and_more) = self.throttle.admit(reason, now)
+        {
+            warn!(address = stream.peer(), reason, and_more, "refused at a limit");
+        }
         let mut answer = Vec::new();
         response::refusal(refusal, false, &mut answer);
         let _ = stream.read(&mut self.buffer);

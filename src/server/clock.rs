@@ -1,7 +1,7 @@
 //! The clock: the only place that asks for the time.
 
 use crate::relay::Time;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The time at the start: an hour, so that what is set back a little does not fall below zero.
 const START_MS: u64 = 3_600_000;
@@ -18,6 +18,16 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Time {
-        Time::from_millis(START_MS).plus_millis(self.start.elapsed().as_millis() as u64)
+        Clock::time(self.elapsed())
+    }
+
+    /// The time since the start, for durations.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The moment that lies so long behind the start.
+    pub(super) fn time(elapsed: Duration) -> Time {
+        Time::from_millis(START_MS).plus_millis(elapsed.as_millis() as u64)
     }
 }

@@ -4,10 +4,13 @@
 //! that has something to say, once; sleep.
 
 mod accept;
+mod admin;
 mod clock;
+mod histogram;
 mod listener;
 mod machine;
 mod orders;
+mod process;
 mod read;
 mod report;
 mod signal;
@@ -19,9 +22,12 @@ pub use report::Outcome;
 
 use crate::config::Listen;
 use crate::relay::{ConnId, Limits, Relay, Time};
+use admin::Admin;
 use clock::Clock;
+use histogram::Histogram;
 use listener::Listener;
 use mio::{Events, Poll};
+use report::Throttle;
 use signal::Signals;
 use std::fmt;
 use std::io;
@@ -42,6 +48,12 @@ pub struct Server {
     accept_again: Option<Time>,
     relay: Relay,
     streams: Streams,
+    admin: Option<Admin>,
+    /// What each turn took, without sleep.
+    turn_times: Histogram,
+    /// What the writes of each turn took that had any.
+    flush_times: Histogram,
+    throttle: Throttle,
     /// Connections with bytes to read, each once.
     ready: Vec<ConnId>,
     /// SIGHUP came.
@@ -97,6 +109,10 @@ impl Server {
             buffer: vec![0; limits.read_bytes_max()],
             relay: Relay::new(limits),
             streams: Streams::default(),
+            admin: None,
+            turn_times: Histogram::default(),
+            flush_times: Histogram::default(),
+            throttle: Throttle::default(),
             ready: Vec::new(),
         })
     }

@@ -1,8 +1,9 @@
 //! Reading: one read for each ready connection in a turn, all through one buffer.
 
-use super::Server;
+use super::{Server, report};
 use crate::relay::{Cause, ConnId, Time};
 use std::io;
+use tracing::debug;
 
 impl Server {
     /// Reads each connection that is ready once; who may have more stays on the list.
@@ -28,7 +29,12 @@ impl Server {
                 false
             }
             Ok(bytes) => {
+                let upgraded_before = self.relay.metrics().upgraded;
                 self.relay.receive(id, &mut self.buffer[..bytes], now);
+                if self.relay.metrics().upgraded != upgraded_before {
+                    let room = self.relay.room_name(id).map(report::path).unwrap_or_default();
+                    debug!(id = u64::from(id), address = entry.stream.peer(), room, "upgraded");
+                }
                 // A short read says that the socket is empty: no second read to hear it say so.
                 bytes == self.buffer.len() || entry.has_ended
             }

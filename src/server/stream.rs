@@ -101,6 +101,12 @@ impl Streams {
         self.entries[index] = Some(entry);
     }
 
+    /// The stream, if this use of its index has not ended.
+    pub(super) fn get(&self, id: ConnId) -> Option<&Stream> {
+        let entry = self.entries.get(id.index as usize)?.as_ref()?;
+        (entry.generation == id.generation).then_some(&entry.stream)
+    }
+
     /// The entry, if this use of its index has not ended.
     pub(super) fn entry(&mut self, id: ConnId) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(id.index as usize)?.as_mut()?;

@@ -1,5 +1,6 @@
 //! One turn of the loop.
 
+use super::clock::Clock;
 use super::report::{self, Outcome};
 use super::{Server, listener};
 use crate::relay::{ConnId, Time};
@@ -13,14 +14,24 @@ impl Server {
     /// relay is empty after a drain, or a second signal came.
     pub(super) fn turn(&mut self) -> io::Result<Option<Outcome>> {
         self.sleep()?;
-        let now = self.clock.now();
+        let begin = self.clock.elapsed();
+        let now = Clock::time(begin);
         if let Some(outcome) = self.take_events(now) {
             return Ok(Some(outcome));
         }
         self.read_ready(now);
         self.accept_ready(now);
+        self.serve_admin(now);
         self.relay.turn(now);
-        self.carry_out_orders();
+        let flush_begin = self.clock.elapsed();
+        let has_written = self.carry_out_orders(now);
+        let end = self.clock.elapsed();
+        if has_written {
+            self.flush_times.add(end - flush_begin);
+        }
+        self.turn_times.add(end - begin);
+        self.throttle.note_metrics(self.relay.metrics(), now);
+        self.throttle.tell_rest(now);
         Ok(self.relay.drained().map(|cut| match cut {
             0 => Outcome::Drained,
             _ => Outcome::Cut(cut),
@@ -42,7 +53,10 @@ impl Server {
         if !self.ready.is_empty() || accept_at == Some(Time::default()) {
             return Some(Duration::ZERO);
         }
-        let until = [self.relay.next_deadline(), accept_at].into_iter().flatten().min()?;
+        let admin_at = self.admin.as_ref().and_then(|admin| admin.next_deadline());
+        let deadlines =
+            [self.relay.next_deadline(), accept_at, admin_at, self.throttle.next_deadline()];
+        let until = deadlines.into_iter().flatten().min()?;
         let millis = until.as_millis().saturating_sub(self.clock.now().as_millis());
         Some(Duration::from_millis(millis))
     }
@@ -57,6 +71,10 @@ impl Server {
                 && event.token() == listener::token(id.index)
             {
                 listener.is_ready = true;
+            } else if let Some(admin) = &mut self.admin
+                && admin.note(id.index)
+            {
+                // It is served later in this turn.
             } else {
                 signalled = true;
             }

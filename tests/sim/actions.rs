@@ -172,13 +172,13 @@ impl World {
         assert_eq!(self.relay.next_deadline(), None, "an empty relay sleeps");
         let metrics = self.relay.metrics();
         assert_eq!(metrics.accepted as usize, self.peers.len());
-        let refused = metrics.ended.get("connections_full").copied().unwrap_or_default();
-        let refused = refused + metrics.ended.get("address_full").copied().unwrap_or_default();
-        let too_many = metrics.ended.get("too_many_handshakes").copied().unwrap_or_default();
-        let refused = refused + too_many;
-        let turned_away = metrics.ended.get("draining").copied().unwrap_or_default();
-        let ended: u64 = metrics.ended.values().sum();
-        assert!(ended >= metrics.accepted && ended <= metrics.accepted + refused + turned_away);
+        let counted = |name| metrics.refused.get(name).copied().unwrap_or_default();
+        let refused = counted("connections_full")
+            + counted("address_full")
+            + counted("too_many_handshakes")
+            + counted("draining");
+        let ended: u64 = metrics.ended.values().chain(metrics.refused.values()).sum();
+        assert!(ended >= metrics.accepted && ended <= metrics.accepted + refused);
         assert!(self.peers.iter().all(|peer| peer.cause.is_some()), "each end has its cause");
     }
 }

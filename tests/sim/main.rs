@@ -46,10 +46,16 @@ fn variable(name: &str) -> Option<u64> {
 
 /// Runs one seed; gives what the relay counted.
 fn run(seed: u64) -> Metrics {
+    run_with(seed, |_| {})
+}
+
+/// Runs one seed, with something else between its actions.
+fn run_with(seed: u64, mut between: impl FnMut(&mut World)) -> Metrics {
     let mut random = Random::new(seed);
     let mut world = World::new(&mut random);
     for _ in 0..random.between(100, 1200) {
         actions::act(&mut world, &mut random);
+        between(&mut world);
     }
     world.settle();
     world.end_of_time();
@@ -69,7 +75,7 @@ fn every_seed_agrees_with_the_model() {
             eprintln!("replay it with FANFARE_SIM_SEED={seed}");
             std::panic::resume_unwind(panic)
         });
-        for (cause, count) in &metrics.ended {
+        for (cause, count) in metrics.ended.iter().chain(&metrics.refused) {
             *seen.entry(cause).or_default() += count;
         }
         *seen.entry("skipped").or_default() += metrics.skipped;
@@ -95,4 +101,21 @@ fn a_seed_replays() {
         world.relay.metrics().clone()
     };
     assert_eq!(counts(), counts());
+}
+
+/// Somebody closes connections by hand, whatever they are in the middle of. The chance is another
+/// one, so that the seeds' own runs stay what they are.
+#[test]
+fn connections_may_be_dismissed_at_any_moment() {
+    let mut dismissed = 0;
+    for seed in 0..64 {
+        let mut random = Random::new(seed + 1_000_000);
+        let metrics = run_with(seed, |world| {
+            if random.one_in(20) && !world.peers.is_empty() {
+                world.dismiss(random.between(0, world.peers.len()));
+            }
+        });
+        dismissed += metrics.ended.get("dismissed").copied().unwrap_or_default();
+    }
+    assert!(dismissed > 500, "only {dismissed} were dismissed");
 }

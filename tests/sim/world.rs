@@ -229,6 +229,16 @@ impl World {
         self.relay.check_invariants();
     }
 
+    /// Somebody closes the connection by hand.
+    pub fn dismiss(&mut self, number: usize) {
+        let Some(id) = self.peers[number].id else { return };
+        let is_there = self.relay.connection(id).is_some();
+        assert_eq!(self.relay.dismiss(id, self.now), is_there);
+        assert_eq!(self.relay.connection(id).and_then(|facts| facts.room), None);
+        self.model.leave(number);
+        self.relay.check_invariants();
+    }
+
     /// A client reads: its socket takes more.
     pub fn read(&mut self, number: usize, bytes: usize) {
         let peer = &mut self.peers[number];

@@ -64,6 +64,8 @@ pub(crate) fn program() -> Command {
             command.env_remove(name);
         }
     }
+    // Many relays run at once: only a story about it has an admin listener.
+    command.env("FANFARE_ADMIN", "none");
     command
 }
 
