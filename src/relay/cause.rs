@@ -65,8 +65,15 @@ impl Cause {
             self,
             Cause::SlowConsumer
                 | Cause::MessageTimeout
+                | Cause::TooFast
                 | Cause::HeldBytes
-                | Cause::Refused(Refusal::ConnectionsFull | Refusal::RoomsFull)
+                | Cause::NoMemory
+                | Cause::Refused(
+                    Refusal::AddressFull
+                        | Refusal::TooManyHandshakes
+                        | Refusal::ConnectionsFull
+                        | Refusal::RoomsFull
+                )
         )
     }
 

@@ -80,6 +80,8 @@ impl Relay {
                 "Connections that are allowed at a time.",
                 connections_max,
             ),
+            row("fanfare_addresses", "Addresses that are counted.", self.addresses.count().0),
+            row("fanfare_throttled", "Connections that owe time to a rate.", self.debts.len()),
             row("fanfare_rooms", "Rooms with a member.", self.rooms.len()),
             row("fanfare_rooms_limit", "Rooms that are allowed at a time.", rooms_max),
             row("fanfare_log_bytes", "Memory of all rooms' logs.", self.pool.used_bytes()),
@@ -100,12 +102,12 @@ impl Relay {
             ),
             row(
                 "fanfare_held_bytes",
-                "Memory of unfinished requests and messages.",
-                self.held_bytes,
+                "Memory of what single connections began or were told, and did not finish or read.",
+                self.held_bytes(),
             ),
             row(
                 "fanfare_held_limit_bytes",
-                "Memory that unfinished requests and messages may have together.",
+                "Memory that all of this may have together.",
                 held_bytes_max,
             ),
             row(
