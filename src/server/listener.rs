@@ -44,7 +44,11 @@ pub(super) struct Listener {
 #[derive(Debug)]
 enum ListeningSocket {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, _file: SocketFile },
+    /// The file goes with the listener, unless whoever handed the socket over keeps it.
+    Unix {
+        listener: UnixListener,
+        _file: Option<SocketFile>,
+    },
 }
 
 /// A socket's file, which goes when nobody listens there any more.
@@ -84,10 +88,39 @@ impl Listener {
                 let mut listener = UnixListener::bind(path)?;
                 let file = SocketFile::of(path)?;
                 registry.register(&mut listener, token, Interest::READABLE)?;
-                (ListeningSocket::Unix { listener, _file: file }, place.clone())
+                (ListeningSocket::Unix { listener, _file: Some(file) }, place.clone())
             }
         };
         Ok(Listener { socket, place, is_ready: false })
+    }
+
+    /// A socket that was handed over, and listens.
+    pub(super) fn adopt_tcp(
+        socket: std::net::TcpListener,
+        number: u32,
+        registry: &Registry,
+    ) -> io::Result<Listener> {
+        let place = Listen::Tcp(socket.local_addr()?);
+        let socket = Socket::from(socket);
+        prepare(&socket)?;
+        let mut listener = TcpListener::from_std(socket.into());
+        registry.register(&mut listener, token(number), Interest::READABLE)?;
+        // Connections may wait already, and the poller tells of them at once.
+        Ok(Listener { socket: ListeningSocket::Tcp(listener), place, is_ready: true })
+    }
+
+    /// The same, on this machine alone.
+    pub(super) fn adopt_unix(
+        socket: std::os::unix::net::UnixListener,
+        number: u32,
+        registry: &Registry,
+    ) -> io::Result<Listener> {
+        let path = socket.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
+        socket.set_nonblocking(true)?;
+        let mut listener = UnixListener::from_std(socket);
+        registry.register(&mut listener, token(number), Interest::READABLE)?;
+        let socket = ListeningSocket::Unix { listener, _file: None };
+        Ok(Listener { socket, place: Listen::Unix(path), is_ready: true })
     }
 
     pub(super) fn place(&self) -> &Listen {
@@ -114,14 +147,20 @@ pub(super) fn token(number: u32) -> Token {
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
+    prepare(&socket)?;
     socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?; // inherited: the relay gathers by itself
-    #[cfg(target_os = "linux")]
-    nix::sys::socket::setsockopt(&socket, DeferAccept, &true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+/// Sets what the connections inherit.
+fn prepare(socket: &Socket) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?; // the relay gathers by itself
+    #[cfg(target_os = "linux")]
+    nix::sys::socket::setsockopt(socket, DeferAccept, &true)?;
+    Ok(())
 }
 
 /// Removes the file of a socket that nobody listens at any more.

@@ -15,6 +15,7 @@ mod read;
 mod report;
 mod signal;
 mod stream;
+mod supervisor;
 mod turn;
 
 pub use machine::machine;
@@ -32,6 +33,7 @@ use signal::Signals;
 use std::fmt;
 use std::io;
 use stream::Streams;
+use supervisor::Supervisor;
 
 /// Events that the poller tells of at a time; more wait for the next turn.
 const EVENTS_PER_TURN: usize = 1024;
@@ -49,6 +51,7 @@ pub struct Server {
     relay: Relay,
     streams: Streams,
     admin: Option<Admin>,
+    supervisor: Supervisor,
     /// What each turn took, without sleep.
     turn_times: Histogram,
     /// What the writes of each turn took that had any.
@@ -89,11 +92,13 @@ impl From<io::Error> for StartError {
 }
 
 impl Server {
-    /// Listens at all these places; nothing is accepted before `run`.
+    /// Listens at all these places, or at the sockets that a supervisor handed over: then these
+    /// places are not bound. Nothing is accepted before `run`.
     pub fn bind(listen: &[Listen], limits: Limits) -> Result<Server, StartError> {
         let poll = Poll::new()?;
         let signals = Signals::new(poll.registry())?;
-        let mut listeners = Vec::new();
+        let mut listeners = supervisor::adopt_listeners(poll.registry())?;
+        let listen = if listeners.is_empty() { listen } else { &[] };
         for (number, place) in listen.iter().enumerate() {
             let listener = Listener::bind(place, number as u32, poll.registry());
             listeners.push(listener.map_err(|error| StartError::Listen(place.clone(), error))?);
@@ -110,6 +115,7 @@ impl Server {
             relay: Relay::new(limits),
             streams: Streams::default(),
             admin: None,
+            supervisor: Supervisor::find(),
             turn_times: Histogram::default(),
             flush_times: Histogram::default(),
             throttle: Throttle::default(),
@@ -129,12 +135,15 @@ impl Server {
     /// # Errors
     /// Only when the poller fails, which ends everything.
     pub fn run(mut self, mut reload: impl FnMut() -> Option<Limits>) -> io::Result<Outcome> {
+        self.supervisor.say_ready();
         loop {
-            if std::mem::take(&mut self.is_to_reload)
-                && let Some(limits) = reload()
-            {
-                self.buffer.resize(limits.read_bytes_max(), 0);
-                self.relay.configure(limits);
+            if std::mem::take(&mut self.is_to_reload) {
+                self.supervisor.say_reloading();
+                if let Some(limits) = reload() {
+                    self.buffer.resize(limits.read_bytes_max(), 0);
+                    self.relay.configure(limits);
+                }
+                self.supervisor.say_ready();
             }
             if let Some(outcome) = self.turn()? {
                 report::counters(&self.relay);

@@ -32,6 +32,7 @@ impl Server {
         self.turn_times.add(end - begin);
         self.throttle.note_metrics(self.relay.metrics(), now);
         self.throttle.tell_rest(now);
+        self.supervisor.say_due(now, self.relay.connections(), self.relay.rooms());
         Ok(self.relay.drained().map(|cut| match cut {
             0 => Outcome::Drained,
             _ => Outcome::Cut(cut),
@@ -54,8 +55,13 @@ impl Server {
             return Some(Duration::ZERO);
         }
         let admin_at = self.admin.as_ref().and_then(|admin| admin.next_deadline());
-        let deadlines =
-            [self.relay.next_deadline(), accept_at, admin_at, self.throttle.next_deadline()];
+        let deadlines = [
+            self.relay.next_deadline(),
+            accept_at,
+            admin_at,
+            self.throttle.next_deadline(),
+            self.supervisor.next_deadline(),
+        ];
         let until = deadlines.into_iter().flatten().min()?;
         let millis = until.as_millis().saturating_sub(self.clock.now().as_millis());
         Some(Duration::from_millis(millis))
@@ -94,6 +100,7 @@ impl Server {
                 return Some(Outcome::Interrupted);
             }
             info!(connections = self.relay.connections(), "told to stop: saying goodbye");
+            self.supervisor.say_stopping();
             self.listeners.clear();
             self.relay.drain(now);
         }

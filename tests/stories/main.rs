@@ -26,3 +26,4 @@ mod places;
 mod rates;
 mod rooms;
 mod silence;
+mod systemd;
