@@ -36,7 +36,8 @@ pub struct Flags {
     #[arg(long, env = "FANFARE_CONFIG", value_name = "PATH")]
     pub config: Option<PathBuf>,
 
-    /// Where to listen: ADDR:PORT or unix:PATH; may be given several times
+    /// Where to listen: ADDR:PORT or unix:PATH, perhaps with ?mode=660&owner=USER:GROUP behind it;
+    /// may be given several times
     #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:2046")]
     pub listen: Vec<Listen>,

@@ -12,7 +12,7 @@ mod reload;
 
 pub use admin::{ADMIN_DEFAULT, Admin, AdminFlags};
 pub use flags::{Flags, Impossible, LogFormat, LogLevel, Machine};
-pub use listen::Listen;
+pub use listen::{Access, Listen};
 pub use load::{Config, LoadError, Task, load};
 pub use print::{write_completions, write_man};
 pub use reload::Changes;

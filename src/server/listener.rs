@@ -1,13 +1,16 @@
 //! A socket that listens. What connections inherit is set here, once.
 
 use super::stream::Stream;
-use crate::config::Listen;
+use crate::config::{Access, Listen};
 use crate::relay::ConnId;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, Group, Uid, User, fchownat};
 #[cfg(target_os = "linux")]
 use nix::{libc, sys::socket::sockopt::SetBool};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -83,10 +86,9 @@ impl Listener {
                 let place = Listen::Tcp(listener.local_addr()?);
                 (ListeningSocket::Tcp(listener), place)
             }
-            Listen::Unix(path) => {
+            Listen::Unix(path, access) => {
                 remove_stale(path)?;
-                let mut listener = UnixListener::bind(path)?;
-                let file = SocketFile::of(path)?;
+                let (mut listener, file) = bind_unix(path, access)?;
                 registry.register(&mut listener, token, Interest::READABLE)?;
                 (ListeningSocket::Unix { listener, _file: Some(file) }, place.clone())
             }
@@ -120,7 +122,7 @@ impl Listener {
         let mut listener = UnixListener::from_std(socket);
         registry.register(&mut listener, token(number), Interest::READABLE)?;
         let socket = ListeningSocket::Unix { listener, _file: None };
-        Ok(Listener { socket, place: Listen::Unix(path), is_ready: true })
+        Ok(Listener { socket, place: Listen::Unix(path, Access::default()), is_ready: true })
     }
 
     pub(super) fn place(&self) -> &Listen {
@@ -161,6 +163,54 @@ fn prepare(socket: &Socket) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     nix::sys::socket::setsockopt(socket, DeferAccept, &true)?;
     Ok(())
+}
+
+/// The file gets its mode by the umask as it is made, and its owner before the socket listens: until
+/// then the kernel refuses everybody, so nobody comes in by rights that the file does not keep.
+/// Nothing follows a link that somebody may have put in its place meanwhile.
+fn bind_unix(path: &Path, access: &Access) -> io::Result<(UnixListener, SocketFile)> {
+    let owner = access.owner.as_deref().map(user).transpose()?;
+    let group = access.group.as_deref().map(group).transpose()?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let address = SockAddr::unix(path)?;
+    match access.mode {
+        Some(mode) => {
+            let before = umask(Mode::from_bits_truncate(!mode & 0o777));
+            let bound = socket.bind(&address);
+            umask(before);
+            bound?;
+        }
+        None => socket.bind(&address)?,
+    }
+    let file = SocketFile::of(path)?;
+    if owner.is_some() || group.is_some() {
+        fchownat(AT_FDCWD, path, owner, group, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    }
+    socket.listen(BACKLOG)?;
+    Ok((UnixListener::from_std(socket.into()), file))
+}
+
+/// A user by number or name.
+fn user(name: &str) -> io::Result<Uid> {
+    if let Ok(number) = name.parse() {
+        return Ok(Uid::from_raw(number));
+    }
+    let user = User::from_name(name)?;
+    user.map(|user| user.uid).ok_or_else(|| no_such("user", name))
+}
+
+/// A group by number or name.
+fn group(name: &str) -> io::Result<Gid> {
+    if let Ok(number) = name.parse() {
+        return Ok(Gid::from_raw(number));
+    }
+    let group = Group::from_name(name)?;
+    group.map(|group| group.gid).ok_or_else(|| no_such("group", name))
+}
+
+fn no_such(what: &str, name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("there is no {what} `{name}`"))
 }
 
 /// Removes the file of a socket that nobody listens at any more.
