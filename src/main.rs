@@ -5,10 +5,10 @@
 //! 4 a second signal ended it at once.
 
 use fanfare::config::{
-    self, ADMIN_DEFAULT, Admin, AdminFlags, Config, Listen, LoadError, LogFormat, LogLevel, Task,
-    write_completions, write_man,
+    self, ADMIN_DEFAULT, Admin, AdminFlags, Config, Door, Listen, LoadError, LogFormat, LogLevel,
+    Task, write_completions, write_man,
 };
-use fanfare::server::{self, Outcome, Server, StartError};
+use fanfare::server::{self, Certificates, Outcome, Server, StartError};
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -43,6 +43,7 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
         Task::Serve => return serve(arguments, config),
         Task::CheckConfig => {
             config.limits(server::machine()?)?;
+            doors(&config)?;
             writeln!(out, "the configuration is right")?;
         }
         Task::PrintConfig => {
@@ -71,9 +72,10 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
     let limits = config.limits(machine)?;
     let level = start_log(&config);
     let connections_max = limits.connections_max;
-    let mut server = Server::bind(&config.flags.listen, limits)?;
+    let (doors, certificates) = doors(&config)?;
+    let mut server = Server::bind(&doors, certificates, limits)?;
     open_admin(&config.flags.admin, &mut server)?;
-    welcome(&server.places(), connections_max);
+    welcome(&server.doors(), connections_max);
     let reload = || {
         let next = read_again(arguments, &config).and_then(|next| {
             let limits = next.limits(machine)?;
@@ -93,6 +95,17 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
         Outcome::Cut(_) => ExitCode::from(3),
         Outcome::Interrupted => ExitCode::from(4),
     })
+}
+
+/// Where to listen, and the certificates, read.
+fn doors(config: &Config) -> Result<(Vec<Door>, Option<Certificates>), LoadError> {
+    let (doors, pairs) = config.doors()?;
+    if pairs.is_empty() {
+        return Ok((doors, None));
+    }
+    let certificates = Certificates::load(pairs);
+    let certificates = certificates.map_err(|error| LoadError::Wrong(error.to_string()))?;
+    Ok((doors, Some(certificates)))
 }
 
 /// Reads the configuration again, and says what that changes.
@@ -125,10 +138,14 @@ fn open_admin(flags: &AdminFlags, server: &mut Server) -> Result<(), StartError>
 }
 
 /// The one line that says what to do next.
-fn welcome(places: &[Listen], connections_max: usize) {
-    let names: Vec<String> = places.iter().map(Listen::to_string).collect();
-    let try_it = match places.iter().find(|place| matches!(place, Listen::Tcp(_))) {
-        Some(place) => format!("connect to ws://{place}/, or open http://{place}/ in a browser"),
+fn welcome(doors: &[Door], connections_max: usize) {
+    let names: Vec<String> = doors.iter().map(Door::to_string).collect();
+    let is_open = |door: &&Door| matches!(door.place, Listen::Tcp(_)) && !door.has_proxy;
+    let try_it = match doors.iter().find(is_open) {
+        Some(Door { place, has_tls, .. }) => {
+            let s = if *has_tls { "s" } else { "" };
+            format!("connect to ws{s}://{place}/, or open http{s}://{place}/ in a browser")
+        }
         None => "put a proxy in front".to_owned(),
     };
     // Nobody may be reading; that is no reason to stop.

@@ -2,7 +2,7 @@
 
 use super::addresses::AddressFlags;
 use super::rates::RateFlags;
-use super::{AdminFlags, Listen};
+use super::{AdminFlags, Door, TlsFlags};
 use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
 use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
@@ -40,7 +40,11 @@ pub struct Flags {
     /// may be given several times
     #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:2046")]
-    pub listen: Vec<Listen>,
+    pub listen: Vec<Door>,
+
+    /// Certificates and their keys.
+    #[command(flatten)]
+    pub tls: TlsFlags,
 
     #[command(flatten)]
     /// The admin listener's.

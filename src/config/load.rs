@@ -1,7 +1,7 @@
 //! One configuration out of three layers: the file, then the environment, then the flags.
 
 use super::file::{self, Entry};
-use super::{Flags, Impossible, Machine};
+use super::{Door, Flags, Impossible, Machine, Pair};
 use crate::relay::Limits;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -185,6 +185,17 @@ fn key(arg: &clap::Arg, matches: &ArgMatches, entries: &[Entry]) -> Key {
 }
 
 impl Config {
+    /// Where to listen, and the certificates for that.
+    ///
+    /// # Errors
+    /// When one of them lacks the other.
+    pub fn doors(&self) -> Result<(Vec<Door>, Vec<Pair>), LoadError> {
+        let tls = &self.flags.tls;
+        let wrong = |error| LoadError::Wrong(self.locate(&error));
+        let doors = tls.apply(&self.flags.listen).map_err(wrong)?;
+        Ok((doors, tls.pairs().map_err(wrong)?))
+    }
+
     /// The relay's limits on this machine.
     ///
     /// # Errors

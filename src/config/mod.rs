@@ -2,6 +2,7 @@
 
 mod addresses;
 mod admin;
+mod door;
 mod file;
 mod flags;
 mod listen;
@@ -9,10 +10,13 @@ mod load;
 mod print;
 mod rates;
 mod reload;
+mod tls;
 
 pub use admin::{ADMIN_DEFAULT, Admin, AdminFlags};
+pub use door::Door;
 pub use flags::{Flags, Impossible, LogFormat, LogLevel, Machine};
 pub use listen::{Access, Listen};
 pub use load::{Config, LoadError, Task, load};
 pub use print::{write_completions, write_man};
 pub use reload::Changes;
+pub use tls::{Pair, TlsFlags};

@@ -5,7 +5,8 @@ use super::{Config, Flags};
 
 /// Keys that are read at the start alone: sockets that are bound, buffers and logs that were laid
 /// out by them, the form of the log.
-const AT_START: [&str; 5] = ["listen", "admin", "room_log", "all_logs", "log_format"];
+const AT_START: [&str; 7] =
+    ["listen", "tls_cert", "tls_key", "admin", "room_log", "all_logs", "log_format"];
 
 /// Whether a change of this key takes effect with SIGHUP.
 pub(super) fn is_live(key: &str) -> bool {
@@ -37,8 +38,9 @@ impl Config {
                 *new = Key::clone(old);
             }
         }
-        let Flags { listen, admin, room_log, all_logs, log_format, .. } = &self.flags;
+        let Flags { listen, tls, admin, room_log, all_logs, log_format, .. } = &self.flags;
         next.flags.listen.clone_from(listen);
+        next.flags.tls.clone_from(tls);
         next.flags.admin.clone_from(admin);
         next.flags.room_log = *room_log;
         next.flags.all_logs = *all_logs;

@@ -15,6 +15,7 @@ pub mod mask;
 pub mod message;
 pub mod parser;
 pub mod path;
+pub mod proxy;
 pub mod response;
 pub mod upgrade;
 pub mod utf8;

@@ -11,6 +11,10 @@ pub enum Cause {
     EndOfStream,
     /// The operating system says that the connection is broken.
     Reset,
+    /// The peer does not speak TLS as it should.
+    TlsFailed,
+    /// A proxy's header was to come first, and did not.
+    NoProxyHeader,
     /// The peer broke a rule of the protocol.
     Violation(Violation),
     /// The request was refused with an HTTP status.
@@ -44,6 +48,8 @@ impl Cause {
             Cause::PeerClosed => "peer_closed",
             Cause::EndOfStream => "end_of_stream",
             Cause::Reset => "reset",
+            Cause::TlsFailed => "tls_failed",
+            Cause::NoProxyHeader => "no_proxy_header",
             Cause::Violation(violation) => violation.name(),
             Cause::Refused(refusal) => refusal.name(),
             Cause::Answered => "answered",

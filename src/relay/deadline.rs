@@ -53,11 +53,9 @@ impl Relay {
 
     /// Settles what a connection has waited for too long.
     fn look(&mut self, index: u32) {
-        if self.owes_time(index) {
-            // It is not read for a while: that its answers do not come is our doing.
-            self.conns[index].since = self.now.seconds();
+        if !self.debts.is_empty() {
+            self.look_at_debts(index);
         }
-        self.forget_paid(index);
         let conn = &self.conns[index];
         let waited_s = self.now.seconds().saturating_sub(conn.since);
         // More than, not as many as: both seconds are rounded down.

@@ -113,8 +113,13 @@ impl Relay {
         self.debts.get(&index).is_some_and(owes)
     }
 
-    /// Forgets debts that are paid.
-    pub(super) fn forget_paid(&mut self, index: u32) {
+    /// Forgets debts that are paid; who owes is not read for a while, and that its answers do not
+    /// come is our doing.
+    #[inline(never)] // out of the clock hand's way
+    pub(super) fn look_at_debts(&mut self, index: u32) {
+        if self.owes_time(index) {
+            self.conns[index].since = self.now.seconds();
+        }
         if let Some(debts) = self.debts.get(&index)
             && debts.messages.is_paid(self.now)
             && debts.bytes.is_paid(self.now)

@@ -1,7 +1,7 @@
 //! A socket that listens. What connections inherit is set here, once.
 
 use super::stream::Stream;
-use crate::config::{Access, Listen};
+use crate::config::{Access, Door, Listen};
 use crate::relay::ConnId;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
@@ -40,6 +40,10 @@ nix::setsockopt_impl!(
 pub(super) struct Listener {
     socket: ListeningSocket,
     place: Listen,
+    /// A proxy's header comes first here.
+    pub(super) has_proxy: bool,
+    /// TLS is spoken here.
+    pub(super) has_tls: bool,
     /// There may be something to accept.
     pub(super) is_ready: bool,
 }
@@ -77,6 +81,7 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
+    /// Listens at a place, where nothing comes before the request.
     pub(super) fn bind(place: &Listen, number: u32, registry: &Registry) -> io::Result<Listener> {
         let token = token(number);
         let (socket, place) = match place {
@@ -93,7 +98,11 @@ impl Listener {
                 (ListeningSocket::Unix { listener, _file: Some(file) }, place.clone())
             }
         };
-        Ok(Listener { socket, place, is_ready: false })
+        Ok(Listener::new(socket, place, false))
+    }
+
+    fn new(socket: ListeningSocket, place: Listen, is_ready: bool) -> Listener {
+        Listener { socket, place, has_proxy: false, has_tls: false, is_ready }
     }
 
     /// A socket that was handed over, and listens.
@@ -108,7 +117,7 @@ impl Listener {
         let mut listener = TcpListener::from_std(socket.into());
         registry.register(&mut listener, token(number), Interest::READABLE)?;
         // Connections may wait already, and the poller tells of them at once.
-        Ok(Listener { socket: ListeningSocket::Tcp(listener), place, is_ready: true })
+        Ok(Listener::new(ListeningSocket::Tcp(listener), place, true))
     }
 
     /// The same, on this machine alone.
@@ -122,7 +131,13 @@ impl Listener {
         let mut listener = UnixListener::from_std(socket);
         registry.register(&mut listener, token(number), Interest::READABLE)?;
         let socket = ListeningSocket::Unix { listener, _file: None };
-        Ok(Listener { socket, place: Listen::Unix(path, Access::default()), is_ready: true })
+        Ok(Listener::new(socket, Listen::Unix(path, Access::default()), true))
+    }
+
+    /// The place, and what comes there first.
+    pub(super) fn door(&self) -> Door {
+        let Listener { has_proxy, has_tls, .. } = *self;
+        Door { place: self.place.clone(), has_tls, has_proxy }
     }
 
     pub(super) fn place(&self) -> &Listen {
@@ -165,9 +180,9 @@ fn prepare(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// The file gets its mode by the umask as it is made, and its owner before the socket listens: until
-/// then the kernel refuses everybody, so nobody comes in by rights that the file does not keep.
-/// Nothing follows a link that somebody may have put in its place meanwhile.
+/// The file gets its mode by the umask as it is made, and its owner before the socket listens:
+/// until then the kernel refuses everybody, so nobody comes in by rights that the file does not
+/// keep. Nothing follows a link that somebody may have put in its place meanwhile.
 fn bind_unix(path: &Path, access: &Access) -> io::Result<(UnixListener, SocketFile)> {
     let owner = access.owner.as_deref().map(user).transpose()?;
     let group = access.group.as_deref().map(group).transpose()?;

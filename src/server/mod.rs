@@ -5,8 +5,10 @@
 
 mod accept;
 mod admin;
+mod certificates;
 mod clock;
 mod histogram;
+mod layer;
 mod listener;
 mod machine;
 mod orders;
@@ -16,12 +18,14 @@ mod report;
 mod signal;
 mod stream;
 mod supervisor;
+mod tls;
 mod turn;
 
+pub use certificates::{CertificateError, Certificates};
 pub use machine::machine;
 pub use report::Outcome;
 
-use crate::config::Listen;
+use crate::config::{Door, Listen};
 use crate::relay::{ConnId, Limits, Relay, Time};
 use admin::Admin;
 use clock::Clock;
@@ -52,6 +56,11 @@ pub struct Server {
     streams: Streams,
     admin: Option<Admin>,
     supervisor: Supervisor,
+    certificates: Option<Certificates>,
+    /// Reads of TLS handshakes that this turn has still time for.
+    handshake_reads_left: usize,
+    /// What the last read made of ciphertext, between reads empty.
+    plain: Vec<u8>,
     /// What each turn took, without sleep.
     turn_times: Histogram,
     /// What the writes of each turn took that had any.
@@ -94,14 +103,27 @@ impl From<io::Error> for StartError {
 impl Server {
     /// Listens at all these places, or at the sockets that a supervisor handed over: then these
     /// places are not bound. Nothing is accepted before `run`.
-    pub fn bind(listen: &[Listen], limits: Limits) -> Result<Server, StartError> {
+    ///
+    /// Handed over sockets of TCP speak TLS when there are certificates.
+    pub fn bind(
+        doors: &[Door],
+        certificates: Option<Certificates>,
+        limits: Limits,
+    ) -> Result<Server, StartError> {
         let poll = Poll::new()?;
         let signals = Signals::new(poll.registry())?;
         let mut listeners = supervisor::adopt_listeners(poll.registry())?;
-        let listen = if listeners.is_empty() { listen } else { &[] };
-        for (number, place) in listen.iter().enumerate() {
-            let listener = Listener::bind(place, number as u32, poll.registry());
-            listeners.push(listener.map_err(|error| StartError::Listen(place.clone(), error))?);
+        for listener in &mut listeners {
+            let is_tcp = matches!(listener.place(), Listen::Tcp(_));
+            listener.has_tls = is_tcp && certificates.is_some();
+        }
+        let doors = if listeners.is_empty() { doors } else { &[] };
+        for (number, door) in doors.iter().enumerate() {
+            let listener = Listener::bind(&door.place, number as u32, poll.registry());
+            let mut listener =
+                listener.map_err(|error| StartError::Listen(door.place.clone(), error))?;
+            (listener.has_tls, listener.has_proxy) = (door.has_tls, door.has_proxy);
+            listeners.push(listener);
         }
         Ok(Server {
             poll,
@@ -116,6 +138,9 @@ impl Server {
             streams: Streams::default(),
             admin: None,
             supervisor: Supervisor::find(),
+            certificates,
+            handshake_reads_left: 0,
+            plain: Vec::new(),
             turn_times: Histogram::default(),
             flush_times: Histogram::default(),
             throttle: Throttle::default(),
@@ -124,8 +149,8 @@ impl Server {
     }
 
     /// Where it listens; a port that was given as 0 is the one that was found.
-    pub fn places(&self) -> Vec<Listen> {
-        self.listeners.iter().map(|listener| listener.place().clone()).collect()
+    pub fn doors(&self) -> Vec<Door> {
+        self.listeners.iter().map(Listener::door).collect()
     }
 
     /// Serves until it is told to stop (SIGTERM, SIGINT) and everyone was said goodbye to.
@@ -139,6 +164,9 @@ impl Server {
         loop {
             if std::mem::take(&mut self.is_to_reload) {
                 self.supervisor.say_reloading();
+                if let Some(certificates) = &mut self.certificates {
+                    certificates.read_again();
+                }
                 if let Some(limits) = reload() {
                     self.buffer.resize(limits.read_bytes_max(), 0);
                     self.relay.configure(limits);

@@ -27,6 +27,9 @@ impl Server {
     /// One write of what the relay has for a connection.
     pub(super) fn flush(&mut self, id: ConnId) {
         let Some(entry) = self.streams.entry(id) else { return };
+        if entry.is_layered {
+            return self.flush_layered(id);
+        }
         let mut slices = Slices::default();
         self.relay.gather(id, &mut slices);
         let written = match slices.as_slice() {
@@ -48,6 +51,7 @@ impl Server {
     }
 
     fn shut(&mut self, id: ConnId) {
+        self.end_tls(id);
         if let Some(entry) = self.streams.entry(id)
             && entry.stream.shutdown().is_err()
         {
@@ -56,6 +60,7 @@ impl Server {
     }
 
     fn close(&mut self, id: ConnId, cause: Cause, now: Time) {
+        self.end_tls(id);
         if let Some(stream) = self.streams.remove(id) {
             let (id, reason) = (u64::from(id), cause.name());
             debug!(id, address = stream.peer(), reason, "closed");

@@ -3,7 +3,6 @@
 use super::{Server, report};
 use crate::relay::{Cause, ConnId, Time};
 use std::io;
-use tracing::debug;
 
 impl Server {
     /// Reads each connection that is ready once; who may have more stays on the list.
@@ -23,18 +22,17 @@ impl Server {
             entry.is_listed = false;
             return false;
         }
+        if entry.is_layered {
+            return self.read_layered(id, now);
+        }
         let may_have_more = match entry.stream.read(&mut self.buffer) {
             Ok(0) => {
                 self.relay.closed(id, Cause::EndOfStream);
                 false
             }
             Ok(bytes) => {
-                let upgraded_before = self.relay.metrics().upgraded;
-                self.relay.receive(id, &mut self.buffer[..bytes], now);
-                if self.relay.metrics().upgraded != upgraded_before {
-                    let room = self.relay.room_name(id).map(report::path).unwrap_or_default();
-                    debug!(id = u64::from(id), address = entry.stream.peer(), room, "upgraded");
-                }
+                let peer = || entry.stream.peer();
+                report::received(&mut self.relay, id, &mut self.buffer[..bytes], peer, now);
                 // A short read says that the socket is empty: no second read to hear it say so.
                 bytes == self.buffer.len() || entry.has_ended
             }

@@ -1,10 +1,10 @@
 //! What the server tells about itself: how it ended, its counters, and what it must not say too
 //! often.
 
-use crate::relay::{Metrics, Relay, Time};
+use crate::relay::{ConnId, Metrics, Relay, Time};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// How long one kind of warning is kept back after it was told: what a person can still read.
 const PAUSE_MS: u64 = 1000;
@@ -92,6 +92,24 @@ impl Throttle {
             self.kinds.entry(kind).and_modify(|kept| kept.more += others);
         }
         admitted.map(|more| more + others)
+    }
+}
+
+/// Gives the relay what a stream brought; an upgrade is told, with the client's address if that is
+/// another than the stream's.
+pub(super) fn received(
+    relay: &mut Relay,
+    id: ConnId,
+    bytes: &mut [u8],
+    peer: impl Fn() -> String,
+    now: Time,
+) {
+    let upgraded_before = relay.metrics().upgraded;
+    relay.receive(id, bytes, now);
+    if relay.metrics().upgraded != upgraded_before {
+        let client = relay.network(id).map(|network| network.to_string());
+        let room = relay.room_name(id).map(path).unwrap_or_default();
+        debug!(id = u64::from(id), address = peer(), client, room, "upgraded");
     }
 }
 

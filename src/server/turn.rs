@@ -1,6 +1,7 @@
 //! One turn of the loop.
 
 use super::clock::Clock;
+use super::layer::HANDSHAKE_READS_PER_TURN;
 use super::report::{self, Outcome};
 use super::{Server, listener};
 use crate::relay::{ConnId, Time};
@@ -18,6 +19,10 @@ impl Server {
         let now = Clock::time(begin);
         if let Some(outcome) = self.take_events(now) {
             return Ok(Some(outcome));
+        }
+        self.handshake_reads_left = HANDSHAKE_READS_PER_TURN;
+        if let Some(certificates) = &mut self.certificates {
+            certificates.look(now);
         }
         self.read_ready(now);
         self.accept_ready(now);
@@ -69,10 +74,13 @@ impl Server {
 
     fn take_events(&mut self, now: Time) -> Option<Outcome> {
         let mut signalled = false;
+        let mut pushes = Vec::new(); // none, without TLS
         for event in &self.events {
             let id = ConnId::from(event.token().0 as u64);
             if id.generation != 0 {
-                note_readiness(event, id, &mut self.streams, &mut self.ready, &mut self.relay);
+                if note_readiness(event, id, &mut self.streams, &mut self.ready, &mut self.relay) {
+                    pushes.push(id);
+                }
             } else if let Some(listener) = self.listeners.get_mut(id.index as usize)
                 && event.token() == listener::token(id.index)
             {
@@ -85,6 +93,7 @@ impl Server {
                 signalled = true;
             }
         }
+        pushes.into_iter().for_each(|id| self.push(id));
         if signalled { self.take_signals(now) } else { None }
     }
 
@@ -108,16 +117,18 @@ impl Server {
     }
 }
 
-/// Lists what can be read, and tells the relay of what can be written.
+/// Lists what can be read, and tells the relay of what can be written; `true` when a layer has to
+/// write first what it holds.
 fn note_readiness(
     event: &Event,
     id: ConnId,
     streams: &mut super::Streams,
     ready: &mut Vec<ConnId>,
     relay: &mut super::Relay,
-) {
-    let Some(entry) = streams.entry(id) else { return };
-    if event.is_writable() {
+) -> bool {
+    let Some(entry) = streams.entry(id) else { return false };
+    let is_layered = entry.is_layered;
+    if event.is_writable() && !is_layered {
         relay.writable(id);
     }
     entry.has_ended |= event.is_read_closed() || event.is_error();
@@ -125,4 +136,5 @@ fn note_readiness(
         entry.is_listed = true;
         ready.push(id);
     }
+    is_layered && event.is_writable()
 }

@@ -116,7 +116,8 @@ impl World {
             }
             self.turn();
             let is_quiet = |number: usize| {
-                self.peers[number].id.is_none() || self.peers[number].client.outgoing.is_empty()
+                let peer = &self.peers[number];
+                peer.id.is_none() || (peer.client.outgoing.is_empty() && !peer.is_blocked)
             };
             let is_busy = self.relay.next_deadline().is_some_and(|at| at <= self.now);
             if (0..self.peers.len()).all(is_quiet) && !is_busy {

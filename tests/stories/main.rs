@@ -3,6 +3,7 @@
 //! Each story starts a relay of its own on a port of its own, and waits for what must happen, never
 //! for time to pass.
 
+mod authority;
 mod client;
 mod counters;
 mod http;
@@ -23,7 +24,9 @@ mod held;
 mod messages;
 mod page;
 mod places;
+mod proxy;
 mod rates;
 mod rooms;
 mod silence;
 mod systemd;
+mod tls;
