@@ -8,8 +8,10 @@ mod counters;
 mod http;
 mod process;
 mod relay;
+mod watch;
 
 mod addresses;
+mod admin;
 mod ask;
 mod behind;
 mod closing;
@@ -21,6 +23,7 @@ mod flags;
 mod handshake;
 mod held;
 mod messages;
+mod metrics;
 mod page;
 mod places;
 mod rates;
