@@ -9,6 +9,7 @@ mod load;
 mod print;
 mod rates;
 mod reload;
+mod top;
 
 pub use admin::{ADMIN_DEFAULT, Admin, AdminFlags};
 pub use flags::{Flags, Impossible, LogFormat, LogLevel, Machine};
@@ -16,3 +17,4 @@ pub use listen::{Access, Listen};
 pub use load::{Config, LoadError, Task, load};
 pub use print::{write_completions, write_man};
 pub use reload::Changes;
+pub use top::TopFlags;

@@ -120,14 +120,14 @@ fn readyz_says_503_while_the_relay_goes_down() {
     let mut relay = Relay::start_watched(&["--drain-timeout", "20", "--close-timeout", "20"]);
     let mut member = relay.connect("/");
     relay.signal(Signal::TERM);
-    assert_eq!(member.hear_close(), Some(1001));
+    assert_eq!(member.hear_close(), Some(1012));
     let ready = relay.admin("GET /readyz");
     assert_eq!((ready.status, ready.body.as_str()), (503, "draining\n"));
     assert_eq!(relay.admin("GET /healthz").status, 200);
     let metrics = relay.metrics();
     assert_eq!((metrics.get("fanfare_draining"), metrics.get("fanfare_ready")), (1.0, 0.0));
     assert_eq!(metrics.get("fanfare_connections{state=\"closing\"}"), 1.0);
-    member.send_close(1001);
+    member.send_close(1012);
     member.hear_end();
     assert_eq!(relay.exit_code(), Some(0));
 }

@@ -30,3 +30,4 @@ mod rates;
 mod rooms;
 mod silence;
 mod systemd;
+mod top;
