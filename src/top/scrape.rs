@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// A relay that does not answer within this is told to be silent: it has a turn many times a second.
+/// Who does not answer within this is silent: a relay has a turn many times a second.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// More than any relay's metrics: somebody else is answering.

@@ -1,4 +1,4 @@
-//! The terminal: a screen of its own, keys as they are pressed, and everything as it was at the end.
+//! The terminal: a screen of its own, keys as they are pressed, and all as it was at the end.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
