@@ -30,7 +30,7 @@ impl Sample {
                 stream.set_write_timeout(Some(TIMEOUT))?;
                 ask(stream, &address.to_string())?
             }
-            Listen::Unix(path) => {
+            Listen::Unix(path, _) => {
                 let stream = UnixStream::connect(path)?;
                 stream.set_read_timeout(Some(TIMEOUT))?;
                 stream.set_write_timeout(Some(TIMEOUT))?;
