@@ -165,9 +165,9 @@ fn prepare(socket: &Socket) -> io::Result<()> {
     Ok(())
 }
 
-/// The file gets its mode by the umask as it is made, and its owner before the socket listens: until
-/// then the kernel refuses everybody, so nobody comes in by rights that the file does not keep.
-/// Nothing follows a link that somebody may have put in its place meanwhile.
+/// The file gets its mode by the umask as it is made, and its owner before the socket listens:
+/// until then the kernel refuses everybody, so nobody comes in by rights that the file does not
+/// keep. Nothing follows a link that somebody may have put in its place meanwhile.
 fn bind_unix(path: &Path, access: &Access) -> io::Result<(UnixListener, SocketFile)> {
     let owner = access.owner.as_deref().map(user).transpose()?;
     let group = access.group.as_deref().map(group).transpose()?;
