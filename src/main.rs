@@ -9,6 +9,7 @@ use fanfare::config::{
     Task, write_completions, write_man,
 };
 use fanfare::server::{self, Certificates, Outcome, Server, StartError};
+use fanfare::top;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -49,6 +50,15 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
         Task::PrintConfig => {
             config.limits(server::machine()?)?;
             out.write_all(config.to_toml().as_bytes())?;
+        }
+        Task::Top(flags) => {
+            return Ok(match top::run(&flags) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    ExitCode::FAILURE
+                }
+            });
         }
         Task::Man => write_man(out)?,
         Task::Completions(shell) => write_completions(shell, out),

@@ -1,16 +1,16 @@
 //! One configuration out of three layers: the file, then the environment, then the flags.
 
 use super::file::{self, Entry};
-use super::{Door, Flags, Impossible, Machine, Pair};
+use super::{Door, Flags, Impossible, Machine, Pair, TopFlags};
 use crate::relay::Limits;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// What the program is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// Serve.
     Serve,
@@ -22,6 +22,8 @@ pub enum Task {
     Man,
     /// Write completions for a shell.
     Completions(clap_complete::Shell),
+    /// Show what a running relay does.
+    Top(TopFlags),
 }
 
 /// The whole configuration.
@@ -91,6 +93,9 @@ pub(super) fn command() -> Command {
             .about("Show every key, its value, and where that came from, and end"),
         Command::new("man").about("Write the manual page, and end"),
         Command::new("completions").about("Write completions for a shell, and end").arg(shell),
+        TopFlags::augment_args(Command::new("top"))
+            .about("Show what a running relay does, a second at a time; q ends it")
+            .long_about(None::<&str>),
     ])
 }
 
@@ -108,11 +113,11 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
         None => Vec::new(),
     };
     let matches = with_defaults(command(), &entries).try_get_matches_from(arguments)?;
-    let (task, matches) = task(&matches);
+    let (task, matches) = task(&matches)?;
     let none;
     let matches = match task {
         Task::Serve | Task::CheckConfig | Task::PrintConfig => matches,
-        Task::Man | Task::Completions(_) => {
+        Task::Man | Task::Completions(_) | Task::Top(_) => {
             none = table.clone().try_get_matches_from(["fanfare"])?;
             &none
         }
@@ -122,8 +127,8 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
     Ok((task, Config { flags, keys, file }))
 }
 
-fn task(matches: &ArgMatches) -> (Task, &ArgMatches) {
-    match matches.subcommand() {
+fn task(matches: &ArgMatches) -> Result<(Task, &ArgMatches), clap::Error> {
+    Ok(match matches.subcommand() {
         Some(("check-config", matches)) => (Task::CheckConfig, matches),
         Some(("print-config", matches)) => (Task::PrintConfig, matches),
         Some(("man", matches)) => (Task::Man, matches),
@@ -131,12 +136,13 @@ fn task(matches: &ArgMatches) -> (Task, &ArgMatches) {
             Some(shell) => (Task::Completions(*shell), matches),
             None => (Task::Serve, matches), // clap requires it
         },
+        Some(("top", matches)) => (Task::Top(TopFlags::from_arg_matches(matches)?), matches),
         _ => (Task::Serve, matches),
-    }
+    })
 }
 
 fn path(matches: &ArgMatches) -> Option<PathBuf> {
-    let (_, matches) = task(matches);
+    let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
     matches.try_get_one::<PathBuf>("config").ok().flatten().cloned()
 }
 

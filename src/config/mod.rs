@@ -11,6 +11,7 @@ mod print;
 mod rates;
 mod reload;
 mod tls;
+mod top;
 
 pub use admin::{ADMIN_DEFAULT, Admin, AdminFlags};
 pub use door::Door;
@@ -20,3 +21,4 @@ pub use load::{Config, LoadError, Task, load};
 pub use print::{write_completions, write_man};
 pub use reload::Changes;
 pub use tls::{Pair, TlsFlags};
+pub use top::TopFlags;

@@ -165,7 +165,10 @@ impl Server {
                         continue;
                     }
                     admin.conns[slot] = Some(AdminConn::new(stream, now));
-                    admin.ready[slot] = true;
+                    // Answered before the next one may need its place.
+                    if self.serve(admin, slot, now) == Next::Drop {
+                        admin.drop_conn(slot);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     admin.listener.is_ready = false;
