@@ -71,9 +71,13 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
     let limits = config.limits(machine)?;
     let level = start_log(&config);
     let connections_max = limits.connections_max;
+    let is_open = limits.access.trust.keys.is_empty();
     let mut server = Server::bind(&config.flags.listen, limits)?;
     open_admin(&config.flags.admin, &mut server)?;
     welcome(&server.places(), connections_max);
+    if is_open && let Some(place) = server.places().iter().find(|place| place.is_public()) {
+        warn!(%place, "without --token-key, everyone who reaches this may hear and speak here");
+    }
     let reload = || {
         let next = read_again(arguments, &config).and_then(|next| {
             let limits = next.limits(machine)?;

@@ -4,14 +4,17 @@ mod addresses;
 mod admin;
 mod file;
 mod flags;
+mod identity;
 mod listen;
 mod load;
 mod print;
 mod rates;
 mod reload;
+mod rules;
 
 pub use admin::{ADMIN_DEFAULT, Admin, AdminFlags};
 pub use flags::{Flags, Impossible, LogFormat, LogLevel, Machine};
+pub use identity::IdentityFlags;
 pub use listen::{Access, Listen};
 pub use load::{Config, LoadError, Task, load};
 pub use print::{write_completions, write_man};
