@@ -1,7 +1,7 @@
 //! Who is let in: by where a request comes from, and by what its token says.
 
 use super::rules::{Hear, Manners, Publish};
-use super::{ConnId, Relay, Time};
+use super::{Relay, Time};
 use crate::protocol::head::Head;
 use crate::protocol::origin::Origins;
 use crate::protocol::token::{Claims, Trust};
@@ -58,6 +58,11 @@ impl Passes {
         pass.user
     }
 
+    /// The user id of a connection.
+    pub(super) fn user(&self, index: u32) -> Option<&str> {
+        self.kept.get(&index)?.user.as_deref()
+    }
+
     /// Takes the next connection whose time has come.
     fn take_ended(&mut self, now_s: u64) -> Option<u32> {
         let &(ends, index) = self.ends.first()?;
@@ -93,12 +98,6 @@ impl Relay {
 
     fn unix_s(&self) -> u64 {
         self.unix_offset_s.map_or(u64::MAX, |offset| offset + u64::from(self.now.seconds()))
-    }
-
-    /// The user id in the token that a connection came with.
-    pub fn user(&mut self, id: ConnId) -> Option<&str> {
-        self.conns.current(id)?;
-        self.passes.kept.get(&id.index)?.user.as_deref()
     }
 
     /// The user id of the connection that the newest order was to close.

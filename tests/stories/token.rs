@@ -1,10 +1,13 @@
 //! Tokens: where they may stand, what they let somebody do, and their end.
 
 use crate::client::{CLOSE, Client, dial, request};
+use crate::http::Answer;
 use crate::relay::{Relay, program};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
+use std::io::Write;
+use std::os::unix::net::UnixStream;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const SECRET: &str = "a secret of the stories, long enough to be one";
@@ -222,6 +225,21 @@ fn the_user_stands_in_the_log() {
         lines.iter().find(|line| line.contains(r#""user":"ann""#)).map(drop)
     });
     assert_eq!(relay.log.lines_with(&URL_SAFE_NO_PAD.encode(SECRET)), Vec::<String>::new());
+}
+
+#[test]
+fn the_admin_listener_tells_who_somebody_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("admin");
+    let place = format!("unix:{}", path.display());
+    let relay = Relay::start(&["--token-key", &key(), "--admin", &place]);
+    let _ann = relay.connect_with("/", r#"{"sub":"ann \"the\" second"}"#);
+    let mut stream = UnixStream::connect(&path).expect("it listens there");
+    let request = b"GET /connections HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    stream.write_all(request).expect("it reads");
+    let answer = Answer::read(stream);
+    let told: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+    assert_eq!(told["connections"][0]["user"], "ann \"the\" second", "{told}");
 }
 
 #[test]
