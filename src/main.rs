@@ -82,10 +82,14 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
     let limits = config.limits(machine)?;
     let level = start_log(&config);
     let connections_max = limits.connections_max;
+    let is_open = limits.access.trust.keys.is_empty();
     let (doors, certificates) = doors(&config)?;
     let mut server = Server::bind(&doors, certificates, limits)?;
     open_admin(&config.flags.admin, &mut server)?;
     welcome(&server.doors(), connections_max);
+    if is_open && let Some(door) = server.doors().iter().find(|door| door.place.is_public()) {
+        warn!(%door, "without --token-key, everyone who reaches this may hear and speak here");
+    }
     let reload = || {
         let next = read_again(arguments, &config).and_then(|next| {
             let limits = next.limits(machine)?;

@@ -1,5 +1,6 @@
 //! The configuration file: TOML, whose keys are the flags' names with underscores.
 
+use super::rules::{self, Room};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 use std::error::Error;
@@ -49,14 +50,17 @@ impl Place {
     }
 }
 
-/// Reads the file; `table` holds the flags that there are.
-pub(super) fn read(text: &str, table: &Command) -> Result<Vec<Entry>, Fault> {
+/// Reads the file: keys, and the rules of rooms; `table` holds the flags that there are.
+pub(super) fn read(text: &str, table: &Command) -> Result<(Vec<Entry>, Vec<Room>), Fault> {
     let fault = |span: Range<usize>, why: String| Fault { place: Place::of(text, span.start), why };
     let document = DeTable::parse(text)
         .map_err(|error| fault(error.span().unwrap_or_default(), error.message().to_owned()))?;
     let mut entries = Vec::new();
     for (key, value) in document.get_ref() {
         let name = key.get_ref().as_ref();
+        if name == rules::KEY {
+            continue;
+        }
         let Some(arg) = argument(table, name) else {
             return Err(fault(key.span(), unknown(table, name)));
         };
@@ -72,7 +76,9 @@ pub(super) fn read(text: &str, table: &Command) -> Result<Vec<Entry>, Fault> {
             place: Place::of(text, key.span().start),
         });
     }
-    Ok(entries)
+    let rooms = rules::parse(text)
+        .map_err(|error| fault(error.span().unwrap_or_default(), error.message().to_owned()))?;
+    Ok((entries, rooms))
 }
 
 /// The flag of this key. Which file to read is no matter of the file's.
@@ -166,7 +172,7 @@ mod tests {
     fn keys_and_values() {
         let text = "max_message = 1000\necho = true\nlisten = [\"127.0.0.1:1\", 'unix:/x']\n\
                     slow_consumer = \"skip\"\n";
-        let entries = read(text, &Flags::command()).expect("a right file");
+        let (entries, _) = read(text, &Flags::command()).expect("a right file");
         let of = |key| entries.iter().find(|entry| entry.key == key).expect("it is there");
         assert_eq!(of("max_message").values, ["1000"]);
         assert_eq!(of("echo").values, ["true"]);

@@ -1,9 +1,10 @@
 //! The flags, each also an environment variable; `--help` is made from this table.
 
 use super::addresses::AddressFlags;
+use super::identity::IdentityFlags;
 use super::rates::RateFlags;
 use super::{AdminFlags, Door, TlsFlags};
-use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
+use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, Rule, SlowConsumer};
 use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 use std::fmt;
@@ -128,6 +129,10 @@ pub struct Flags {
     #[arg(long, env = "FANFARE_HEARTBEAT", value_name = "IN=OUT", value_parser = heartbeat)]
     pub heartbeat: Option<Heartbeat>,
 
+    /// Who is let in
+    #[command(flatten)]
+    pub identity: IdentityFlags,
+
     /// The least important messages to log; every connection's end is told at debug
     #[arg(long, env = "FANFARE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub log_level: LogLevel,
@@ -197,7 +202,7 @@ impl Flags {
     ///
     /// # Errors
     /// When they cannot work together: the sentence names the flag to mend.
-    pub fn limits(&self, machine: Machine) -> Result<Limits, Impossible> {
+    pub fn limits(&self, machine: Machine, rules: Vec<Rule>) -> Result<Limits, Impossible> {
         let Machine { connections_max, memory_bytes } = machine;
         if let Some(wanted) = self.max_connections.filter(|wanted| *wanted > connections_max) {
             let why = format!(
@@ -205,6 +210,8 @@ impl Flags {
             );
             return Err(Impossible { key: "max_connections", why });
         }
+        let largest = rules.iter().filter_map(|rule| rule.message_bytes_max);
+        let message_bytes_most = largest.fold(self.max_message, usize::max);
         let mut limits = Limits {
             connections_max: self.max_connections.unwrap_or(connections_max),
             rooms_max: self.max_rooms,
@@ -214,7 +221,7 @@ impl Flags {
                 .all_logs
                 .unwrap_or(LOGS_BYTES_MAX.min(memory_bytes / 4).max(self.room_log)),
             held_bytes_max: self.all_held.unwrap_or(
-                HELD_BYTES_MAX.min(memory_bytes / 8).max(self.max_message.saturating_mul(4)),
+                HELD_BYTES_MAX.min(memory_bytes / 8).max(message_bytes_most.saturating_mul(4)),
             ),
             slow_consumer: match self.slow_consumer {
                 SlowPolicy::Close => SlowConsumer::Close,
@@ -229,6 +236,8 @@ impl Flags {
             drain_s: self.drain,
             drain_timeout_s: self.drain_timeout,
             heartbeat: self.heartbeat.clone(),
+            access: self.identity.access()?,
+            rules,
             ..Limits::default()
         };
         self.addresses.fill(&mut limits);
@@ -249,6 +258,8 @@ fn key_of(contradiction: &Contradiction) -> &'static str {
         Contradiction::HeldTooSmall { .. } => "all_held",
         Contradiction::RateTooLow { .. } => "byte_rate",
         Contradiction::DrainTooShort => "drain",
+        Contradiction::TokensWithoutKeys => "token_key",
+        Contradiction::CookieWithoutOrigins => "token_cookie",
         Contradiction::Zero(key) => key,
     }
 }
@@ -277,13 +288,13 @@ mod tests {
     fn flags_become_limits() {
         let machine = Machine { connections_max: 77, memory_bytes: 64 << 20 };
         let flags = Flags::parse_from(["fanfare", "--echo", "--heartbeat", "ping=pong=2"]);
-        let limits = flags.limits(machine).expect("sound limits");
+        let limits = flags.limits(machine, Vec::new()).expect("sound limits");
         assert_eq!((limits.connections_max, limits.echo), (77, true));
         assert_eq!((limits.logs_bytes_max, limits.held_bytes_max), (16 << 20, 8 << 20));
         let heartbeat = limits.heartbeat.expect("given");
         assert_eq!((heartbeat.word.as_str(), heartbeat.answer.as_str()), ("ping", "pong=2"));
         let flags = Flags::parse_from(["fanfare", "--room-log", "100000"]);
-        assert!(flags.limits(machine).is_err());
+        assert!(flags.limits(machine, Vec::new()).is_err());
         for bad in [["--heartbeat", "x"], ["--heartbeat", "=x"], ["--slow-consumer", "drop"]] {
             assert!(Flags::try_parse_from([["fanfare"].as_slice(), &bad].concat()).is_err());
         }

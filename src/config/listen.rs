@@ -86,6 +86,13 @@ impl fmt::Display for Access {
     }
 }
 
+impl Listen {
+    /// Whether other machines may reach it: it is neither a Unix socket nor loopback.
+    pub fn is_public(&self) -> bool {
+        matches!(self, Listen::Tcp(address) if !address.ip().to_canonical().is_loopback())
+    }
+}
+
 impl FromStr for Listen {
     type Err = String;
 
@@ -119,6 +126,21 @@ impl fmt::Display for Listen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_others_may_reach() {
+        for (text, is_public) in [
+            ("0.0.0.0:1", true),
+            ("[::]:1", true),
+            ("192.168.0.1:1", true),
+            ("127.0.0.2:1", false),
+            ("[::1]:1", false),
+            ("[::ffff:127.0.0.1]:1", false),
+            ("unix:/run/x", false),
+        ] {
+            assert_eq!(text.parse::<Listen>().expect("a place").is_public(), is_public, "{text}");
+        }
+    }
 
     #[test]
     fn places() {

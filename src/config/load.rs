@@ -1,8 +1,9 @@
 //! One configuration out of three layers: the file, then the environment, then the flags.
 
 use super::file::{self, Entry};
+use super::rules::Room;
 use super::{Door, Flags, Impossible, Machine, Pair, TopFlags};
-use crate::relay::Limits;
+use crate::relay::{Limits, Rule};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -33,6 +34,8 @@ pub struct Config {
     pub flags: Flags,
     /// The same as text, with their sources, in the order of the table.
     pub(super) keys: Vec<Key>,
+    /// The rules of rooms, which only a file can hold.
+    pub(super) rooms: Vec<Room>,
     file: Option<PathBuf>,
 }
 
@@ -108,9 +111,9 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
     let table = Flags::command();
     let first = command().ignore_errors(true).try_get_matches_from(arguments)?;
     let file = path(&first);
-    let entries = match &file {
+    let (entries, rooms) = match &file {
         Some(path) => read(path, &table)?,
-        None => Vec::new(),
+        None => Default::default(),
     };
     let matches = with_defaults(command(), &entries).try_get_matches_from(arguments)?;
     let (task, matches) = task(&matches)?;
@@ -124,7 +127,7 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
     };
     let flags = Flags::from_arg_matches(matches)?;
     let keys = file::keys(&table).map(|arg| key(arg, matches, &entries)).collect();
-    Ok((task, Config { flags, keys, file }))
+    Ok((task, Config { flags, keys, rooms, file }))
 }
 
 fn task(matches: &ArgMatches) -> Result<(Task, &ArgMatches), clap::Error> {
@@ -146,7 +149,7 @@ fn path(matches: &ArgMatches) -> Option<PathBuf> {
     matches.try_get_one::<PathBuf>("config").ok().flatten().cloned()
 }
 
-fn read(path: &Path, table: &Command) -> Result<Vec<Entry>, LoadError> {
+fn read(path: &Path, table: &Command) -> Result<(Vec<Entry>, Vec<Room>), LoadError> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| LoadError::Wrong(format!("--config: cannot read {name}: {error}")))?;
@@ -207,7 +210,8 @@ impl Config {
     /// # Errors
     /// When values cannot work together; the sentence names the place to mend.
     pub fn limits(&self, machine: Machine) -> Result<Limits, LoadError> {
-        self.flags.limits(machine).map_err(|error| LoadError::Wrong(self.locate(&error)))
+        let rules = self.rooms.iter().map(Rule::from).collect();
+        self.flags.limits(machine, rules).map_err(|error| LoadError::Wrong(self.locate(&error)))
     }
 
     fn locate(&self, Impossible { key, why }: &Impossible) -> String {

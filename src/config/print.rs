@@ -1,7 +1,7 @@
 //! The configuration and its table, written down: for people, for `man`, for the documents.
 
-use super::Config;
 use super::load::{Key, command};
+use super::{Config, rules};
 use std::fmt::Write;
 use std::io;
 
@@ -15,13 +15,19 @@ impl Config {
         for (line, place) in lines {
             writeln!(text, "{line:width$} # {place}").expect("writing to memory");
         }
+        text.push_str(&rules::to_toml(&self.rooms));
         text
     }
 }
 
 fn line(key: &Key) -> String {
     let name = &key.name;
-    let values: Vec<String> = key.values.iter().map(|value| toml_value(value)).collect();
+    // What is printed is shown around: a secret stays where it was.
+    let hide = |value: &str| match value.split_once("base64:") {
+        Some((id, _)) if name == "token_key" => format!("{id}base64:..."),
+        _ => value.to_owned(),
+    };
+    let values: Vec<String> = key.values.iter().map(|value| toml_value(&hide(value))).collect();
     match (&values[..], key.is_list) {
         ([], _) => format!("# {name} ="),
         (values, true) => format!("{name} = [{}]", values.join(", ")),

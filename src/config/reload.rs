@@ -1,7 +1,7 @@
 //! What may change while the relay runs, and what takes a restart.
 
 use super::load::Key;
-use super::{Config, Flags};
+use super::{Config, Flags, rules};
 
 /// Keys that are read at the start alone: sockets that are bound, buffers and logs that were laid
 /// out by them, the form of the log.
@@ -37,6 +37,9 @@ impl Config {
                 changes.at_start.push(new.name.clone());
                 *new = Key::clone(old);
             }
+        }
+        if self.rooms != next.rooms {
+            changes.live.push(rules::KEY.to_owned());
         }
         let Flags { listen, tls, admin, room_log, all_logs, log_format, .. } = &self.flags;
         next.flags.listen.clone_from(listen);

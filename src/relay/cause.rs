@@ -23,6 +23,10 @@ pub enum Cause {
     Answered,
     /// A binary message where text becomes JSON.
     BinaryInJson,
+    /// The token that it came with has ended.
+    TokenExpired,
+    /// A message in a room in which it may not speak.
+    MayNotSpeak,
     /// The room's log was full and the member had not read its oldest part.
     SlowConsumer,
     /// No sign of life since the ping.
@@ -54,6 +58,8 @@ impl Cause {
             Cause::Refused(refusal) => refusal.name(),
             Cause::Answered => "answered",
             Cause::BinaryInJson => "binary_in_json",
+            Cause::TokenExpired => "token_expired",
+            Cause::MayNotSpeak => "may_not_speak",
             Cause::SlowConsumer => "slow_consumer",
             Cause::NoPong => "no_pong",
             Cause::MessageTimeout => "message_timeout",
@@ -88,6 +94,8 @@ impl Cause {
         match self {
             Cause::Violation(violation) => Some(violation.close_code()),
             Cause::BinaryInJson => Some(CloseCode::UNSUPPORTED),
+            Cause::TokenExpired => Some(CloseCode::UNAUTHORIZED),
+            Cause::MayNotSpeak => Some(CloseCode::FORBIDDEN),
             Cause::SlowConsumer | Cause::HeldBytes | Cause::NoMemory => {
                 Some(CloseCode::TRY_AGAIN_LATER)
             }
@@ -104,6 +112,8 @@ impl Cause {
         match self {
             Cause::Violation(violation) => violation.reason(),
             Cause::BinaryInJson => "only text is relayed here",
+            Cause::TokenExpired => "token expired",
+            Cause::MayNotSpeak => "may not speak here",
             Cause::SlowConsumer => "slow consumer",
             Cause::NoPong => "no pong",
             Cause::MessageTimeout => "message took too long",

@@ -86,6 +86,8 @@ pub(super) struct Conn {
     pub(super) paused: bool,
     /// A ping is out since `since`.
     pub(super) pinged: bool,
+    /// Its token lets it speak in its room.
+    pub(super) speaks: bool,
     /// It is to be closed as soon as it has heard what it is owed.
     pub(super) leaving: bool,
     /// Its peer is a proxy whose word about the client's address is taken.
@@ -124,6 +126,7 @@ impl Conn {
             due: false,
             paused: false,
             pinged: false,
+            speaks: false,
             leaving: false,
             behind_proxy: false,
         }

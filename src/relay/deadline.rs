@@ -47,6 +47,7 @@ impl Relay {
                 self.look(index as u32);
             }
         }
+        self.run_expiries(HAND_REACH);
         self.hand.at = if until == reach { 0 } else { until };
         self.hand.next_step = self.now.plus_millis(ROUND_MS / steps);
     }
@@ -85,6 +86,13 @@ impl Relay {
                 self.end(index, cause);
             }
             _ => {}
+        }
+    }
+
+    /// A connection's token has ended: a member is closed when it has heard what it is owed.
+    pub(super) fn expire(&mut self, index: u32) {
+        if self.conns[index].phase == Phase::Open {
+            self.fail(index, Cause::TokenExpired);
         }
     }
 

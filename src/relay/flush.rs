@@ -60,6 +60,7 @@ impl Relay {
                 self.addresses.leave(self.conns[index].address);
                 self.debts.remove(&index);
                 self.conns.remove(index);
+                self.closed_user = self.passes.forget(index);
                 Some(Order::Close(id, cause))
             }
         }

@@ -1,10 +1,11 @@
 //! From a request's head to a member of a room, or to an HTTP answer.
 
+use super::access::Pass;
 use super::conn::Phase;
 use super::{Cause, Relay, page};
 use crate::protocol::head::{self, HEAD_BYTES_MAX, Head};
 use crate::protocol::upgrade::{self, Accept, Request, Wants};
-use crate::protocol::{Refusal, response};
+use crate::protocol::{Refusal, credential, response};
 
 impl Relay {
     /// Takes bytes of a request's head; gives how many of them belonged to it.
@@ -44,46 +45,69 @@ impl Relay {
         }
         let head = head::parse(text);
         let head_only = head.as_ref().is_ok_and(|head: &Head<'_>| head.method == "HEAD");
-        let located = head.and_then(|head| {
+        let answered = head.and_then(|head| {
             self.locate_client(index, &head)?;
-            Ok(head)
+            match upgrade::judge(&head)? {
+                Request::Upgrade { path, accept } => self.upgrade(index, &head, &path, &accept),
+                Request::Plain { path, wants } => self.show(index, &head, &path, &wants),
+            }
         });
-        match located.and_then(|head| upgrade::judge(&head)) {
-            Ok(Request::Upgrade { path, accept }) => self.upgrade(index, &path, &accept),
-            Ok(Request::Plain { path, wants }) => self.show(index, &path, &wants),
-            Err(refusal) => self.refuse(index, refusal, head_only),
+        if let Err(refusal) = answered {
+            self.refuse(index, refusal, head_only);
         }
         used
     }
 
     /// Answers who asks for something else than a connection.
-    fn show(&mut self, index: u32, path: &[u8], wants: &Wants) {
+    fn show(
+        &mut self,
+        index: u32,
+        head: &Head<'_>,
+        path: &[u8],
+        wants: &Wants,
+    ) -> Result<(), Refusal> {
         let asset = match path.starts_with(page::RESERVED) {
             true => page::asset(path),
             false => wants.page.then(page::page),
         };
-        let about = self.about(path);
+        let about = self.about(head, path)?;
         match (asset, about) {
             (Some(asset), _) => self.answer(index, |to| response::asset(asset, wants, to)),
             (None, Some(about)) => self.answer(index, |to| response::json(&about, wants, to)),
-            (None, None) if path.starts_with(page::RESERVED) => {
-                return self.refuse(index, Refusal::NotFound, wants.head_only);
-            }
-            (None, None) => return self.refuse(index, Refusal::UpgradeRequired, wants.head_only),
+            (None, None) if path.starts_with(page::RESERVED) => return Err(Refusal::NotFound),
+            (None, None) => return Err(Refusal::UpgradeRequired),
         }
         self.part(index, Cause::Answered, true);
+        Ok(())
     }
 
-    fn upgrade(&mut self, index: u32, path: &[u8], accept: &Accept) {
+    /// Makes the connection a member of its room, if it may be.
+    fn upgrade(
+        &mut self,
+        index: u32,
+        head: &Head<'_>,
+        path: &[u8],
+        accept: &Accept,
+    ) -> Result<(), Refusal> {
         if path.starts_with(page::RESERVED) {
-            return self.refuse(index, Refusal::NotFound, false);
+            return Err(Refusal::NotFound);
         }
         if self.drain.is_some() {
-            return self.refuse(index, Refusal::Draining, false);
+            return Err(Refusal::Draining);
         }
-        let Some(key) = self.rooms.open(path, self.limits.rooms_max) else {
-            return self.refuse(index, Refusal::RoomsFull, false);
-        };
+        self.limits.access.origins.judge(head)?;
+        let pass = self.admit(head, path)?;
+        if self.rooms.named(path).is_some_and(|room| room.is_full()) {
+            return Err(Refusal::RoomFull);
+        }
+        let key = self.rooms.open(path, &self.limits).ok_or(Refusal::RoomsFull)?;
+        let subprotocol = credential::subprotocol(head);
+        self.answer(index, |to| response::switching_protocols(accept, subprotocol, to));
+        self.join(index, key, pass);
+        Ok(())
+    }
+
+    fn join(&mut self, index: u32, key: u32, pass: Pass) {
         let encoding = self.limits.encoding;
         let room = &mut self.rooms[key];
         let conn = &mut self.conns[index];
@@ -92,10 +116,11 @@ impl Relay {
         conn.slot = room.join(index, encoding);
         conn.sent = room.log(encoding).end();
         conn.phase = Phase::Open;
+        conn.speaks = pass.speaks;
         // The first ping comes early by up to an interval, so that a herd that arrived together is
         // not pinged together ever after.
         conn.since = self.now.seconds().saturating_sub(index % self.limits.ping_interval_s);
-        self.answer(index, |to| response::switching_protocols(accept, to));
+        self.passes.keep(index, pass);
         self.metrics.upgraded += 1;
         self.make_due(index);
     }

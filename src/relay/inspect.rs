@@ -34,6 +34,8 @@ pub struct ConnFacts<'a> {
     pub cause: Option<Cause>,
     /// The name of its room, if it is in one.
     pub room: Option<&'a [u8]>,
+    /// The user id in the token that it came with.
+    pub user: Option<&'a str>,
     /// How its room's messages are written to it.
     pub encoding: Encoding,
     /// Seconds since its last sign of life, or since what it is in began.
@@ -100,6 +102,7 @@ impl Relay {
             state: Phase::NAMES[conn.phase.number()],
             cause: (!is_living).then_some(conn.cause),
             room: room.map(|room| room.name()),
+            user: self.passes.user(id.index),
             encoding: conn.encoding,
             waited_s: self.now.seconds().saturating_sub(conn.since),
             behind_bytes: room.map_or(0, |room| room.log(conn.encoding).end() - conn.sent),

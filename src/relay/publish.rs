@@ -10,11 +10,12 @@ impl Relay {
         self.metrics.messages += 1;
         self.metrics.message_bytes += payload.len() as u64;
         let (key, from) = (self.conns[index].room, self.conns[index].encoding);
-        if self.rooms[key].members.len() == 1 && !self.limits.echo {
+        let echo = self.rooms[key].manners.echo;
+        if self.rooms[key].members.len() == 1 && !echo {
             return; // nobody to hear it: nothing is stored
         }
         for encoding in Encoding::ALL {
-            let excluded = encoding == from && !self.limits.echo;
+            let excluded = encoding == from && !echo;
             let hearers = self.rooms[key].listeners(encoding) - u32::from(excluded);
             if hearers == 0 {
                 continue;

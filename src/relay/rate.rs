@@ -80,9 +80,15 @@ impl Relay {
         is_within
     }
 
+    /// What a member may say in its room.
+    fn rates_of(&self, index: u32) -> Rates {
+        let room = self.rooms.get(self.conns[index].room);
+        room.map_or(self.limits.rates, |room| room.manners.rates)
+    }
+
     /// Counts bytes that a member sent.
     pub(super) fn count_bytes(&mut self, index: u32, bytes: usize) {
-        let rates = self.limits.rates;
+        let rates = self.rates_of(index);
         if rates.bytes_per_s > 0 {
             let debts = self.debts.entry(index).or_default();
             debts.bytes.take(bytes as u64, rates.bytes_per_s, self.now);
@@ -91,7 +97,7 @@ impl Relay {
 
     /// Counts a message or a ping; `false` when that was one too many and the member has failed.
     pub(super) fn count_said(&mut self, index: u32) -> bool {
-        let rates = self.limits.rates;
+        let rates = self.rates_of(index);
         if !rates.is_bounded() {
             return true;
         }

@@ -50,11 +50,14 @@ impl Relay {
         if !listens(self.conns[index].phase) {
             return;
         }
+        let room = self.rooms.get(self.conns[index].room);
+        let message_bytes_max =
+            room.map_or(self.limits.message_bytes_max, |room| room.manners.message_bytes_max);
         // Taken out while its events are at work: they borrow from it.
         let mut parser = std::mem::take(&mut self.conns[index].parser);
         let mut at = 0;
         let violation = loop {
-            match parser.next(bytes, &mut at, self.limits.message_bytes_max) {
+            match parser.next(bytes, &mut at, message_bytes_max) {
                 Ok(Some(event)) => self.heard(index, event),
                 Ok(None) => break None,
                 Err(violation) => break Some(violation),
@@ -107,6 +110,9 @@ impl Relay {
         }
         if kind == Kind::Binary && self.conns[index].encoding == super::Encoding::Json {
             return self.fail(index, Cause::BinaryInJson);
+        }
+        if !self.may_speak(index) {
+            return self.fail(index, Cause::MayNotSpeak);
         }
         self.publish(index, kind, payload);
     }

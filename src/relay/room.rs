@@ -1,7 +1,9 @@
 //! A room: its members, its logs, and the pass that brings its messages to them.
 
+use super::Limits;
 use super::encoding::Encoding;
 use super::log::Log;
+use super::rules::Manners;
 use std::collections::BTreeMap;
 
 /// A room with at least one member, or with a pass to finish.
@@ -16,6 +18,8 @@ pub(super) struct Room {
     /// It stands in the list of rooms with something to say.
     pub(super) due: bool,
     pub(super) pass: Option<Pass>,
+    /// What its rule says.
+    pub(super) manners: Manners,
 }
 
 /// A walk over the members that flushes each once; it may take several turns.
@@ -28,7 +32,7 @@ pub(super) struct Pass {
 }
 
 impl Room {
-    fn new(name: &[u8]) -> Room {
+    fn new(name: &[u8], manners: Manners) -> Room {
         Room {
             name: name.into(),
             members: Vec::new(),
@@ -36,6 +40,7 @@ impl Room {
             listeners: [0; Encoding::COUNT],
             due: false,
             pass: None,
+            manners,
         }
     }
 
@@ -57,6 +62,11 @@ impl Room {
 
     pub(super) fn listeners(&self, encoding: Encoding) -> u32 {
         self.listeners[encoding as usize]
+    }
+
+    /// Whether it has as many members as its rule allows.
+    pub(super) fn is_full(&self) -> bool {
+        self.members.len() >= self.manners.members_max
     }
 
     /// The most fresh bytes in any of its logs.
@@ -113,15 +123,15 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// The room of this name, made if there is none; `None` when there are `rooms_max` already.
-    pub(super) fn open(&mut self, name: &[u8], rooms_max: usize) -> Option<u32> {
+    /// The room of this name, made if there is none; `None` when there are as many as may be.
+    pub(super) fn open(&mut self, name: &[u8], limits: &Limits) -> Option<u32> {
         if let Some(key) = self.by_name.get(name) {
             return Some(*key);
         }
-        if self.slab.len() >= rooms_max {
+        if self.slab.len() >= limits.rooms_max {
             return None;
         }
-        let key = self.slab.insert(Room::new(name)) as u32;
+        let key = self.slab.insert(Room::new(name, limits.manners(name))) as u32;
         self.by_name.insert(name.into(), key);
         Some(key)
     }
@@ -135,9 +145,16 @@ impl Rooms {
         }
     }
 
-    /// How many members the room of this name has.
-    pub(super) fn members(&self, name: &[u8]) -> usize {
-        self.by_name.get(name).map_or(0, |key| self[*key].members.len())
+    /// Looks up again what holds in each room.
+    pub(super) fn apply(&mut self, limits: &Limits) {
+        for (_, room) in &mut self.slab {
+            room.manners = limits.manners(&room.name);
+        }
+    }
+
+    /// The room of this name, if there is one.
+    pub(super) fn named(&self, name: &[u8]) -> Option<&Room> {
+        self.by_name.get(name).map(|key| &self[*key])
     }
 
     pub(super) fn len(&self) -> usize {
@@ -179,7 +196,7 @@ mod tests {
     #[test]
     fn leaving_during_a_pass_hides_nobody() {
         for leaver in 0..5u32 {
-            let mut room = Room::new(b"x");
+            let mut room = Room::new(b"x", Limits::default().manners(b"x"));
             for index in 0..5 {
                 room.join(index, Encoding::Raw);
             }
@@ -198,10 +215,11 @@ mod tests {
     #[test]
     fn rooms_are_bounded() {
         let mut rooms = Rooms::default();
-        let first = rooms.open(b"a", 1);
-        assert_eq!(rooms.open(b"a", 1), first);
-        assert_eq!(rooms.open(b"b", 1), None);
+        let limits = Limits { rooms_max: 1, ..Limits::default() };
+        let first = rooms.open(b"a", &limits);
+        assert_eq!(rooms.open(b"a", &limits), first);
+        assert_eq!(rooms.open(b"b", &limits), None);
         rooms.close_if_empty(first.expect("opened"));
-        assert!(rooms.open(b"b", 1).is_some());
+        assert!(rooms.open(b"b", &limits).is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! The clock: the only place that asks for the time.
 
 use crate::relay::Time;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The time at the start: an hour, so that what is set back a little does not fall below zero.
 const START_MS: u64 = 3_600_000;
@@ -29,5 +29,10 @@ impl Clock {
     /// The moment that lies so long behind the start.
     pub(super) fn time(elapsed: Duration) -> Time {
         Time::from_millis(START_MS).plus_millis(elapsed.as_millis() as u64)
+    }
+
+    /// Seconds since 1970, which tokens count from; a clock that stands before is at its begin.
+    pub(super) fn unix_s(&self) -> u64 {
+        SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
     }
 }

@@ -62,8 +62,8 @@ impl Server {
     fn close(&mut self, id: ConnId, cause: Cause, now: Time) {
         self.end_tls(id);
         if let Some(stream) = self.streams.remove(id) {
-            let (id, reason) = (u64::from(id), cause.name());
-            debug!(id, address = stream.peer(), reason, "closed");
+            let (id, reason, user) = (u64::from(id), cause.name(), self.relay.closed_user());
+            debug!(id, address = stream.peer(), user, reason, "closed");
             if cause.is_our_limit()
                 && let Some(and_more) = self.throttle.admit(reason, now)
             {

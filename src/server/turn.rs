@@ -17,6 +17,7 @@ impl Server {
         self.sleep()?;
         let begin = self.clock.elapsed();
         let now = Clock::time(begin);
+        self.relay.set_wall_clock(now, self.clock.unix_s());
         if let Some(outcome) = self.take_events(now) {
             return Ok(Some(outcome));
         }

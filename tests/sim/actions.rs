@@ -9,6 +9,7 @@ const WORDS: [&str; 5] = ["hello ", "你好 ", "a/b \"c\" ", "\u{1F3BA}\n", "xxx
 
 /// One action.
 pub fn act(world: &mut World, random: &mut Random) {
+    world.turn_rules();
     if world.peers.is_empty() || random.one_in(30) {
         return connect(world, random);
     }
@@ -47,7 +48,8 @@ fn connect(world: &mut World, random: &mut Random) {
     let is_polite = !random.one_in(5);
     let last = *random.pick(&[1, 2]);
     let from = *random.pick(&[From::Socket, From::Socket, From::Address(last), From::Proxy(last)]);
-    world.connect(room, from, window, is_polite);
+    let ticket = world.model.law.draw_ticket(world.unix_s());
+    world.connect(room, from, ticket, window, is_polite);
     if world.peers.len() > before && random.one_in(2) {
         // As the server does it: read, and answer at once.
         let id = world.peers[before].id;
@@ -144,12 +146,17 @@ impl World {
                 (false, true) => shadow.check_complete(),
                 (false, false) => shadow.check_prefix(),
             }
+            let ends = self.model.law.ends(&shadow.ticket).unwrap_or(u64::MAX);
+            let may_be_ended = ends <= self.unix_s();
+            assert!(may_be_ended || shadow.closed != Some(Some(4401)), "{number} had time left");
+            assert!(!is_well || ends.saturating_add(1) > self.unix_s(), "{number} has to go");
             if is_well {
                 assert!(peer.client.is_between_frames(), "client {number} stands in a frame");
             }
             if let (Some(Some(code)), [expected]) = (shadow.closed, &shadow.close_codes[..]) {
                 // The relay may have had a reason of its own before the client's last words.
-                let codes = [*expected, 1012, 1008, 1013];
+                // A message that may not be said may also be too long.
+                let codes = [*expected, 1012, 1008, 1009, 1013, 4401];
                 assert!(codes.contains(&code), "closed with {code}, not {expected}");
             }
         }

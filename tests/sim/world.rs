@@ -1,6 +1,7 @@
 //! The world: the relay, its clients, the network between them, the clock, the model.
 
 use crate::client::{Client, Heard, Meaning};
+use crate::law::{BEGIN_UNIX_S, Law, Ticket};
 use crate::model::{Model, Shadow};
 use crate::random::Random;
 use core::net::IpAddr;
@@ -48,7 +49,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(random: &mut Random) -> World {
+    pub fn new(random: &mut Random, mut law: Law) -> World {
         let room_log_bytes_max = random.between(64, 200) * 1024;
         let limits = Limits {
             connections_max: 40,
@@ -62,7 +63,7 @@ impl World {
             message_bytes_max: random.between(100, room_log_bytes_max / 4 / 6 - 20),
             room_log_bytes_max,
             logs_bytes_max: random.between(room_log_bytes_max, 3 * room_log_bytes_max),
-            held_bytes_max: *random.pick(&[1 << 26, 1 << 26, 50_000]),
+            held_bytes_max: *random.pick(&[1 << 26, 1 << 26, 25_000]),
             slow_consumer: *random.pick(&[SlowConsumer::Close, SlowConsumer::Skip]),
             message_timeout_s: random.between(5, 60) as u32,
             handshakes_per_s_max: *random.pick(&[0, 0, 20]),
@@ -72,16 +73,18 @@ impl World {
                 over: *random.pick(&[OverRate::Pause, OverRate::Close]),
             },
             echo: random.one_in(4),
+            access: law.access(),
             encoding: Encoding::Raw,
             heartbeat: Some(Heartbeat { word: "ping".into(), answer: "pong".into() }),
             ..Limits::default()
         };
         limits.check().expect("sound limits");
+        law.echo = limits.echo;
         World {
             relay: Relay::new(limits.clone()),
             now: Time::from_millis(1_000_000),
             peers: Vec::new(),
-            model: Model::new(limits.echo),
+            model: Model::new(law),
             limits,
             is_loud: random.one_in(3),
         }
@@ -96,7 +99,26 @@ impl World {
         self.relay.configure(self.limits.clone());
     }
 
-    pub fn connect(&mut self, room: &str, from: From, window: usize, is_polite: bool) {
+    /// Perhaps other rules for rooms, with members in them.
+    pub fn turn_rules(&mut self) {
+        let Some(rules) = self.model.law.turn(self.limits.message_bytes_max) else { return };
+        self.limits.rules = rules;
+        self.limits.check().expect("sound limits");
+        self.relay.configure(self.limits.clone());
+    }
+
+    pub fn unix_s(&self) -> u64 {
+        BEGIN_UNIX_S + self.now.as_millis() / 1000
+    }
+
+    pub fn connect(
+        &mut self,
+        room: &str,
+        from: From,
+        ticket: Ticket,
+        window: usize,
+        is_polite: bool,
+    ) {
         let peer = match from {
             From::Socket => None,
             From::Address(last) => Some(IpAddr::from([192, 0, 2, last])),
@@ -116,7 +138,7 @@ impl World {
             From::Proxy(last) => format!("X-Forwarded-For: 6.6.6.6, 192.0.2.{last}\r\n"),
             _ => String::new(),
         };
-        client.request(room, &forwarded);
+        client.request(room, ticket.token.as_deref(), &forwarded);
         self.peers.push(Peer {
             client,
             from,
@@ -129,7 +151,7 @@ impl World {
             has_ended: false,
             cause: None,
         });
-        self.model.shadows.push(Shadow::default());
+        self.model.shadows.push(Shadow { ticket, ..Shadow::default() });
         self.relay.check_invariants();
     }
 
@@ -175,9 +197,12 @@ impl World {
             let meaning = self.peers[number].client.meanings.pop_front().expect("there is one").1;
             let shadow = &self.model.shadows[number];
             let is_member = shadow.room.is_some() && !shadow.is_mute;
+            let may_speak = self.model.may_speak(number);
             match meaning {
                 // A refused client (too many rooms) never becomes a member.
                 Meaning::Join(room) if was_upgraded => {
+                    let ticket = &self.model.shadows[number].ticket;
+                    assert!(self.model.law.may_join(&room, ticket), "{room}: {ticket:?}");
                     self.model.join(number, &room, self.limits.encoding);
                 }
                 Meaning::Join(_) => {}
@@ -185,6 +210,8 @@ impl World {
                 Meaning::Message(false, _) if self.model.shadows[number].is_json => {
                     self.mute(number, 1003);
                 }
+                // If it was told so already, `published` says that it was not heard.
+                Meaning::Message(..) if is_member && !may_speak => self.mute(number, 4403),
                 Meaning::Message(kind, payload) if is_member && published > 0 => {
                     published -= 1;
                     self.model.publish(number, &(kind, payload));
@@ -253,6 +280,7 @@ impl World {
 
     /// The second half of a turn.
     pub fn turn(&mut self) {
+        self.relay.set_wall_clock(self.now, self.unix_s());
         self.relay.turn(self.now);
         self.relay.check_invariants();
         while let Some(order) = self.relay.order() {

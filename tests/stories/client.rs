@@ -105,8 +105,18 @@ impl<S: Read + Write> Client<S> {
         Client::hear_greeting(stream)
     }
 
+    /// The same, and gives the answer's head.
+    pub(crate) fn greet_for_head(mut stream: S, bytes: &[u8]) -> (Client<S>, String) {
+        stream.write_all(bytes).expect("the relay reads");
+        Client::hear_head(stream)
+    }
+
     /// Reads the answer to a request that was sent.
     pub(crate) fn hear_greeting(stream: S) -> Client<S> {
+        Client::hear_head(stream).0
+    }
+
+    fn hear_head(stream: S) -> (Client<S>, String) {
         let mut stream = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -116,7 +126,7 @@ impl<S: Read + Write> Client<S> {
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         let accept = format!("\r\nSec-WebSocket-Accept: {ACCEPT}\r\n");
         assert!(head.contains(&accept), "{head}");
-        Client { stream, pings: 0 }
+        (Client { stream, pings: 0 }, head)
     }
 
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
