@@ -15,7 +15,7 @@ mod read;
 mod report;
 mod signal;
 mod stream;
-mod supervisor;
+mod systemd;
 mod turn;
 
 pub use machine::machine;
@@ -27,13 +27,14 @@ use admin::Admin;
 use clock::Clock;
 use histogram::Histogram;
 use listener::Listener;
-use mio::{Events, Poll};
+use mio::{Events, Poll, Registry};
 use report::Throttle;
 use signal::Signals;
 use std::fmt;
 use std::io;
 use stream::Streams;
-use supervisor::Supervisor;
+use systemd::{Given, Notify};
+use tracing::info;
 
 /// Events that the poller tells of at a time; more wait for the next turn.
 const EVENTS_PER_TURN: usize = 1024;
@@ -51,7 +52,8 @@ pub struct Server {
     relay: Relay,
     streams: Streams,
     admin: Option<Admin>,
-    supervisor: Supervisor,
+    /// A socket for it that was given.
+    given_admin: Option<Given>,
     /// What each turn took, without sleep.
     turn_times: Histogram,
     /// What the writes of each turn took that had any.
@@ -61,6 +63,7 @@ pub struct Server {
     ready: Vec<ConnId>,
     /// SIGHUP came.
     is_to_reload: bool,
+    notify: Notify,
     /// The one read buffer.
     buffer: Vec<u8>,
 }
@@ -70,6 +73,8 @@ pub struct Server {
 pub enum StartError {
     /// This place cannot be listened at.
     Listen(Listen, io::Error),
+    /// This descriptor was given to listen at, and cannot be.
+    Given(String, io::Error),
     /// The poller or the signals cannot be had.
     Os(io::Error),
 }
@@ -78,6 +83,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Listen(listen, error) => write!(f, "cannot listen on {listen}: {error}"),
+            StartError::Given(label, error) => write!(f, "cannot listen on {label}: {error}"),
             StartError::Os(error) => write!(f, "cannot start: {error}"),
         }
     }
@@ -92,21 +98,27 @@ impl From<io::Error> for StartError {
 }
 
 impl Server {
-    /// Listens at all these places, or at the sockets that a supervisor handed over: then these
-    /// places are not bound. Nothing is accepted before `run`.
+    /// Listens at all these places, or, when systemd gave sockets, at those and no others; nothing
+    /// is accepted before `run`.
+    ///
+    /// # Errors
+    /// When a place cannot be listened at.
     pub fn bind(listen: &[Listen], limits: Limits) -> Result<Server, StartError> {
+        // First: nothing else may have their descriptors' numbers.
+        let (given, given_admin) = systemd::given()?;
         let poll = Poll::new()?;
         let signals = Signals::new(poll.registry())?;
-        let mut listeners = supervisor::adopt_listeners(poll.registry())?;
-        let listen = if listeners.is_empty() { listen } else { &[] };
-        for (number, place) in listen.iter().enumerate() {
-            let listener = Listener::bind(place, number as u32, poll.registry());
-            listeners.push(listener.map_err(|error| StartError::Listen(place.clone(), error))?);
-        }
+        let listeners = if given.is_empty() {
+            bind_all(listen, poll.registry())?
+        } else {
+            adopt_all(given, poll.registry())?
+        };
+        let clock = Clock::start();
         Ok(Server {
+            notify: Notify::from_environment(clock.now()),
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
-            clock: Clock::start(),
+            clock,
             signals,
             listeners,
             accept_again: None,
@@ -115,7 +127,7 @@ impl Server {
             relay: Relay::new(limits),
             streams: Streams::default(),
             admin: None,
-            supervisor: Supervisor::find(),
+            given_admin,
             turn_times: Histogram::default(),
             flush_times: Histogram::default(),
             throttle: Throttle::default(),
@@ -135,15 +147,15 @@ impl Server {
     /// # Errors
     /// Only when the poller fails, which ends everything.
     pub fn run(mut self, mut reload: impl FnMut() -> Option<Limits>) -> io::Result<Outcome> {
-        self.supervisor.say_ready();
+        self.notify.ready(self.clock.now());
         loop {
             if std::mem::take(&mut self.is_to_reload) {
-                self.supervisor.say_reloading();
+                self.notify.reloading(self.clock.now());
                 if let Some(limits) = reload() {
                     self.buffer.resize(limits.read_bytes_max(), 0);
                     self.relay.configure(limits);
                 }
-                self.supervisor.say_ready();
+                self.notify.ready(self.clock.now());
             }
             if let Some(outcome) = self.turn()? {
                 report::counters(&self.relay);
@@ -151,4 +163,18 @@ impl Server {
             }
         }
     }
+}
+
+fn bind_all(listen: &[Listen], registry: &Registry) -> Result<Vec<Listener>, StartError> {
+    let bind = |(number, place): (usize, &Listen)| {
+        let listener = Listener::bind(place, number as u32, registry);
+        listener.map_err(|error| StartError::Listen(place.clone(), error))
+    };
+    listen.iter().enumerate().map(bind).collect()
+}
+
+fn adopt_all(given: Vec<Given>, registry: &Registry) -> Result<Vec<Listener>, StartError> {
+    info!(sockets = given.len(), "listening on the sockets that were given, not on --listen");
+    let given = given.into_iter().enumerate();
+    given.map(|(number, given)| given.adopt(number as u32, registry)).collect()
 }
