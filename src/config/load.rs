@@ -193,6 +193,18 @@ fn key(arg: &clap::Arg, matches: &ArgMatches, entries: &[Entry]) -> Key {
     Key { values: values.collect(), name, source, is_list }
 }
 
+/// Reads `text` as a configuration file; gives the line and column of what is wrong.
+///
+/// # Errors
+/// When something is wrong.
+#[cfg(fuzzing)]
+pub fn judge(text: &str) -> Result<(), (usize, usize)> {
+    match file::read(text, &Flags::command()) {
+        Ok(_) => Ok(()),
+        Err(fault) => Err((fault.place.line, fault.place.column)),
+    }
+}
+
 impl Config {
     /// Where to listen, and the certificates for that.
     ///

@@ -20,6 +20,8 @@ pub use door::Door;
 pub use flags::{Flags, Impossible, LogFormat, LogLevel, Machine};
 pub use identity::IdentityFlags;
 pub use listen::{Access, Listen};
+#[cfg(fuzzing)]
+pub use load::judge;
 pub use load::{Config, LoadError, Task, load};
 pub use print::{write_completions, write_man};
 pub use reload::Changes;
