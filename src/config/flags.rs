@@ -38,7 +38,7 @@ pub struct Flags {
     pub config: Option<PathBuf>,
 
     /// Where to listen: ADDR:PORT or unix:PATH, perhaps with ?mode=660&owner=USER:GROUP behind it;
-    /// may be given several times
+    /// may be given several times. Sockets that systemd gives are used instead
     #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:2046")]
     pub listen: Vec<Door>,

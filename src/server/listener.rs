@@ -1,6 +1,7 @@
 //! A socket that listens. What connections inherit is set here, once.
 
 use super::stream::Stream;
+use super::systemd::{Given, GivenSocket};
 use crate::config::{Access, Door, Listen};
 use crate::relay::ConnId;
 use mio::net::{TcpListener, UnixListener};
@@ -10,10 +11,11 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Group, Uid, User, fchownat};
 #[cfg(target_os = "linux")]
 use nix::{libc, sys::socket::sockopt::SetBool};
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -51,11 +53,7 @@ pub(super) struct Listener {
 #[derive(Debug)]
 enum ListeningSocket {
     Tcp(TcpListener),
-    /// The file goes with the listener, unless whoever handed the socket over keeps it.
-    Unix {
-        listener: UnixListener,
-        _file: Option<SocketFile>,
-    },
+    Unix { listener: UnixListener, _file: Option<SocketFile> },
 }
 
 /// A socket's file, which goes when nobody listens there any more.
@@ -98,40 +96,33 @@ impl Listener {
                 (ListeningSocket::Unix { listener, _file: Some(file) }, place.clone())
             }
         };
-        Ok(Listener::new(socket, place, false))
+        Ok(Listener::new(socket, place))
     }
 
-    fn new(socket: ListeningSocket, place: Listen, is_ready: bool) -> Listener {
-        Listener { socket, place, has_proxy: false, has_tls: false, is_ready }
+    fn new(socket: ListeningSocket, place: Listen) -> Listener {
+        Listener { socket, place, has_proxy: false, has_tls: false, is_ready: false }
     }
 
-    /// A socket that was handed over, and listens.
-    pub(super) fn adopt_tcp(
-        socket: std::net::TcpListener,
-        number: u32,
-        registry: &Registry,
-    ) -> io::Result<Listener> {
-        let place = Listen::Tcp(socket.local_addr()?);
-        let socket = Socket::from(socket);
-        prepare(&socket)?;
-        let mut listener = TcpListener::from_std(socket.into());
-        registry.register(&mut listener, token(number), Interest::READABLE)?;
-        // Connections may wait already, and the poller tells of them at once.
-        Ok(Listener::new(ListeningSocket::Tcp(listener), place, true))
-    }
-
-    /// The same, on this machine alone.
-    pub(super) fn adopt_unix(
-        socket: std::os::unix::net::UnixListener,
-        number: u32,
-        registry: &Registry,
-    ) -> io::Result<Listener> {
-        let path = socket.local_addr()?.as_pathname().map(Path::to_owned).unwrap_or_default();
-        socket.set_nonblocking(true)?;
-        let mut listener = UnixListener::from_std(socket);
-        registry.register(&mut listener, token(number), Interest::READABLE)?;
-        let socket = ListeningSocket::Unix { listener, _file: None };
-        Ok(Listener::new(socket, Listen::Unix(path, Access::default()), true))
+    /// A socket that listens already, and whose file, if it has one, is somebody else's.
+    pub(super) fn adopt(given: Given, number: u32, registry: &Registry) -> io::Result<Listener> {
+        let place = given.place()?;
+        let token = token(number);
+        let socket = match given.socket {
+            GivenSocket::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                set_inherited(&listener)?;
+                let mut listener = TcpListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                ListeningSocket::Tcp(listener)
+            }
+            GivenSocket::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                let mut listener = UnixListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                ListeningSocket::Unix { listener, _file: None }
+            }
+        };
+        Ok(Listener::new(socket, place))
     }
 
     /// The place, and what comes there first.
@@ -164,17 +155,17 @@ pub(super) fn token(number: u32) -> Token {
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    prepare(&socket)?;
+    socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
+    set_inherited(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
 }
 
-/// Sets what the connections inherit.
-fn prepare(socket: &Socket) -> io::Result<()> {
-    socket.set_nonblocking(true)?;
-    socket.set_tcp_nodelay(true)?; // the relay gathers by itself
+/// What connections inherit.
+fn set_inherited(socket: &impl AsFd) -> io::Result<()> {
+    SockRef::from(socket).set_tcp_nodelay(true)?; // the relay gathers by itself
     #[cfg(target_os = "linux")]
     nix::sys::socket::setsockopt(socket, DeferAccept, &true)?;
     Ok(())

@@ -17,7 +17,7 @@ mod read;
 mod report;
 mod signal;
 mod stream;
-mod supervisor;
+mod systemd;
 mod tls;
 mod turn;
 
@@ -31,13 +31,14 @@ use admin::Admin;
 use clock::Clock;
 use histogram::Histogram;
 use listener::Listener;
-use mio::{Events, Poll};
+use mio::{Events, Poll, Registry};
 use report::Throttle;
 use signal::Signals;
 use std::fmt;
 use std::io;
 use stream::Streams;
-use supervisor::Supervisor;
+use systemd::{Given, Notify};
+use tracing::info;
 
 /// Events that the poller tells of at a time; more wait for the next turn.
 const EVENTS_PER_TURN: usize = 1024;
@@ -55,7 +56,8 @@ pub struct Server {
     relay: Relay,
     streams: Streams,
     admin: Option<Admin>,
-    supervisor: Supervisor,
+    /// A socket for it that was given.
+    given_admin: Option<Given>,
     certificates: Option<Certificates>,
     /// Reads of TLS handshakes that this turn has still time for.
     handshake_reads_left: usize,
@@ -70,6 +72,7 @@ pub struct Server {
     ready: Vec<ConnId>,
     /// SIGHUP came.
     is_to_reload: bool,
+    notify: Notify,
     /// The one read buffer.
     buffer: Vec<u8>,
 }
@@ -79,6 +82,8 @@ pub struct Server {
 pub enum StartError {
     /// This place cannot be listened at.
     Listen(Listen, io::Error),
+    /// This descriptor was given to listen at, and cannot be.
+    Given(String, io::Error),
     /// The poller or the signals cannot be had.
     Os(io::Error),
 }
@@ -87,6 +92,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Listen(listen, error) => write!(f, "cannot listen on {listen}: {error}"),
+            StartError::Given(label, error) => write!(f, "cannot listen on {label}: {error}"),
             StartError::Os(error) => write!(f, "cannot start: {error}"),
         }
     }
@@ -101,34 +107,31 @@ impl From<io::Error> for StartError {
 }
 
 impl Server {
-    /// Listens at all these places, or at the sockets that a supervisor handed over: then these
-    /// places are not bound. Nothing is accepted before `run`.
+    /// Listens at all these places, or, when systemd gave sockets, at those and no others; nothing
+    /// is accepted before `run`.
     ///
-    /// Handed over sockets of TCP speak TLS when there are certificates.
+    /// # Errors
+    /// When a place cannot be listened at.
     pub fn bind(
         doors: &[Door],
         certificates: Option<Certificates>,
         limits: Limits,
     ) -> Result<Server, StartError> {
+        // First: nothing else may have their descriptors' numbers.
+        let (given, given_admin) = systemd::given()?;
         let poll = Poll::new()?;
         let signals = Signals::new(poll.registry())?;
-        let mut listeners = supervisor::adopt_listeners(poll.registry())?;
-        for listener in &mut listeners {
-            let is_tcp = matches!(listener.place(), Listen::Tcp(_));
-            listener.has_tls = is_tcp && certificates.is_some();
-        }
-        let doors = if listeners.is_empty() { doors } else { &[] };
-        for (number, door) in doors.iter().enumerate() {
-            let listener = Listener::bind(&door.place, number as u32, poll.registry());
-            let mut listener =
-                listener.map_err(|error| StartError::Listen(door.place.clone(), error))?;
-            (listener.has_tls, listener.has_proxy) = (door.has_tls, door.has_proxy);
-            listeners.push(listener);
-        }
+        let listeners = if given.is_empty() {
+            bind_all(doors, poll.registry())?
+        } else {
+            adopt_all(given, doors, certificates.is_some(), poll.registry())?
+        };
+        let clock = Clock::start();
         Ok(Server {
+            notify: Notify::from_environment(clock.now()),
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
-            clock: Clock::start(),
+            clock,
             signals,
             listeners,
             accept_again: None,
@@ -137,7 +140,7 @@ impl Server {
             relay: Relay::new(limits),
             streams: Streams::default(),
             admin: None,
-            supervisor: Supervisor::find(),
+            given_admin,
             certificates,
             handshake_reads_left: 0,
             plain: Vec::new(),
@@ -160,10 +163,10 @@ impl Server {
     /// # Errors
     /// Only when the poller fails, which ends everything.
     pub fn run(mut self, mut reload: impl FnMut() -> Option<Limits>) -> io::Result<Outcome> {
-        self.supervisor.say_ready();
+        self.notify.ready(self.clock.now());
         loop {
             if std::mem::take(&mut self.is_to_reload) {
-                self.supervisor.say_reloading();
+                self.notify.reloading(self.clock.now());
                 if let Some(certificates) = &mut self.certificates {
                     certificates.read_again();
                 }
@@ -171,7 +174,7 @@ impl Server {
                     self.buffer.resize(limits.read_bytes_max(), 0);
                     self.relay.configure(limits);
                 }
-                self.supervisor.say_ready();
+                self.notify.ready(self.clock.now());
             }
             if let Some(outcome) = self.turn()? {
                 report::counters(&self.relay);
@@ -179,4 +182,36 @@ impl Server {
             }
         }
     }
+}
+
+fn bind_all(doors: &[Door], registry: &Registry) -> Result<Vec<Listener>, StartError> {
+    let bind = |(number, door): (usize, &Door)| {
+        let listener = Listener::bind(&door.place, number as u32, registry);
+        let mut listener =
+            listener.map_err(|error| StartError::Listen(door.place.clone(), error))?;
+        (listener.has_tls, listener.has_proxy) = (door.has_tls, door.has_proxy);
+        Ok(listener)
+    };
+    doors.iter().enumerate().map(bind).collect()
+}
+
+/// What comes first at a socket that was given is as --listen says for its place. Where that says
+/// nothing, TCP speaks TLS if there are certificates.
+fn adopt_all(
+    given: Vec<Given>,
+    doors: &[Door],
+    has_certificates: bool,
+    registry: &Registry,
+) -> Result<Vec<Listener>, StartError> {
+    info!(sockets = given.len(), "listening on the sockets that were given, not on --listen");
+    let adopt = |(number, given): (usize, Given)| {
+        let mut listener = given.adopt(number as u32, registry)?;
+        let place = listener.place();
+        let door = doors.iter().find(|door| door.place.is_same(place));
+        let has_tls = has_certificates && matches!(place, Listen::Tcp(_));
+        (listener.has_tls, listener.has_proxy) =
+            door.map_or((has_tls, false), |door| (door.has_tls, door.has_proxy));
+        Ok(listener)
+    };
+    given.into_iter().enumerate().map(adopt).collect()
 }

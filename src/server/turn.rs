@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::layer::HANDSHAKE_READS_PER_TURN;
 use super::report::{self, Outcome};
+use super::systemd::Status;
 use super::{Server, listener};
 use crate::relay::{ConnId, Time};
 use mio::event::Event;
@@ -38,7 +39,7 @@ impl Server {
         self.turn_times.add(end - begin);
         self.throttle.note_metrics(self.relay.metrics(), now);
         self.throttle.tell_rest(now);
-        self.supervisor.say_due(now, self.relay.connections(), self.relay.rooms());
+        self.notify.after_turn(Status::of(&self.relay), now);
         Ok(self.relay.drained().map(|cut| match cut {
             0 => Outcome::Drained,
             _ => Outcome::Cut(cut),
@@ -66,7 +67,7 @@ impl Server {
             accept_at,
             admin_at,
             self.throttle.next_deadline(),
-            self.supervisor.next_deadline(),
+            self.notify.next_deadline(),
         ];
         let until = deadlines.into_iter().flatten().min()?;
         let millis = until.as_millis().saturating_sub(self.clock.now().as_millis());
@@ -110,9 +111,9 @@ impl Server {
                 return Some(Outcome::Interrupted);
             }
             info!(connections = self.relay.connections(), "told to stop: saying goodbye");
-            self.supervisor.say_stopping();
             self.listeners.clear();
             self.relay.drain(now);
+            self.notify.stopping(self.relay.limits().drain_timeout_s, now);
         }
         None
     }

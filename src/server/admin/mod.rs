@@ -111,13 +111,18 @@ impl Admin {
 }
 
 impl Server {
-    /// Listens for those who watch and steer the relay; gives the place that was found.
+    /// Listens for those who watch and steer the relay, on the socket that was given for them, else
+    /// at `place`; gives the place that was found.
     ///
     /// # Errors
     /// When this place cannot be listened at.
     pub fn open_admin(&mut self, place: &Listen) -> Result<Listen, StartError> {
-        let listener = Listener::bind(place, LISTENER, self.poll.registry())
-            .map_err(|error| StartError::Listen(place.clone(), error))?;
+        let registry = self.poll.registry();
+        let listener = match self.given_admin.take() {
+            Some(given) => given.adopt(LISTENER, registry)?,
+            None => Listener::bind(place, LISTENER, registry)
+                .map_err(|error| StartError::Listen(place.clone(), error))?,
+        };
         let place = listener.place().clone();
         let process = Process::new();
         let spare = process.spare();
