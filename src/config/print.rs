@@ -96,6 +96,70 @@ mod tests {
         (flat, default)
     }
 
+    /// The file of the package: every key with its help and its default, all of it as comments.
+    fn file_of_defaults() -> String {
+        let mut text = String::from(
+            "# fanfare's configuration: every key, and its default. Take the # away from what you \
+             change.\n# `fanfare check-config --config /etc/fanfare.toml` says whether it is \
+             right;\n# `systemctl reload fanfare` puts it into effect, as far as no restart is \
+             needed.\n",
+        );
+        for arg in file::keys(&Flags::command()) {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            text.push('\n');
+            let mut line = String::from("#");
+            for word in help.split_whitespace() {
+                if line.len() + 1 + word.len() > 100 {
+                    writeln!(text, "{line}").expect("writing to memory");
+                    line.truncate(1);
+                }
+                line.push(' ');
+                line.push_str(word);
+            }
+            writeln!(text, "{line}\n{}", setting(arg)).expect("writing to memory");
+        }
+        text
+    }
+
+    /// The key with its default or, where that is none, with what it takes.
+    fn setting(arg: &Arg) -> String {
+        let name = arg.get_id().as_str();
+        let is_list = matches!(arg.get_action(), ArgAction::Append);
+        let defaults = arg.get_default_values().iter().map(|value| value.to_string_lossy());
+        let values: Vec<String> = match arg.get_action() {
+            ArgAction::SetTrue => vec!["false".to_owned()],
+            _ => defaults.map(|value| toml_value(&value)).collect(),
+        };
+        match (&values[..], is_list) {
+            ([], _) => {
+                let takes = arg.get_value_names().unwrap_or_default().join(" ");
+                format!("#{name} = {takes}")
+            }
+            (values, true) => format!("#{name} = [{}]", values.join(", ")),
+            ([value, ..], false) => format!("#{name} = {value}"),
+        }
+    }
+
+    #[test]
+    fn the_package_has_every_key_and_its_defaults_are_right() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/fanfare.toml");
+        let expected = file_of_defaults();
+        if std::env::var_os("FANFARE_WRITE").is_some() {
+            return fs::write(path, expected).expect("the file is ours");
+        }
+        let text = fs::read_to_string(path).expect("the file");
+        assert!(text == expected, "dist/fanfare.toml: FANFARE_WRITE=1 cargo test --lib package");
+        assert_eq!(file::read(&text, &Flags::command()).expect("all comments"), []);
+        // What stands there as a default is one, when its # is taken away.
+        let is_set = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
+        for line in text.lines().filter(is_set).map(|line| &line[1..]) {
+            let takes = line.split(" = ").nth(1).unwrap_or_default();
+            if !takes.is_empty() && !takes.starts_with(|first: char| first.is_ascii_uppercase()) {
+                file::read(line, &Flags::command()).expect(line);
+            }
+        }
+    }
+
     /// With FANFARE_WRITE=1 the table in the document is written anew.
     #[test]
     fn the_document_has_the_table() {
