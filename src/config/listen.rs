@@ -87,6 +87,14 @@ impl fmt::Display for Access {
 }
 
 impl Listen {
+    /// Whether it is the same place, whoever may connect there.
+    pub fn is_same(&self, other: &Listen) -> bool {
+        match (self, other) {
+            (Listen::Unix(one, _), Listen::Unix(two, _)) => one == two,
+            _ => self == other,
+        }
+    }
+
     /// Whether other machines may reach it: it is neither a Unix socket nor loopback.
     pub fn is_public(&self) -> bool {
         matches!(self, Listen::Tcp(address) if !address.ip().to_canonical().is_loopback())

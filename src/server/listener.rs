@@ -8,7 +8,9 @@ use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Group, Uid, User, fchownat};
+use nix::unistd::{Gid, Uid, fchownat};
+#[cfg(not(target_feature = "crt-static"))]
+use nix::unistd::{Group, User};
 #[cfg(target_os = "linux")]
 use nix::{libc, sys::socket::sockopt::SetBool};
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
@@ -96,11 +98,11 @@ impl Listener {
                 (ListeningSocket::Unix { listener, _file: Some(file) }, place.clone())
             }
         };
-        Ok(Listener::new(socket, place, false))
+        Ok(Listener::new(socket, place))
     }
 
-    fn new(socket: ListeningSocket, place: Listen, is_ready: bool) -> Listener {
-        Listener { socket, place, has_proxy: false, has_tls: false, is_ready }
+    fn new(socket: ListeningSocket, place: Listen) -> Listener {
+        Listener { socket, place, has_proxy: false, has_tls: false, is_ready: false }
     }
 
     /// A socket that listens already, and whose file, if it has one, is somebody else's.
@@ -122,8 +124,7 @@ impl Listener {
                 ListeningSocket::Unix { listener, _file: None }
             }
         };
-        // Connections may wait already, and the poller tells of them at once.
-        Ok(Listener::new(socket, place, false))
+        Ok(Listener::new(socket, place))
     }
 
     /// The place, and what comes there first.
@@ -173,8 +174,8 @@ fn set_inherited(socket: &impl AsFd) -> io::Result<()> {
 }
 
 /// The file gets its mode by the umask as it is made, and its owner before the socket listens:
-/// until then the kernel refuses everybody, so nobody comes in by rights that it does not keep.
-/// Nothing follows a link that somebody may have put in its place meanwhile.
+/// until then the kernel refuses everybody, so nobody comes in by rights that the file does not
+/// keep. Nothing follows a link that somebody may have put in its place meanwhile.
 fn bind_unix(path: &Path, access: &Access) -> io::Result<(UnixListener, SocketFile)> {
     let owner = access.owner.as_deref().map(user).transpose()?;
     let group = access.group.as_deref().map(group).transpose()?;
@@ -200,20 +201,38 @@ fn bind_unix(path: &Path, access: &Access) -> io::Result<(UnixListener, SocketFi
 
 /// A user by number or name.
 fn user(name: &str) -> io::Result<Uid> {
-    if let Ok(number) = name.parse() {
-        return Ok(Uid::from_raw(number));
-    }
-    let user = User::from_name(name)?;
-    user.map(|user| user.uid).ok_or_else(|| no_such("user", name))
+    let found = match name.parse() {
+        Ok(number) => Some(Uid::from_raw(number)),
+        #[cfg(not(target_feature = "crt-static"))]
+        Err(_) => User::from_name(name)?.map(|user| user.uid),
+        #[cfg(target_feature = "crt-static")]
+        Err(_) => number_in("/etc/passwd", name).map(Uid::from_raw),
+    };
+    found.ok_or_else(|| no_such("user", name))
 }
 
 /// A group by number or name.
 fn group(name: &str) -> io::Result<Gid> {
-    if let Ok(number) = name.parse() {
-        return Ok(Gid::from_raw(number));
-    }
-    let group = Group::from_name(name)?;
-    group.map(|group| group.gid).ok_or_else(|| no_such("group", name))
+    let found = match name.parse() {
+        Ok(number) => Some(Gid::from_raw(number)),
+        #[cfg(not(target_feature = "crt-static"))]
+        Err(_) => Group::from_name(name)?.map(|group| group.gid),
+        #[cfg(target_feature = "crt-static")]
+        Err(_) => number_in("/etc/group", name).map(Gid::from_raw),
+    };
+    found.ok_or_else(|| no_such("group", name))
+}
+
+/// The number of a name in a file of the form `name:password:number:`. A static C library would
+/// load the machine's modules to look further, and falls over them.
+#[cfg(any(test, target_feature = "crt-static"))]
+fn number_in(file: &str, name: &str) -> Option<u32> {
+    let text = fs::read_to_string(file).ok()?;
+    let mut lines = text.lines().map(|line| line.split(':'));
+    lines.find_map(|mut fields| {
+        let is_it = fields.next() == Some(name);
+        fields.nth(1).filter(|_| is_it)?.parse().ok()
+    })
 }
 
 fn no_such(what: &str, name: &str) -> io::Error {
@@ -232,5 +251,22 @@ fn remove_stale(path: &Path) -> io::Result<()> {
             }
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_files_as_the_c_library_finds_them() {
+        assert_eq!(number_in("/etc/passwd", "root"), Some(0));
+        assert_eq!(number_in("/etc/passwd", "no such name"), None);
+        assert_eq!(number_in("/nowhere", "root"), None);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("group");
+        fs::write(&path, "# a: comment\nwebs:x:7:\nweb:x:33:a,b\nodd:x\n").expect("a file");
+        let number = |name| number_in(path.to_str().expect("text"), name);
+        assert_eq!([number("web"), number("odd"), number("a")], [Some(33), None, None]);
     }
 }

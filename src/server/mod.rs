@@ -107,8 +107,8 @@ impl From<io::Error> for StartError {
 }
 
 impl Server {
-    /// Listens at all these places, or, when systemd gave sockets, at those and no others: there
-    /// TCP speaks TLS if there are certificates. Nothing is accepted before `run`.
+    /// Listens at all these places, or, when systemd gave sockets, at those and no others; nothing
+    /// is accepted before `run`.
     ///
     /// # Errors
     /// When a place cannot be listened at.
@@ -124,7 +124,7 @@ impl Server {
         let listeners = if given.is_empty() {
             bind_all(doors, poll.registry())?
         } else {
-            adopt_all(given, certificates.is_some(), poll.registry())?
+            adopt_all(given, doors, certificates.is_some(), poll.registry())?
         };
         let clock = Clock::start();
         Ok(Server {
@@ -186,23 +186,31 @@ impl Server {
 
 fn bind_all(doors: &[Door], registry: &Registry) -> Result<Vec<Listener>, StartError> {
     let bind = |(number, door): (usize, &Door)| {
-        let mut listener = Listener::bind(&door.place, number as u32, registry)
-            .map_err(|error| StartError::Listen(door.place.clone(), error))?;
+        let listener = Listener::bind(&door.place, number as u32, registry);
+        let mut listener =
+            listener.map_err(|error| StartError::Listen(door.place.clone(), error))?;
         (listener.has_tls, listener.has_proxy) = (door.has_tls, door.has_proxy);
         Ok(listener)
     };
     doors.iter().enumerate().map(bind).collect()
 }
 
+/// What comes first at a socket that was given is as --listen says for its place. Where that says
+/// nothing, TCP speaks TLS if there are certificates.
 fn adopt_all(
     given: Vec<Given>,
+    doors: &[Door],
     has_certificates: bool,
     registry: &Registry,
 ) -> Result<Vec<Listener>, StartError> {
     info!(sockets = given.len(), "listening on the sockets that were given, not on --listen");
     let adopt = |(number, given): (usize, Given)| {
         let mut listener = given.adopt(number as u32, registry)?;
-        listener.has_tls = has_certificates && matches!(listener.place(), Listen::Tcp(_));
+        let place = listener.place();
+        let door = doors.iter().find(|door| door.place.is_same(place));
+        let has_tls = has_certificates && matches!(place, Listen::Tcp(_));
+        (listener.has_tls, listener.has_proxy) =
+            door.map_or((has_tls, false), |door| (door.has_tls, door.has_proxy));
         Ok(listener)
     };
     given.into_iter().enumerate().map(adopt).collect()
