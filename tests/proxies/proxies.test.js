@@ -111,6 +111,15 @@ const PROXIES = {
   },
 };
 
+// The same file, as its comment says for the PROXY protocol.
+PROXIES['haproxy with the PROXY protocol'] = {
+  options: '?proxy',
+  start: (files, port, relay) => PROXIES.haproxy.start(files, port, relay, [
+    ['option forwardfor', '# option forwardfor'],
+    [`server relay 127.0.0.1:${relay}`, `server relay 127.0.0.1:${relay} send-proxy-v2`],
+  ]),
+};
+
 // Ends a process that was started here, and waits for its end.
 async function end(child, signal) {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
@@ -119,6 +128,7 @@ async function end(child, signal) {
   return (await exit)[0];
 }
 
+// `port` may have options behind it.
 async function startRelay(t, port, ...flags) {
   const child = spawn(BIN,
     ['--listen', `127.0.0.1:${port}`, '--admin', 'none', '--trust-proxy', '127.0.0.1',
@@ -208,10 +218,11 @@ async function chat(one, other, text) {
 }
 
 for (const name of Object.keys(PROXIES)) {
+  const at = (port) => `${port}${PROXIES[name].options ?? ''}`;
   test(`${name}: two clients chat, a large message passes, and so does the page`, PATIENCE,
     async (t) => {
       const relay = await freePort();
-      await startRelay(t, relay, ...ROOM_FOR_LARGE);
+      await startRelay(t, at(relay), ...ROOM_FOR_LARGE);
       const port = await startProxy(t, name, relay);
       const [one, other] = [await Client.join(t, port), await Client.join(t, port)];
       await chat(one, other, '你好');
@@ -231,7 +242,7 @@ for (const name of Object.keys(PROXIES)) {
   test(`${name}: the relay's restart reaches the clients, and they come back`, PATIENCE,
     async (t) => {
       const relay = await freePort();
-      const first = await startRelay(t, relay);
+      const first = await startRelay(t, at(relay));
       const port = await startProxy(t, name, relay);
       const clients = [await Client.join(t, port), await Client.join(t, port)];
       first.kill('SIGTERM');
@@ -240,13 +251,13 @@ for (const name of Object.keys(PROXIES)) {
       // Nobody is there: the proxy says so at once.
       const refused = await new Client(t, port).outcome;
       assert.ok([502, 503].includes(refused.status), JSON.stringify(refused));
-      await startRelay(t, relay);
+      await startRelay(t, at(relay));
       await chat(await Client.join(t, port), await Client.join(t, port), 'back again');
     });
 
   test(`${name}: a refusal passes as it is`, PATIENCE, async (t) => {
     const relay = await freePort();
-    await startRelay(t, relay, '--max-connections', '2');
+    await startRelay(t, at(relay), '--max-connections', '2');
     const port = await startProxy(t, name, relay);
     const clients = [await Client.join(t, port), await Client.join(t, port)];
     const refused = await new Client(t, port).outcome;
@@ -260,7 +271,7 @@ for (const name of Object.keys(PROXIES)) {
     const own = all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
     if (!own) return t.skip('this machine has no address but its loopback');
     const relay = await freePort();
-    await startRelay(t, relay, '--max-per-address', '1');
+    await startRelay(t, at(relay), '--max-per-address', '1');
     const port = await startProxy(t, name, relay);
     assert.equal(await new Client(t, port, own).outcome, 'open');
     assert.equal((await new Client(t, port, own).outcome).status, 429);
@@ -270,7 +281,7 @@ for (const name of Object.keys(PROXIES)) {
   const { silence } = PROXIES[name];
   test(`${name}: who is silent stays, thanks to the relay's pings`, PATIENCE, async (t) => {
     const relay = await freePort();
-    await startRelay(t, relay, '--ping-interval', '1');
+    await startRelay(t, at(relay), '--ping-interval', '1');
     const port = await startProxy(t, name, relay, silence);
     const clients = [await Client.join(t, port), await Client.join(t, port)];
     await sleep(8000); // more than two of the proxy's three seconds
@@ -280,7 +291,7 @@ for (const name of Object.keys(PROXIES)) {
   if (silence) {
     test(`${name}: without pings the same silence is cut`, PATIENCE, async (t) => {
       const relay = await freePort();
-      await startRelay(t, relay, '--ping-interval', '25');
+      await startRelay(t, at(relay), '--ping-interval', '25');
       const port = await startProxy(t, name, relay, silence);
       const client = await Client.join(t, port);
       assert.equal(await client.closed, 1006);

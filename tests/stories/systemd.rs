@@ -195,6 +195,19 @@ fn sockets_that_are_given_are_listened_at_and_no_others() {
 }
 
 #[test]
+fn what_listen_says_of_a_given_sockets_place_holds_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = format!("unix:{}", folder.path().join("given").display());
+    let flags = ["--listen", &format!("{place}?proxy"), "--trust-proxy", "unix"];
+    let relay = Relay::run(launched(&[&place], &flags));
+    assert!(relay.welcome.contains(&format!("{place}?proxy")), "{}", relay.welcome);
+    let mut stream = UnixStream::connect(folder.path().join("given")).expect("somebody listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
+    stream.write_all(b"PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n").expect("the kernel keeps it");
+    Client::greet(stream, request("/").as_bytes()).close();
+}
+
+#[test]
 fn sockets_for_another_process_are_not_ours() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = format!("unix:{}", folder.path().join("own").display());
