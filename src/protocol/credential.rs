@@ -65,8 +65,14 @@ pub fn subprotocol<'a>(head: &Head<'a>) -> Option<&'a [u8]> {
         let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
         offer.starts_with(TOKEN_SUBPROTOCOL) && offer.iter().all(is_token)
     };
-    let ours = offered(head).find(|offer| *offer == SUBPROTOCOL);
-    ours.or_else(|| offered(head).find(carries_token))
+    let mut chosen = None;
+    for offer in offered(head) {
+        if offer == SUBPROTOCOL {
+            return Some(offer);
+        }
+        chosen = chosen.or(Some(offer).filter(carries_token));
+    }
+    chosen
 }
 
 #[cfg(test)]

@@ -97,10 +97,7 @@ impl Relay {
         }
         self.limits.access.origins.judge(head)?;
         let pass = self.admit(head, path)?;
-        if self.rooms.named(path).is_some_and(|room| room.is_full()) {
-            return Err(Refusal::RoomFull);
-        }
-        let key = self.rooms.open(path, &self.limits).ok_or(Refusal::RoomsFull)?;
+        let key = self.rooms.open(path, &self.limits)?;
         let subprotocol = credential::subprotocol(head);
         self.answer(index, |to| response::switching_protocols(accept, subprotocol, to));
         self.join(index, key, pass);

@@ -4,6 +4,7 @@ use super::Limits;
 use super::encoding::Encoding;
 use super::log::Log;
 use super::rules::Manners;
+use crate::protocol::Refusal;
 use std::collections::BTreeMap;
 
 /// A room with at least one member, or with a pass to finish.
@@ -123,17 +124,20 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// The room of this name, made if there is none; `None` when there are as many as may be.
-    pub(super) fn open(&mut self, name: &[u8], limits: &Limits) -> Option<u32> {
-        if let Some(key) = self.by_name.get(name) {
-            return Some(*key);
+    /// The room of this name with a place in it, made if there is none.
+    ///
+    /// # Errors
+    /// When it has as many members as it may, or there are as many rooms as may be.
+    pub(super) fn open(&mut self, name: &[u8], limits: &Limits) -> Result<u32, Refusal> {
+        if let Some(&key) = self.by_name.get(name) {
+            return if self[key].is_full() { Err(Refusal::RoomFull) } else { Ok(key) };
         }
         if self.slab.len() >= limits.rooms_max {
-            return None;
+            return Err(Refusal::RoomsFull);
         }
         let key = self.slab.insert(Room::new(name, limits.manners(name))) as u32;
         self.by_name.insert(name.into(), key);
-        Some(key)
+        Ok(key)
     }
 
     /// Forgets the room if nobody is in it and nothing is to be finished.
@@ -218,8 +222,8 @@ mod tests {
         let limits = Limits { rooms_max: 1, ..Limits::default() };
         let first = rooms.open(b"a", &limits);
         assert_eq!(rooms.open(b"a", &limits), first);
-        assert_eq!(rooms.open(b"b", &limits), None);
+        assert_eq!(rooms.open(b"b", &limits), Err(Refusal::RoomsFull));
         rooms.close_if_empty(first.expect("opened"));
-        assert!(rooms.open(b"b", &limits).is_some());
+        assert!(rooms.open(b"b", &limits).is_ok());
     }
 }
