@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 /// Who is let in.
+#[expect(rustdoc::bare_urls, reason = "help shows these sentences as they stand")]
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Who is let in")]
 pub struct IdentityFlags {
