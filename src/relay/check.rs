@@ -2,7 +2,7 @@
 
 use super::address::NO_ADDRESS;
 use super::conn::{NO_ROOM, Phase};
-use super::encoding::Encoding;
+use super::room::{Audience, Room};
 use super::{Relay, held, listens};
 
 impl Relay {
@@ -23,10 +23,13 @@ impl Relay {
         for (key, room) in self.rooms.iter() {
             assert!(!room.members.is_empty() || room.due, "a room exists while it has a member");
             assert_eq!(room.due, self.rooms_due.contains(&key));
-            for encoding in Encoding::ALL {
-                self.check_log(key, encoding);
-                log_bytes += room.log(encoding).held_bytes();
+            for audience in room.audiences() {
+                self.check_log(room, audience);
+                log_bytes += audience.log.held_bytes();
             }
+            let others = || room.audiences().skip(1);
+            let in_use = |other: &Audience| other.listeners > 0 || other.log.held_bytes() > 0;
+            assert!(room.due || others().all(in_use), "a class without members costs nothing");
         }
         assert_eq!(log_bytes, self.pool.used_bytes());
         if self.rooms_due.is_empty() {
@@ -48,7 +51,7 @@ impl Relay {
             return;
         }
         let room = &self.rooms[conn.room];
-        let log = room.log(conn.encoding);
+        let log = room.log(conn.class);
         assert_eq!(room.members[conn.slot as usize], index);
         assert!((log.start()..=log.end()).contains(&conn.sent), "{conn:?}");
         if conn.into > 0 {
@@ -63,18 +66,17 @@ impl Relay {
         assert!(!conn.behind || conn.sent < log.end());
     }
 
-    fn check_log(&self, key: u32, encoding: Encoding) {
-        let room = &self.rooms[key];
-        let of_class = |index: &&u32| self.conns[**index].encoding == encoding;
+    fn check_log(&self, room: &Room, audience: &Audience) {
+        let of_class = |index: &&u32| self.conns[**index].class == audience.class;
         let members: Vec<u32> = room.members.iter().filter(of_class).copied().collect();
-        assert_eq!(members.len(), room.listeners(encoding) as usize);
+        assert_eq!(members.len(), audience.listeners as usize);
         let behind: Vec<u64> = members
             .iter()
             .map(|index| &self.conns[*index])
             .filter(|conn| conn.behind)
             .map(|conn| conn.sent)
             .collect();
-        let log = room.log(encoding);
+        let log = &audience.log;
         log.check(&behind);
         assert!(
             log.held_bytes() <= self.limits.room_log_bytes_max,

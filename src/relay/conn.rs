@@ -1,7 +1,7 @@
 //! A connection: as few bytes as it can be, for most of a relay's memory is idle connections.
 
 use super::address::NO_ADDRESS;
-use super::encoding::Encoding;
+use super::class::Class;
 use super::log::Log;
 use super::owed::Owed;
 use super::private::Private;
@@ -56,7 +56,7 @@ pub(super) struct Conn {
     pub(super) address: u32,
     pub(super) phase: Phase,
     pub(super) cause: Cause,
-    pub(super) encoding: Encoding,
+    pub(super) class: Class,
     /// The socket takes nothing at the moment.
     pub(super) blocked: bool,
     /// It is counted in the segment of the log that it stands in.
@@ -99,7 +99,7 @@ impl Conn {
             address: NO_ADDRESS,
             phase: Phase::Greeting,
             cause: Cause::EndOfStream,
-            encoding: Encoding::Raw,
+            class: Class::RAW,
             blocked: false,
             behind: false,
             due: false,

@@ -1,5 +1,6 @@
 //! From a request's head to a member of a room, or to an HTTP answer.
 
+use super::class::Class;
 use super::conn::Phase;
 use super::{Cause, Relay, page};
 use crate::protocol::head::{self, HEAD_BYTES_MAX, Head};
@@ -81,16 +82,16 @@ impl Relay {
         if self.drain.is_some() {
             return self.refuse(index, Refusal::Draining, false);
         }
-        let Some(key) = self.rooms.open(path, self.limits.rooms_max) else {
+        let class = Class { encoding: self.limits.encoding };
+        let Some(key) = self.rooms.open(path, class, self.limits.rooms_max) else {
             return self.refuse(index, Refusal::RoomsFull, false);
         };
-        let encoding = self.limits.encoding;
         let room = &mut self.rooms[key];
         let conn = &mut self.conns[index];
         conn.room = key;
-        conn.encoding = encoding;
-        conn.slot = room.join(index, encoding);
-        conn.sent = room.log(encoding).end();
+        conn.class = class;
+        conn.slot = room.join(index, class);
+        conn.sent = room.log(class).end();
         conn.phase = Phase::Open;
         // The first ping comes early by up to an interval, so that a herd that arrived together is
         // not pinged together ever after.

@@ -22,6 +22,7 @@ mod address;
 pub mod budget;
 mod cause;
 mod check;
+mod class;
 mod conn;
 mod deadline;
 mod drain;

@@ -1,6 +1,5 @@
 //! A message for a room: one append for each encoding in use, whatever the number of members.
 
-use super::encoding::Encoding;
 use super::{Cause, Relay};
 use crate::protocol::Kind;
 
@@ -9,22 +8,25 @@ impl Relay {
     pub(super) fn publish(&mut self, index: u32, kind: Kind, payload: &[u8]) {
         self.metrics.messages += 1;
         self.metrics.message_bytes += payload.len() as u64;
-        let (key, from) = (self.conns[index].room, self.conns[index].encoding);
+        let (key, from) = (self.conns[index].room, self.conns[index].class);
         if self.rooms[key].members.len() == 1 && !self.limits.echo {
             return; // nobody to hear it: nothing is stored
         }
-        for encoding in Encoding::ALL {
-            let excluded = encoding == from && !self.limits.echo;
-            let hearers = self.rooms[key].listeners(encoding) - u32::from(excluded);
+        let mut number = 0;
+        while let Some(audience) = self.rooms[key].audience(number) {
+            number += 1;
+            let class = audience.class;
+            let excluded = class == from && !self.limits.echo;
+            let hearers = audience.listeners - u32::from(excluded);
             if hearers == 0 {
                 continue;
             }
             self.make_room_due(key); // first: a room that is due outlives its last member
             let mut scratch = std::mem::take(&mut self.scratch);
-            let payload = encoding.encode(kind, payload, &mut scratch);
-            self.make_space(key, encoding, payload.len());
+            let payload = class.encoding.encode(kind, payload, &mut scratch);
+            self.make_space(key, class, payload.len());
             let segment_bytes_max = self.limits.segment_bytes_max();
-            let log = self.rooms[key].log_mut(encoding);
+            let log = self.rooms[key].log_mut(class);
             let frame = log.append(kind.opcode(), payload, segment_bytes_max, &mut self.pool);
             self.scratch = scratch;
             let Some(frame) = frame else { return self.fail(index, Cause::NoMemory) };

@@ -104,7 +104,7 @@ impl Relay {
             });
             return self.make_due(index);
         }
-        if kind == Kind::Binary && self.conns[index].encoding == super::Encoding::Json {
+        if kind == Kind::Binary && self.conns[index].class.encoding == super::Encoding::Json {
             return self.fail(index, Cause::BinaryInJson);
         }
         self.publish(index, kind, payload);
