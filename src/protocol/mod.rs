@@ -5,7 +5,9 @@
 //! section 7.4) or, before the upgrade, a [`Refusal`] (it ends with an HTTP status).
 
 pub mod close;
+pub mod deflate;
 pub mod error;
+pub mod extension;
 pub mod forwarded;
 pub mod frame;
 pub mod head;
