@@ -2,6 +2,7 @@
 
 use super::Listen;
 use super::addresses::AddressFlags;
+use super::deflate::DeflateFlags;
 use super::rates::RateFlags;
 use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
 use clap::builder::BoolishValueParser;
@@ -75,6 +76,10 @@ pub struct Flags {
     /// Addresses and the proxies in front.
     #[command(flatten)]
     pub addresses: AddressFlags,
+
+    /// Compression.
+    #[command(flatten)]
+    pub deflate: DeflateFlags,
 
     /// How fast things may come.
     #[command(flatten)]
@@ -203,6 +208,7 @@ impl Flags {
         };
         self.addresses.fill(&mut limits);
         self.rates.fill(&mut limits);
+        self.deflate.fill(&mut limits);
         match limits.check() {
             Ok(()) => Ok(limits),
             Err(error @ Contradiction::RoomLogTooSmall { .. }) => {

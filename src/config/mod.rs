@@ -1,6 +1,7 @@
 //! What the person who starts fanfare wants: flags and environment variables, checked.
 
 mod addresses;
+mod deflate;
 mod flags;
 mod listen;
 mod rates;

@@ -71,6 +71,7 @@ fn judge(offer: &[u8], terms: Terms) -> Option<Agreed> {
                 }
                 if bits < terms.window_bits {
                     agreed.window_bits = WINDOW_BITS_MIN;
+                    agreed.keeps_context = false; // too few have that window to share one
                 }
                 2
             }
@@ -152,7 +153,7 @@ mod tests {
                 bits => parts.push(format!("client_max_window_bits=\"{}\"", bits + 6)),
             }
             let mut expected = PLAIN.to_owned();
-            if with_server {
+            if with_server || bits.is_some_and(|bits| bits < 15) {
                 expected.push_str("; server_no_context_takeover");
             }
             if bits.is_some_and(|bits| bits < 15) {

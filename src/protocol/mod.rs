@@ -23,4 +23,4 @@ pub mod utf8;
 pub use close::CloseCode;
 pub use error::{Refusal, Violation};
 pub use message::Kind;
-pub use parser::{Event, Parser};
+pub use parser::{Accepts, Event, Parser};

@@ -6,19 +6,41 @@
 
 use super::frame::{self, CLIENT_HEADER_BYTES_MAX, Header, Opcode};
 use super::message::Message;
-use super::{CloseCode, Kind, Violation, close, mask, utf8};
+use super::{CloseCode, Kind, Violation, close, deflate, mask, utf8};
 
 /// What a client said.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A whole message, joined from its fragments; text is UTF-8.
     Message(Kind, &'a [u8]),
+    /// A whole message that is still compressed: what it says is to be checked by whoever inflates
+    /// it (`deflate::Inflater`).
+    Compressed(Kind, &'a [u8]),
     /// A ping with its payload, which the pong repeats (section 5.5.3).
     Ping(&'a [u8]),
     /// A pong, asked for or not.
     Pong,
     /// The closing handshake, with the code if one was given (section 5.5.1).
     Close(Option<CloseCode>),
+}
+
+/// What a client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepts {
+    /// The longest message, in bytes.
+    pub message_bytes_max: usize,
+    /// Whether messages may be compressed: permessage-deflate was negotiated.
+    pub compressed: bool,
+}
+
+impl Accepts {
+    /// The most payload of a message's frames, all together.
+    fn payload_bytes_max(self, is_compressed: bool) -> usize {
+        match is_compressed {
+            true => deflate::compressed_bytes_max(self.message_bytes_max),
+            false => self.message_bytes_max,
+        }
+    }
 }
 
 /// Reads one client's frames.
@@ -57,28 +79,33 @@ impl Parser {
         &'a mut self,
         bytes: &'a mut [u8],
         at: &mut usize,
-        message_bytes_max: usize,
+        accepts: Accepts,
     ) -> Result<Option<Event<'a>>, Violation> {
+        self.let_go();
+        if self.partial.is_none() {
+            if *at == bytes.len() {
+                return Ok(None);
+            }
+            if let Some(header) = frame::decode(&bytes[*at..], accepts.compressed)? {
+                let start = *at + header.header_bytes;
+                let whole = header.payload_bytes <= (bytes.len() - start) as u64;
+                if whole && header.fin && header.opcode != Opcode::Continuation {
+                    *at = start + header.payload_bytes as usize;
+                    return whole_frame(&header, &mut bytes[start..*at], accepts);
+                }
+            }
+        }
+        self.partial.get_or_insert_default().next(bytes, at, accepts)
+    }
+
+    /// Lets go of what was handed out last.
+    pub fn let_go(&mut self) {
         if let Some(partial) = &mut self.partial {
             partial.clear_handed_out();
             if partial.is_empty() {
                 self.partial = None;
             }
         }
-        if self.partial.is_none() {
-            if *at == bytes.len() {
-                return Ok(None);
-            }
-            if let Some(header) = frame::decode(&bytes[*at..])? {
-                let start = *at + header.header_bytes;
-                let whole = header.payload_bytes <= (bytes.len() - start) as u64;
-                if whole && header.fin && header.opcode != Opcode::Continuation {
-                    *at = start + header.payload_bytes as usize;
-                    return whole_frame(&header, &mut bytes[start..*at], message_bytes_max);
-                }
-            }
-        }
-        self.partial.get_or_insert_default().next(bytes, at, message_bytes_max)
     }
 
     /// Since when something is unfinished, as `note_unfinished` was told.
@@ -105,13 +132,16 @@ impl Parser {
 fn whole_frame<'a>(
     header: &Header,
     payload: &'a mut [u8],
-    message_bytes_max: usize,
+    accepts: Accepts,
 ) -> Result<Option<Event<'a>>, Violation> {
-    if !header.opcode.is_control() && payload.len() > message_bytes_max {
+    let payload_bytes_max = accepts.payload_bytes_max(header.is_compressed);
+    if !header.opcode.is_control() && payload.len() > payload_bytes_max {
         return Err(Violation::MessageTooLong);
     }
     mask::unmask(payload, header.key, 0);
     let event = match header.opcode {
+        Opcode::Text if header.is_compressed => Event::Compressed(Kind::Text, payload),
+        Opcode::Binary if header.is_compressed => Event::Compressed(Kind::Binary, payload),
         Opcode::Text if utf8::is_text(payload) => Event::Message(Kind::Text, payload),
         Opcode::Text => return Err(Violation::NotUtf8),
         Opcode::Binary => Event::Message(Kind::Binary, payload),
@@ -133,14 +163,14 @@ impl Partial {
         &mut self,
         bytes: &mut [u8],
         at: &mut usize,
-        message_bytes_max: usize,
+        accepts: Accepts,
     ) -> Result<Option<Event<'_>>, Violation> {
         loop {
             let (header, taken) = match self.frame {
                 Some(frame) => frame,
-                None => match self.header(&bytes[*at..], at)? {
+                None => match self.header(&bytes[*at..], at, accepts)? {
                     Some(header) => {
-                        self.begin(&header, message_bytes_max)?;
+                        self.begin(&header, accepts)?;
                         (header, 0)
                     }
                     None => return Ok(None),
@@ -169,17 +199,25 @@ impl Partial {
                 self.handed_out = Some(HandedOut::Message);
                 let message = self.message.as_ref().expect("begun with its first frame");
                 message.finish()?;
-                return Ok(Some(Event::Message(message.kind, message.bytes())));
+                return Ok(Some(match message.is_compressed {
+                    true => Event::Compressed(message.kind, message.bytes()),
+                    false => Event::Message(message.kind, message.bytes()),
+                }));
             }
         }
     }
 
     /// Completes the header from `bytes`; `None` when they all went into it and more is needed.
-    fn header(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Header>, Violation> {
+    fn header(
+        &mut self,
+        bytes: &[u8],
+        at: &mut usize,
+        accepts: Accepts,
+    ) -> Result<Option<Header>, Violation> {
         let had = self.header_bytes;
         let take = bytes.len().min(CLIENT_HEADER_BYTES_MAX - had);
         self.header[had..had + take].copy_from_slice(&bytes[..take]);
-        let header = frame::decode(&self.header[..had + take])?;
+        let header = frame::decode(&self.header[..had + take], accepts.compressed)?;
         match header {
             Some(header) => {
                 self.header_bytes = 0;
@@ -194,7 +232,7 @@ impl Partial {
     }
 
     /// Judges a header by what came before it (section 5.4) and by the size limit.
-    fn begin(&mut self, header: &Header, message_bytes_max: usize) -> Result<(), Violation> {
+    fn begin(&mut self, header: &Header, accepts: Accepts) -> Result<(), Violation> {
         let kind = match (header.opcode, &self.message) {
             (Opcode::Continuation, None) => return Err(Violation::NothingToContinue),
             (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Violation::MessageInterrupted),
@@ -203,13 +241,15 @@ impl Partial {
             _ => None,
         };
         if !header.opcode.is_control() {
-            let had = self.message.as_ref().map_or(0, |message| message.bytes().len()) as u64;
-            if had + header.payload_bytes > message_bytes_max as u64 {
+            let begun = self.message.as_ref();
+            let had = begun.map_or(0, |message| message.bytes().len()) as u64;
+            let is_compressed = begun.map_or(header.is_compressed, |begun| begun.is_compressed);
+            if had + header.payload_bytes > accepts.payload_bytes_max(is_compressed) as u64 {
                 return Err(Violation::MessageTooLong);
             }
         }
         if let Some(kind) = kind {
-            self.message = Some(Message::new(kind));
+            self.message = Some(Message::new(kind, header.is_compressed));
         }
         Ok(())
     }
@@ -238,6 +278,7 @@ mod tests {
     use proptest::prelude::*;
 
     const KEY: [u8; 4] = [0xa5, 0x01, 0xff, 0x3c];
+    const ACCEPTS: Accepts = Accepts { message_bytes_max: 1000, compressed: true };
 
     /// A client's frame, as the RFC draws it; written apart from the code under test.
     fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -270,7 +311,7 @@ mod tests {
             rest = &rest[take..];
             let mut at = 0;
             loop {
-                match parser.next(&mut piece, &mut at, 1000) {
+                match parser.next(&mut piece, &mut at, ACCEPTS) {
                     Ok(Some(event)) => out.push(Ok(format!("{event:?}"))),
                     Ok(None) => break,
                     Err(violation) => {
@@ -328,17 +369,43 @@ mod tests {
     }
 
     #[test]
+    fn compressed_messages_are_handed_on_as_they_are() {
+        let mut bytes = client_frame(0x41, b"\xff");
+        bytes.extend(client_frame(0x89, b"?"));
+        bytes.extend(client_frame(0x80, b"\xfe"));
+        bytes.extend(client_frame(0xc2, b"\x00"));
+        let expected: Vec<_> = [
+            Event::Ping(b"?"),
+            Event::Compressed(Kind::Text, b"\xff\xfe"),
+            Event::Compressed(Kind::Binary, b"\x00"),
+        ]
+        .iter()
+        .map(|event| Ok(format!("{event:?}")))
+        .collect();
+        assert_eq!(said(&bytes, &[]), expected);
+        assert_eq!(said(&bytes, &vec![1; bytes.len()]), expected);
+        let mut bytes = client_frame(0x41, b"");
+        bytes.extend(client_frame(0xc0, b""));
+        assert_eq!(said(&bytes, &[]), [Err(Violation::ReservedBits)], "the first fragment says it");
+        let longest = deflate::compressed_bytes_max(1000);
+        assert_eq!(said(&client_frame(0xc2, &vec![0; longest]), &[]).len(), 1);
+        let too_long = client_frame(0xc2, &vec![0; longest + 1]);
+        assert_eq!(said(&too_long, &[]), [Err(Violation::MessageTooLong)]);
+        assert_eq!(said(&too_long, &[9; 200]), [Err(Violation::MessageTooLong)]);
+    }
+
+    #[test]
     fn nothing_is_held_between_messages() {
         let bytes = client_frame(0x81, b"hello");
         let mut parser = Parser::default();
         for cut in 1..bytes.len() {
             let (mut head, mut tail) = (bytes[..cut].to_vec(), bytes[cut..].to_vec());
-            assert_eq!(parser.next(&mut head, &mut 0, 1000), Ok(None));
+            assert_eq!(parser.next(&mut head, &mut 0, ACCEPTS), Ok(None));
             assert!(parser.held_bytes() > 0);
             let mut at = 0;
-            let event = parser.next(&mut tail, &mut at, 1000);
+            let event = parser.next(&mut tail, &mut at, ACCEPTS);
             assert_eq!(event, Ok(Some(Event::Message(Kind::Text, b"hello"))));
-            assert_eq!(parser.next(&mut tail, &mut at, 1000), Ok(None));
+            assert_eq!(parser.next(&mut tail, &mut at, ACCEPTS), Ok(None));
             assert_eq!(parser.held_bytes(), 0);
         }
     }
@@ -349,7 +416,7 @@ mod tests {
         let bytes = client_frame(0x81, b"hello");
         let say = |parser: &mut Parser, bytes: &[u8], now| {
             let (mut bytes, mut at) = (bytes.to_vec(), 0);
-            while parser.next(&mut bytes, &mut at, 1000).expect("legal frames").is_some() {}
+            while parser.next(&mut bytes, &mut at, ACCEPTS).expect("legal frames").is_some() {}
             parser.note_unfinished(now);
             parser.unfinished_since()
         };
@@ -365,7 +432,7 @@ mod tests {
         #[test]
         fn cuts_do_not_matter(
             frames in prop::collection::vec(
-                (prop::sample::select(vec![0x01, 0x02, 0x00, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a]),
+                (prop::sample::select(vec![0x01, 0x02, 0x00, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a, 0xc1, 0x42]),
                  prop::collection::vec(any::<u8>(), 0..200)), 1..8),
             pieces in prop::collection::vec(1usize..40, 0..60),
         ) {

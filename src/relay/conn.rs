@@ -83,6 +83,14 @@ pub(super) struct Rare {
     pub(super) skips: Skips,
     /// The beginning of its request's head.
     pub(super) head: Vec<u8>,
+    /// Bytes that are to be heard when there is room.
+    pub(super) unheard: Option<Box<[u8]>>,
+}
+
+impl Rare {
+    fn held_bytes(&self) -> usize {
+        self.head.capacity() + self.unheard.as_ref().map_or(0, |rest| rest.len())
+    }
 }
 
 impl Conn {
@@ -144,9 +152,20 @@ impl Conn {
         Owed::new(self.private_due(), log, self.sent, self.into, skips)
     }
 
-    /// Memory held for its unfinished head or message.
+    /// Memory held for its unfinished head or message, and for what is unheard.
     pub(super) fn held_bytes(&self) -> usize {
-        self.parser.held_bytes() + self.rare.as_ref().map_or(0, |rare| rare.head.capacity())
+        self.parser.held_bytes() + self.rare.as_ref().map_or(0, |rare| rare.held_bytes())
+    }
+
+    /// Forgets what was for it alone; all of it is out.
+    pub(super) fn forget_told(&mut self) {
+        match &mut self.rare {
+            Some(rare) if rare.unheard.is_some() => {
+                rare.private = Private::default();
+                rare.skips.clear();
+            }
+            _ => self.rare = None,
+        }
     }
 
     /// Steps over a frame of its own; it is at the log's end, or notes the range for later.
@@ -173,6 +192,7 @@ impl Conn {
             && rare.private.due().is_empty()
             && rare.skips.is_empty()
             && rare.head.is_empty()
+            && rare.unheard.is_none()
         {
             self.rare = None;
         }

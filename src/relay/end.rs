@@ -150,6 +150,7 @@ impl Relay {
         conn.parser = Default::default();
         if let Some(rare) = &mut conn.rare {
             rare.head = Vec::new();
+            rare.unheard = None;
         }
     }
 }

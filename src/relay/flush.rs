@@ -202,7 +202,7 @@ impl Relay {
     /// All that was owed is out.
     #[inline(never)]
     fn all_sent(&mut self, index: u32, from: u64) {
-        self.drop_rare(index);
+        held::count(&mut self.private_bytes, &mut self.conns[index], |conn| conn.forget_told());
         if self.conns[index].behind {
             self.note_progress(index, from);
         }

@@ -3,6 +3,7 @@
 use super::class::Class;
 use super::conn::Phase;
 use super::{Cause, Relay, page};
+use crate::protocol::extension::Agreed;
 use crate::protocol::head::{self, HEAD_BYTES_MAX, Head};
 use crate::protocol::upgrade::{self, Accept, Request, Wants};
 use crate::protocol::{Refusal, response};
@@ -49,8 +50,11 @@ impl Relay {
             self.locate_client(index, &head)?;
             Ok(head)
         });
+        let agreed = located.as_ref().ok().and_then(|head| self.agree(head));
         match located.and_then(|head| upgrade::judge(&head)) {
-            Ok(Request::Upgrade { path, accept }) => self.upgrade(index, &path, &accept),
+            Ok(Request::Upgrade { path, accept }) => {
+                self.upgrade(index, &path, &accept, agreed.as_ref());
+            }
             Ok(Request::Plain { path, wants }) => self.show(index, &path, &wants),
             Err(refusal) => self.refuse(index, refusal, head_only),
         }
@@ -75,14 +79,14 @@ impl Relay {
         self.part(index, Cause::Answered, true);
     }
 
-    fn upgrade(&mut self, index: u32, path: &[u8], accept: &Accept) {
+    fn upgrade(&mut self, index: u32, path: &[u8], accept: &Accept, agreed: Option<&Agreed>) {
         if path.starts_with(page::RESERVED) {
             return self.refuse(index, Refusal::NotFound, false);
         }
         if self.drain.is_some() {
             return self.refuse(index, Refusal::Draining, false);
         }
-        let class = Class { encoding: self.limits.encoding };
+        let class = Class { encoding: self.limits.encoding, packing: self.packing(agreed) };
         let Some(key) = self.rooms.open(path, class, self.limits.rooms_max) else {
             return self.refuse(index, Refusal::RoomsFull, false);
         };
@@ -96,7 +100,7 @@ impl Relay {
         // The first ping comes early by up to an interval, so that a herd that arrived together is
         // not pinged together ever after.
         conn.since = self.now.seconds().saturating_sub(index % self.limits.ping_interval_s);
-        self.answer(index, |to| response::switching_protocols(accept, to));
+        self.answer(index, |to| response::switching_protocols(accept, agreed, to));
         self.metrics.upgraded += 1;
         self.make_due(index);
     }

@@ -7,7 +7,7 @@
 //!
 //! > Between two calls of [`Relay::turn`] the server may call [`Relay::accepted`],
 //! > [`Relay::receive`], [`Relay::writable`] and [`Relay::closed`] in any order. It reads only when
-//! > [`Relay::may_read`] allows it. It writes only what [`Relay::gather`] gives, only on the order
+//! > [`Relay::may_read`] allows it, which it asks after each order to resume. It writes only what [`Relay::gather`] gives, only on the order
 //! > to flush, and reports every write with [`Relay::sent`]. After a turn it carries out every
 //! > [`Relay::order`] until there is none. The relay never asks for the time.
 //!
@@ -25,6 +25,7 @@ mod check;
 mod class;
 mod conn;
 mod deadline;
+mod deflate;
 mod drain;
 mod encoding;
 mod end;
@@ -47,9 +48,11 @@ mod receive;
 mod room;
 mod skips;
 mod time;
+mod unheard;
 
 pub use address::TrustedProxies;
 pub use cause::Cause;
+pub use deflate::Deflate;
 pub use encoding::Encoding;
 pub use id::ConnId;
 pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
@@ -63,6 +66,7 @@ use address::Addresses;
 use conn::{Conns, Phase};
 use core::net::IpAddr;
 use deadline::Hand;
+use deflate::Packer;
 use drain::Drain;
 use flush::Offered;
 use pool::Pool;
@@ -109,17 +113,21 @@ pub struct Relay {
     debts: BTreeMap<u32, Debts>,
     /// A message in another encoding.
     scratch: Vec<u8>,
+    packer: Packer,
 }
 
 impl Relay {
     /// A relay without connections.
     pub fn new(limits: Limits) -> Relay {
-        Relay { limits, ..Relay::default() }
+        let mut relay = Relay::default();
+        relay.configure(limits);
+        relay
     }
 
     /// Takes other limits from now on; members keep the encoding that they joined with.
     pub fn configure(&mut self, limits: Limits) {
         self.limits = limits;
+        self.keep_window();
     }
 
     /// A stream was accepted from `peer` (`None`: through a Unix socket): gives the connection's

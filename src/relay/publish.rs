@@ -1,7 +1,7 @@
 //! A message for a room: one append for each encoding in use, whatever the number of members.
 
 use super::{Cause, Relay};
-use crate::protocol::Kind;
+use crate::protocol::{Kind, frame};
 
 impl Relay {
     /// Appends a member's message to its room.
@@ -23,11 +23,15 @@ impl Relay {
             }
             self.make_room_due(key); // first: a room that is due outlives its last member
             let mut scratch = std::mem::take(&mut self.scratch);
-            let payload = class.encoding.encode(kind, payload, &mut scratch);
-            self.make_space(key, class, payload.len());
+            let encoded = class.encoding.encode(kind, payload, &mut scratch);
+            let packed = self.pack_alone(class.packing, encoded);
+            let first = frame::first(kind.opcode(), packed.is_some());
+            let bytes = packed.as_deref().unwrap_or(encoded);
+            self.make_space(key, class, bytes.len());
             let segment_bytes_max = self.limits.segment_bytes_max();
             let log = self.rooms[key].log_mut(class);
-            let frame = log.append(kind.opcode(), payload, segment_bytes_max, &mut self.pool);
+            let frame = log.append(first, bytes, segment_bytes_max, &mut self.pool);
+            self.unpacked(packed);
             self.scratch = scratch;
             let Some(frame) = frame else { return self.fail(index, Cause::NoMemory) };
             self.metrics.deliveries += u64::from(hearers);

@@ -3,20 +3,21 @@
 use super::conn::Phase;
 use super::{Cause, ConnId, Relay, Time, held, listens};
 use crate::protocol::frame::Opcode;
-use crate::protocol::{Event, Kind};
+use crate::protocol::{Accepts, Event, Kind, Violation};
 
 impl Relay {
     /// Whether the connection may be read now; if not, the order to resume will follow.
     ///
     /// To be asked before each read: what others said in this turn counts.
     pub fn may_read(&mut self, id: ConnId) -> bool {
-        let Some(conn) = self.conns.current(id) else { return false };
-        if !listens(conn.phase) || self.has_room_to_hear(id.index) {
-            return true; // what has no meaning any more is read and thrown away
+        if self.conns.current(id).is_none() {
+            return false;
         }
-        self.conns[id.index].paused = true;
-        self.paused.push(id);
-        false
+        let may_read = self.catch_up(id.index);
+        if !may_read {
+            self.pause(id.index);
+        }
+        may_read
     }
 
     /// Bytes came from the peer, at most [`super::Limits::read_bytes_max`] of them. They are used
@@ -45,20 +46,32 @@ impl Relay {
     }
 
     /// Parses frames for as long as they have a meaning.
-    fn hear(&mut self, index: u32, bytes: &mut [u8]) {
+    pub(super) fn hear(&mut self, index: u32, bytes: &mut [u8]) {
         if !listens(self.conns[index].phase) {
             return;
         }
         // Taken out while its events are at work: they borrow from it.
         let mut parser = std::mem::take(&mut self.conns[index].parser);
+        let accepts = Accepts {
+            message_bytes_max: self.limits.message_bytes_max,
+            compressed: self.conns[index].class.is_packed(),
+        };
         let mut at = 0;
         let violation = loop {
-            match parser.next(bytes, &mut at, self.limits.message_bytes_max) {
+            let heard = match parser.next(bytes, &mut at, accepts) {
                 Ok(Some(event)) => self.heard(index, event),
                 Ok(None) => break None,
-                Err(violation) => break Some(violation),
+                Err(violation) => Err(violation),
+            };
+            if let Err(violation) = heard {
+                break Some(violation);
             }
             if !listens(self.conns[index].phase) {
+                break None;
+            }
+            if at < bytes.len() && self.must_wait(index) {
+                parser.let_go();
+                self.keep_unheard(index, &bytes[at..]);
                 break None;
             }
         };
@@ -75,22 +88,24 @@ impl Relay {
         }
     }
 
-    fn heard(&mut self, index: u32, event: Event<'_>) {
+    fn heard(&mut self, index: u32, event: Event<'_>) -> Result<(), Violation> {
         match event {
             Event::Close(code) => self.peer_closes(index, code),
             _ if self.conns[index].phase == Phase::Closing => {}
-            Event::Message(..) | Event::Ping(_) if !self.count_said(index) => {}
+            Event::Pong => {}
+            _ if !self.count_said(index) => {}
             Event::Message(kind, payload) => self.say(index, kind, payload),
+            Event::Compressed(kind, payload) => return self.unpack(index, kind, payload),
             Event::Ping(payload) => {
                 self.tell(index, |private| private.push_pong(payload));
                 self.make_due(index);
             }
-            Event::Pong => {}
         }
+        Ok(())
     }
 
     /// A message: it is a heartbeat, or for the room.
-    fn say(&mut self, index: u32, kind: Kind, payload: &[u8]) {
+    pub(super) fn say(&mut self, index: u32, kind: Kind, payload: &[u8]) {
         if kind == Kind::Text
             && let Some(heartbeat) = &self.limits.heartbeat
             && heartbeat.word.as_bytes() == payload

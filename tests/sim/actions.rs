@@ -1,5 +1,6 @@
 //! What happens: weighted actions of clients, of the network and of time; and how a run ends.
 
+use crate::inflate::OFFERS;
 use crate::random::Random;
 use crate::world::{From, World};
 use fanfare::relay::{Cause, Time};
@@ -29,7 +30,7 @@ pub fn act(world: &mut World, random: &mut Random) {
             world.read(number, bytes);
         }
         82..92 => whole_turn(world, random),
-        92..94 => world.peers[number].client.break_rule(random.between(0, 4)),
+        92..94 => break_rule(world, random, number),
         94 => world.peers[number].client.close(*random.pick(&[1000, 1001, 3000, 4999])),
         95 => world.break_off(number, *random.pick(&[Cause::EndOfStream, Cause::Reset])),
         96..98 => world.turn_encoding(),
@@ -47,7 +48,8 @@ fn connect(world: &mut World, random: &mut Random) {
     let is_polite = !random.one_in(5);
     let last = *random.pick(&[1, 2]);
     let from = *random.pick(&[From::Socket, From::Socket, From::Address(last), From::Proxy(last)]);
-    world.connect(room, from, window, is_polite);
+    let offer = *random.pick(&OFFERS);
+    world.connect(room, offer, from, window, is_polite);
     if world.peers.len() > before && random.one_in(2) {
         // As the server does it: read, and answer at once.
         let id = world.peers[before].id;
@@ -78,7 +80,22 @@ fn say(world: &mut World, random: &mut Random, number: usize) {
     }
     let fragments = if random.one_in(4) { random.between(1, 5) } else { 1 };
     let is_text = !random.one_in(6);
+    if client.inflate.is_some() && random.one_in(2) {
+        let level = random.between(0, 10) as u32;
+        return client.packed_message(is_text, text.as_bytes(), fragments, level);
+    }
     client.message(is_text, text.as_bytes(), fragments, random.one_in(3));
+}
+
+fn break_rule(world: &mut World, random: &mut Random, number: usize) {
+    let message_bytes_max = world.limits.message_bytes_max;
+    let client = &mut world.peers[number].client;
+    match client.inflate {
+        Some(_) if random.one_in(2) => {
+            client.break_packed(random.between(0, 15), message_bytes_max);
+        }
+        _ => client.break_rule(random.between(0, 4)),
+    }
 }
 
 /// Much at once, and all of it arrives: so logs become full.
@@ -116,10 +133,13 @@ impl World {
             }
             self.turn();
             let is_quiet = |number: usize| {
-                self.peers[number].id.is_none() || self.peers[number].client.outgoing.is_empty()
+                let Some(id) = self.peers[number].id else { return true };
+                self.peers[number].client.outgoing.is_empty()
+                    && self.relay.unheard_bytes(id).is_none()
             };
+            let are_quiet = (0..self.peers.len()).all(is_quiet);
             let is_busy = self.relay.next_deadline().is_some_and(|at| at <= self.now);
-            if (0..self.peers.len()).all(is_quiet) && !is_busy {
+            if are_quiet && !is_busy {
                 return self.compare();
             }
             if !is_busy {

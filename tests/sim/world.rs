@@ -1,11 +1,12 @@
 //! The world: the relay, its clients, the network between them, the clock, the model.
 
+use crate::Seen;
 use crate::client::{Client, Heard, Meaning};
 use crate::model::{Model, Shadow};
 use crate::random::Random;
 use core::net::IpAddr;
 use fanfare::relay::{
-    Cause, ConnId, Encoding, Heartbeat, Limits, Order, OverRate, Rates, Relay, Slices,
+    Cause, ConnId, Deflate, Encoding, Heartbeat, Limits, Order, OverRate, Rates, Relay, Slices,
     SlowConsumer, Time, TrustedProxies,
 };
 
@@ -45,6 +46,7 @@ pub struct World {
     pub limits: Limits,
     /// One room in which much is said.
     pub is_loud: bool,
+    pub unheard: u64,
 }
 
 impl World {
@@ -73,6 +75,11 @@ impl World {
             },
             echo: random.one_in(4),
             encoding: Encoding::Raw,
+            deflate: (!random.one_in(4)).then_some(Deflate {
+                message_bytes_min: *random.pick(&[0, 20, 128]),
+                level: *random.pick(&[1, 6, 9]),
+                window_bits: *random.pick(&[9, 12, 15, 15]),
+            }),
             heartbeat: Some(Heartbeat { word: "ping".into(), answer: "pong".into() }),
             ..Limits::default()
         };
@@ -84,6 +91,7 @@ impl World {
             model: Model::new(limits.echo),
             limits,
             is_loud: random.one_in(3),
+            unheard: 0,
         }
     }
 
@@ -96,7 +104,13 @@ impl World {
         self.relay.configure(self.limits.clone());
     }
 
-    pub fn connect(&mut self, room: &str, from: From, window: usize, is_polite: bool) {
+    pub fn seen(&self) -> Seen {
+        let inflaters = self.peers.iter().flat_map(|peer| &peer.client.inflate);
+        let compressed = inflaters.map(|inflate| inflate.messages).sum();
+        Seen { unheard: self.unheard, compressed }
+    }
+
+    pub fn connect(&mut self, room: &str, offer: &str, from: From, window: usize, is_polite: bool) {
         let peer = match from {
             From::Socket => None,
             From::Address(last) => Some(IpAddr::from([192, 0, 2, last])),
@@ -112,11 +126,14 @@ impl World {
         };
         assert!(least < 5, "one too many from {from:?}");
         let mut client = Client::default();
-        let forwarded = match from {
+        let mut fields = match from {
             From::Proxy(last) => format!("X-Forwarded-For: 6.6.6.6, 192.0.2.{last}\r\n"),
             _ => String::new(),
         };
-        client.request(room, &forwarded);
+        if !offer.is_empty() {
+            fields += &format!("Sec-WebSocket-Extensions: {offer}\r\n");
+        }
+        client.request(room, &fields);
         self.peers.push(Peer {
             client,
             from,
@@ -148,17 +165,20 @@ impl World {
         let Some(id) = peer.id else { return };
         let json = Limits { encoding: Encoding::Json, ..self.limits.clone() };
         let take = bytes_max.min(json.read_bytes_max()).min(peer.client.outgoing.len());
-        if peer.is_paused || take == 0 {
+        if peer.is_paused || (take == 0 && self.relay.unheard_bytes(id).is_none()) {
             return;
         }
-        if !self.relay.may_read(id) {
-            peer.is_paused = true;
-            return;
-        }
-        let mut bytes: Vec<u8> = peer.client.outgoing.drain(..take).collect();
-        peer.client.delivered += take as u64;
         let before = self.relay.metrics().clone();
-        self.relay.receive(id, &mut bytes, self.now);
+        peer.is_paused = !self.relay.may_read(id);
+        self.relay.check_invariants();
+        if !peer.is_paused {
+            let mut bytes: Vec<u8> = peer.client.outgoing.drain(..take).collect();
+            peer.client.delivered += take as u64;
+            self.relay.receive(id, &mut bytes, self.now);
+        }
+        if self.relay.unheard_bytes(id).is_some() {
+            self.unheard += 1;
+        }
         let metrics = self.relay.metrics();
         let published = (metrics.messages - before.messages) as usize;
         let was_upgraded = metrics.upgraded > before.upgraded;
@@ -168,8 +188,10 @@ impl World {
 
     /// Tells the model what the delivered bytes meant; the relay took `published` messages of them.
     fn understand(&mut self, number: usize, mut published: usize, was_upgraded: bool) {
+        let unheard = self.peers[number].id.and_then(|id| self.relay.unheard_bytes(id));
+        let heard = self.peers[number].client.delivered - unheard.unwrap_or_default() as u64;
         while let Some((end, _)) = self.peers[number].client.meanings.front() {
-            if *end > self.peers[number].client.delivered {
+            if *end > heard {
                 break;
             }
             let meaning = self.peers[number].client.meanings.pop_front().expect("there is one").1;
@@ -218,7 +240,8 @@ impl World {
     /// The network breaks, or the client writes its last byte.
     pub fn break_off(&mut self, number: usize, cause: Cause) {
         let Some(id) = self.peers[number].id else { return };
-        if self.peers[number].has_ended || self.peers[number].is_paused {
+        let waits = self.relay.unheard_bytes(id).is_some();
+        if self.peers[number].has_ended || self.peers[number].is_paused || waits {
             return; // while it is not read, its end is not seen
         }
         self.peers[number].has_ended = true;
