@@ -4,9 +4,11 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
+use fanfare::protocol::deflate::Deflater;
 use fanfare::relay::{
-    Cause, ConnId, Encoding, Heartbeat, Limits, Order, Relay, Slices, SlowConsumer, Time,
+    Cause, ConnId, Deflate, Encoding, Heartbeat, Limits, Order, Relay, Slices, SlowConsumer, Time,
 };
+use flate2::{Decompress, FlushDecompress};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
@@ -27,6 +29,17 @@ enum Action<'a> {
     Bytes {
         conn: u8,
         bytes: &'a [u8],
+    },
+    /// The same by a client that takes compressed messages.
+    Offer {
+        window: u16,
+        offer: u8,
+    },
+    /// A compressed message of one letter.
+    Packed {
+        conn: u8,
+        length: u16,
+        times: u8,
     },
     /// A frame whose last bytes come with what the client sends next.
     Frame {
@@ -59,6 +72,7 @@ enum Action<'a> {
 struct Story<'a> {
     is_skipping: bool,
     is_echoing: bool,
+    is_packing: bool,
     actions: Vec<Action<'a>>,
 }
 
@@ -93,6 +107,11 @@ fuzz_target!(|story: Story<'_>| {
         held_bytes_max: 16 * 1024,
         slow_consumer: if story.is_skipping { SlowConsumer::Skip } else { SlowConsumer::Close },
         echo: story.is_echoing,
+        deflate: story.is_packing.then(|| Deflate {
+            message_bytes_min: 0,
+            level: 1,
+            ..Deflate::default()
+        }),
         heartbeat: Some(Heartbeat { word: "ping".to_owned(), answer: "pong".to_owned() }),
         ..Limits::default()
     };
@@ -123,6 +142,20 @@ impl World {
                     self.flush(id);
                 }
             }
+            Action::Offer { window, offer } => {
+                if let Some(id) = self.accept(window) {
+                    let at = self.streams.len() - 1;
+                    let offer = OFFERS[usize::from(offer) % OFFERS.len()];
+                    let fields = format!("\r\nSec-WebSocket-Extensions: {offer}\r\n\r\n");
+                    let text = String::from_utf8(request(0)).expect("text");
+                    self.say(at, text.replace("\r\n\r\n", &fields).as_bytes(), 0);
+                    self.flush(id);
+                }
+            }
+            Action::Packed { conn, length, times } => self.with(conn, |world, at| {
+                let frame = packed(usize::from(length));
+                world.say(at, &frame.repeat(usize::from(times)), 0);
+            }),
             Action::Request { conn, room } => self.with(conn, |world, at| {
                 world.say(at, &request(room), 0);
             }),
@@ -199,6 +232,7 @@ impl World {
             let piece = &mut stream.coming[given..given + take];
             given += take;
             self.relay.receive(stream.id, piece, self.now);
+            stream.is_paused = self.relay.unheard_bytes(stream.id).is_some();
             self.relay.check_invariants();
         }
         stream.coming.drain(..given);
@@ -208,12 +242,14 @@ impl World {
         self.now = self.now.plus_millis(millis);
         self.relay.turn(self.now);
         self.relay.check_invariants();
+        let mut resumed = Vec::new();
         while let Some(order) = self.relay.order() {
             match order {
                 Order::Flush(id) => self.flush(id),
                 Order::Shutdown(id) => self.by_id(id).is_shut = true,
                 Order::Resume(id) => {
                     assert!(std::mem::take(&mut self.by_id(id).is_paused));
+                    resumed.push(id);
                 }
                 Order::Close(id, _) => {
                     let at = self.streams.iter().position(|stream| stream.id == id);
@@ -221,6 +257,18 @@ impl World {
                 }
             }
             self.relay.check_invariants();
+        }
+        self.read_on(resumed);
+    }
+
+    /// The relay's room to hear more is used.
+    fn read_on(&mut self, resumed: Vec<ConnId>) {
+        for id in resumed {
+            if let Some(at) = self.streams.iter().position(|stream| stream.id == id) {
+                let may_read = self.relay.may_read(id);
+                self.streams[at].is_paused = !may_read;
+                self.relay.check_invariants();
+            }
         }
     }
 
@@ -263,6 +311,8 @@ struct Ear {
     bytes: Vec<u8>,
     is_open: bool,
     is_closed: bool,
+    /// It keeps its context for as long as it lives, unless it was told otherwise.
+    inflate: Option<(Decompress, bool)>,
 }
 
 impl Ear {
@@ -275,6 +325,13 @@ impl Ear {
             let Some(end) = end.filter(|_| self.bytes.starts_with(b"HTTP/1.1 101 ")) else {
                 return;
             };
+            let head = String::from_utf8_lossy(&self.bytes[..end]).into_owned();
+            if head.contains("permessage-deflate") {
+                let forgets = head.contains("server_no_context_takeover");
+                let bits = if head.contains("server_max_window_bits=9") { 9 } else { 15 };
+                let state = Decompress::new_with_window_bits(false, bits);
+                self.inflate = Some((state, forgets));
+            }
             self.bytes.drain(..end + 4);
             self.is_open = true;
         }
@@ -284,6 +341,11 @@ impl Ear {
             match first {
                 0x81 => assert!(str::from_utf8(payload).is_ok()),
                 0x82 => {}
+                0xc1 | 0xc2 => {
+                    let (state, forgets) = self.inflate.as_mut().expect("it was agreed on");
+                    let message = inflate(state, *forgets, payload);
+                    assert!(first == 0xc2 || str::from_utf8(&message).is_ok());
+                }
                 0x88..=0x8a => assert!(payload.len() <= 125),
                 other => panic!("no frame of a relay begins with {other:#x}"),
             }
@@ -312,6 +374,31 @@ fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     };
     let (payload, behind) = rest.split_at_checked(length)?;
     Some((*first, payload, behind))
+}
+
+const OFFERS: [&str; 3] = [
+    "permessage-deflate",
+    "permessage-deflate; server_no_context_takeover",
+    "permessage-deflate; server_max_window_bits=10",
+];
+
+fn inflate(state: &mut Decompress, forgets: bool, payload: &[u8]) -> Vec<u8> {
+    if forgets {
+        state.reset(false);
+    }
+    let mut message = Vec::with_capacity(16_000);
+    let input = [payload, &[0, 0, 0xff, 0xff]].concat();
+    state.decompress_vec(&input, &mut message, FlushDecompress::Sync).expect("it inflates");
+    message
+}
+
+/// A compressed message of so many letters, up to a few more than are allowed.
+fn packed(length: usize) -> Vec<u8> {
+    let mut data = Vec::new();
+    Deflater::new(6, 15).deflate(&vec![b'm'; length % 2100], &mut data);
+    let mut frame = vec![0xc1, 0x80 | data.len() as u8, 0, 0, 0, 0];
+    frame.append(&mut data);
+    frame
 }
 
 /// One of three rooms, of which two may be open.

@@ -34,8 +34,8 @@ impl Inflater {
     /// Inflates a message; `to` is emptied first and never holds more than `bytes_max` and one.
     ///
     /// # Errors
-    /// When the message is longer than that, when its data is broken or cut off, or when there is no
-    /// memory for it.
+    /// When the message is longer than that, when its data is broken or cut off, or when there is
+    /// no memory for it.
     pub fn inflate(
         &mut self,
         payload: &[u8],
@@ -114,7 +114,7 @@ impl Deflater {
         Deflater { state: Compress::new_with_window_bits(level, false, window_bits.clamp(9, 15)) }
     }
 
-    /// The memory of one, in bytes: its windows, its chains and heads of hashes, and what is pending.
+    /// The memory of one, in bytes: its window, the chains and heads of hashes, what is pending.
     pub fn held_bytes(window_bits: u8) -> usize {
         (4usize << window_bits) + 192 * 1024
     }

@@ -144,9 +144,9 @@ mod tests {
             let (client_bits, bits) =
                 (rest / server_bits.len(), server_bits[rest % server_bits.len()]);
             let mut parts = Vec::new();
-            with_server.then(|| parts.push("server_no_context_takeover".to_owned()));
-            with_client.then(|| parts.push("client_no_context_takeover".to_owned()));
-            bits.map(|bits| parts.push(format!("server_max_window_bits={bits}")));
+            parts.extend(with_server.then(|| "server_no_context_takeover".to_owned()));
+            parts.extend(with_client.then(|| "client_no_context_takeover".to_owned()));
+            parts.extend(bits.map(|bits| format!("server_max_window_bits={bits}")));
             match client_bits {
                 0 => {}
                 1 => parts.push("client_max_window_bits".to_owned()),

@@ -15,6 +15,7 @@ pub mod json;
 pub mod mask;
 pub mod message;
 pub mod parser;
+mod partial;
 pub mod path;
 pub mod response;
 pub mod upgrade;

@@ -76,7 +76,8 @@ impl Log {
         }
     }
 
-    /// Appends a message as one frame with this first byte; gives where it stands, or `None` when there is no memory.
+    /// Appends a message as one frame with this first byte; gives where it stands, or `None` when
+    /// there is no memory.
     pub(super) fn append(
         &mut self,
         first: u8,

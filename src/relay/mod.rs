@@ -7,9 +7,10 @@
 //!
 //! > Between two calls of [`Relay::turn`] the server may call [`Relay::accepted`],
 //! > [`Relay::receive`], [`Relay::writable`] and [`Relay::closed`] in any order. It reads only when
-//! > [`Relay::may_read`] allows it, which it asks after each order to resume. It writes only what [`Relay::gather`] gives, only on the order
-//! > to flush, and reports every write with [`Relay::sent`]. After a turn it carries out every
-//! > [`Relay::order`] until there is none. The relay never asks for the time.
+//! > [`Relay::may_read`] allows it, which it asks after each order to resume. It writes only what
+//! > [`Relay::gather`] gives, only on the order to flush, and reports every write with
+//! > [`Relay::sent`]. After a turn it carries out every [`Relay::order`] until there is none. The
+//! > relay never asks for the time.
 //!
 //! One exception saves each handshake a trip through the poller: straight after `accepted` and the
 //! first `receive`, the server may gather and send once without an order.

@@ -14,6 +14,7 @@ mod ask;
 mod behind;
 mod closing;
 mod crowd;
+mod deflate;
 mod descriptors;
 mod drain;
 mod flags;
