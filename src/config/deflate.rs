@@ -26,6 +26,20 @@ pub struct DeflateFlags {
     #[arg(long, env = "FANFARE_DEFLATE_WINDOW_BITS", value_name = "BITS", default_value_t = 15)]
     #[arg(value_parser = clap::value_parser!(u8).range(9..=15))]
     pub deflate_window_bits: u8,
+
+    /// So many members of a room that only listen, and their messages refer to those before them,
+    /// which makes small ones a fraction of their size
+    #[arg(long, env = "FANFARE_DEFLATE_SHARE_MIN", value_name = "N", default_value_t = 8)]
+    pub deflate_share_min: usize,
+
+    /// Memory for that, 320 KiB for each room in which it happens; 0: each message by itself
+    #[arg(
+        long,
+        env = "FANFARE_DEFLATE_MEMORY",
+        value_name = "BYTES",
+        default_value_t = 16_777_216
+    )]
+    pub deflate_memory: usize,
 }
 
 impl DeflateFlags {
@@ -35,6 +49,8 @@ impl DeflateFlags {
             message_bytes_min: self.deflate_min,
             level: self.deflate_level,
             window_bits: self.deflate_window_bits,
+            share_min: self.deflate_share_min,
+            memory_bytes_max: self.deflate_memory,
         });
     }
 }

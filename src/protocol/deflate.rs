@@ -128,6 +128,10 @@ impl Deflater {
     /// `false` when there was no memory for it: then a reset must follow.
     pub fn deflate(&mut self, payload: &[u8], to: &mut Vec<u8>) -> bool {
         to.clear();
+        if payload.is_empty() {
+            to.push(0); // two flushes in a row make nothing (section 7.2.3.6)
+            return true;
+        }
         let mut rest = payload;
         let mut step = compressed_bytes_max(payload.len()) + 64;
         loop {

@@ -7,7 +7,7 @@ use super::owed::Owed;
 use super::private::Private;
 use super::skips::Skips;
 use super::{Cause, ConnId};
-use crate::protocol::Parser;
+use crate::protocol::{Kind, Parser};
 use slab::Slab;
 
 /// Where a connection stands in its life.
@@ -71,6 +71,10 @@ pub(super) struct Conn {
     pub(super) leaving: bool,
     /// Its peer is a proxy whose word about the client's address is taken.
     pub(super) behind_proxy: bool,
+    /// It keeps a context: it may hear what others hear.
+    pub(super) may_share: bool,
+    /// When it last spoke, if it may share: seconds, as far as 16 bits count.
+    pub(super) said_at: u16,
 }
 
 // The budget for an idle connection is 100 bytes with the server's share (`ARCHITECTURE.md`).
@@ -83,13 +87,28 @@ pub(super) struct Rare {
     pub(super) skips: Skips,
     /// The beginning of its request's head.
     pub(super) head: Vec<u8>,
-    /// Bytes that are to be heard when there is room.
-    pub(super) unheard: Option<Box<[u8]>>,
+    /// What is to be heard when there is room.
+    pub(super) unheard: Option<Unheard>,
+}
+
+/// What came and waits to be heard.
+#[derive(Debug, Default)]
+pub(super) struct Unheard {
+    /// A message that was read already.
+    pub(super) message: Option<(Kind, Box<[u8]>)>,
+    /// Bytes as they came.
+    pub(super) rest: Box<[u8]>,
+}
+
+impl Unheard {
+    pub(super) fn held_bytes(&self) -> usize {
+        self.rest.len() + self.message.as_ref().map_or(0, |(_, payload)| payload.len())
+    }
 }
 
 impl Rare {
     fn held_bytes(&self) -> usize {
-        self.head.capacity() + self.unheard.as_ref().map_or(0, |rest| rest.len())
+        self.head.capacity() + self.unheard.as_ref().map_or(0, Unheard::held_bytes)
     }
 }
 
@@ -115,6 +134,8 @@ impl Conn {
             pinged: false,
             leaving: false,
             behind_proxy: false,
+            may_share: false,
+            said_at: 0,
         }
     }
 
@@ -155,6 +176,12 @@ impl Conn {
     /// Memory held for its unfinished head or message, and for what is unheard.
     pub(super) fn held_bytes(&self) -> usize {
         self.parser.held_bytes() + self.rare.as_ref().map_or(0, |rare| rare.held_bytes())
+    }
+
+    /// Whether a message of its own waits to be said.
+    pub(super) fn has_message_waiting(&self) -> bool {
+        let unheard = self.rare.as_ref().and_then(|rare| rare.unheard.as_ref());
+        unheard.is_some_and(|unheard| unheard.message.is_some())
     }
 
     /// Forgets what was for it alone; all of it is out.

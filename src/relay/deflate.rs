@@ -1,7 +1,8 @@
 //! Compression (RFC 7692): a message is compressed once for all members of a class, and what
 //! clients compressed is inflated by one inflater for all.
 
-use super::Relay;
+use super::class::Class;
+use super::{Relay, share};
 use crate::protocol::deflate::{Deflater, Inflater};
 use crate::protocol::extension::{self, Agreed, Terms, WINDOW_BITS_MIN};
 use crate::protocol::head::Head;
@@ -16,11 +17,22 @@ pub struct Deflate {
     pub level: u8,
     /// The base-2 logarithm of the window, 9 to 15. It cannot change while the relay runs.
     pub window_bits: u8,
+    /// Members of a room that share a context, at least.
+    pub share_min: usize,
+    /// Bytes of memory for the compressors of all rooms in which members share a context; too
+    /// little for one of them: each message is compressed by itself.
+    pub memory_bytes_max: usize,
 }
 
 impl Default for Deflate {
     fn default() -> Deflate {
-        Deflate { message_bytes_min: 128, level: 6, window_bits: 15 }
+        Deflate {
+            message_bytes_min: 128,
+            level: 6,
+            window_bits: 15,
+            share_min: 8,
+            memory_bytes_max: 16 * 1024 * 1024,
+        }
     }
 }
 
@@ -33,6 +45,8 @@ pub(super) enum Packing {
     Alone,
     /// The same with the smallest window, for whoever wants one smaller than ours.
     AloneNarrow,
+    /// With those before it as context, for members that hear the same.
+    Shared,
 }
 
 /// The loop's compressors and its inflater, made when they are first needed.
@@ -44,9 +58,11 @@ pub(super) struct Packer {
     /// An inflated message.
     inflated: Vec<u8>,
     /// A compressed one.
-    packed: Vec<u8>,
+    pub(super) packed: Vec<u8>,
     /// The window of all who joined so far.
     window_bits: Option<u8>,
+    /// Where compressors are that members share; some may be gone.
+    pub(super) sharing: Vec<(u32, Class)>,
 }
 
 impl Relay {
@@ -60,8 +76,9 @@ impl Relay {
 
     /// What is agreed on with a client about compression.
     pub(super) fn agree(&self, head: &Head<'_>) -> Option<Agreed> {
-        let Deflate { window_bits, .. } = self.limits.deflate?;
-        let terms = Terms { window_bits, keeps_context: false };
+        let deflate = self.limits.deflate?;
+        let keeps_context = share::is_wanted(&deflate);
+        let terms = Terms { window_bits: deflate.window_bits, keeps_context };
         extension::negotiate(head.values("sec-websocket-extensions"), terms)
     }
 
@@ -85,7 +102,7 @@ impl Relay {
         }
         let ours = self.packer.window_bits?;
         let (deflater, window_bits) = match packing {
-            Packing::Plain => return None,
+            Packing::Plain | Packing::Shared => return None,
             Packing::Alone => (&mut self.packer.wide, ours),
             Packing::AloneNarrow => (&mut self.packer.narrow, WINDOW_BITS_MIN),
         };

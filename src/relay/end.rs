@@ -128,6 +128,7 @@ impl Relay {
         if let Some(rare) = &mut conn.rare {
             rare.skips.clear();
         }
+        room.sharers -= u32::from(std::mem::take(&mut conn.may_share));
         let moved = room.leave(conn.slot, conn.class);
         for (member, slot) in moved.into_iter().flatten() {
             self.conns[member].slot = slot;

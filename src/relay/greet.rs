@@ -2,7 +2,7 @@
 
 use super::class::Class;
 use super::conn::Phase;
-use super::{Cause, Relay, page};
+use super::{Cause, Relay, page, share};
 use crate::protocol::extension::Agreed;
 use crate::protocol::head::{self, HEAD_BYTES_MAX, Head};
 use crate::protocol::upgrade::{self, Accept, Request, Wants};
@@ -94,6 +94,9 @@ impl Relay {
         let conn = &mut self.conns[index];
         conn.room = key;
         conn.class = class;
+        conn.may_share = agreed.is_some_and(|agreed| agreed.keeps_context);
+        conn.said_at = share::long_quiet(self.now.seconds());
+        room.sharers += u32::from(conn.may_share);
         conn.slot = room.join(index, class);
         conn.sent = room.log(class).end();
         conn.phase = Phase::Open;

@@ -76,6 +76,11 @@ impl Log {
         }
     }
 
+    /// Whether a frame of so many bytes would begin a segment behind another.
+    pub(super) fn begins_segment(&self, frame_bytes: usize, segment_bytes_max: usize) -> bool {
+        !self.segments.is_empty() && self.growth_for(frame_bytes, segment_bytes_max) > 0
+    }
+
     /// Appends a message as one frame with this first byte; gives where it stands, or `None` when
     /// there is no memory.
     pub(super) fn append(

@@ -47,6 +47,7 @@ mod publish;
 mod rate;
 mod receive;
 mod room;
+mod share;
 mod skips;
 mod time;
 mod unheard;

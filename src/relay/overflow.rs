@@ -76,6 +76,9 @@ impl Relay {
             missed -= log.frames_in(own.start..own.end.min(start).max(own.start));
         }
         self.metrics.skipped += missed;
+        if start == log.end() {
+            self.rooms[conn.room].forget_context(conn.class);
+        }
         conn.move_to(start, 0);
         self.note_progress(index, from);
     }

@@ -1,5 +1,7 @@
 //! A message for a room: one append for each encoding in use, whatever the number of members.
 
+use super::class::Class;
+use super::deflate::Packing;
 use super::{Cause, Relay};
 use crate::protocol::{Kind, frame};
 
@@ -8,10 +10,14 @@ impl Relay {
     pub(super) fn publish(&mut self, index: u32, kind: Kind, payload: &[u8]) {
         self.metrics.messages += 1;
         self.metrics.message_bytes += payload.len() as u64;
-        let (key, from) = (self.conns[index].room, self.conns[index].class);
+        let key = self.conns[index].room;
         if self.rooms[key].members.len() == 1 && !self.limits.echo {
             return; // nobody to hear it: nothing is stored
         }
+        if self.rooms[key].sharers > 0 {
+            self.prepare_sharing(key, index);
+        }
+        let from = self.conns[index].class;
         let mut number = 0;
         while let Some(audience) = self.rooms[key].audience(number) {
             number += 1;
@@ -24,22 +30,35 @@ impl Relay {
             self.make_room_due(key); // first: a room that is due outlives its last member
             let mut scratch = std::mem::take(&mut self.scratch);
             let encoded = class.encoding.encode(kind, payload, &mut scratch);
-            let packed = self.pack_alone(class.packing, encoded);
+            let packed = self.pack(key, class, encoded);
             let first = frame::first(kind.opcode(), packed.is_some());
             let bytes = packed.as_deref().unwrap_or(encoded);
-            self.make_space(key, class, bytes.len());
             let segment_bytes_max = self.limits.segment_bytes_max();
             let log = self.rooms[key].log_mut(class);
             let frame = log.append(first, bytes, segment_bytes_max, &mut self.pool);
             self.unpacked(packed);
             self.scratch = scratch;
-            let Some(frame) = frame else { return self.fail(index, Cause::NoMemory) };
+            let Some(frame) = frame else {
+                self.rooms[key].forget_context(class); // the compressor has seen it
+                return self.fail(index, Cause::NoMemory);
+            };
             self.metrics.deliveries += u64::from(hearers);
             // The policy may just have taken the sender out of the room.
             if excluded && self.conns[index].room == key {
                 self.conns[index].skip_own(frame);
             }
         }
+    }
+
+    /// Compresses a message for a class, if it asked for that and the message shrinks; makes space
+    /// for it in the log.
+    fn pack(&mut self, key: u32, class: Class, payload: &[u8]) -> Option<Vec<u8>> {
+        if class.packing == Packing::Shared {
+            return self.pack_shared(key, class, payload);
+        }
+        let packed = self.pack_alone(class.packing, payload);
+        self.make_space(key, class, packed.as_ref().map_or(payload.len(), Vec::len));
+        packed
     }
 
     fn make_room_due(&mut self, key: u32) {

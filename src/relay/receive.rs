@@ -69,9 +69,8 @@ impl Relay {
             if !listens(self.conns[index].phase) {
                 break None;
             }
-            if at < bytes.len() && self.must_wait(index) {
+            if self.must_wait(index, &bytes[at..]) {
                 parser.let_go();
-                self.keep_unheard(index, &bytes[at..]);
                 break None;
             }
         };
@@ -122,6 +121,9 @@ impl Relay {
         if kind == Kind::Binary && self.conns[index].class.encoding == super::Encoding::Json {
             return self.fail(index, Cause::BinaryInJson);
         }
+        if self.must_hear_first(index) {
+            return self.keep_message(index, kind, payload);
+        }
         self.publish(index, kind, payload);
     }
 
@@ -132,6 +134,7 @@ impl Relay {
         let conn = &self.conns[index];
         let fresh_bytes = self.rooms.get(conn.room).map_or(0, |room| room.fresh_bytes());
         !conn.owes_reading()
+            && !(conn.has_message_waiting() && self.must_hear_first(index))
             && fresh_bytes < self.limits.fresh_bytes_max()
             && self.pool.used_bytes() <= self.limits.logs_bytes_max
             && (conn.phase == Phase::Closing || !self.owes_time(index))

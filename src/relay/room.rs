@@ -3,6 +3,7 @@
 use super::class::Class;
 use super::log::Log;
 use super::pool::Pool;
+use super::share::Shared;
 use std::collections::BTreeMap;
 
 /// A room with at least one member, or with a pass to finish.
@@ -15,6 +16,10 @@ pub(super) struct Room {
     first: Audience,
     /// The other classes in use.
     others: Vec<Audience>,
+    /// How many members may share a context, whether they do or not.
+    pub(super) sharers: u32,
+    /// The second in which those who wait to share were last looked for.
+    pub(super) looked_at: u32,
     /// It stands in the list of rooms with something to say.
     pub(super) due: bool,
     /// While a walk over the members is under way, which flushes each once and may take several
@@ -31,11 +36,13 @@ pub(super) struct Audience {
     /// Where the log ended when the pass began.
     pass_end: u64,
     pub(super) log: Log,
+    /// The compressor whose context they share, if they are enough.
+    pub(super) shared: Option<Box<Shared>>,
 }
 
 impl Audience {
     fn new(class: Class) -> Audience {
-        Audience { class, listeners: 0, pass_end: 0, log: Log::default() }
+        Audience { class, listeners: 0, pass_end: 0, log: Log::default(), shared: None }
     }
 
     fn is_in_use(&self) -> bool {
@@ -51,6 +58,8 @@ impl Room {
             members: Vec::new(),
             first: Audience::new(class),
             others: Vec::new(),
+            sharers: 0,
+            looked_at: 0,
             due: false,
             pass: None,
         }
@@ -121,6 +130,19 @@ impl Room {
             }
         }
         self.audience_mut(class).listeners += 1;
+    }
+
+    /// The next message of this class is to refer to nothing.
+    pub(super) fn forget_context(&mut self, class: Class) {
+        if let Some(shared) = &mut self.audience_mut(class).shared {
+            shared.forget();
+        }
+    }
+
+    /// Counts a member in another class.
+    pub(super) fn change_class(&mut self, from: Class, to: Class) {
+        self.audience_mut(from).listeners -= 1;
+        self.admit(to);
     }
 
     /// Forgets the classes that are out of use: a room costs what its members need.

@@ -3,27 +3,42 @@
 //! A few compressed bytes can become more than a room's log takes at a time, so a read may have to
 //! be heard in parts. What is left waits with the connection, which is not read meanwhile.
 
+use super::conn::{Phase, Unheard};
 use super::{ConnId, Relay, listens};
+use crate::protocol::Kind;
 
 impl Relay {
-    /// How many of the bytes that a connection was given were not heard yet, if it waits to be
-    /// heard.
+    /// Whether a connection waits to be heard; and how many of the bytes that it was given were not
+    /// looked at yet. Besides them one message may wait.
     pub fn unheard_bytes(&mut self, id: ConnId) -> Option<usize> {
-        self.conns.current(id)?.rare.as_ref()?.unheard.as_ref().map(|rest| rest.len())
+        let unheard = self.conns.current(id)?.rare.as_ref()?.unheard.as_ref();
+        unheard.map(|unheard| unheard.rest.len())
     }
 
-    /// Whether the bytes that follow must wait: those of whoever may send compressed messages, as
-    /// soon as its room has much to say.
-    pub(super) fn must_wait(&self, index: u32) -> bool {
-        self.conns[index].class.is_packed() && !self.has_room_to_hear(index)
-    }
-
-    /// Keeps what is to be heard later; the order to resume will follow.
-    pub(super) fn keep_unheard(&mut self, index: u32, rest: &[u8]) {
-        self.conns[index].rare().unheard = Some(rest.into());
+    /// Keeps a message that cannot be said yet.
+    pub(super) fn keep_message(&mut self, index: u32, kind: Kind, payload: &[u8]) {
+        let message = Some((kind, payload.into()));
+        self.conns[index].rare().unheard = Some(Unheard { message, rest: Box::default() });
         self.pause(index);
     }
 
+    /// Whether the bytes that follow must wait, and are kept: behind a message that waits, and of
+    /// whoever may send compressed messages as soon as its room has much to say.
+    pub(super) fn must_wait(&mut self, index: u32, rest: &[u8]) -> bool {
+        if !self.conns[index].class.is_packed() {
+            return false;
+        }
+        let has_message = self.conns[index].has_message_waiting();
+        if !has_message && (rest.is_empty() || self.has_room_to_hear(index)) {
+            return false;
+        }
+        let unheard = self.conns[index].rare().unheard.get_or_insert_default();
+        unheard.rest = rest.into();
+        self.pause(index);
+        true
+    }
+
+    /// The order to resume will follow.
     pub(super) fn pause(&mut self, index: u32) {
         let conn = &mut self.conns[index];
         if !std::mem::replace(&mut conn.paused, true) {
@@ -41,14 +56,28 @@ impl Relay {
             if !self.has_room_to_hear(index) {
                 return false;
             }
-            let rare = self.conns[index].rare.as_mut();
-            let Some(mut rest) = rare.and_then(|rare| rare.unheard.take()) else { return true };
-            self.held_bytes -= rest.len();
-            let held_before = self.conns[index].held_bytes();
+            let conn = &mut self.conns[index];
+            let held_before = conn.held_bytes();
+            let rare = conn.rare.as_mut();
+            let Some(unheard) = rare.and_then(|rare| rare.unheard.take()) else { return true };
+            // Counted out while it changes, as in `receive`.
             self.held_bytes -= held_before;
-            self.hear(index, &mut rest);
-            self.held_bytes += self.conns[index].held_bytes();
-            self.conns[index].tidy();
+            let Unheard { message, mut rest } = unheard;
+            match message {
+                Some((kind, payload)) => {
+                    conn.rare().unheard = Some(Unheard { message: None, rest });
+                    let held = conn.held_bytes();
+                    self.held_bytes += held;
+                    if conn.phase == Phase::Open {
+                        self.publish(index, kind, &payload);
+                    }
+                }
+                None => {
+                    self.hear(index, &mut rest);
+                    self.conns[index].tidy();
+                    self.held_bytes += self.conns[index].held_bytes();
+                }
+            }
         }
     }
 }

@@ -29,7 +29,8 @@ pub fn act(world: &mut World, random: &mut Random) {
             let bytes = *random.pick(&[1, 3, 50, 3_000, 100_000]);
             world.read(number, bytes);
         }
-        82..92 => whole_turn(world, random),
+        82..91 => whole_turn(world, random),
+        91 => pass_time(world, random),
         92..94 => break_rule(world, random, number),
         94 => world.peers[number].client.close(*random.pick(&[1000, 1001, 3000, 4999])),
         95 => world.break_off(number, *random.pick(&[Cause::EndOfStream, Cause::Reset])),
@@ -62,7 +63,11 @@ fn connect(world: &mut World, random: &mut Random) {
 
 fn say(world: &mut World, random: &mut Random, number: usize) {
     let message_bytes_max = world.limits.message_bytes_max;
+    let is_silent = world.peers[number].is_listener && !random.one_in(20);
     let client = &mut world.peers[number].client;
+    if is_silent {
+        return;
+    }
     if random.one_in(12) {
         return client.ping(&vec![b'p'; random.between(0, 126)]);
     }

@@ -1,7 +1,9 @@
 //! A pretend client's part of permessage-deflate: what was agreed on, and a real inflater that
 //! keeps to it.
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{
+    Compress, Compression, Decompress, DecompressError, FlushCompress, FlushDecompress, Status,
+};
 
 /// What a client may offer; `{}` is none.
 pub const OFFERS: [&str; 7] = [
@@ -20,6 +22,9 @@ pub struct Inflate {
     forgets: bool,
     /// Messages that came compressed.
     pub messages: u64,
+    /// Those of them that refer to others.
+    pub with_context: u64,
+    alone: Decompress,
 }
 
 impl Inflate {
@@ -38,7 +43,8 @@ impl Inflate {
         }
         assert!(asks, "clients are asked to forget their context");
         let state = Decompress::new_with_window_bits(false, bits);
-        Inflate { state, forgets, messages: 0 }
+        let alone = Decompress::new_with_window_bits(false, bits);
+        Inflate { state, forgets, messages: 0, with_context: 0, alone }
     }
 
     /// Inflates a message, 64 bytes at a time: so its window is no larger than was agreed on.
@@ -47,20 +53,26 @@ impl Inflate {
         if self.forgets {
             self.state.reset(false);
         }
-        let input = [payload, &[0, 0, 0xff, 0xff]].concat();
-        let mut rest = &input[..];
-        let mut message = Vec::new();
-        loop {
-            let mut out = Vec::with_capacity(64);
-            let before = self.state.total_in();
-            let status = self.state.decompress_vec(rest, &mut out, FlushDecompress::Sync);
-            let status = status.expect("what the relay sends inflates");
-            assert_ne!(status, Status::StreamEnd, "no block of ours is the last");
-            rest = &rest[(self.state.total_in() - before) as usize..];
-            message.extend_from_slice(&out);
-            if rest.is_empty() && out.len() < out.capacity() {
-                return message;
-            }
+        let message = inflate(&mut self.state, payload).expect("what the relay sends inflates");
+        self.alone.reset(false);
+        self.with_context += u64::from(inflate(&mut self.alone, payload).is_err());
+        message
+    }
+}
+
+fn inflate(state: &mut Decompress, payload: &[u8]) -> Result<Vec<u8>, DecompressError> {
+    let input = [payload, &[0, 0, 0xff, 0xff]].concat();
+    let mut rest = &input[..];
+    let mut message = Vec::new();
+    loop {
+        let mut out = Vec::with_capacity(64);
+        let before = state.total_in();
+        let status = state.decompress_vec(rest, &mut out, FlushDecompress::Sync)?;
+        assert_ne!(status, Status::StreamEnd, "no block of ours is the last");
+        rest = &rest[(state.total_in() - before) as usize..];
+        message.extend_from_slice(&out);
+        if rest.is_empty() && out.len() < out.capacity() {
+            return Ok(message);
         }
     }
 }

@@ -20,7 +20,7 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 22] = [
+const TO_BE_SEEN: [&str; 24] = [
     "address_full",
     "binary_in_json",
     "compressed",
@@ -43,6 +43,8 @@ const TO_BE_SEEN: [&str; 22] = [
     "too_fast",
     "too_many_handshakes",
     "unheard",
+    "waiting",
+    "with_context",
 ];
 
 fn variable(name: &str) -> Option<u64> {
@@ -54,8 +56,12 @@ fn variable(name: &str) -> Option<u64> {
 pub struct Seen {
     /// Reads that had to be heard in parts.
     pub unheard: u64,
+    /// Messages that waited until their speaker had heard what it was owed.
+    pub waiting: u64,
     /// Messages that were heard compressed.
     pub compressed: u64,
+    /// Those of them that refer to others.
+    pub with_context: u64,
 }
 
 /// Runs one seed; gives what the relay counted, and what else was seen.
@@ -90,6 +96,8 @@ fn every_seed_agrees_with_the_model() {
         *seen.entry("skipped").or_default() += metrics.skipped;
         *seen.entry("cut").or_default() += metrics.cut;
         *seen.entry("unheard").or_default() += also.unheard;
+        *seen.entry("waiting").or_default() += also.waiting;
+        *seen.entry("with_context").or_default() += also.with_context;
         *seen.entry("compressed").or_default() += also.compressed;
         *seen.entry("heartbeats").or_default() += metrics.heartbeats;
     }

@@ -30,6 +30,8 @@ pub struct Peer {
     is_paused: bool,
     /// The relay ended its side, or the whole stream.
     pub is_shut: bool,
+    /// It hardly says anything.
+    pub is_listener: bool,
     /// It answers pings and close frames.
     pub is_polite: bool,
     /// It wrote its last byte.
@@ -47,6 +49,7 @@ pub struct World {
     /// One room in which much is said.
     pub is_loud: bool,
     pub unheard: u64,
+    pub waiting: u64,
 }
 
 impl World {
@@ -79,6 +82,8 @@ impl World {
                 message_bytes_min: *random.pick(&[0, 20, 128]),
                 level: *random.pick(&[1, 6, 9]),
                 window_bits: *random.pick(&[9, 12, 15, 15]),
+                share_min: random.between(1, 5),
+                memory_bytes_max: *random.pick(&[0, 330_000, 1 << 20]),
             }),
             heartbeat: Some(Heartbeat { word: "ping".into(), answer: "pong".into() }),
             ..Limits::default()
@@ -92,6 +97,7 @@ impl World {
             limits,
             is_loud: random.one_in(3),
             unheard: 0,
+            waiting: 0,
         }
     }
 
@@ -106,8 +112,10 @@ impl World {
 
     pub fn seen(&self) -> Seen {
         let inflaters = self.peers.iter().flat_map(|peer| &peer.client.inflate);
-        let compressed = inflaters.map(|inflate| inflate.messages).sum();
-        Seen { unheard: self.unheard, compressed }
+        let (compressed, with_context) = inflaters
+            .map(|inflate| (inflate.messages, inflate.with_context))
+            .fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        Seen { unheard: self.unheard, waiting: self.waiting, compressed, with_context }
     }
 
     pub fn connect(&mut self, room: &str, offer: &str, from: From, window: usize, is_polite: bool) {
@@ -142,6 +150,7 @@ impl World {
             is_blocked: false,
             is_paused: false,
             is_shut: false,
+            is_listener: self.peers.len() % 2 == 1,
             is_polite,
             has_ended: false,
             cause: None,
@@ -176,8 +185,10 @@ impl World {
             peer.client.delivered += take as u64;
             self.relay.receive(id, &mut bytes, self.now);
         }
-        if self.relay.unheard_bytes(id).is_some() {
-            self.unheard += 1;
+        match self.relay.unheard_bytes(id) {
+            Some(0) => self.waiting += 1, // for there is nothing else
+            Some(_) => self.unheard += 1,
+            None => {}
         }
         let metrics = self.relay.metrics();
         let published = (metrics.messages - before.messages) as usize;
@@ -190,9 +201,10 @@ impl World {
     fn understand(&mut self, number: usize, mut published: usize, was_upgraded: bool) {
         let unheard = self.peers[number].id.and_then(|id| self.relay.unheard_bytes(id));
         let heard = self.peers[number].client.delivered - unheard.unwrap_or_default() as u64;
-        while let Some((end, _)) = self.peers[number].client.meanings.front() {
-            if *end > heard {
-                break;
+        while let Some((end, meaning)) = self.peers[number].client.meanings.front() {
+            let is_message = matches!(meaning, Meaning::Message(_, payload) if payload != b"ping");
+            if *end > heard || (is_message && published == 0 && unheard.is_some()) {
+                break; // the message waits until its speaker has heard what it is owed
             }
             let meaning = self.peers[number].client.meanings.pop_front().expect("there is one").1;
             let shadow = &self.model.shadows[number];
