@@ -2,6 +2,7 @@
 
 use super::address::NO_ADDRESS;
 use super::conn::{NO_ROOM, Phase};
+use super::deflate::Packing;
 use super::room::{Audience, Room};
 use super::{Relay, held, listens};
 
@@ -31,6 +32,7 @@ impl Relay {
             let in_use = |other: &Audience| other.listeners > 0 || other.log.held_bytes() > 0;
             assert!(room.due || others().all(in_use), "a class without members costs nothing");
         }
+        self.check_sharing();
         assert_eq!(log_bytes, self.pool.used_bytes());
         if self.rooms_due.is_empty() {
             assert!(log_bytes <= self.limits.logs_bytes_max, "all logs: {log_bytes}");
@@ -64,6 +66,27 @@ impl Relay {
         let is_listed = conn.due || room.due || conn.blocked;
         assert!(owed == 0 || is_listed, "forgotten: {conn:?}");
         assert!(!conn.behind || conn.sent < log.end());
+    }
+
+    /// Compressors are where they should be, within their bound.
+    fn check_sharing(&self) {
+        let mut compressors = 0;
+        for (key, room) in self.rooms.iter() {
+            let may_share = |index: &&u32| self.conns[**index].may_share;
+            assert_eq!(room.members.iter().filter(may_share).count(), room.sharers as usize);
+            for audience in room.audiences().filter(|audience| audience.shared.is_some()) {
+                assert_eq!(audience.class.packing, Packing::Shared);
+                assert!(self.packer.sharing.contains(&(key, audience.class)));
+                compressors += 1;
+            }
+        }
+        assert!(compressors == 0 || compressors <= self.compressors_max());
+        for index in self.conns.indexes() {
+            let conn = &self.conns[index];
+            assert!(
+                conn.may_share || conn.room == NO_ROOM || conn.class.packing != Packing::Shared
+            );
+        }
     }
 
     fn check_log(&self, room: &Room, audience: &Audience) {

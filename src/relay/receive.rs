@@ -133,8 +133,9 @@ impl Relay {
     pub(super) fn has_room_to_hear(&self, index: u32) -> bool {
         let conn = &self.conns[index];
         let fresh_bytes = self.rooms.get(conn.room).map_or(0, |room| room.fresh_bytes());
-        !conn.owes_reading()
-            && !(conn.has_message_waiting() && self.must_hear_first(index))
+        let must_hear = conn.has_message_waiting() && self.must_hear_first(index);
+        !must_hear
+            && !conn.owes_reading()
             && fresh_bytes < self.limits.fresh_bytes_max()
             && self.pool.used_bytes() <= self.limits.logs_bytes_max
             && (conn.phase == Phase::Closing || !self.owes_time(index))

@@ -108,6 +108,10 @@ impl Relay {
         let Some(deflate) = self.limits.deflate.filter(is_wanted) else { return };
         let room = &self.rooms[key];
         let inside = room.of_class(to).map_or(0, |audience| audience.listeners as usize);
+        let outside = room.of_class(from).map_or(0, |audience| audience.listeners as usize);
+        if inside + outside == 0 {
+            return;
+        }
         let is_waiting = |index: &u32| {
             let conn = &self.conns[*index];
             let quiet_s = (self.now.seconds() as u16).wrapping_sub(conn.said_at);
@@ -127,7 +131,7 @@ impl Relay {
             return;
         }
         let is_there = room.of_class(to).is_some_and(|audience| audience.shared.is_some());
-        if (is_there && waiting.is_empty()) || !(is_there || self.may_have_compressor(&deflate)) {
+        if (is_there && waiting.is_empty()) || !(is_there || self.may_have_compressor()) {
             return;
         }
         for index in waiting {
@@ -145,8 +149,17 @@ impl Relay {
         }
     }
 
+    /// How many compressors the memory for them allows.
+    pub(super) fn compressors_max(&self) -> usize {
+        let bytes_max = |deflate: &Deflate| {
+            deflate.memory_bytes_max / Deflater::held_bytes(deflate.window_bits)
+        };
+        self.limits.deflate.as_ref().map_or(0, bytes_max)
+    }
+
     /// Whether the memory for compressors allows another one, perhaps for one that is not used.
-    fn may_have_compressor(&mut self, deflate: &Deflate) -> bool {
+    fn may_have_compressor(&mut self) -> bool {
+        let compressors_max = self.compressors_max();
         let (rooms, now_s) = (&mut self.rooms, self.now.seconds());
         let used_s = |rooms: &Rooms, (key, class): (u32, Class)| {
             let audience = rooms.get(key)?.of_class(class)?;
@@ -154,7 +167,6 @@ impl Relay {
         };
         // Rooms end and classes go: the list is looked over when it matters.
         self.packer.sharing.retain(|place| used_s(rooms, *place).is_some());
-        let compressors_max = deflate.memory_bytes_max / Deflater::held_bytes(deflate.window_bits);
         if self.packer.sharing.len() < compressors_max {
             return true;
         }

@@ -8,6 +8,7 @@ mod client;
 mod inflate;
 mod model;
 mod random;
+mod told;
 mod world;
 
 use fanfare::relay::Metrics;

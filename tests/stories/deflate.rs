@@ -163,3 +163,64 @@ fn a_burst_that_becomes_more_than_a_log_is_heard_in_parts() {
     });
     sender.hear_nothing();
 }
+
+/// What a stock exchange says: only the numbers change.
+fn quote(number: u32) -> String {
+    let noise = number.wrapping_mul(2_654_435_761) >> 8;
+    format!(
+        "{{\"type\":\"quote\",\"symbol\":\"FANF\",\"currency\":\"EUR\",\"exchange\":\"XETR\",\
+         \"open\":101.25,\"high\":109.87,\"low\":98.12,\"bid\":{},\"ask\":{},\"volume\":{noise},\
+         \"time\":{}}}",
+        noise % 9973,
+        noise % 9967,
+        1_700_000_000 + number
+    )
+}
+
+/// Twelve who only listen share a context; a new one and one who speaks are heard by themselves.
+#[test]
+fn those_who_listen_share_a_context() {
+    let relay = Relay::start(&["--deflate"]);
+    let mut speaker = relay.connect("/");
+    let listen = || {
+        let (client, answer) = connect(&relay, OFFER);
+        assert!(answer.is_some_and(|answer| !answer.contains("server_no_context_takeover")));
+        (client, Decompress::new(false), 0)
+    };
+    let mut listeners: Vec<_> = (0..12).map(|_| listen()).collect();
+    let mut forgetful = connect(&relay, "permessage-deflate; server_no_context_takeover").0;
+    let hear = |(client, state, bytes): &mut (Client, Decompress, usize), text: &str| {
+        let Frame { opcode, payload } = client.hear();
+        *bytes += payload.len();
+        match opcode {
+            TEXT => assert_eq!(payload, text.as_bytes()),
+            _ => assert_eq!(inflate(&payload, state), text),
+        }
+    };
+    let (mut alone_bytes, mut number) = (0, 0);
+    // Until the first second is over; whoever shares hears less than whoever does not.
+    while listeners.iter().any(|listener| listener.2 * 5 > alone_bytes * 2) || number < 100 {
+        let text = quote(number);
+        speaker.send_text(&text);
+        listeners.iter_mut().for_each(|listener| hear(listener, &text));
+        let (heard, bytes) = hear_packed(&mut forgetful);
+        assert_eq!(heard, text);
+        alone_bytes += bytes;
+        number += 1;
+        assert!(number < 100_000, "they never share");
+    }
+    // One of them speaks: all others hear it, and it goes on to hear the rest.
+    let said = quote(number);
+    listeners[0].0.send_text(&said);
+    assert_eq!(speaker.hear_text(), said);
+    listeners[1..].iter_mut().for_each(|listener| hear(listener, &said));
+    assert_eq!(hear_packed(&mut forgetful).0, said);
+    listeners.push(listen());
+    for number in number..number + 100 {
+        let text = quote(number);
+        speaker.send_text(&text);
+        listeners.iter_mut().for_each(|listener| hear(listener, &text));
+        assert_eq!(hear_packed(&mut forgetful).0, text);
+    }
+    listeners.iter_mut().for_each(|listener| listener.0.hear_nothing());
+}
