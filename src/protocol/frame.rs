@@ -74,14 +74,13 @@ const RSV1: u8 = 0x40;
 /// What can be judged from the bytes that are there is judged at once.
 pub fn decode(bytes: &[u8], may_compress: bool) -> Result<Option<Header>, Violation> {
     let Some(&first) = bytes.first() else { return Ok(None) };
-    let is_compressed = first & RSV1 != 0;
-    if first & 0x30 != 0 || (is_compressed && !may_compress) {
+    let reserved = first & 0x70;
+    let is_message = matches!(first & 0x0f, 0x1 | 0x2);
+    if reserved != 0 && !(reserved == RSV1 && may_compress && is_message) {
         return Err(Violation::ReservedBits);
     }
+    let is_compressed = reserved != 0;
     let opcode = Opcode::new(first & 0x0f).ok_or(Violation::ReservedOpcode)?;
-    if is_compressed && !matches!(opcode, Opcode::Text | Opcode::Binary) {
-        return Err(Violation::ReservedBits);
-    }
     let fin = first & 0x80 != 0;
     if opcode.is_control() && !fin {
         return Err(Violation::ControlFragmented);

@@ -78,6 +78,7 @@ impl Parser {
     }
 
     /// Lets go of what was handed out last.
+    #[inline]
     pub fn let_go(&mut self) {
         if let Some(partial) = &mut self.partial {
             partial.clear_handed_out();
@@ -113,20 +114,34 @@ fn whole_frame<'a>(
     payload: &'a mut [u8],
     accepts: Accepts,
 ) -> Result<Option<Event<'a>>, Violation> {
-    let payload_bytes_max = accepts.payload_bytes_max(header.is_compressed);
-    if !header.opcode.is_control() && payload.len() > payload_bytes_max {
+    if header.is_compressed {
+        return whole_compressed(header, payload, accepts);
+    }
+    if !header.opcode.is_control() && payload.len() > accepts.message_bytes_max {
         return Err(Violation::MessageTooLong);
     }
     mask::unmask(payload, header.key, 0);
     let event = match header.opcode {
-        Opcode::Text if header.is_compressed => Event::Compressed(Kind::Text, payload),
-        Opcode::Binary if header.is_compressed => Event::Compressed(Kind::Binary, payload),
         Opcode::Text if utf8::is_text(payload) => Event::Message(Kind::Text, payload),
         Opcode::Text => return Err(Violation::NotUtf8),
         Opcode::Binary => Event::Message(Kind::Binary, payload),
         control => control_event(control, payload)?,
     };
     Ok(Some(event))
+}
+
+#[cold]
+fn whole_compressed<'a>(
+    header: &Header,
+    payload: &'a mut [u8],
+    accepts: Accepts,
+) -> Result<Option<Event<'a>>, Violation> {
+    if payload.len() > accepts.payload_bytes_max(true) {
+        return Err(Violation::MessageTooLong);
+    }
+    mask::unmask(payload, header.key, 0);
+    let kind = if header.opcode == Opcode::Text { Kind::Text } else { Kind::Binary };
+    Ok(Some(Event::Compressed(kind, payload)))
 }
 
 pub(super) fn control_event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Violation> {

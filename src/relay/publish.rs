@@ -30,13 +30,19 @@ impl Relay {
             self.make_room_due(key); // first: a room that is due outlives its last member
             let mut scratch = std::mem::take(&mut self.scratch);
             let encoded = class.encoding.encode(kind, payload, &mut scratch);
-            let packed = self.pack(key, class, encoded);
+            let packed = match class.packing {
+                Packing::Plain => None,
+                _ => self.pack(key, class, encoded),
+            };
             let first = frame::first(kind.opcode(), packed.is_some());
             let bytes = packed.as_deref().unwrap_or(encoded);
+            self.make_space(key, class, bytes.len());
             let segment_bytes_max = self.limits.segment_bytes_max();
             let log = self.rooms[key].log_mut(class);
             let frame = log.append(first, bytes, segment_bytes_max, &mut self.pool);
-            self.unpacked(packed);
+            if packed.is_some() {
+                self.unpacked(packed);
+            }
             self.scratch = scratch;
             let Some(frame) = frame else {
                 self.rooms[key].forget_context(class); // the compressor has seen it
@@ -50,15 +56,13 @@ impl Relay {
         }
     }
 
-    /// Compresses a message for a class, if it asked for that and the message shrinks; makes space
-    /// for it in the log.
+    /// Compresses a message for a class, if the message shrinks.
+    #[inline(never)]
     fn pack(&mut self, key: u32, class: Class, payload: &[u8]) -> Option<Vec<u8>> {
-        if class.packing == Packing::Shared {
-            return self.pack_shared(key, class, payload);
+        match class.packing {
+            Packing::Shared => self.pack_shared(key, class, payload),
+            _ => self.pack_alone(class.packing, payload),
         }
-        let packed = self.pack_alone(class.packing, payload);
-        self.make_space(key, class, packed.as_ref().map_or(payload.len(), Vec::len));
-        packed
     }
 
     fn make_room_due(&mut self, key: u32) {

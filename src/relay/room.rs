@@ -74,7 +74,18 @@ impl Room {
         if self.first.class == class {
             return &self.first.log;
         }
-        &self.of_class(class).expect("whoever asks is of this class").log
+        &self.other(class).log
+    }
+
+    #[inline(never)] // out of the fan-out's way
+    fn other(&self, class: Class) -> &Audience {
+        self.of_class(class).expect("whoever asks is of this class")
+    }
+
+    #[inline(never)]
+    fn other_mut(&mut self, class: Class) -> &mut Audience {
+        let other = self.others.iter_mut().find(|audience| audience.class == class);
+        other.expect("whoever asks is of this class")
     }
 
     /// Those who hear this class, if it is in use.
@@ -90,8 +101,7 @@ impl Room {
         if self.first.class == class {
             return &mut self.first;
         }
-        let other = self.others.iter_mut().find(|audience| audience.class == class);
-        other.expect("whoever asks is of this class")
+        self.other_mut(class)
     }
 
     /// The classes in use, each with its log. While the room is due, none goes.

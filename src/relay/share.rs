@@ -196,7 +196,7 @@ impl Relay {
 
     /// Compresses a message for those who share a context; `None` when it leaves as it is.
     ///
-    /// It makes the space for it too: that may skip members, who then need a message that stands by
+    /// It makes the space for it: that may skip members, who then need a message that stands by
     /// itself.
     pub(super) fn pack_shared(
         &mut self,
@@ -205,9 +205,7 @@ impl Relay {
         payload: &[u8],
     ) -> Option<Vec<u8>> {
         if self.rooms[key].audience_mut(class).shared.is_none() {
-            let packed = self.pack_alone(Packing::Alone, payload);
-            self.make_space(key, class, packed.as_ref().map_or(payload.len(), Vec::len));
-            return packed;
+            return self.pack_alone(Packing::Alone, payload);
         }
         let mut packed = std::mem::take(&mut self.packer.packed);
         let is_packed = loop {
