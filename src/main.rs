@@ -5,8 +5,8 @@
 //! 4 a second signal ended it at once.
 
 use fanfare::config::{
-    self, ADMIN_DEFAULT, Admin, AdminFlags, Config, Door, Listen, LoadError, LogFormat, LogLevel,
-    Task, write_completions, write_man,
+    self, ADMIN_DEFAULT, Admin, AdminFlags, Changes, Config, Door, Listen, LoadError, LogFormat,
+    LogLevel, Task, write_completions, write_man,
 };
 use fanfare::server::{self, Certificates, Outcome, Server, StartError};
 use fanfare::top;
@@ -30,7 +30,11 @@ fn main() -> ExitCode {
         Err(error) => match error.downcast::<LoadError>() {
             Ok(error) => refuse(*error),
             Err(error) => {
-                error!(%error, "fanfare cannot go on");
+                if tracing::dispatcher::has_been_set() {
+                    error!(%error, "fanfare cannot go on");
+                } else {
+                    eprintln!("error: {error}"); // there is no log yet
+                }
                 ExitCode::FAILURE
             }
         },
@@ -91,8 +95,9 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
         warn!(%door, "without --token-key, everyone who reaches this may hear and speak here");
     }
     let reload = || {
-        let next = read_again(arguments, &config).and_then(|next| {
+        let next = read_again(arguments, &config).and_then(|(next, changes)| {
             let limits = next.limits(machine)?;
+            say(&changes);
             Ok((next, limits))
         });
         let (next, limits) =
@@ -122,15 +127,19 @@ fn doors(config: &Config) -> Result<(Vec<Door>, Option<Certificates>), LoadError
     Ok((doors, Some(certificates)))
 }
 
-/// Reads the configuration again, and says what that changes.
-fn read_again(arguments: &[OsString], config: &Config) -> Result<Config, LoadError> {
+/// Reads the configuration again.
+fn read_again(arguments: &[OsString], config: &Config) -> Result<(Config, Changes), LoadError> {
     let (_, mut next) = config::load(arguments)?;
     let changes = config.changes_to(&mut next);
+    Ok((next, changes))
+}
+
+/// Says what changes while the relay runs, and what does not.
+fn say(changes: &Changes) {
     info!(changed = changes.live.join(", "), "configuration read again");
     if !changes.at_start.is_empty() {
         warn!(keys = changes.at_start.join(", "), "these change with a restart only");
     }
-    Ok(next)
 }
 
 /// Opens the admin listener. That its default place is taken is no reason not to relay: there may

@@ -210,8 +210,6 @@ impl Flags {
             );
             return Err(Impossible { key: "max_connections", why });
         }
-        let largest = rules.iter().filter_map(|rule| rule.message_bytes_max);
-        let message_bytes_most = largest.fold(self.max_message, usize::max);
         let mut limits = Limits {
             connections_max: self.max_connections.unwrap_or(connections_max),
             rooms_max: self.max_rooms,
@@ -220,9 +218,6 @@ impl Flags {
             logs_bytes_max: self
                 .all_logs
                 .unwrap_or(LOGS_BYTES_MAX.min(memory_bytes / 4).max(self.room_log)),
-            held_bytes_max: self.all_held.unwrap_or(
-                HELD_BYTES_MAX.min(memory_bytes / 8).max(message_bytes_most.saturating_mul(4)),
-            ),
             slow_consumer: match self.slow_consumer {
                 SlowPolicy::Close => SlowConsumer::Close,
                 SlowPolicy::Skip => SlowConsumer::Skip,
@@ -240,6 +235,9 @@ impl Flags {
             rules,
             ..Limits::default()
         };
+        let least_held = limits.message_bytes_most().saturating_mul(4);
+        let held = HELD_BYTES_MAX.min(memory_bytes / 8).max(least_held);
+        limits.held_bytes_max = self.all_held.unwrap_or(held);
         self.addresses.fill(&mut limits);
         self.rates.fill(&mut limits);
         limits

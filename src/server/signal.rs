@@ -13,6 +13,9 @@ const STOP: u32 = u32::MAX;
 const REPORT: u32 = u32::MAX - 1;
 const RELOAD: u32 = u32::MAX - 2;
 
+/// The least of them: other tokens are below.
+pub(super) const FIRST: u32 = RELOAD;
+
 /// The signals that fanfare listens to.
 #[derive(Debug)]
 pub(super) struct Signals {

@@ -31,9 +31,10 @@ impl File {
         command.envs(variables.iter().copied()).output().expect("the program ends")
     }
 
+    /// A relay as people have it: with an admin listener.
     fn start(&self) -> Relay {
         let mut command = program();
-        command.arg("--config").arg(self.path());
+        command.args(["--admin", "127.0.0.1:0", "--config"]).arg(self.path());
         Relay::run(command)
     }
 }
@@ -93,6 +94,14 @@ fn what_is_wrong_is_told_with_its_place_and_exit_code_2() {
 }
 
 #[test]
+fn what_fails_before_there_is_a_log_is_said_too() {
+    let full = fs::File::options().write(true).open("/dev/full").expect("it opens");
+    let output = program().arg("check-config").stdout(full).output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(output.stderr).starts_with("error: "));
+}
+
+#[test]
 fn the_manual_and_completions_know_every_flag() {
     let written = |arguments: &[&str]| {
         let output = program().args(arguments).output().expect("it ends");
@@ -147,6 +156,7 @@ fn a_bad_file_changes_nothing() {
         one.send_text(&"x".repeat(1000));
         assert_eq!(two.hear_text().len(), 1000);
     }
+    assert!(relay.log.lines_with("configuration read again").is_empty());
     one.send_text(&"x".repeat(1001));
     assert_eq!(one.hear_close(), Some(1009));
 }

@@ -10,7 +10,7 @@ mod request;
 use super::listener::Listener;
 use super::process::Process;
 use super::stream::Stream;
-use super::{Server, StartError};
+use super::{Server, StartError, signal};
 use crate::config::Listen;
 use crate::protocol::head;
 use crate::relay::{ConnId, Time};
@@ -21,10 +21,10 @@ use std::io;
 use tracing::debug;
 
 /// The listener's token, beyond those of the relay's listeners and below the signals'.
-const LISTENER: u32 = u32::MAX - 2;
+const LISTENER: u32 = signal::FIRST - 1;
 
 /// The tokens of its connections.
-const FIRST_CONN: u32 = u32::MAX - 1024;
+const FIRST_CONN: u32 = LISTENER - CONNECTIONS_MAX as u32;
 
 /// Connections at a time: Prometheus, a probe, `fanfare top` and a person, each twice. One more
 /// takes the place of the one that has waited longest.
@@ -223,6 +223,3 @@ fn is_passing(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
     matches!(error.kind(), ConnectionAborted | Interrupted | WouldBlock)
 }
-
-// The tokens of the connections stay apart from the signals' and the listener's.
-const _: () = assert!(FIRST_CONN + (CONNECTIONS_MAX as u32) < LISTENER);
