@@ -39,7 +39,7 @@ fn upgrade_path() -> u64 {
         let Ok(upgrade::Request::Upgrade { accept, .. }) = upgrade::judge(&head) else {
             panic!("it is an upgrade");
         };
-        response::switching_protocols(&accept, None, answer);
+        response::switching_protocols(&accept, None, None, answer);
     }
     let mut answer = Vec::with_capacity(1_024);
     for _ in 0..100 {

@@ -69,7 +69,7 @@ fn handshake(c: &mut Criterion) {
             let Ok(upgrade::Request::Upgrade { accept, .. }) = upgrade::judge(&head) else {
                 panic!("it is an upgrade");
             };
-            response::switching_protocols(&accept, None, &mut answer);
+            response::switching_protocols(&accept, None, None, &mut answer);
             assert!(answer.starts_with(b"HTTP/1.1 101"));
         });
     });

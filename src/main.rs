@@ -1,54 +1,165 @@
 //! The `fanfare` program: flags in, a server out, an exit code at the end.
 //!
 //! Exit codes: 0 everyone was said goodbye to; 1 the relay could not start or the poller failed;
-//! 2 the flags are wrong; 3 the drain's time was up and connections were cut; 4 a second signal
-//! ended it at once.
+//! 2 the flags or the configuration are wrong; 3 the drain's time was up and connections were cut;
+//! 4 a second signal ended it at once.
 
-use clap::CommandFactory;
-use clap::Parser;
-use clap::error::ErrorKind;
-use fanfare::config::{Flags, Listen, LogFormat, LogLevel};
-use fanfare::server::{self, Outcome, Server};
+use fanfare::config::{
+    self, ADMIN_DEFAULT, Admin, AdminFlags, Config, Door, Listen, LoadError, LogFormat, LogLevel,
+    Task, write_completions, write_man,
+};
+use fanfare::server::{self, Certificates, Outcome, Server, StartError};
+use fanfare::top;
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tracing::level_filters::LevelFilter;
-use tracing::{error, info};
+use tracing::{error, info, warn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, reload};
+
+/// The log's level, which may change while the relay runs.
+type Level = reload::Handle<LevelFilter, Registry>;
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
-    start_log(&flags);
-    match serve(&flags) {
-        Ok(outcome) => {
-            info!(?outcome, "ended");
-            match outcome {
-                Outcome::Drained => ExitCode::SUCCESS,
-                Outcome::Cut(_) => ExitCode::from(3),
-                Outcome::Interrupted => ExitCode::from(4),
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match perform(&arguments) {
+        Ok(code) => code,
+        Err(error) => match error.downcast::<LoadError>() {
+            Ok(error) => refuse(*error),
+            Err(error) => {
+                error!(%error, "fanfare cannot go on");
+                ExitCode::FAILURE
             }
+        },
+    }
+}
+
+fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
+    let (task, config) = config::load(arguments)?;
+    let out = &mut std::io::stdout();
+    match task {
+        Task::Serve => return serve(arguments, config),
+        Task::CheckConfig => {
+            config.limits(server::machine()?)?;
+            doors(&config)?;
+            writeln!(out, "the configuration is right")?;
         }
-        Err(error) => {
-            error!(%error, "fanfare cannot go on");
-            ExitCode::FAILURE
+        Task::PrintConfig => {
+            config.limits(server::machine()?)?;
+            out.write_all(config.to_toml().as_bytes())?;
+        }
+        Task::Top(flags) => {
+            return Ok(match top::run(&flags) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    ExitCode::FAILURE
+                }
+            });
+        }
+        Task::Man => write_man(out)?,
+        Task::Completions(shell) => write_completions(shell, out),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what is wrong with the configuration.
+fn refuse(error: LoadError) -> ExitCode {
+    match error {
+        LoadError::Flags(error) => error.exit(), // help and version are no errors: clap knows
+        LoadError::Wrong(why) => {
+            eprintln!("error: {why}");
+            ExitCode::from(2)
         }
     }
 }
 
-fn serve(flags: &Flags) -> Result<Outcome, Box<dyn Error>> {
-    let limits = flags
-        .limits(server::machine()?)
-        .unwrap_or_else(|error| Flags::command().error(ErrorKind::ValueValidation, error).exit());
+fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn Error>> {
+    let machine = server::machine()?;
+    let limits = config.limits(machine)?;
+    let level = start_log(&config);
     let connections_max = limits.connections_max;
-    let server = Server::bind(&flags.listen, limits)?;
-    welcome(&server.places(), connections_max);
-    Ok(server.run()?)
+    let is_open = limits.access.trust.keys.is_empty();
+    let (doors, certificates) = doors(&config)?;
+    let mut server = Server::bind(&doors, certificates, limits)?;
+    open_admin(&config.flags.admin, &mut server)?;
+    welcome(&server.doors(), connections_max);
+    if is_open && let Some(door) = server.doors().iter().find(|door| door.place.is_public()) {
+        warn!(%door, "without --token-key, everyone who reaches this may hear and speak here");
+    }
+    let reload = || {
+        let next = read_again(arguments, &config).and_then(|next| {
+            let limits = next.limits(machine)?;
+            Ok((next, limits))
+        });
+        let (next, limits) =
+            next.inspect_err(|error| error!(%error, "the configuration stays as it was")).ok()?;
+        config = next;
+        // The log goes on as it was if its level cannot be set.
+        let _ = level.modify(|filter| *filter = filter_of(config.flags.log_level));
+        Some(limits)
+    };
+    let outcome = server.run(reload)?;
+    info!(?outcome, "ended");
+    Ok(match outcome {
+        Outcome::Drained => ExitCode::SUCCESS,
+        Outcome::Cut(_) => ExitCode::from(3),
+        Outcome::Interrupted => ExitCode::from(4),
+    })
+}
+
+/// Where to listen, and the certificates, read.
+fn doors(config: &Config) -> Result<(Vec<Door>, Option<Certificates>), LoadError> {
+    let (doors, pairs) = config.doors()?;
+    if pairs.is_empty() {
+        return Ok((doors, None));
+    }
+    let certificates = Certificates::load(pairs);
+    let certificates = certificates.map_err(|error| LoadError::Wrong(error.to_string()))?;
+    Ok((doors, Some(certificates)))
+}
+
+/// Reads the configuration again, and says what that changes.
+fn read_again(arguments: &[OsString], config: &Config) -> Result<Config, LoadError> {
+    let (_, mut next) = config::load(arguments)?;
+    let changes = config.changes_to(&mut next);
+    info!(changed = changes.live.join(", "), "configuration read again");
+    if !changes.at_start.is_empty() {
+        warn!(keys = changes.at_start.join(", "), "these change with a restart only");
+    }
+    Ok(next)
+}
+
+/// Opens the admin listener. That its default place is taken is no reason not to relay: there may
+/// be a second relay on the machine.
+fn open_admin(flags: &AdminFlags, server: &mut Server) -> Result<(), StartError> {
+    let (place, is_default) = match &flags.admin {
+        None => (Listen::Tcp(ADMIN_DEFAULT), true),
+        Some(Admin::At(place)) => (place.clone(), false),
+        Some(Admin::None) => return Ok(()),
+    };
+    match server.open_admin(&place) {
+        Ok(place) => info!(%place, "metrics and the rest of --admin are there"),
+        Err(error) if is_default => {
+            warn!(%error, "going on without /metrics; --admin names another place, or none");
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// The one line that says what to do next.
-fn welcome(places: &[Listen], connections_max: usize) {
-    let names: Vec<String> = places.iter().map(Listen::to_string).collect();
-    let try_it = match places.iter().find(|place| matches!(place, Listen::Tcp(_))) {
-        Some(place) => format!("connect to ws://{place}/, or open http://{place}/ in a browser"),
+fn welcome(doors: &[Door], connections_max: usize) {
+    let names: Vec<String> = doors.iter().map(Door::to_string).collect();
+    let is_open = |door: &&Door| matches!(door.place, Listen::Tcp(_)) && !door.has_proxy;
+    let try_it = match doors.iter().find(is_open) {
+        Some(Door { place, has_tls, .. }) => {
+            let s = if *has_tls { "s" } else { "" };
+            format!("connect to ws{s}://{place}/, or open http{s}://{place}/ in a browser")
+        }
         None => "put a proxy in front".to_owned(),
     };
     // Nobody may be reading; that is no reason to stop.
@@ -60,19 +171,24 @@ fn welcome(places: &[Listen], connections_max: usize) {
     );
 }
 
-fn start_log(flags: &Flags) {
-    let level = match flags.log_level {
+fn start_log(config: &Config) -> Level {
+    let (level, handle) = reload::Layer::new(filter_of(config.flags.log_level));
+    let log = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    let log = match config.flags.log_format {
+        LogFormat::Text => log.with_target(false).boxed(),
+        LogFormat::Json => log.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(level).with(log).init();
+    handle
+}
+
+fn filter_of(level: LogLevel) -> LevelFilter {
+    match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
-    };
-    let log = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    match flags.log_format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }

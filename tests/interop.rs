@@ -94,7 +94,7 @@ fn closing_from_either_side() {
     relay.counters_when(|counters| counters.ended("peer_closed") == 1);
     relay.signal(Signal::TERM);
     let Message::Close(Some(goodbye)) = hear(&mut two) else { panic!("no close frame") };
-    assert_eq!(goodbye.code, CloseCode::Away);
+    assert_eq!(goodbye.code, CloseCode::Restart);
     assert!(matches!(two.read(), Err(Error::ConnectionClosed)));
     assert_eq!(relay.exit_code(), Some(0));
     assert_eq!(relay.log.lines_with("Drained").len(), 1);

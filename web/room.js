@@ -28,6 +28,7 @@ let unread = 0; // since a screen reader was told
 let newestText = '';
 let trip = null; // the newest round trip, in milliseconds
 let facts = {};
+let denied = 0; // the status that said so
 let room = null;
 
 // --- rows
@@ -138,12 +139,14 @@ function showState() {
   const { members } = facts;
   element('members').hidden = members === undefined;
   if (members !== undefined) element('members').textContent = say('members', members);
+  element('say').hidden = facts.speak === false;
 }
 
 async function ask() {
   const start = performance.now();
   try {
-    const answer = await fetch(`/_/room${path}`, { cache: 'no-store' });
+    const answer = await fetch(`/_/room${path}${location.search}`, { cache: 'no-store' });
+    denied = [400, 401, 403].includes(answer.status) ? answer.status : 0;
     if (!answer.ok) return;
     facts = await answer.json();
     if (!facts.heartbeat) trip = performance.now() - start; // a request is the next best thing
@@ -239,6 +242,13 @@ element('language').value = preferred();
 element('room').textContent = decoded(path);
 document.title = `${decoded(path)} · fanfare`;
 await ask();
-follow();
-setInterval(everySecond, 1000);
-setInterval(tellNews, NEWS_MS);
+if (denied) {
+  element('say').hidden = true;
+  element('state').dataset.state = 'closed';
+  element('state').textContent = say('closed');
+  banner(say(denied === 403 ? 'denied' : 'token'), true); // another token is another address
+} else {
+  follow();
+  setInterval(everySecond, 1000);
+  setInterval(tellNews, NEWS_MS);
+}

@@ -20,7 +20,7 @@ export function mayRetry(code, reason) {
   // A refusal, but for these two: the next connection may do better.
   if (code === 1008) return /^(no pong|message took too long)$/.test(reason);
   // We broke a rule, or were told not to. WeChat's 1000 "interrupted" is neither.
-  return !/^(100[2379]|1010|3[5-9]\d\d|400[1-9]|40[1-9]\d)$/.test(code);
+  return !/^(100[2379]|1010|3[5-9]\d\d|400[1-9]|40[1-9]\d|440[13])$/.test(code);
 }
 
 /** Joins a room: see README.md. */

@@ -1,12 +1,15 @@
 //! The flags, each also an environment variable; `--help` is made from this table.
 
-use super::Listen;
 use super::addresses::AddressFlags;
 use super::deflate::DeflateFlags;
+use super::identity::IdentityFlags;
 use super::rates::RateFlags;
-use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, SlowConsumer};
+use super::{AdminFlags, Door, TlsFlags};
+use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, Rule, SlowConsumer};
 use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
+use std::fmt;
+use std::path::PathBuf;
 
 /// Memory for what single connections hold, all together, unless four of the largest messages need
 /// more; of a smaller machine, an eighth.
@@ -31,10 +34,23 @@ pub struct Machine {
 #[derive(Debug, Clone, Parser)]
 #[command(version, max_term_width = 100)]
 pub struct Flags {
-    /// Where to listen: ADDR:PORT or unix:PATH; may be given several times
+    /// Read this file first; the environment and the flags come before what it says
+    #[arg(long, env = "FANFARE_CONFIG", value_name = "PATH")]
+    pub config: Option<PathBuf>,
+
+    /// Where to listen: ADDR:PORT or unix:PATH, perhaps with ?mode=660&owner=USER:GROUP behind it;
+    /// may be given several times. Sockets that systemd gives are used instead
     #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:2046")]
-    pub listen: Vec<Listen>,
+    pub listen: Vec<Door>,
+
+    /// Certificates and their keys.
+    #[command(flatten)]
+    pub tls: TlsFlags,
+
+    #[command(flatten)]
+    /// The admin listener's.
+    pub admin: AdminFlags,
 
     /// Let senders hear their own messages too
     #[arg(long, env = "FANFARE_ECHO", value_parser = BoolishValueParser::new())]
@@ -118,6 +134,10 @@ pub struct Flags {
     #[arg(long, env = "FANFARE_HEARTBEAT", value_name = "IN=OUT", value_parser = heartbeat)]
     pub heartbeat: Option<Heartbeat>,
 
+    /// Who is let in
+    #[command(flatten)]
+    pub identity: IdentityFlags,
+
     /// The least important messages to log; every connection's end is told at debug
     #[arg(long, env = "FANFARE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     pub log_level: LogLevel,
@@ -158,6 +178,21 @@ pub enum LogFormat {
     Json,
 }
 
+/// Values that cannot work together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Impossible {
+    /// The key to mend.
+    pub key: &'static str,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.why)
+    }
+}
+
 fn heartbeat(text: &str) -> Result<Heartbeat, String> {
     match text.split_once('=') {
         Some((word, answer)) if !word.is_empty() && !answer.is_empty() => {
@@ -172,14 +207,16 @@ impl Flags {
     ///
     /// # Errors
     /// When they cannot work together: the sentence names the flag to mend.
-    pub fn limits(&self, machine: Machine) -> Result<Limits, String> {
+    pub fn limits(&self, machine: Machine, rules: Vec<Rule>) -> Result<Limits, Impossible> {
         let Machine { connections_max, memory_bytes } = machine;
         if let Some(wanted) = self.max_connections.filter(|wanted| *wanted > connections_max) {
-            return Err(format!(
-                "--max-connections {wanted}: the limit on open files allows {connections_max} \
-                 (see ulimit -n)"
-            ));
+            let why = format!(
+                "{wanted}: the limit on open files allows {connections_max} (see ulimit -n)"
+            );
+            return Err(Impossible { key: "max_connections", why });
         }
+        let largest = rules.iter().filter_map(|rule| rule.message_bytes_max);
+        let message_bytes_most = largest.fold(self.max_message, usize::max);
         let mut limits = Limits {
             connections_max: self.max_connections.unwrap_or(connections_max),
             rooms_max: self.max_rooms,
@@ -189,7 +226,7 @@ impl Flags {
                 .all_logs
                 .unwrap_or(LOGS_BYTES_MAX.min(memory_bytes / 4).max(self.room_log)),
             held_bytes_max: self.all_held.unwrap_or(
-                HELD_BYTES_MAX.min(memory_bytes / 8).max(self.max_message.saturating_mul(4)),
+                HELD_BYTES_MAX.min(memory_bytes / 8).max(message_bytes_most.saturating_mul(4)),
             ),
             slow_consumer: match self.slow_consumer {
                 SlowPolicy::Close => SlowConsumer::Close,
@@ -204,23 +241,32 @@ impl Flags {
             drain_s: self.drain,
             drain_timeout_s: self.drain_timeout,
             heartbeat: self.heartbeat.clone(),
+            access: self.identity.access()?,
+            rules,
             ..Limits::default()
         };
         self.addresses.fill(&mut limits);
         self.rates.fill(&mut limits);
         self.deflate.fill(&mut limits);
-        match limits.check() {
-            Ok(()) => Ok(limits),
-            Err(error @ Contradiction::RoomLogTooSmall { .. }) => {
-                Err(format!("--room-log: {error}"))
-            }
-            Err(error @ Contradiction::MessageTooLong) => Err(format!("--max-message: {error}")),
-            Err(error @ Contradiction::RateTooLow { .. }) => Err(format!("--byte-rate: {error}")),
-            Err(error @ Contradiction::HeldTooSmall { .. }) => Err(format!("--all-held: {error}")),
-            Err(error @ Contradiction::DrainTooShort) => Err(format!("--drain: {error}")),
-            Err(error @ Contradiction::LogsTooSmall) => Err(format!("--all-logs: {error}")),
-            Err(error) => Err(error.to_string()),
-        }
+        limits
+            .check()
+            .map_err(|error| Impossible { key: key_of(&error), why: error.to_string() })?;
+        Ok(limits)
+    }
+}
+
+/// The key that is to be mended.
+fn key_of(contradiction: &Contradiction) -> &'static str {
+    match contradiction {
+        Contradiction::RoomLogTooSmall { .. } => "room_log",
+        Contradiction::MessageTooLong => "max_message",
+        Contradiction::LogsTooSmall => "all_logs",
+        Contradiction::HeldTooSmall { .. } => "all_held",
+        Contradiction::RateTooLow { .. } => "byte_rate",
+        Contradiction::DrainTooShort => "drain",
+        Contradiction::TokensWithoutKeys => "token_key",
+        Contradiction::CookieWithoutOrigins => "token_cookie",
+        Contradiction::Zero(key) => key,
     }
 }
 
@@ -248,13 +294,13 @@ mod tests {
     fn flags_become_limits() {
         let machine = Machine { connections_max: 77, memory_bytes: 64 << 20 };
         let flags = Flags::parse_from(["fanfare", "--echo", "--heartbeat", "ping=pong=2"]);
-        let limits = flags.limits(machine).expect("sound limits");
+        let limits = flags.limits(machine, Vec::new()).expect("sound limits");
         assert_eq!((limits.connections_max, limits.echo), (77, true));
         assert_eq!((limits.logs_bytes_max, limits.held_bytes_max), (16 << 20, 8 << 20));
         let heartbeat = limits.heartbeat.expect("given");
         assert_eq!((heartbeat.word.as_str(), heartbeat.answer.as_str()), ("ping", "pong=2"));
         let flags = Flags::parse_from(["fanfare", "--room-log", "100000"]);
-        assert!(flags.limits(machine).is_err());
+        assert!(flags.limits(machine, Vec::new()).is_err());
         for bad in [["--heartbeat", "x"], ["--heartbeat", "=x"], ["--slow-consumer", "drop"]] {
             assert!(Flags::try_parse_from([["fanfare"].as_slice(), &bad].concat()).is_err());
         }

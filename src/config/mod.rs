@@ -1,10 +1,30 @@
-//! What the person who starts fanfare wants: flags and environment variables, checked.
+//! What the person who starts fanfare wants: file, environment and flags, checked.
 
 mod addresses;
+mod admin;
 mod deflate;
+mod door;
+mod file;
 mod flags;
+mod identity;
 mod listen;
+mod load;
+mod print;
 mod rates;
+mod reload;
+mod rules;
+mod tls;
+mod top;
 
-pub use flags::{Flags, LogFormat, LogLevel, Machine};
-pub use listen::Listen;
+pub use admin::{ADMIN_DEFAULT, Admin, AdminFlags};
+pub use door::Door;
+pub use flags::{Flags, Impossible, LogFormat, LogLevel, Machine};
+pub use identity::IdentityFlags;
+pub use listen::{Access, Listen};
+#[cfg(fuzzing)]
+pub use load::judge;
+pub use load::{Config, LoadError, Task, load};
+pub use print::{write_completions, write_man};
+pub use reload::Changes;
+pub use tls::{Pair, TlsFlags};
+pub use top::TopFlags;

@@ -24,6 +24,10 @@ impl CloseCode {
     pub const SERVICE_RESTART: CloseCode = CloseCode(1012);
     /// This side is overloaded; the peer may try again later (IANA registry).
     pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
+    /// The token has expired: 401's sister, as other protocols over WebSocket use it too.
+    pub const UNAUTHORIZED: CloseCode = CloseCode(4401);
+    /// The peer may not do this: 403's sister.
+    pub const FORBIDDEN: CloseCode = CloseCode(4403);
 
     /// The code with this number, if it may be sent (section 7.4.2 and the IANA registry: 1004 to
     /// 1006 and 1015 are never on the wire; 3000 to 4999 belong to libraries and applications).

@@ -1,6 +1,12 @@
 //! What a peer can do wrong, one variant a rule; the variant decides the answer.
 
-use super::CloseCode;
+use super::{CloseCode, Denial};
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Refusal {
+        Refusal::Denied(denial)
+    }
+}
 
 /// A rule of RFC 6455 that a peer broke after the upgrade. It fails the connection (section 7.1.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +138,10 @@ pub enum Refusal {
     ConnectionsFull,
     /// No room is free.
     RoomsFull,
+    /// The room has as many members as it may.
+    RoomFull,
+    /// The request is in order, and its sender is not let in.
+    Denied(Denial),
     /// The relay is going down.
     Draining,
 }
@@ -156,7 +166,9 @@ impl Refusal {
             Refusal::TooManyHandshakes
             | Refusal::ConnectionsFull
             | Refusal::RoomsFull
+            | Refusal::RoomFull
             | Refusal::Draining => (503, "Service Unavailable"),
+            Refusal::Denied(denial) => denial.status(),
             Refusal::HttpVersion => (505, "HTTP Version Not Supported"),
         }
     }
@@ -182,6 +194,8 @@ impl Refusal {
             Refusal::TooManyHandshakes => "too_many_handshakes",
             Refusal::ConnectionsFull => "connections_full",
             Refusal::RoomsFull => "rooms_full",
+            Refusal::RoomFull => "room_full",
+            Refusal::Denied(denial) => denial.name(),
             Refusal::Draining => "draining",
         }
     }
@@ -212,6 +226,8 @@ impl Refusal {
             Refusal::TooManyHandshakes => "Too many connect at the moment; try again soon.",
             Refusal::ConnectionsFull => "The relay holds as many connections as it may.",
             Refusal::RoomsFull => "The relay holds as many rooms as it may.",
+            Refusal::RoomFull => "The room has as many members as it may.",
+            Refusal::Denied(denial) => denial.explanation(),
             Refusal::Draining => "The relay is going down.",
         }
     }

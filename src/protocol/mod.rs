@@ -5,23 +5,34 @@
 //! section 7.4) or, before the upgrade, a [`Refusal`] (it ends with an HTTP status).
 
 pub mod close;
+pub mod credential;
 pub mod deflate;
+pub mod denial;
 pub mod error;
+pub mod exposition;
 pub mod extension;
 pub mod forwarded;
 pub mod frame;
 pub mod head;
 pub mod json;
+mod jwk;
+pub mod key;
 pub mod mask;
 pub mod message;
+pub mod origin;
 pub mod parser;
 mod partial;
 pub mod path;
+pub mod pattern;
+mod pem;
+pub mod proxy;
 pub mod response;
+pub mod token;
 pub mod upgrade;
 pub mod utf8;
 
 pub use close::CloseCode;
+pub use denial::Denial;
 pub use error::{Refusal, Violation};
 pub use message::Kind;
 pub use parser::{Accepts, Event, Parser};

@@ -6,13 +6,22 @@ use super::upgrade::{Accept, Wants};
 use std::io::Write;
 
 /// `101`: from here on the connection speaks WebSocket (RFC 6455, section 4.2.2), with the
-/// extension that was agreed on.
-pub fn switching_protocols(accept: &Accept, agreed: Option<&Agreed>, to: &mut Vec<u8>) {
+/// extension that was agreed on; `subprotocol` is one that the client offered.
+pub fn switching_protocols(
+    accept: &Accept,
+    subprotocol: Option<&[u8]>,
+    agreed: Option<&Agreed>,
+    to: &mut Vec<u8>,
+) {
     to.extend_from_slice(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
           Connection: Upgrade\r\nSec-WebSocket-Accept: ",
     );
     to.extend_from_slice(accept);
+    if let Some(subprotocol) = subprotocol {
+        to.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        to.extend_from_slice(subprotocol);
+    }
     if let Some(agreed) = agreed {
         to.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
         agreed.write(to);
@@ -73,7 +82,12 @@ pub fn json(json: &str, wants: &Wants, to: &mut Vec<u8>) {
 
 /// The status that tells the client why, in a sentence.
 pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
+    let challenge;
     let extra = match refusal {
+        Refusal::Denied(denial) if let Some(value) = denial.challenge() => {
+            challenge = format!("WWW-Authenticate: {value}\r\n");
+            &challenge
+        }
         Refusal::Method => "Allow: GET, HEAD\r\n",
         // A 426 names what to upgrade to (RFC 9110, section 15.5.22).
         Refusal::WebSocketVersion | Refusal::UpgradeRequired => {
@@ -83,6 +97,7 @@ pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
         | Refusal::TooManyHandshakes
         | Refusal::ConnectionsFull
         | Refusal::RoomsFull
+        | Refusal::RoomFull
         | Refusal::Draining => "Retry-After: 5\r\n",
         _ => "",
     };

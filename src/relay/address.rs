@@ -75,7 +75,7 @@ impl Addresses {
         }
     }
 
-    /// How many there are, and how many connections they have, for tests.
+    /// How many there are, and how many connections they have.
     pub(super) fn count(&self) -> (usize, usize) {
         let connections = self.slab.iter().map(|(_, entry)| entry.connections as usize).sum();
         (self.slab.len(), connections)

@@ -11,6 +11,10 @@ pub enum Cause {
     EndOfStream,
     /// The operating system says that the connection is broken.
     Reset,
+    /// The peer does not speak TLS as it should.
+    TlsFailed,
+    /// A proxy's header was to come first, and did not.
+    NoProxyHeader,
     /// The peer broke a rule of the protocol.
     Violation(Violation),
     /// The request was refused with an HTTP status.
@@ -19,6 +23,10 @@ pub enum Cause {
     Answered,
     /// A binary message where text becomes JSON.
     BinaryInJson,
+    /// The token that it came with has ended.
+    TokenExpired,
+    /// A message in a room in which it may not speak.
+    MayNotSpeak,
     /// The room's log was full and the member had not read its oldest part.
     SlowConsumer,
     /// No sign of life since the ping.
@@ -33,6 +41,8 @@ pub enum Cause {
     NoMemory,
     /// The relay goes down.
     Drained,
+    /// Whoever runs the relay closed it.
+    Dismissed,
 }
 
 impl Cause {
@@ -42,10 +52,14 @@ impl Cause {
             Cause::PeerClosed => "peer_closed",
             Cause::EndOfStream => "end_of_stream",
             Cause::Reset => "reset",
+            Cause::TlsFailed => "tls_failed",
+            Cause::NoProxyHeader => "no_proxy_header",
             Cause::Violation(violation) => violation.name(),
             Cause::Refused(refusal) => refusal.name(),
             Cause::Answered => "answered",
             Cause::BinaryInJson => "binary_in_json",
+            Cause::TokenExpired => "token_expired",
+            Cause::MayNotSpeak => "may_not_speak",
             Cause::SlowConsumer => "slow_consumer",
             Cause::NoPong => "no_pong",
             Cause::MessageTimeout => "message_timeout",
@@ -53,7 +67,26 @@ impl Cause {
             Cause::HeldBytes => "held_bytes",
             Cause::NoMemory => "no_memory",
             Cause::Drained => "drained",
+            Cause::Dismissed => "dismissed",
         }
+    }
+
+    /// Whether a limit of ours ended it: whoever runs the relay may want to raise that.
+    pub fn is_our_limit(self) -> bool {
+        matches!(
+            self,
+            Cause::SlowConsumer
+                | Cause::MessageTimeout
+                | Cause::TooFast
+                | Cause::HeldBytes
+                | Cause::NoMemory
+                | Cause::Refused(
+                    Refusal::AddressFull
+                        | Refusal::TooManyHandshakes
+                        | Refusal::ConnectionsFull
+                        | Refusal::RoomsFull
+                )
+        )
     }
 
     /// The code that tells the peer, when we close for this cause (RFC 6455, section 7.4.1).
@@ -61,10 +94,14 @@ impl Cause {
         match self {
             Cause::Violation(violation) => Some(violation.close_code()),
             Cause::BinaryInJson => Some(CloseCode::UNSUPPORTED),
+            Cause::TokenExpired => Some(CloseCode::UNAUTHORIZED),
+            Cause::MayNotSpeak => Some(CloseCode::FORBIDDEN),
             Cause::SlowConsumer | Cause::HeldBytes | Cause::NoMemory => {
                 Some(CloseCode::TRY_AGAIN_LATER)
             }
-            Cause::NoPong | Cause::MessageTimeout | Cause::TooFast => Some(CloseCode::POLICY),
+            Cause::NoPong | Cause::MessageTimeout | Cause::TooFast | Cause::Dismissed => {
+                Some(CloseCode::POLICY)
+            }
             Cause::Drained => Some(CloseCode::SERVICE_RESTART),
             _ => None,
         }
@@ -75,6 +112,8 @@ impl Cause {
         match self {
             Cause::Violation(violation) => violation.reason(),
             Cause::BinaryInJson => "only text is relayed here",
+            Cause::TokenExpired => "token expired",
+            Cause::MayNotSpeak => "may not speak here",
             Cause::SlowConsumer => "slow consumer",
             Cause::NoPong => "no pong",
             Cause::MessageTimeout => "message took too long",
@@ -82,6 +121,7 @@ impl Cause {
             Cause::HeldBytes => "too much unfinished or unread",
             Cause::NoMemory => "no memory for the message",
             Cause::Drained => "going down",
+            Cause::Dismissed => "closed by the operator",
             _ => "",
         }
     }

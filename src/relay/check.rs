@@ -20,10 +20,12 @@ impl Relay {
         assert_eq!(private_bytes.sum::<usize>(), self.private_bytes, "what was told");
         let counted = |index: &u32| self.conns[*index].address != NO_ADDRESS;
         assert_eq!(self.addresses.count().1, self.conns.indexes().filter(counted).count());
+        self.passes.check(|index| self.conns.is_used(index));
         let mut log_bytes = 0;
         for (key, room) in self.rooms.iter() {
             assert!(!room.members.is_empty() || room.due, "a room exists while it has a member");
             assert_eq!(room.due, self.rooms_due.contains(&key));
+            assert_eq!(room.manners, self.limits.manners(room.name()), "the rules in force");
             for audience in room.audiences() {
                 self.check_log(room, audience);
                 log_bytes += audience.log.held_bytes();

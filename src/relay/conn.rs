@@ -34,6 +34,25 @@ pub(super) enum Phase {
     Ended,
 }
 
+impl Phase {
+    /// All names, in the order of a connection's life.
+    pub(super) const NAMES: [&str; 7] =
+        ["greeting", "open", "failing", "closing", "parting", "lingering", "ended"];
+
+    /// The name's place in `NAMES`.
+    pub(super) fn number(self) -> usize {
+        match self {
+            Phase::Greeting => 0,
+            Phase::Open => 1,
+            Phase::Failing => 2,
+            Phase::Closing => 3,
+            Phase::Parting { .. } => 4,
+            Phase::Lingering => 5,
+            Phase::Ended => 6,
+        }
+    }
+}
+
 /// No room.
 pub(super) const NO_ROOM: u32 = u32::MAX;
 
@@ -67,6 +86,8 @@ pub(super) struct Conn {
     pub(super) paused: bool,
     /// A ping is out since `since`.
     pub(super) pinged: bool,
+    /// Its token lets it speak in its room.
+    pub(super) speaks: bool,
     /// It is to be closed as soon as it has heard what it is owed.
     pub(super) leaving: bool,
     /// Its peer is a proxy whose word about the client's address is taken.
@@ -132,6 +153,7 @@ impl Conn {
             due: false,
             paused: false,
             pinged: false,
+            speaks: false,
             leaving: false,
             behind_proxy: false,
             may_share: false,
@@ -244,6 +266,12 @@ impl Conns {
     /// The connection, if this use of its slot has not ended.
     pub(super) fn current(&mut self, id: ConnId) -> Option<&mut Conn> {
         let conn = self.slab.get_mut(id.index as usize)?;
+        (conn.generation == id.generation && conn.phase != Phase::Ended).then_some(conn)
+    }
+
+    /// The same, to look at.
+    pub(super) fn get(&self, id: ConnId) -> Option<&Conn> {
+        let conn = self.slab.get(id.index as usize)?;
         (conn.generation == id.generation && conn.phase != Phase::Ended).then_some(conn)
     }
 

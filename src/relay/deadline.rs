@@ -47,17 +47,16 @@ impl Relay {
                 self.look(index as u32);
             }
         }
+        self.run_expiries(HAND_REACH);
         self.hand.at = if until == reach { 0 } else { until };
         self.hand.next_step = self.now.plus_millis(ROUND_MS / steps);
     }
 
     /// Settles what a connection has waited for too long.
     fn look(&mut self, index: u32) {
-        if self.owes_time(index) {
-            // It is not read for a while: that its answers do not come is our doing.
-            self.conns[index].since = self.now.seconds();
+        if !self.debts.is_empty() {
+            self.look_at_debts(index);
         }
-        self.forget_paid(index);
         let conn = &self.conns[index];
         let waited_s = self.now.seconds().saturating_sub(conn.since);
         // More than, not as many as: both seconds are rounded down.
@@ -87,6 +86,13 @@ impl Relay {
                 self.end(index, cause);
             }
             _ => {}
+        }
+    }
+
+    /// A connection's token has ended: a member is closed when it has heard what it is owed.
+    pub(super) fn expire(&mut self, index: u32) {
+        if self.conns[index].phase == Phase::Open {
+            self.fail(index, Cause::TokenExpired);
         }
     }
 

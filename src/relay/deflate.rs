@@ -130,9 +130,10 @@ impl Relay {
         kind: Kind,
         payload: &[u8],
     ) -> Result<(), Violation> {
+        let bytes_max = self.message_bytes_max(index);
         let mut inflated = std::mem::take(&mut self.packer.inflated);
         let inflater = self.packer.inflater.get_or_insert_default();
-        let result = inflater.inflate(payload, self.limits.message_bytes_max, &mut inflated);
+        let result = inflater.inflate(payload, bytes_max, &mut inflated);
         let result = match result {
             Ok(()) if kind == Kind::Text && !utf8::is_text(&inflated) => Err(Violation::NotUtf8),
             Ok(()) => {

@@ -60,6 +60,7 @@ impl Relay {
                 self.addresses.leave(self.conns[index].address);
                 self.debts.remove(&index);
                 self.conns.remove(index);
+                self.closed_user = self.passes.forget(index);
                 Some(Order::Close(id, cause))
             }
         }
@@ -185,9 +186,21 @@ impl Relay {
     /// Says how many of the bytes that `gather` gave were taken by the stream: fewer than all means
     /// that it takes no more until it is `writable`.
     pub fn sent(&mut self, id: ConnId, bytes: usize) {
+        self.took(id, bytes, false);
+    }
+
+    /// The same for a stream that took the bytes but holds some of them itself: it takes no more,
+    /// and the connection does not end, until it is `writable`.
+    pub fn held(&mut self, id: ConnId, bytes: usize) {
+        self.took(id, bytes, true);
+    }
+
+    #[inline(always)] // the fan-out's way, once for each delivery
+    fn took(&mut self, id: ConnId, bytes: usize, is_held: bool) {
+        self.metrics.bytes_out += bytes as u64;
         let offered = std::mem::take(&mut self.offered);
         let Some(conn) = self.conns.current(id) else { return };
-        conn.blocked = bytes < offered.bytes;
+        conn.blocked = is_held || bytes < offered.bytes;
         let Some(end) = offered.all_until.filter(|_| !conn.blocked) else {
             return self.part_sent(id.index, bytes);
         };
@@ -251,9 +264,12 @@ impl Relay {
         self.note_progress(index, from);
         let conn = &mut self.conns[index];
         let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));
+        if conn.blocked {
+            return;
+        }
         if conn.is_idle(log) {
             self.caught_up(index);
-        } else if !conn.blocked && !conn.due {
+        } else if !conn.due {
             conn.due = true;
             self.due_next.push(index);
         }

@@ -1,12 +1,12 @@
 //! From a request's head to a member of a room, or to an HTTP answer.
 
+use super::access::Pass;
 use super::class::Class;
 use super::conn::Phase;
 use super::{Cause, Relay, page, share};
-use crate::protocol::extension::Agreed;
 use crate::protocol::head::{self, HEAD_BYTES_MAX, Head};
 use crate::protocol::upgrade::{self, Accept, Request, Wants};
-use crate::protocol::{Refusal, response};
+use crate::protocol::{Refusal, credential, response};
 
 impl Relay {
     /// Takes bytes of a request's head; gives how many of them belonged to it.
@@ -46,64 +46,87 @@ impl Relay {
         }
         let head = head::parse(text);
         let head_only = head.as_ref().is_ok_and(|head: &Head<'_>| head.method == "HEAD");
-        let located = head.and_then(|head| {
+        let answered = head.and_then(|head| {
             self.locate_client(index, &head)?;
-            Ok(head)
-        });
-        let agreed = located.as_ref().ok().and_then(|head| self.agree(head));
-        match located.and_then(|head| upgrade::judge(&head)) {
-            Ok(Request::Upgrade { path, accept }) => {
-                self.upgrade(index, &path, &accept, agreed.as_ref());
+            match upgrade::judge(&head)? {
+                Request::Upgrade { path, accept } => self.upgrade(index, &head, &path, &accept),
+                Request::Plain { path, wants } => self.show(index, &head, &path, &wants),
             }
-            Ok(Request::Plain { path, wants }) => self.show(index, &path, &wants),
-            Err(refusal) => self.refuse(index, refusal, head_only),
+        });
+        if let Err(refusal) = answered {
+            self.refuse(index, refusal, head_only);
         }
         used
     }
 
     /// Answers who asks for something else than a connection.
-    fn show(&mut self, index: u32, path: &[u8], wants: &Wants) {
+    fn show(
+        &mut self,
+        index: u32,
+        head: &Head<'_>,
+        path: &[u8],
+        wants: &Wants,
+    ) -> Result<(), Refusal> {
         let asset = match path.starts_with(page::RESERVED) {
             true => page::asset(path),
             false => wants.page.then(page::page),
         };
-        let about = self.about(path);
+        let about = self.about(head, path)?;
         match (asset, about) {
             (Some(asset), _) => self.answer(index, |to| response::asset(asset, wants, to)),
             (None, Some(about)) => self.answer(index, |to| response::json(&about, wants, to)),
-            (None, None) if path.starts_with(page::RESERVED) => {
-                return self.refuse(index, Refusal::NotFound, wants.head_only);
-            }
-            (None, None) => return self.refuse(index, Refusal::UpgradeRequired, wants.head_only),
+            (None, None) if path.starts_with(page::RESERVED) => return Err(Refusal::NotFound),
+            (None, None) => return Err(Refusal::UpgradeRequired),
         }
         self.part(index, Cause::Answered, true);
+        Ok(())
     }
 
-    fn upgrade(&mut self, index: u32, path: &[u8], accept: &Accept, agreed: Option<&Agreed>) {
+    /// Makes the connection a member of its room, if it may be.
+    fn upgrade(
+        &mut self,
+        index: u32,
+        head: &Head<'_>,
+        path: &[u8],
+        accept: &Accept,
+    ) -> Result<(), Refusal> {
         if path.starts_with(page::RESERVED) {
-            return self.refuse(index, Refusal::NotFound, false);
+            return Err(Refusal::NotFound);
         }
         if self.drain.is_some() {
-            return self.refuse(index, Refusal::Draining, false);
+            return Err(Refusal::Draining);
         }
-        let class = Class { encoding: self.limits.encoding, packing: self.packing(agreed) };
-        let Some(key) = self.rooms.open(path, class, self.limits.rooms_max) else {
-            return self.refuse(index, Refusal::RoomsFull, false);
-        };
+        let agreed = self.agree(head);
+        let class =
+            Class { encoding: self.limits.encoding, packing: self.packing(agreed.as_ref()) };
+        self.limits.access.origins.judge(head)?;
+        let pass = self.admit(head, path)?;
+        let key = self.rooms.open(path, class, &self.limits)?;
+        let subprotocol = credential::subprotocol(head);
+        self.answer(index, |to| {
+            response::switching_protocols(accept, subprotocol, agreed.as_ref(), to);
+        });
+        self.join(index, key, class, pass);
+        let conn = &mut self.conns[index];
+        conn.may_share = agreed.is_some_and(|agreed| agreed.keeps_context);
+        conn.said_at = share::long_quiet(self.now.seconds());
+        self.rooms[key].sharers += u32::from(conn.may_share);
+        Ok(())
+    }
+
+    fn join(&mut self, index: u32, key: u32, class: Class, pass: Pass) {
         let room = &mut self.rooms[key];
         let conn = &mut self.conns[index];
         conn.room = key;
         conn.class = class;
-        conn.may_share = agreed.is_some_and(|agreed| agreed.keeps_context);
-        conn.said_at = share::long_quiet(self.now.seconds());
-        room.sharers += u32::from(conn.may_share);
         conn.slot = room.join(index, class);
         conn.sent = room.log(class).end();
         conn.phase = Phase::Open;
+        conn.speaks = pass.speaks;
         // The first ping comes early by up to an interval, so that a herd that arrived together is
         // not pinged together ever after.
         conn.since = self.now.seconds().saturating_sub(index % self.limits.ping_interval_s);
-        self.answer(index, |to| response::switching_protocols(accept, agreed, to));
+        self.passes.keep(index, pass);
         self.metrics.upgraded += 1;
         self.make_due(index);
     }

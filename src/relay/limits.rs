@@ -1,7 +1,9 @@
 //! What the relay allows, and how it behaves at each limit.
 
+use super::access::Access;
 use super::budget::{READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use super::encoding::Encoding;
+use super::rules::{Hear, Publish, Rule};
 use super::{Deflate, Rates, TrustedProxies};
 use std::fmt;
 
@@ -75,6 +77,10 @@ pub struct Limits {
     pub drain_timeout_s: u32,
     /// The word pair for clients that cannot send pings.
     pub heartbeat: Option<Heartbeat>,
+    /// Who is let in.
+    pub access: Access,
+    /// What holds in some rooms only; the first rule that matches decides.
+    pub rules: Vec<Rule>,
 }
 
 impl Default for Limits {
@@ -101,6 +107,8 @@ impl Default for Limits {
             drain_s: 5,
             drain_timeout_s: 10,
             heartbeat: None,
+            access: Access::default(),
+            rules: Vec::new(),
         }
     }
 }
@@ -129,7 +137,11 @@ pub enum Contradiction {
     },
     /// The goodbyes are spread over more time than there is.
     DrainTooShort,
-    /// A bound that must not be zero is zero.
+    /// A rule of a room asks for tokens, and there is no key.
+    TokensWithoutKeys,
+    /// A cookie may carry the token, and pages of any origin may connect.
+    CookieWithoutOrigins,
+    /// A bound that must not be zero is zero; it is called so in the configuration.
     Zero(&'static str),
 }
 
@@ -155,7 +167,15 @@ impl fmt::Display for Contradiction {
             Contradiction::DrainTooShort => {
                 write!(f, "the goodbyes cannot take longer than the drain's timeout")
             }
-            Contradiction::Zero(name) => write!(f, "{name} must not be 0"),
+            Contradiction::TokensWithoutKeys => {
+                write!(f, "a room's rule asks for tokens, and no key is there to confirm them")
+            }
+            Contradiction::CookieWithoutOrigins => write!(
+                f,
+                "a browser sends a cookie along for every page that connects: \
+                 say which may with --allow-origin"
+            ),
+            Contradiction::Zero(_) => f.write_str("must not be 0"),
         }
     }
 }
@@ -166,17 +186,18 @@ impl Limits {
     /// Refuses limits that cannot work together.
     pub fn check(&self) -> Result<(), Contradiction> {
         let not_zero = [
-            ("the number of connections", self.connections_max),
-            ("the number of rooms", self.rooms_max),
-            ("the ping interval", self.ping_interval_s as usize),
-            ("the message timeout", self.message_timeout_s as usize),
-            ("the handshake timeout", self.handshake_timeout_s as usize),
-            ("the close timeout", self.close_timeout_s as usize),
+            ("max_connections", self.connections_max),
+            ("max_rooms", self.rooms_max),
+            ("ping_interval", self.ping_interval_s as usize),
+            ("message_timeout", self.message_timeout_s as usize),
+            ("handshake_timeout", self.handshake_timeout_s as usize),
+            ("close_timeout", self.close_timeout_s as usize),
         ];
         if let Some((name, _)) = not_zero.into_iter().find(|(_, value)| *value == 0) {
             return Err(Contradiction::Zero(name));
         }
-        if self.message_bytes_max > MESSAGE_BYTES_MAX {
+        self.check_access()?;
+        if self.message_bytes_most() > MESSAGE_BYTES_MAX {
             return Err(Contradiction::MessageTooLong);
         }
         // Four: two may arrive in one read, one waits for it, and segments are never quite full.
@@ -188,16 +209,27 @@ impl Limits {
             return Err(Contradiction::LogsTooSmall);
         }
         // Twice: a buffer that grows doubles.
-        let least = self.message_bytes_max.saturating_mul(2);
+        let least = self.message_bytes_most().saturating_mul(2);
         if self.held_bytes_max < least {
             return Err(Contradiction::HeldTooSmall { least });
         }
-        let least = self.message_bytes_max.div_ceil(self.message_timeout_s as usize);
-        if (1..least).contains(&(self.rates.bytes_per_s as usize)) {
+        if let Some(least) = self.rate_too_low() {
             return Err(Contradiction::RateTooLow { least });
         }
         if self.drain_timeout_s < self.drain_s {
             return Err(Contradiction::DrainTooShort);
+        }
+        Ok(())
+    }
+
+    fn check_access(&self) -> Result<(), Contradiction> {
+        let asks =
+            |rule: &Rule| rule.publish == Some(Publish::Tokens) || rule.hear == Some(Hear::Tokens);
+        if self.access.trust.keys.is_empty() && self.rules.iter().any(asks) {
+            return Err(Contradiction::TokensWithoutKeys);
+        }
+        if self.access.cookie.is_some() && self.access.origins.allowed.is_empty() {
+            return Err(Contradiction::CookieWithoutOrigins);
         }
         Ok(())
     }
@@ -221,7 +253,7 @@ impl Limits {
     }
 
     fn frame_bytes_max(&self) -> usize {
-        self.encoding.frame_bytes_max(self.message_bytes_max)
+        self.encoding.frame_bytes_max(self.message_bytes_most())
     }
 }
 

@@ -16,9 +16,10 @@
 //! first `receive`, the server may gather and send once without an order.
 //!
 //! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`),
-//! commands (`configure`, `drain`, `turn`), what to do (`may_read`, `order`, `gather` with
-//! `sent`, `next_deadline`), and getters.
+//! commands (`configure`, `set_wall_clock`, `dismiss`, `drain`, `turn`), what to do (`may_read`,
+//! `order`, `gather` with `sent`, `next_deadline`), and getters.
 
+mod access;
 mod address;
 pub mod budget;
 mod cause;
@@ -31,9 +32,11 @@ mod drain;
 mod encoding;
 mod end;
 mod flush;
+mod gauges;
 mod greet;
 mod held;
 mod id;
+mod inspect;
 mod limits;
 mod log;
 mod metrics;
@@ -47,23 +50,28 @@ mod publish;
 mod rate;
 mod receive;
 mod room;
+mod rules;
 mod share;
 mod skips;
 mod time;
 mod unheard;
 
+pub use access::Access;
 pub use address::TrustedProxies;
 pub use cause::Cause;
 pub use deflate::Deflate;
 pub use encoding::Encoding;
 pub use id::ConnId;
+pub use inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
 pub use metrics::Metrics;
 pub use order::{Order, Slices};
 pub use rate::{OverRate, Rates};
+pub use rules::{Hear, Publish, Rule};
 pub use time::Time;
 
 use crate::protocol::Refusal;
+use access::Passes;
 use address::Addresses;
 use conn::{Conns, Phase};
 use core::net::IpAddr;
@@ -88,6 +96,11 @@ pub struct Relay {
     now: Time,
     hand: Hand,
     drain: Option<Drain>,
+    /// What tokens said of those who are in, until when.
+    passes: Passes,
+    /// Seconds from 1970 to the first moment of `now`, if that was told.
+    unix_offset_s: Option<u64>,
+    closed_user: Option<Box<str>>,
     /// Connections with something due that no pass over a room will find.
     due: VecDeque<u32>,
     /// The same for the next turn: those that had their share of this one.
@@ -126,8 +139,10 @@ impl Relay {
         relay
     }
 
-    /// Takes other limits from now on; members keep the encoding that they joined with.
+    /// Takes other limits from now on; members keep the encoding that they joined with, and stay
+    /// where they would not be let in any more.
     pub fn configure(&mut self, limits: Limits) {
+        self.rooms.apply(&limits);
         self.limits = limits;
         self.keep_window();
     }

@@ -58,6 +58,7 @@ impl Relay {
         for index in slow {
             match self.limits.slow_consumer {
                 SlowConsumer::Close => {
+                    self.metrics.slow_closed += 1;
                     self.close(index, Cause::SlowConsumer);
                 }
                 SlowConsumer::Skip => self.skip(index, start),
@@ -76,6 +77,7 @@ impl Relay {
             missed -= log.frames_in(own.start..own.end.min(start).max(own.start));
         }
         self.metrics.skipped += missed;
+        self.metrics.slow_skipped += 1;
         if start == log.end() {
             self.rooms[conn.room].forget_context(conn.class);
         }

@@ -1,8 +1,10 @@
 //! What the relay serves to a browser: the live page, its parts, and what is known of a room.
 
-use super::{Limits, Relay};
+use super::Relay;
+use crate::protocol::Denial;
+use crate::protocol::head::Head;
 use crate::protocol::response::Asset;
-use std::fmt::Write;
+use serde::Serialize;
 
 /// Paths below this are the relay's own.
 pub(super) const RESERVED: &[u8] = b"_/";
@@ -12,6 +14,22 @@ const ROOM: &[u8] = b"_/room/";
 
 /// Files by their path; the page itself, which stands at every room's path, is the first.
 const ASSETS: &[(&[u8], Asset)] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// What is known of a room, for who asks.
+#[derive(Serialize)]
+struct About<'a> {
+    members: usize,
+    /// Whether who asks may speak there.
+    speak: bool,
+    echo: bool,
+    json: bool,
+    heartbeat: Option<[&'a str; 2]>,
+    max_message: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_rate: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    byte_rate: Option<u32>,
+}
 
 /// The page of a room.
 pub(super) fn page() -> &'static Asset {
@@ -25,35 +43,34 @@ pub(super) fn asset(path: &[u8]) -> Option<&'static Asset> {
 
 impl Relay {
     /// What is known of a room, as JSON, if the path asks for that. Asking makes no room.
-    pub(super) fn about(&self, path: &[u8]) -> Option<String> {
-        let name = path.strip_prefix(ROOM)?;
-        let Limits { echo, encoding, heartbeat, message_bytes_max, .. } = &self.limits;
-        let mut json = String::new();
-        let members = self.rooms.members(name);
-        let is_json = *encoding == super::Encoding::Json;
-        write!(json, "{{\"members\":{members},\"echo\":{echo},\"json\":{is_json},\"heartbeat\":")
-            .expect("writing to memory");
-        match heartbeat {
-            None => json.push_str("null"),
-            Some(pair) => {
-                let mut words = Vec::new();
-                for (before, word) in [("[", &pair.word), (",", &pair.answer)] {
-                    words.extend_from_slice(before.as_bytes());
-                    crate::protocol::json::encode(word, &mut words);
-                }
-                json.push_str(&String::from_utf8_lossy(&words));
-                json.push(']');
-            }
-        }
-        write!(json, ",\"max_message\":{message_bytes_max}}}").expect("writing to memory");
-        Some(json)
+    ///
+    /// # Errors
+    /// When who asks may not hear the room.
+    pub(super) fn about(&self, head: &Head<'_>, path: &[u8]) -> Result<Option<String>, Denial> {
+        let Some(name) = path.strip_prefix(ROOM) else { return Ok(None) };
+        let pass = self.admit(head, name)?;
+        let manners = self.manners(name);
+        let heartbeat = self.limits.heartbeat.as_ref();
+        let bound = |per_s: u32| (per_s > 0).then_some(per_s);
+        let about = About {
+            members: self.rooms.named(name).map_or(0, |room| room.members.len()),
+            speak: manners.let_speak(pass.speaks),
+            echo: manners.echo,
+            json: self.limits.encoding == super::Encoding::Json,
+            heartbeat: heartbeat.map(|pair| [&pair.word, &pair.answer].map(String::as_str)),
+            max_message: manners.message_bytes_max,
+            message_rate: bound(manners.rates.messages_per_s),
+            byte_rate: bound(manners.rates.bytes_per_s),
+        };
+        Ok(Some(serde_json::to_string(&about).expect("it has only text and numbers")))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::Heartbeat;
+    use crate::protocol::head;
+    use crate::relay::{Heartbeat, Limits};
 
     #[test]
     fn the_page_and_its_parts_are_light() {
@@ -68,10 +85,11 @@ mod tests {
     fn a_word_cannot_break_out_of_the_json() {
         let pair = Heartbeat { word: "a\"]".to_owned(), answer: "b\\".to_owned() };
         let relay = Relay::new(Limits { heartbeat: Some(pair), echo: true, ..Limits::default() });
-        let about = relay.about(b"_/room/news").expect("a room's path");
+        let head = head::parse(b"GET / HTTP/1.1\r\n\r\n").expect("a legal head");
+        let about = relay.about(&head, b"_/room/news").expect("open to all").expect("a room's");
         let about: serde_json::Value = serde_json::from_str(&about).expect("JSON");
         assert_eq!(about["heartbeat"], serde_json::json!(["a\"]", "b\\"]));
         assert_eq!((&about["members"], &about["echo"]), (&0.into(), &true.into()));
-        assert_eq!(relay.about(b"_/rooms"), None);
+        assert_eq!(relay.about(&head, b"_/rooms"), Ok(None));
     }
 }

@@ -11,7 +11,8 @@ impl Relay {
         self.metrics.messages += 1;
         self.metrics.message_bytes += payload.len() as u64;
         let key = self.conns[index].room;
-        if self.rooms[key].members.len() == 1 && !self.limits.echo {
+        let echo = self.rooms[key].manners.echo;
+        if self.rooms[key].members.len() == 1 && !echo {
             return; // nobody to hear it: nothing is stored
         }
         if self.rooms[key].sharers > 0 {
@@ -22,7 +23,7 @@ impl Relay {
         while let Some(audience) = self.rooms[key].audience(number) {
             number += 1;
             let class = audience.class;
-            let excluded = class == from && !self.limits.echo;
+            let excluded = class == from && !echo;
             let hearers = audience.listeners - u32::from(excluded);
             if hearers == 0 {
                 continue;

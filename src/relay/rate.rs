@@ -80,9 +80,15 @@ impl Relay {
         is_within
     }
 
+    /// What a member may say in its room.
+    fn rates_of(&self, index: u32) -> Rates {
+        let room = self.rooms.get(self.conns[index].room);
+        room.map_or(self.limits.rates, |room| room.manners.rates)
+    }
+
     /// Counts bytes that a member sent.
     pub(super) fn count_bytes(&mut self, index: u32, bytes: usize) {
-        let rates = self.limits.rates;
+        let rates = self.rates_of(index);
         if rates.bytes_per_s > 0 {
             let debts = self.debts.entry(index).or_default();
             debts.bytes.take(bytes as u64, rates.bytes_per_s, self.now);
@@ -91,7 +97,7 @@ impl Relay {
 
     /// Counts a message or a ping; `false` when that was one too many and the member has failed.
     pub(super) fn count_said(&mut self, index: u32) -> bool {
-        let rates = self.limits.rates;
+        let rates = self.rates_of(index);
         if !rates.is_bounded() {
             return true;
         }
@@ -113,8 +119,13 @@ impl Relay {
         self.debts.get(&index).is_some_and(owes)
     }
 
-    /// Forgets debts that are paid.
-    pub(super) fn forget_paid(&mut self, index: u32) {
+    /// Forgets debts that are paid; who owes is not read for a while, and that its answers do not
+    /// come is our doing.
+    #[inline(never)] // out of the clock hand's way
+    pub(super) fn look_at_debts(&mut self, index: u32) {
+        if self.owes_time(index) {
+            self.conns[index].since = self.now.seconds();
+        }
         if let Some(debts) = self.debts.get(&index)
             && debts.messages.is_paid(self.now)
             && debts.bytes.is_paid(self.now)

@@ -24,6 +24,7 @@ impl Relay {
     /// up and unmasked in place.
     pub fn receive(&mut self, id: ConnId, bytes: &mut [u8], now: Time) {
         self.now = now;
+        self.metrics.bytes_in += bytes.len() as u64;
         let Some(conn) = self.conns.current(id) else { return };
         // Counted out while it changes, and in again at the end.
         let held_before = conn.held_bytes();
@@ -53,7 +54,7 @@ impl Relay {
         // Taken out while its events are at work: they borrow from it.
         let mut parser = std::mem::take(&mut self.conns[index].parser);
         let accepts = Accepts {
-            message_bytes_max: self.limits.message_bytes_max,
+            message_bytes_max: self.message_bytes_max(index),
             compressed: self.conns[index].class.is_packed(),
         };
         let mut at = 0;
@@ -85,6 +86,12 @@ impl Relay {
             }
             None => {}
         }
+    }
+
+    /// The longest message that a connection may send.
+    pub(super) fn message_bytes_max(&self, index: u32) -> usize {
+        let room = self.rooms.get(self.conns[index].room);
+        room.map_or(self.limits.message_bytes_max, |room| room.manners.message_bytes_max)
     }
 
     fn heard(&mut self, index: u32, event: Event<'_>) -> Result<(), Violation> {
@@ -120,6 +127,9 @@ impl Relay {
         }
         if kind == Kind::Binary && self.conns[index].class.encoding == super::Encoding::Json {
             return self.fail(index, Cause::BinaryInJson);
+        }
+        if !self.may_speak(index) {
+            return self.fail(index, Cause::MayNotSpeak);
         }
         if self.must_hear_first(index) {
             return self.keep_message(index, kind, payload);

@@ -1,9 +1,12 @@
 //! A room: its members, its logs, and the pass that brings its messages to them.
 
+use super::Limits;
 use super::class::Class;
 use super::log::Log;
 use super::pool::Pool;
+use super::rules::Manners;
 use super::share::Shared;
+use crate::protocol::Refusal;
 use std::collections::BTreeMap;
 
 /// A room with at least one member, or with a pass to finish.
@@ -25,6 +28,8 @@ pub(super) struct Room {
     /// While a walk over the members is under way, which flushes each once and may take several
     /// turns: the place in the list of the member that comes next.
     pass: Option<usize>,
+    /// What its rule says.
+    pub(super) manners: Manners,
 }
 
 /// The members of a room that hear the same bytes, and those bytes.
@@ -52,7 +57,7 @@ impl Audience {
 
 impl Room {
     /// A room that a member of this class is about to join.
-    fn new(name: &[u8], class: Class) -> Room {
+    fn new(name: &[u8], class: Class, manners: Manners) -> Room {
         Room {
             name: name.into(),
             members: Vec::new(),
@@ -62,6 +67,7 @@ impl Room {
             looked_at: 0,
             due: false,
             pass: None,
+            manners,
         }
     }
 
@@ -115,6 +121,11 @@ impl Room {
             0 => Some(&self.first),
             _ => self.others.get(number - 1),
         }
+    }
+
+    /// Whether it has as many members as its rule allows.
+    pub(super) fn is_full(&self) -> bool {
+        self.members.len() >= self.manners.members_max
     }
 
     /// The most fresh bytes in any of its logs.
@@ -218,17 +229,25 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// The room of this name, made if there is none; `None` when there are `rooms_max` already.
-    pub(super) fn open(&mut self, name: &[u8], class: Class, rooms_max: usize) -> Option<u32> {
-        if let Some(key) = self.by_name.get(name) {
-            return Some(*key);
+    /// The room of this name with a place in it, made for a member of this class if there is none.
+    ///
+    /// # Errors
+    /// When it has as many members as it may, or there are as many rooms as may be.
+    pub(super) fn open(
+        &mut self,
+        name: &[u8],
+        class: Class,
+        limits: &Limits,
+    ) -> Result<u32, Refusal> {
+        if let Some(&key) = self.by_name.get(name) {
+            return if self[key].is_full() { Err(Refusal::RoomFull) } else { Ok(key) };
         }
-        if self.slab.len() >= rooms_max {
-            return None;
+        if self.slab.len() >= limits.rooms_max {
+            return Err(Refusal::RoomsFull);
         }
-        let key = self.slab.insert(Room::new(name, class)) as u32;
+        let key = self.slab.insert(Room::new(name, class, limits.manners(name))) as u32;
         self.by_name.insert(name.into(), key);
-        Some(key)
+        Ok(key)
     }
 
     /// Forgets the room if nobody is in it and nothing is to be finished.
@@ -241,9 +260,16 @@ impl Rooms {
         }
     }
 
-    /// How many members the room of this name has.
-    pub(super) fn members(&self, name: &[u8]) -> usize {
-        self.by_name.get(name).map_or(0, |key| self[*key].members.len())
+    /// Looks up again what holds in each room.
+    pub(super) fn apply(&mut self, limits: &Limits) {
+        for (_, room) in &mut self.slab {
+            room.manners = limits.manners(&room.name);
+        }
+    }
+
+    /// The room of this name, if there is one.
+    pub(super) fn named(&self, name: &[u8]) -> Option<&Room> {
+        self.by_name.get(name).map(|key| &self[*key])
     }
 
     pub(super) fn len(&self) -> usize {
@@ -285,7 +311,7 @@ mod tests {
     #[test]
     fn leaving_during_a_pass_hides_nobody() {
         for leaver in 0..5u32 {
-            let mut room = Room::new(b"x", Class::RAW);
+            let mut room = Room::new(b"x", Class::RAW, Limits::default().manners(b"x"));
             for index in 0..5 {
                 room.join(index, Class::RAW);
             }
@@ -304,10 +330,11 @@ mod tests {
     #[test]
     fn rooms_are_bounded() {
         let mut rooms = Rooms::default();
-        let first = rooms.open(b"a", Class::RAW, 1);
-        assert_eq!(rooms.open(b"a", Class::RAW, 1), first);
-        assert_eq!(rooms.open(b"b", Class::RAW, 1), None);
+        let limits = Limits { rooms_max: 1, ..Limits::default() };
+        let first = rooms.open(b"a", Class::RAW, &limits);
+        assert_eq!(rooms.open(b"a", Class::RAW, &limits), first);
+        assert_eq!(rooms.open(b"b", Class::RAW, &limits), Err(Refusal::RoomsFull));
         rooms.close_if_empty(first.expect("opened"));
-        assert!(rooms.open(b"b", Class::RAW, 1).is_some());
+        assert!(rooms.open(b"b", Class::RAW, &limits).is_ok());
     }
 }

@@ -20,7 +20,7 @@
 use super::class::Class;
 use super::conn::Phase;
 use super::deflate::{Deflate, Packing};
-use super::room::Rooms;
+use super::room::{Room, Rooms};
 use super::{Encoding, Relay};
 use crate::protocol::deflate::Deflater;
 use crate::protocol::frame;
@@ -75,16 +75,15 @@ impl Relay {
     /// Whether a member must hear what it is owed before it may speak.
     pub(super) fn must_hear_first(&self, index: u32) -> bool {
         let conn = &self.conns[index];
-        conn.class.packing == Packing::Shared
-            && !self.limits.echo
-            && self.rooms.get(conn.room).is_some_and(|room| conn.sent != room.log(conn.class).end())
+        let must = |room: &Room| !room.manners.echo && conn.sent != room.log(conn.class).end();
+        conn.class.packing == Packing::Shared && self.rooms.get(conn.room).is_some_and(must)
     }
 
     /// Before a message: its speaker goes out, and those who wait come in.
     pub(super) fn prepare_sharing(&mut self, key: u32, speaker: u32) {
         let now_s = self.now.seconds();
         let conn = &mut self.conns[speaker];
-        if conn.may_share && !self.limits.echo {
+        if conn.may_share && !self.rooms[key].manners.echo {
             conn.said_at = now_s as u16;
             if conn.class.packing == Packing::Shared {
                 let class = Class { packing: Packing::Alone, ..conn.class };

@@ -1,6 +1,8 @@
 //! Accepting: accept, read, answer, and only then the poller hears of the connection.
 
 use super::Server;
+use super::layer::Layer;
+use super::listener::Listener;
 use super::stream::Stream;
 use crate::protocol::{Refusal, response};
 use crate::relay::budget::ACCEPTS_PER_TURN;
@@ -25,7 +27,7 @@ impl Server {
             while self.listeners[number].is_ready && budget > 0 && self.accept_again.is_none() {
                 budget -= 1;
                 match self.listeners[number].accept() {
-                    Ok((stream, address)) => self.welcome(stream, address, now),
+                    Ok((stream, address)) => self.welcome(number, stream, address, now),
                     Err(error) => self.not_accepted(number, &error, now),
                 }
             }
@@ -49,13 +51,22 @@ impl Server {
         }
     }
 
-    fn welcome(&mut self, stream: Stream, address: Option<IpAddr>, now: Time) {
-        let id = match self.relay.accepted(address, now) {
+    fn welcome(&mut self, number: usize, stream: Stream, address: Option<IpAddr>, now: Time) {
+        let Listener { has_proxy, has_tls, .. } = self.listeners[number];
+        // A proxy says later whose connection it is.
+        let id = match self.relay.accepted(address.filter(|_| !has_proxy), now) {
             Ok(id) => id,
-            Err(refusal) => return self.turn_away(stream, refusal),
+            Err(refusal) => return self.turn_away(stream, has_tls, refusal, now),
         };
-        debug!(id = u64::from(id), peer = stream.peer(), "accepted");
-        self.streams.insert(id, stream);
+        debug!(id = u64::from(id), address = stream.peer(), "accepted");
+        let certificates = self.certificates.as_ref().filter(|_| has_tls);
+        let layer = Layer::new(has_proxy, certificates);
+        let failed = layer.as_ref().err().map(ToString::to_string);
+        self.streams.insert(id, stream, layer.unwrap_or_default());
+        if let Some(error) = failed {
+            warn!(%error, "no TLS for a connection");
+            return self.relay.closed(id, Cause::TlsFailed);
+        }
         if self.read(id, now) {
             self.ready.push(id);
         }
@@ -70,8 +81,17 @@ impl Server {
 
     /// Tells a connection that is not taken why; what it sent is read, for unread bytes would
     /// reset the stream under our answer.
-    fn turn_away(&mut self, mut stream: Stream, refusal: Refusal) {
-        debug!(peer = stream.peer(), reason = refusal.name(), "turned away");
+    fn turn_away(&mut self, mut stream: Stream, has_tls: bool, refusal: Refusal, now: Time) {
+        let reason = refusal.name();
+        debug!(address = stream.peer(), reason, "refused");
+        if Cause::Refused(refusal).is_our_limit()
+            && let Some(and_more) = self.throttle.admit(reason, now)
+        {
+            warn!(address = stream.peer(), reason, and_more, "refused at a limit");
+        }
+        if has_tls {
+            return; // an answer would cost the handshake that there is no room for
+        }
         let mut answer = Vec::new();
         response::refusal(refusal, false, &mut answer);
         let _ = stream.read(&mut self.buffer);

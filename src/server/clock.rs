@@ -1,7 +1,9 @@
 //! The clock: the only place that asks for the time.
 
 use crate::relay::Time;
-use std::time::Instant;
+use nix::sys::time::TimeValLike;
+use nix::time::{ClockId, clock_gettime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The time at the start: an hour, so that what is set back a little does not fall below zero.
 const START_MS: u64 = 3_600_000;
@@ -18,6 +20,27 @@ impl Clock {
     }
 
     pub(super) fn now(&self) -> Time {
-        Time::from_millis(START_MS).plus_millis(self.start.elapsed().as_millis() as u64)
+        Clock::time(self.elapsed())
     }
+
+    /// The time since the start, for durations.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// The moment that lies so long behind the start.
+    pub(super) fn time(elapsed: Duration) -> Time {
+        Time::from_millis(START_MS).plus_millis(elapsed.as_millis() as u64)
+    }
+
+    /// Seconds since 1970, which tokens count from; a clock that stands before is at its begin.
+    pub(super) fn unix_s(&self) -> u64 {
+        SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
+    }
+}
+
+/// Microseconds of the machine's monotonic clock, as systemd compares them.
+pub(super) fn monotonic_usec() -> i64 {
+    // This clock is always there; if not, systemd takes the reload for an old one, and waits.
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| time.num_microseconds())
 }

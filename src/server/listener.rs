@@ -1,16 +1,23 @@
 //! A socket that listens. What connections inherit is set here, once.
 
 use super::stream::Stream;
-use crate::config::Listen;
+use super::systemd::{Given, GivenSocket};
+use crate::config::{Access, Door, Listen};
 use crate::relay::ConnId;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, Uid, fchownat};
+#[cfg(not(target_feature = "crt-static"))]
+use nix::unistd::{Group, User};
 #[cfg(target_os = "linux")]
 use nix::{libc, sys::socket::sockopt::SetBool};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -37,6 +44,10 @@ nix::setsockopt_impl!(
 pub(super) struct Listener {
     socket: ListeningSocket,
     place: Listen,
+    /// A proxy's header comes first here.
+    pub(super) has_proxy: bool,
+    /// TLS is spoken here.
+    pub(super) has_tls: bool,
     /// There may be something to accept.
     pub(super) is_ready: bool,
 }
@@ -44,7 +55,7 @@ pub(super) struct Listener {
 #[derive(Debug)]
 enum ListeningSocket {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, _file: SocketFile },
+    Unix { listener: UnixListener, _file: Option<SocketFile> },
 }
 
 /// A socket's file, which goes when nobody listens there any more.
@@ -70,6 +81,7 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
+    /// Listens at a place, where nothing comes before the request.
     pub(super) fn bind(place: &Listen, number: u32, registry: &Registry) -> io::Result<Listener> {
         let token = token(number);
         let (socket, place) = match place {
@@ -79,15 +91,46 @@ impl Listener {
                 let place = Listen::Tcp(listener.local_addr()?);
                 (ListeningSocket::Tcp(listener), place)
             }
-            Listen::Unix(path) => {
+            Listen::Unix(path, access) => {
                 remove_stale(path)?;
-                let mut listener = UnixListener::bind(path)?;
-                let file = SocketFile::of(path)?;
+                let (mut listener, file) = bind_unix(path, access)?;
                 registry.register(&mut listener, token, Interest::READABLE)?;
-                (ListeningSocket::Unix { listener, _file: file }, place.clone())
+                (ListeningSocket::Unix { listener, _file: Some(file) }, place.clone())
             }
         };
-        Ok(Listener { socket, place, is_ready: false })
+        Ok(Listener::new(socket, place))
+    }
+
+    fn new(socket: ListeningSocket, place: Listen) -> Listener {
+        Listener { socket, place, has_proxy: false, has_tls: false, is_ready: false }
+    }
+
+    /// A socket that listens already, and whose file, if it has one, is somebody else's.
+    pub(super) fn adopt(given: Given, number: u32, registry: &Registry) -> io::Result<Listener> {
+        let place = given.place()?;
+        let token = token(number);
+        let socket = match given.socket {
+            GivenSocket::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                set_inherited(&listener)?;
+                let mut listener = TcpListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                ListeningSocket::Tcp(listener)
+            }
+            GivenSocket::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                let mut listener = UnixListener::from_std(listener);
+                registry.register(&mut listener, token, Interest::READABLE)?;
+                ListeningSocket::Unix { listener, _file: None }
+            }
+        };
+        Ok(Listener::new(socket, place))
+    }
+
+    /// The place, and what comes there first.
+    pub(super) fn door(&self) -> Door {
+        let Listener { has_proxy, has_tls, .. } = *self;
+        Door { place: self.place.clone(), has_tls, has_proxy }
     }
 
     pub(super) fn place(&self) -> &Listen {
@@ -116,12 +159,84 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
-    socket.set_tcp_nodelay(true)?; // inherited: the relay gathers by itself
-    #[cfg(target_os = "linux")]
-    nix::sys::socket::setsockopt(&socket, DeferAccept, &true)?;
+    set_inherited(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
+}
+
+/// What connections inherit.
+fn set_inherited(socket: &impl AsFd) -> io::Result<()> {
+    SockRef::from(socket).set_tcp_nodelay(true)?; // the relay gathers by itself
+    #[cfg(target_os = "linux")]
+    nix::sys::socket::setsockopt(socket, DeferAccept, &true)?;
+    Ok(())
+}
+
+/// The file gets its mode by the umask as it is made, and its owner before the socket listens:
+/// until then the kernel refuses everybody, so nobody comes in by rights that the file does not
+/// keep. Nothing follows a link that somebody may have put in its place meanwhile.
+fn bind_unix(path: &Path, access: &Access) -> io::Result<(UnixListener, SocketFile)> {
+    let owner = access.owner.as_deref().map(user).transpose()?;
+    let group = access.group.as_deref().map(group).transpose()?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let address = SockAddr::unix(path)?;
+    match access.mode {
+        Some(mode) => {
+            let before = umask(Mode::from_bits_truncate(!mode & 0o777));
+            let bound = socket.bind(&address);
+            umask(before);
+            bound?;
+        }
+        None => socket.bind(&address)?,
+    }
+    let file = SocketFile::of(path)?;
+    if owner.is_some() || group.is_some() {
+        fchownat(AT_FDCWD, path, owner, group, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    }
+    socket.listen(BACKLOG)?;
+    Ok((UnixListener::from_std(socket.into()), file))
+}
+
+/// A user by number or name.
+fn user(name: &str) -> io::Result<Uid> {
+    let found = match name.parse() {
+        Ok(number) => Some(Uid::from_raw(number)),
+        #[cfg(not(target_feature = "crt-static"))]
+        Err(_) => User::from_name(name)?.map(|user| user.uid),
+        #[cfg(target_feature = "crt-static")]
+        Err(_) => number_in("/etc/passwd", name).map(Uid::from_raw),
+    };
+    found.ok_or_else(|| no_such("user", name))
+}
+
+/// A group by number or name.
+fn group(name: &str) -> io::Result<Gid> {
+    let found = match name.parse() {
+        Ok(number) => Some(Gid::from_raw(number)),
+        #[cfg(not(target_feature = "crt-static"))]
+        Err(_) => Group::from_name(name)?.map(|group| group.gid),
+        #[cfg(target_feature = "crt-static")]
+        Err(_) => number_in("/etc/group", name).map(Gid::from_raw),
+    };
+    found.ok_or_else(|| no_such("group", name))
+}
+
+/// The number of a name in a file of the form `name:password:number:`. A static C library would
+/// load the machine's modules to look further, and falls over them.
+#[cfg(any(test, target_feature = "crt-static"))]
+fn number_in(file: &str, name: &str) -> Option<u32> {
+    let text = fs::read_to_string(file).ok()?;
+    let mut lines = text.lines().map(|line| line.split(':'));
+    lines.find_map(|mut fields| {
+        let is_it = fields.next() == Some(name);
+        fields.nth(1).filter(|_| is_it)?.parse().ok()
+    })
+}
+
+fn no_such(what: &str, name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("there is no {what} `{name}`"))
 }
 
 /// Removes the file of a socket that nobody listens at any more.
@@ -136,5 +251,22 @@ fn remove_stale(path: &Path) -> io::Result<()> {
             }
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_files_as_the_c_library_finds_them() {
+        assert_eq!(number_in("/etc/passwd", "root"), Some(0));
+        assert_eq!(number_in("/etc/passwd", "no such name"), None);
+        assert_eq!(number_in("/nowhere", "root"), None);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("group");
+        fs::write(&path, "# a: comment\nwebs:x:7:\nweb:x:33:a,b\nodd:x\n").expect("a file");
+        let number = |name| number_in(path.to_str().expect("text"), name);
+        assert_eq!([number("web"), number("odd"), number("a")], [Some(33), None, None]);
     }
 }

@@ -4,28 +4,41 @@
 //! that has something to say, once; sleep.
 
 mod accept;
+mod admin;
+mod certificates;
 mod clock;
+mod histogram;
+mod layer;
 mod listener;
 mod machine;
 mod orders;
+mod process;
 mod read;
 mod report;
 mod signal;
 mod stream;
+mod systemd;
+mod tls;
 mod turn;
 
+pub use certificates::{CertificateError, Certificates};
 pub use machine::machine;
 pub use report::Outcome;
 
-use crate::config::Listen;
+use crate::config::{Door, Listen};
 use crate::relay::{ConnId, Limits, Relay, Time};
+use admin::Admin;
 use clock::Clock;
+use histogram::Histogram;
 use listener::Listener;
-use mio::{Events, Poll};
+use mio::{Events, Poll, Registry};
+use report::Throttle;
 use signal::Signals;
 use std::fmt;
 use std::io;
 use stream::Streams;
+use systemd::{Given, Notify};
+use tracing::info;
 
 /// Events that the poller tells of at a time; more wait for the next turn.
 const EVENTS_PER_TURN: usize = 1024;
@@ -42,8 +55,24 @@ pub struct Server {
     accept_again: Option<Time>,
     relay: Relay,
     streams: Streams,
+    admin: Option<Admin>,
+    /// A socket for it that was given.
+    given_admin: Option<Given>,
+    certificates: Option<Certificates>,
+    /// Reads of TLS handshakes that this turn has still time for.
+    handshake_reads_left: usize,
+    /// What the last read made of ciphertext, between reads empty.
+    plain: Vec<u8>,
+    /// What each turn took, without sleep.
+    turn_times: Histogram,
+    /// What the writes of each turn took that had any.
+    flush_times: Histogram,
+    throttle: Throttle,
     /// Connections with bytes to read, each once.
     ready: Vec<ConnId>,
+    /// SIGHUP came.
+    is_to_reload: bool,
+    notify: Notify,
     /// The one read buffer.
     buffer: Vec<u8>,
 }
@@ -53,6 +82,8 @@ pub struct Server {
 pub enum StartError {
     /// This place cannot be listened at.
     Listen(Listen, io::Error),
+    /// This descriptor was given to listen at, and cannot be.
+    Given(String, io::Error),
     /// The poller or the signals cannot be had.
     Os(io::Error),
 }
@@ -61,6 +92,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Listen(listen, error) => write!(f, "cannot listen on {listen}: {error}"),
+            StartError::Given(label, error) => write!(f, "cannot listen on {label}: {error}"),
             StartError::Os(error) => write!(f, "cannot start: {error}"),
         }
     }
@@ -75,46 +107,111 @@ impl From<io::Error> for StartError {
 }
 
 impl Server {
-    /// Listens at all these places; nothing is accepted before `run`.
-    pub fn bind(listen: &[Listen], limits: Limits) -> Result<Server, StartError> {
+    /// Listens at all these places, or, when systemd gave sockets, at those and no others; nothing
+    /// is accepted before `run`.
+    ///
+    /// # Errors
+    /// When a place cannot be listened at.
+    pub fn bind(
+        doors: &[Door],
+        certificates: Option<Certificates>,
+        limits: Limits,
+    ) -> Result<Server, StartError> {
+        // First: nothing else may have their descriptors' numbers.
+        let (given, given_admin) = systemd::given()?;
         let poll = Poll::new()?;
         let signals = Signals::new(poll.registry())?;
-        let mut listeners = Vec::new();
-        for (number, place) in listen.iter().enumerate() {
-            let listener = Listener::bind(place, number as u32, poll.registry());
-            listeners.push(listener.map_err(|error| StartError::Listen(place.clone(), error))?);
-        }
+        let listeners = if given.is_empty() {
+            bind_all(doors, poll.registry())?
+        } else {
+            adopt_all(given, doors, certificates.is_some(), poll.registry())?
+        };
+        let clock = Clock::start();
         Ok(Server {
+            notify: Notify::from_environment(clock.now()),
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
-            clock: Clock::start(),
+            clock,
             signals,
             listeners,
             accept_again: None,
+            is_to_reload: false,
             buffer: vec![0; limits.read_bytes_max()],
             relay: Relay::new(limits),
             streams: Streams::default(),
+            admin: None,
+            given_admin,
+            certificates,
+            handshake_reads_left: 0,
+            plain: Vec::new(),
+            turn_times: Histogram::default(),
+            flush_times: Histogram::default(),
+            throttle: Throttle::default(),
             ready: Vec::new(),
         })
     }
 
     /// Where it listens; a port that was given as 0 is the one that was found.
-    pub fn places(&self) -> Vec<Listen> {
-        self.listeners.iter().map(|listener| listener.place().clone()).collect()
+    pub fn doors(&self) -> Vec<Door> {
+        self.listeners.iter().map(Listener::door).collect()
     }
 
     /// Serves until it is told to stop (SIGTERM, SIGINT) and everyone was said goodbye to.
     ///
-    /// SIGUSR1 writes the counters to the log.
+    /// SIGUSR1 writes the counters to the log; SIGHUP asks `reload` for new limits.
     ///
     /// # Errors
     /// Only when the poller fails, which ends everything.
-    pub fn run(mut self) -> io::Result<Outcome> {
+    pub fn run(mut self, mut reload: impl FnMut() -> Option<Limits>) -> io::Result<Outcome> {
+        self.notify.ready(self.clock.now());
         loop {
+            if std::mem::take(&mut self.is_to_reload) {
+                self.notify.reloading(self.clock.now());
+                if let Some(certificates) = &mut self.certificates {
+                    certificates.read_again();
+                }
+                if let Some(limits) = reload() {
+                    self.buffer.resize(limits.read_bytes_max(), 0);
+                    self.relay.configure(limits);
+                }
+                self.notify.ready(self.clock.now());
+            }
             if let Some(outcome) = self.turn()? {
                 report::counters(&self.relay);
                 return Ok(outcome);
             }
         }
     }
+}
+
+fn bind_all(doors: &[Door], registry: &Registry) -> Result<Vec<Listener>, StartError> {
+    let bind = |(number, door): (usize, &Door)| {
+        let listener = Listener::bind(&door.place, number as u32, registry);
+        let mut listener =
+            listener.map_err(|error| StartError::Listen(door.place.clone(), error))?;
+        (listener.has_tls, listener.has_proxy) = (door.has_tls, door.has_proxy);
+        Ok(listener)
+    };
+    doors.iter().enumerate().map(bind).collect()
+}
+
+/// What comes first at a socket that was given is as --listen says for its place. Where that says
+/// nothing, TCP speaks TLS if there are certificates.
+fn adopt_all(
+    given: Vec<Given>,
+    doors: &[Door],
+    has_certificates: bool,
+    registry: &Registry,
+) -> Result<Vec<Listener>, StartError> {
+    info!(sockets = given.len(), "listening on the sockets that were given, not on --listen");
+    let adopt = |(number, given): (usize, Given)| {
+        let mut listener = given.adopt(number as u32, registry)?;
+        let place = listener.place();
+        let door = doors.iter().find(|door| door.place.is_same(place));
+        let has_tls = has_certificates && matches!(place, Listen::Tcp(_));
+        (listener.has_tls, listener.has_proxy) =
+            door.map_or((has_tls, false), |door| (door.has_tls, door.has_proxy));
+        Ok(listener)
+    };
+    given.into_iter().enumerate().map(adopt).collect()
 }

@@ -2,26 +2,34 @@
 
 use super::Server;
 use crate::relay::budget::SLICES_MAX;
-use crate::relay::{Cause, ConnId, Order, Slices};
+use crate::relay::{Cause, ConnId, Order, Slices, Time};
 use std::io::{self, IoSlice};
-use tracing::debug;
+use tracing::{debug, warn};
 
 impl Server {
-    /// All of a turn's orders.
-    pub(super) fn carry_out_orders(&mut self) {
+    /// All of a turn's orders; tells whether something was to be written.
+    pub(super) fn carry_out_orders(&mut self, now: Time) -> bool {
+        let mut has_written = false;
         while let Some(order) = self.relay.order() {
             match order {
-                Order::Flush(id) => self.flush(id),
+                Order::Flush(id) => {
+                    has_written = true;
+                    self.flush(id);
+                }
                 Order::Shutdown(id) => self.shut(id),
-                Order::Close(id, cause) => self.close(id, cause),
+                Order::Close(id, cause) => self.close(id, cause, now),
                 Order::Resume(id) => self.resume(id),
             }
         }
+        has_written
     }
 
     /// One write of what the relay has for a connection.
     pub(super) fn flush(&mut self, id: ConnId) {
         let Some(entry) = self.streams.entry(id) else { return };
+        if entry.is_layered {
+            return self.flush_layered(id);
+        }
         let mut slices = Slices::default();
         self.relay.gather(id, &mut slices);
         let written = match slices.as_slice() {
@@ -43,6 +51,7 @@ impl Server {
     }
 
     fn shut(&mut self, id: ConnId) {
+        self.end_tls(id);
         if let Some(entry) = self.streams.entry(id)
             && entry.stream.shutdown().is_err()
         {
@@ -50,9 +59,16 @@ impl Server {
         }
     }
 
-    fn close(&mut self, id: ConnId, cause: Cause) {
+    fn close(&mut self, id: ConnId, cause: Cause, now: Time) {
+        self.end_tls(id);
         if let Some(stream) = self.streams.remove(id) {
-            debug!(id = u64::from(id), peer = stream.peer(), cause = cause.name(), "closed");
+            let (id, reason, user) = (u64::from(id), cause.name(), self.relay.closed_user());
+            debug!(id, address = stream.peer(), user, reason, "closed");
+            if cause.is_our_limit()
+                && let Some(and_more) = self.throttle.admit(reason, now)
+            {
+                warn!(id, address = stream.peer(), reason, and_more, "closed at a limit");
+            }
         }
         self.accept_again = None; // a descriptor is free
     }

@@ -1,6 +1,6 @@
 //! Reading: one read for each ready connection in a turn, all through one buffer.
 
-use super::Server;
+use super::{Server, report};
 use crate::relay::{Cause, ConnId, Time};
 use std::io;
 
@@ -22,13 +22,17 @@ impl Server {
             entry.is_listed = false;
             return false;
         }
+        if entry.is_layered {
+            return self.read_layered(id, now);
+        }
         let may_have_more = match entry.stream.read(&mut self.buffer) {
             Ok(0) => {
                 self.relay.closed(id, Cause::EndOfStream);
                 false
             }
             Ok(bytes) => {
-                self.relay.receive(id, &mut self.buffer[..bytes], now);
+                let peer = || entry.stream.peer();
+                report::received(&mut self.relay, id, &mut self.buffer[..bytes], peer, now);
                 // A short read says that the socket is empty: no second read to hear it say so.
                 bytes == self.buffer.len() || entry.has_ended
             }

@@ -1,7 +1,13 @@
-//! What the server tells about itself: how it ended, and its counters.
+//! What the server tells about itself: how it ended, its counters, and what it must not say too
+//! often.
 
-use crate::relay::Relay;
-use tracing::info;
+use crate::relay::{ConnId, Metrics, Relay, Time};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use tracing::{debug, info, warn};
+
+/// How long one kind of warning is kept back after it was told: what a person can still read.
+const PAUSE_MS: u64 = 1000;
 
 /// How the server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,9 +20,109 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Writes the counters to the log, in one line.
+/// Warnings that strangers can cause, each kind told at most once a second; what was kept back is
+/// counted, and told with the next one or when the second is over.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    kinds: BTreeMap<&'static str, Kept>,
+    /// What was counted when `note_metrics` looked last.
+    cut: u64,
+    slow_skipped: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    /// When the next one may be told.
+    again: Time,
+    /// How many were kept back.
+    more: u64,
+}
+
+impl Throttle {
+    /// Whether a warning of this kind is to be told now; gives how many more there were since the
+    /// last that was told. The kinds are few, and known when the program is made.
+    pub(super) fn admit(&mut self, kind: &'static str, now: Time) -> Option<u64> {
+        let kept = self.kinds.entry(kind).or_insert(Kept { again: now, more: 0 });
+        if now < kept.again {
+            kept.more += 1;
+            return None;
+        }
+        kept.again = now.plus_millis(PAUSE_MS);
+        Some(std::mem::take(&mut kept.more))
+    }
+
+    /// When there is something left to be told.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.kinds.values().filter(|kept| kept.more > 0).map(|kept| kept.again).min()
+    }
+
+    /// What was kept back and is due.
+    fn rest(&mut self, now: Time) -> Vec<(&'static str, u64)> {
+        let due = self.kinds.iter_mut().filter(|(_, kept)| kept.more > 0 && kept.again <= now);
+        due.map(|(kind, kept)| {
+            kept.again = now.plus_millis(PAUSE_MS);
+            (*kind, std::mem::take(&mut kept.more))
+        })
+        .collect()
+    }
+
+    /// Tells what was kept back, when its second is over.
+    pub(super) fn tell_rest(&mut self, now: Time) {
+        for (reason, and_more) in self.rest(now) {
+            warn!(reason, and_more, "the same again");
+        }
+    }
+
+    /// Warns of what only the relay's counters tell.
+    pub(super) fn note_metrics(&mut self, metrics: &Metrics, now: Time) {
+        let cut = metrics.cut - std::mem::replace(&mut self.cut, metrics.cut);
+        if let Some(and_more) = self.admit_many("cut", cut, now) {
+            warn!(reason = "cut", and_more, "cut: its time to close was over");
+        }
+        let before = std::mem::replace(&mut self.slow_skipped, metrics.slow_skipped);
+        if let Some(and_more) = self.admit_many("skipped", metrics.slow_skipped - before, now) {
+            warn!(reason = "skipped", and_more, "a member that reads too slowly missed messages");
+        }
+    }
+
+    fn admit_many(&mut self, kind: &'static str, count: u64, now: Time) -> Option<u64> {
+        let others = count.checked_sub(1)?;
+        let admitted = self.admit(kind, now);
+        if admitted.is_none() {
+            self.kinds.entry(kind).and_modify(|kept| kept.more += others);
+        }
+        admitted.map(|more| more + others)
+    }
+}
+
+/// Gives the relay what a stream brought; an upgrade is told, with the client's address if that is
+/// another than the stream's.
+pub(super) fn received(
+    relay: &mut Relay,
+    id: ConnId,
+    bytes: &mut [u8],
+    peer: impl Fn() -> String,
+    now: Time,
+) {
+    let upgraded_before = relay.metrics().upgraded;
+    relay.receive(id, bytes, now);
+    if relay.metrics().upgraded != upgraded_before {
+        let client = relay.network(id).map(|network| network.to_string());
+        let room = relay.room_name(id).map(path).unwrap_or_default();
+        debug!(id = u64::from(id), address = peer(), client, room, "upgraded");
+    }
+}
+
+/// Writes the counters to the log: a line for each reason that connections ended for or were
+/// refused, then one line for everything else.
 pub(super) fn counters(relay: &Relay) {
     let metrics = relay.metrics();
+    for (reason, count) in &metrics.ended {
+        info!(reason, count, "ended so far");
+    }
+    for (reason, count) in &metrics.refused {
+        info!(reason, count, "refused so far");
+    }
     info!(
         connections = relay.connections(),
         rooms = relay.rooms(),
@@ -30,7 +136,73 @@ pub(super) fn counters(relay: &Relay) {
         heartbeats = metrics.heartbeats,
         pings = metrics.pings,
         cut = metrics.cut,
-        ended = ?metrics.ended,
         "counters"
     );
+}
+
+/// A room's name as the path that leads to it, percent-encoded: safe in JSON, whatever is in it.
+pub(super) fn path(name: &[u8]) -> String {
+    let mut path = String::with_capacity(name.len() + 1);
+    path.push('/');
+    for &byte in name {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => path.push(byte as char),
+            b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b'@' | b'!' | b'$' | b',' | b'=' => {
+                path.push(byte as char);
+            }
+            _ => write!(path, "%{byte:02X}").expect("writing to memory"),
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_is_told_and_the_others_are_counted() {
+        let mut throttle = Throttle::default();
+        let at = |millis: u64| Time::from_millis(5_000 + millis);
+        assert_eq!(throttle.admit("a", at(0)), Some(0));
+        assert_eq!(throttle.next_deadline(), None);
+        assert_eq!((throttle.admit("a", at(1)), throttle.admit("a", at(999))), (None, None));
+        assert_eq!(throttle.admit("b", at(999)), Some(0), "another kind");
+        assert_eq!((throttle.next_deadline(), throttle.rest(at(999))), (Some(at(1000)), vec![]));
+        assert_eq!(throttle.admit("a", at(1000)), Some(2));
+        assert_eq!(throttle.admit("a", at(1500)), None);
+        assert_eq!(throttle.rest(at(2000)), [("a", 1)]);
+        assert_eq!(throttle.admit("a", at(2500)), None, "what was left counts as told");
+        assert_eq!(throttle.rest(at(3000)), [("a", 1)]);
+        assert_eq!((throttle.next_deadline(), throttle.rest(at(9000))), (None, vec![]));
+    }
+
+    #[test]
+    fn what_came_at_once_is_counted_as_one_and_the_others() {
+        let (mut throttle, mut metrics) = (Throttle::default(), Metrics::default());
+        let now = Time::from_millis(0);
+        throttle.note_metrics(&metrics, now);
+        assert!(throttle.kinds.is_empty());
+        metrics.cut = 3;
+        throttle.note_metrics(&metrics, now);
+        assert!(throttle.rest(now.plus_millis(1000)).is_empty(), "all three were told");
+        assert_eq!(throttle.admit_many("cut", 3, now), None);
+        assert_eq!(throttle.rest(now.plus_millis(1000)), [("cut", 3)]);
+    }
+
+    #[test]
+    fn a_rooms_name_is_safe_in_json() {
+        assert_eq!(path(b""), "/");
+        assert_eq!(path(b"news/today"), "/news/today");
+        assert_eq!(path(b"a\"b\\c\n<\xff>%"), "/a%22b%5Cc%0A%3C%FF%3E%25");
+        assert_eq!(path("你".as_bytes()), "/%E4%BD%A0");
+        let all: Vec<u8> = (0..=255).collect();
+        let json = format!("\"{}\"", path(&all));
+        let text: String = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(
+            crate::protocol::path::decode(&text).as_deref(),
+            Err(&crate::protocol::Refusal::PathTooLong)
+        );
+        assert_eq!(crate::protocol::path::decode(&path(&all[..255])).as_deref(), Ok(&all[..255]));
+    }
 }

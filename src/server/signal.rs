@@ -3,20 +3,22 @@
 use super::listener::token;
 use mio::net::UnixStream;
 use mio::{Interest, Registry};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream as Pipe;
 
-/// The tokens of the two pipes, beyond those of any listeners.
+/// The tokens of the pipes, beyond those of any listeners.
 const STOP: u32 = u32::MAX;
 const REPORT: u32 = u32::MAX - 1;
+const RELOAD: u32 = u32::MAX - 2;
 
 /// The signals that fanfare listens to.
 #[derive(Debug)]
 pub(super) struct Signals {
     stop: UnixStream,
     report: UnixStream,
+    reload: UnixStream,
 }
 
 /// What came since the last time.
@@ -26,6 +28,8 @@ pub(super) struct Taken {
     pub(super) stop: usize,
     /// Whether the counters are wanted.
     pub(super) report: bool,
+    /// Whether the configuration is to be read again.
+    pub(super) reload: bool,
 }
 
 impl Signals {
@@ -33,11 +37,16 @@ impl Signals {
         Ok(Signals {
             stop: watch(&[SIGTERM, SIGINT], STOP, registry)?,
             report: watch(&[SIGUSR1], REPORT, registry)?,
+            reload: watch(&[SIGHUP], RELOAD, registry)?,
         })
     }
 
     pub(super) fn take(&mut self) -> Taken {
-        Taken { stop: drain(&mut self.stop), report: drain(&mut self.report) > 0 }
+        Taken {
+            stop: drain(&mut self.stop),
+            report: drain(&mut self.report) > 0,
+            reload: drain(&mut self.reload) > 0,
+        }
     }
 }
 

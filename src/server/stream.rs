@@ -1,5 +1,6 @@
 //! The streams of the connections: eight bytes of socket, and what the loop knows of each.
 
+use super::layer::Layer;
 use crate::relay::ConnId;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
@@ -33,6 +34,14 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.write_vectored(slices),
             Stream::Unix(stream) => stream.write_vectored(slices),
+        }
+    }
+
+    /// The same stream, for whoever writes by itself.
+    pub(super) fn as_write(&mut self) -> &mut dyn Write {
+        match self {
+            Stream::Tcp(stream) => stream,
+            Stream::Unix(stream) => stream,
         }
     }
 
@@ -76,6 +85,8 @@ pub(super) struct Entry {
     pub(super) is_paused: bool,
     /// The peer wrote its last byte: a short read does not mean that nothing follows.
     pub(super) has_ended: bool,
+    /// Something stands between its stream and the relay.
+    pub(super) is_layered: bool,
 }
 
 // With the relay's 56 bytes and 4 in the room's list this keeps the budget of 100. Debug builds of
@@ -87,18 +98,56 @@ const _: () = assert!(size_of::<Option<Entry>>() <= 16);
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     entries: Vec<Option<Entry>>,
+    /// Under the same indexes; as long as the last one that has a layer.
+    layers: Vec<Option<Box<Layer>>>,
 }
 
 impl Streams {
-    pub(super) fn insert(&mut self, id: ConnId, stream: Stream) {
+    pub(super) fn insert(&mut self, id: ConnId, stream: Stream, layer: Option<Box<Layer>>) {
         let index = id.index as usize;
         if index >= self.entries.len() {
             self.entries.resize_with(index + 1, || None);
         }
         let generation = id.generation;
-        let entry =
-            Entry { stream, generation, is_listed: false, is_paused: false, has_ended: false };
+        let entry = Entry {
+            stream,
+            generation,
+            is_listed: false,
+            is_paused: false,
+            has_ended: false,
+            is_layered: layer.is_some(),
+        };
         self.entries[index] = Some(entry);
+        if let Some(layer) = layer {
+            if index >= self.layers.len() {
+                self.layers.resize_with(index + 1, || None);
+            }
+            self.layers[index] = Some(layer);
+        }
+    }
+
+    /// The entry and what stands before it, if there is something.
+    pub(super) fn layered(&mut self, id: ConnId) -> Option<(&mut Entry, &mut Layer)> {
+        let entry = self.entries.get_mut(id.index as usize)?.as_mut()?;
+        if entry.generation != id.generation || !entry.is_layered {
+            return None;
+        }
+        let layer = self.layers.get_mut(id.index as usize)?.as_mut()?;
+        Some((entry, layer))
+    }
+
+    /// From now on the relay speaks with the stream itself.
+    pub(super) fn drop_layer(&mut self, id: ConnId) {
+        if let Some(entry) = self.entry(id) {
+            entry.is_layered = false;
+            self.layers[id.index as usize] = None;
+        }
+    }
+
+    /// The stream, if this use of its index has not ended.
+    pub(super) fn get(&self, id: ConnId) -> Option<&Stream> {
+        let entry = self.entries.get(id.index as usize)?.as_ref()?;
+        (entry.generation == id.generation).then_some(&entry.stream)
     }
 
     /// The entry, if this use of its index has not ended.
@@ -108,7 +157,9 @@ impl Streams {
     }
 
     pub(super) fn remove(&mut self, id: ConnId) -> Option<Stream> {
-        self.entry(id)?;
+        if self.entry(id)?.is_layered {
+            self.layers[id.index as usize] = None;
+        }
         self.entries[id.index as usize].take().map(|entry| entry.stream)
     }
 }

@@ -1,6 +1,9 @@
 //! One turn of the loop.
 
+use super::clock::Clock;
+use super::layer::HANDSHAKE_READS_PER_TURN;
 use super::report::{self, Outcome};
+use super::systemd::Status;
 use super::{Server, listener};
 use crate::relay::{ConnId, Time};
 use mio::event::Event;
@@ -13,14 +16,30 @@ impl Server {
     /// relay is empty after a drain, or a second signal came.
     pub(super) fn turn(&mut self) -> io::Result<Option<Outcome>> {
         self.sleep()?;
-        let now = self.clock.now();
+        let begin = self.clock.elapsed();
+        let now = Clock::time(begin);
+        self.relay.set_wall_clock(now, self.clock.unix_s());
         if let Some(outcome) = self.take_events(now) {
             return Ok(Some(outcome));
         }
+        self.handshake_reads_left = HANDSHAKE_READS_PER_TURN;
+        if let Some(certificates) = &mut self.certificates {
+            certificates.look(now);
+        }
         self.read_ready(now);
         self.accept_ready(now);
+        self.serve_admin(now);
         self.relay.turn(now);
-        self.carry_out_orders();
+        let flush_begin = self.clock.elapsed();
+        let has_written = self.carry_out_orders(now);
+        let end = self.clock.elapsed();
+        if has_written {
+            self.flush_times.add(end - flush_begin);
+        }
+        self.turn_times.add(end - begin);
+        self.throttle.note_metrics(self.relay.metrics(), now);
+        self.throttle.tell_rest(now);
+        self.notify.after_turn(Status::of(&self.relay), now);
         Ok(self.relay.drained().map(|cut| match cut {
             0 => Outcome::Drained,
             _ => Outcome::Cut(cut),
@@ -42,25 +61,41 @@ impl Server {
         if !self.ready.is_empty() || accept_at == Some(Time::default()) {
             return Some(Duration::ZERO);
         }
-        let until = [self.relay.next_deadline(), accept_at].into_iter().flatten().min()?;
+        let admin_at = self.admin.as_ref().and_then(|admin| admin.next_deadline());
+        let deadlines = [
+            self.relay.next_deadline(),
+            accept_at,
+            admin_at,
+            self.throttle.next_deadline(),
+            self.notify.next_deadline(),
+        ];
+        let until = deadlines.into_iter().flatten().min()?;
         let millis = until.as_millis().saturating_sub(self.clock.now().as_millis());
         Some(Duration::from_millis(millis))
     }
 
     fn take_events(&mut self, now: Time) -> Option<Outcome> {
         let mut signalled = false;
+        let mut pushes = Vec::new(); // none, without TLS
         for event in &self.events {
             let id = ConnId::from(event.token().0 as u64);
             if id.generation != 0 {
-                note_readiness(event, id, &mut self.streams, &mut self.ready, &mut self.relay);
+                if note_readiness(event, id, &mut self.streams, &mut self.ready, &mut self.relay) {
+                    pushes.push(id);
+                }
             } else if let Some(listener) = self.listeners.get_mut(id.index as usize)
                 && event.token() == listener::token(id.index)
             {
                 listener.is_ready = true;
+            } else if let Some(admin) = &mut self.admin
+                && admin.note(id.index)
+            {
+                // It is served later in this turn.
             } else {
                 signalled = true;
             }
         }
+        pushes.into_iter().for_each(|id| self.push(id));
         if signalled { self.take_signals(now) } else { None }
     }
 
@@ -69,6 +104,7 @@ impl Server {
         if signals.report {
             report::counters(&self.relay);
         }
+        self.is_to_reload |= signals.reload;
         for _ in 0..signals.stop {
             if self.relay.is_draining() {
                 warn!(connections = self.relay.connections(), "told to stop again: ending at once");
@@ -77,21 +113,24 @@ impl Server {
             info!(connections = self.relay.connections(), "told to stop: saying goodbye");
             self.listeners.clear();
             self.relay.drain(now);
+            self.notify.stopping(self.relay.limits().drain_timeout_s, now);
         }
         None
     }
 }
 
-/// Lists what can be read, and tells the relay of what can be written.
+/// Lists what can be read, and tells the relay of what can be written; `true` when a layer has to
+/// write first what it holds.
 fn note_readiness(
     event: &Event,
     id: ConnId,
     streams: &mut super::Streams,
     ready: &mut Vec<ConnId>,
     relay: &mut super::Relay,
-) {
-    let Some(entry) = streams.entry(id) else { return };
-    if event.is_writable() {
+) -> bool {
+    let Some(entry) = streams.entry(id) else { return false };
+    let is_layered = entry.is_layered;
+    if event.is_writable() && !is_layered {
         relay.writable(id);
     }
     entry.has_ended |= event.is_read_closed() || event.is_error();
@@ -99,4 +138,5 @@ fn note_readiness(
         entry.is_listed = true;
         ready.push(id);
     }
+    is_layered && event.is_writable()
 }

@@ -10,6 +10,7 @@ const WORDS: [&str; 5] = ["hello ", "你好 ", "a/b \"c\" ", "\u{1F3BA}\n", "xxx
 
 /// One action.
 pub fn act(world: &mut World, random: &mut Random) {
+    world.turn_rules();
     if world.peers.is_empty() || random.one_in(30) {
         return connect(world, random);
     }
@@ -49,8 +50,9 @@ fn connect(world: &mut World, random: &mut Random) {
     let is_polite = !random.one_in(5);
     let last = *random.pick(&[1, 2]);
     let from = *random.pick(&[From::Socket, From::Socket, From::Address(last), From::Proxy(last)]);
+    let ticket = world.model.law.draw_ticket(world.unix_s());
     let offer = *random.pick(&OFFERS);
-    world.connect(room, offer, from, window, is_polite);
+    world.connect(room, offer, from, ticket, window, is_polite);
     if world.peers.len() > before && random.one_in(2) {
         // As the server does it: read, and answer at once.
         let id = world.peers[before].id;
@@ -138,9 +140,10 @@ impl World {
             }
             self.turn();
             let is_quiet = |number: usize| {
-                let Some(id) = self.peers[number].id else { return true };
-                self.peers[number].client.outgoing.is_empty()
-                    && self.relay.unheard_bytes(id).is_none()
+                let peer = &self.peers[number];
+                let Some(id) = peer.id else { return true };
+                let is_heard = self.relay.unheard_bytes(id).is_none();
+                peer.client.outgoing.is_empty() && !peer.is_blocked && is_heard
             };
             let are_quiet = (0..self.peers.len()).all(is_quiet);
             let is_busy = self.relay.next_deadline().is_some_and(|at| at <= self.now);
@@ -168,12 +171,17 @@ impl World {
                 (false, true) => shadow.check_complete(),
                 (false, false) => shadow.check_prefix(),
             }
+            let ends = self.model.law.ends(&shadow.ticket).unwrap_or(u64::MAX);
+            let may_be_ended = ends <= self.unix_s();
+            assert!(may_be_ended || shadow.closed != Some(Some(4401)), "{number} had time left");
+            assert!(!is_well || ends.saturating_add(1) > self.unix_s(), "{number} has to go");
             if is_well {
                 assert!(peer.client.is_between_frames(), "client {number} stands in a frame");
             }
             if let (Some(Some(code)), [expected]) = (shadow.closed, &shadow.close_codes[..]) {
                 // The relay may have had a reason of its own before the client's last words.
-                let codes = [*expected, 1012, 1008, 1013];
+                // A message that may not be said may also be too long.
+                let codes = [*expected, 1012, 1008, 1009, 1013, 4401];
                 assert!(codes.contains(&code), "closed with {code}, not {expected}");
             }
         }
@@ -197,13 +205,13 @@ impl World {
         assert_eq!(self.relay.next_deadline(), None, "an empty relay sleeps");
         let metrics = self.relay.metrics();
         assert_eq!(metrics.accepted as usize, self.peers.len());
-        let refused = metrics.ended.get("connections_full").copied().unwrap_or_default();
-        let refused = refused + metrics.ended.get("address_full").copied().unwrap_or_default();
-        let too_many = metrics.ended.get("too_many_handshakes").copied().unwrap_or_default();
-        let refused = refused + too_many;
-        let turned_away = metrics.ended.get("draining").copied().unwrap_or_default();
-        let ended: u64 = metrics.ended.values().sum();
-        assert!(ended >= metrics.accepted && ended <= metrics.accepted + refused + turned_away);
+        let counted = |name| metrics.refused.get(name).copied().unwrap_or_default();
+        let refused = counted("connections_full")
+            + counted("address_full")
+            + counted("too_many_handshakes")
+            + counted("draining");
+        let ended: u64 = metrics.ended.values().chain(metrics.refused.values()).sum();
+        assert!(ended >= metrics.accepted && ended <= metrics.accepted + refused);
         assert!(self.peers.iter().all(|peer| peer.cause.is_some()), "each end has its cause");
     }
 }

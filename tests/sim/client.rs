@@ -53,9 +53,11 @@ impl Client {
         self.meanings.push_back((self.sent, meaning));
     }
 
-    pub fn request(&mut self, room: &str, fields: &str) {
+    pub fn request(&mut self, room: &str, token: Option<&str>, fields: &str) {
+        let query = token.map_or(String::new(), |token| format!("?token={token}"));
         let head = format!(
-            "GET /{room} HTTP/1.1\r\nHost: sim\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+            "GET /{room}{query} HTTP/1.1\r\nHost: sim\r\n\
+             Upgrade: websocket\r\nConnection: upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
              {fields}\r\n"
         );

@@ -6,12 +6,14 @@
 mod actions;
 mod client;
 mod inflate;
+mod law;
 mod model;
 mod random;
 mod told;
 mod world;
 
 use fanfare::relay::Metrics;
+use law::Law;
 use random::Random;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +23,7 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 24] = [
+const TO_BE_SEEN: [&str; 31] = [
     "address_full",
     "binary_in_json",
     "compressed",
@@ -33,14 +35,21 @@ const TO_BE_SEEN: [&str; 24] = [
     "handshake_timeout",
     "heartbeats",
     "held_bytes",
+    "may_not_speak",
     "message_timeout",
     "message_too_long",
     "no_pong",
     "peer_closed",
     "reset",
+    "room_denied",
+    "room_full",
     "rooms_full",
     "skipped",
     "slow_consumer",
+    "token_expired",
+    "token_missing",
+    "token_signature",
+    "token_too_late",
     "too_fast",
     "too_many_handshakes",
     "unheard",
@@ -65,12 +74,23 @@ pub struct Seen {
     pub with_context: u64,
 }
 
+/// The law of a seed's world; those that were kept found their faults without one.
+fn law(seed: u64) -> Law {
+    if KEPT.contains(&seed) { Law::default() } else { Law::new(seed) }
+}
+
 /// Runs one seed; gives what the relay counted, and what else was seen.
 fn run(seed: u64) -> (Metrics, Seen) {
+    run_with(seed, |_| {})
+}
+
+/// Runs one seed, with something else between its actions.
+fn run_with(seed: u64, mut between: impl FnMut(&mut World)) -> (Metrics, Seen) {
     let mut random = Random::new(seed);
-    let mut world = World::new(&mut random);
+    let mut world = World::new(&mut random, law(seed));
     for _ in 0..random.between(100, 1200) {
         actions::act(&mut world, &mut random);
+        between(&mut world);
     }
     world.settle();
     world.end_of_time();
@@ -91,7 +111,7 @@ fn every_seed_agrees_with_the_model() {
                 eprintln!("replay it with FANFARE_SIM_SEED={seed}");
                 std::panic::resume_unwind(panic)
             });
-        for (cause, count) in &metrics.ended {
+        for (cause, count) in metrics.ended.iter().chain(&metrics.refused) {
             *seen.entry(cause).or_default() += count;
         }
         *seen.entry("skipped").or_default() += metrics.skipped;
@@ -116,7 +136,7 @@ fn every_seed_agrees_with_the_model() {
 fn a_seed_replays() {
     let counts = || {
         let mut random = Random::new(7);
-        let mut world = World::new(&mut random);
+        let mut world = World::new(&mut random, law(7));
         for _ in 0..500 {
             actions::act(&mut world, &mut random);
         }
@@ -124,4 +144,21 @@ fn a_seed_replays() {
         world.relay.metrics().clone()
     };
     assert_eq!(counts(), counts());
+}
+
+/// Somebody closes connections by hand, whatever they are in the middle of. The chance is another
+/// one, so that the seeds' own runs stay what they are.
+#[test]
+fn connections_may_be_dismissed_at_any_moment() {
+    let mut dismissed = 0;
+    for seed in 0..64 {
+        let mut random = Random::new(seed + 1_000_000);
+        let (metrics, _) = run_with(seed, |world| {
+            if random.one_in(20) && !world.peers.is_empty() {
+                world.dismiss(random.between(0, world.peers.len()));
+            }
+        });
+        dismissed += metrics.ended.get("dismissed").copied().unwrap_or_default();
+    }
+    assert!(dismissed > 500, "only {dismissed} were dismissed");
 }

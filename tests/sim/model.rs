@@ -1,5 +1,6 @@
 //! The shadow model: who should hear what, kept as plain lists.
 
+use crate::law::{Law, Ticket};
 use fanfare::relay::Encoding;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,6 +16,7 @@ pub struct Shadow {
     /// It broke a rule: it hears what it is owed, and is not heard any more.
     pub is_mute: bool,
     pub is_json: bool,
+    pub ticket: Ticket,
     /// All that it should hear, in order.
     pub expected: Vec<Message>,
     /// All that it did hear.
@@ -28,16 +30,16 @@ pub struct Shadow {
     pub closed: Option<Option<u16>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Model {
     pub shadows: Vec<Shadow>,
     rooms: BTreeMap<String, Vec<usize>>,
-    echo: bool,
+    pub law: Law,
 }
 
 impl Model {
-    pub fn new(echo: bool) -> Model {
-        Model { echo, ..Model::default() }
+    pub fn new(law: Law) -> Model {
+        Model { law, ..Model::default() }
     }
 
     pub fn join(&mut self, client: usize, room: &str, encoding: Encoding) {
@@ -55,8 +57,9 @@ impl Model {
 
     pub fn publish(&mut self, client: usize, message: &Message) {
         let room = self.shadows[client].room.clone().expect("a member speaks");
+        let echoes = self.law.echoes(&room);
         for member in &self.rooms[&room] {
-            if *member != client || self.echo {
+            if *member != client || echoes {
                 let shadow = &mut self.shadows[*member];
                 let payload = match (shadow.is_json, message.0) {
                     (true, true) => json(&message.1),
@@ -65,6 +68,13 @@ impl Model {
                 shadow.expected.push((message.0, payload));
             }
         }
+    }
+
+    /// Whether a member may speak, by the rules in force.
+    pub fn may_speak(&self, client: usize) -> bool {
+        let shadow = &self.shadows[client];
+        let room = shadow.room.as_deref();
+        room.is_some_and(|room| self.law.may_speak(room, &shadow.ticket))
     }
 
     pub fn rooms_with_members(&self) -> usize {

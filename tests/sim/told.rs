@@ -1,5 +1,6 @@
 //! Stories that chance hardly ever tells.
 
+use crate::law::{Law, Ticket};
 use crate::random::Random;
 use crate::world::{From, World};
 use fanfare::relay::{Deflate, Limits, OverRate, Rates, Relay, SlowConsumer};
@@ -8,7 +9,7 @@ const ROOMS: usize = 12;
 
 /// In each room a listener, and a speaker who compresses nothing.
 fn world(random: &mut Random) -> World {
-    let mut world = World::new(random);
+    let mut world = World::new(random, Law::default());
     world.limits = Limits {
         rooms_max: ROOMS,
         message_bytes_max: 16_000,
@@ -24,10 +25,10 @@ fn world(random: &mut Random) -> World {
     };
     world.limits.check().expect("sound limits");
     world.relay = Relay::new(world.limits.clone());
-    world.model = crate::model::Model::new(false);
+    world.model = crate::model::Model::new(Law::default());
     for room in 0..ROOMS {
         for offer in ["permessage-deflate", ""] {
-            world.connect(&room.to_string(), offer, From::Socket, 100_000, true);
+            world.connect(&room.to_string(), offer, From::Socket, Ticket::default(), 100_000, true);
         }
     }
     deliver(&mut world);

@@ -2,6 +2,7 @@
 
 use crate::Seen;
 use crate::client::{Client, Heard, Meaning};
+use crate::law::{BEGIN_UNIX_S, Law, Ticket};
 use crate::model::{Model, Shadow};
 use crate::random::Random;
 use core::net::IpAddr;
@@ -26,7 +27,7 @@ pub struct Peer {
     pub id: Option<ConnId>,
     /// How many bytes its socket takes at the moment.
     pub window: usize,
-    is_blocked: bool,
+    pub is_blocked: bool,
     is_paused: bool,
     /// The relay ended its side, or the whole stream.
     pub is_shut: bool,
@@ -53,7 +54,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(random: &mut Random) -> World {
+    pub fn new(random: &mut Random, mut law: Law) -> World {
         let room_log_bytes_max = random.between(64, 200) * 1024;
         let limits = Limits {
             connections_max: 40,
@@ -67,7 +68,7 @@ impl World {
             message_bytes_max: random.between(100, room_log_bytes_max / 4 / 6 - 20),
             room_log_bytes_max,
             logs_bytes_max: random.between(room_log_bytes_max, 3 * room_log_bytes_max),
-            held_bytes_max: *random.pick(&[1 << 26, 1 << 26, 50_000]),
+            held_bytes_max: *random.pick(&[1 << 26, 1 << 26, 25_000]),
             slow_consumer: *random.pick(&[SlowConsumer::Close, SlowConsumer::Skip]),
             message_timeout_s: random.between(5, 60) as u32,
             handshakes_per_s_max: *random.pick(&[0, 0, 20]),
@@ -77,6 +78,7 @@ impl World {
                 over: *random.pick(&[OverRate::Pause, OverRate::Close]),
             },
             echo: random.one_in(4),
+            access: law.access(),
             encoding: Encoding::Raw,
             deflate: (!random.one_in(4)).then_some(Deflate {
                 message_bytes_min: *random.pick(&[0, 20, 128]),
@@ -89,11 +91,12 @@ impl World {
             ..Limits::default()
         };
         limits.check().expect("sound limits");
+        law.echo = limits.echo;
         World {
             relay: Relay::new(limits.clone()),
             now: Time::from_millis(1_000_000),
             peers: Vec::new(),
-            model: Model::new(limits.echo),
+            model: Model::new(law),
             limits,
             is_loud: random.one_in(3),
             unheard: 0,
@@ -118,7 +121,27 @@ impl World {
         Seen { unheard: self.unheard, waiting: self.waiting, compressed, with_context }
     }
 
-    pub fn connect(&mut self, room: &str, offer: &str, from: From, window: usize, is_polite: bool) {
+    /// Perhaps other rules for rooms, with members in them.
+    pub fn turn_rules(&mut self) {
+        let Some(rules) = self.model.law.turn(self.limits.message_bytes_max) else { return };
+        self.limits.rules = rules;
+        self.limits.check().expect("sound limits");
+        self.relay.configure(self.limits.clone());
+    }
+
+    pub fn unix_s(&self) -> u64 {
+        BEGIN_UNIX_S + self.now.as_millis() / 1000
+    }
+
+    pub fn connect(
+        &mut self,
+        room: &str,
+        offer: &str,
+        from: From,
+        ticket: Ticket,
+        window: usize,
+        is_polite: bool,
+    ) {
         let peer = match from {
             From::Socket => None,
             From::Address(last) => Some(IpAddr::from([192, 0, 2, last])),
@@ -141,7 +164,7 @@ impl World {
         if !offer.is_empty() {
             fields += &format!("Sec-WebSocket-Extensions: {offer}\r\n");
         }
-        client.request(room, &fields);
+        client.request(room, ticket.token.as_deref(), &fields);
         self.peers.push(Peer {
             client,
             from,
@@ -155,7 +178,7 @@ impl World {
             has_ended: false,
             cause: None,
         });
-        self.model.shadows.push(Shadow::default());
+        self.model.shadows.push(Shadow { ticket, ..Shadow::default() });
         self.relay.check_invariants();
     }
 
@@ -209,9 +232,12 @@ impl World {
             let meaning = self.peers[number].client.meanings.pop_front().expect("there is one").1;
             let shadow = &self.model.shadows[number];
             let is_member = shadow.room.is_some() && !shadow.is_mute;
+            let may_speak = self.model.may_speak(number);
             match meaning {
                 // A refused client (too many rooms) never becomes a member.
                 Meaning::Join(room) if was_upgraded => {
+                    let ticket = &self.model.shadows[number].ticket;
+                    assert!(self.model.law.may_join(&room, ticket), "{room}: {ticket:?}");
                     self.model.join(number, &room, self.limits.encoding);
                 }
                 Meaning::Join(_) => {}
@@ -219,6 +245,8 @@ impl World {
                 Meaning::Message(false, _) if self.model.shadows[number].is_json => {
                     self.mute(number, 1003);
                 }
+                // If it was told so already, `published` says that it was not heard.
+                Meaning::Message(..) if is_member && !may_speak => self.mute(number, 4403),
                 Meaning::Message(kind, payload) if is_member && published > 0 => {
                     published -= 1;
                     self.model.publish(number, &(kind, payload));
@@ -264,6 +292,16 @@ impl World {
         self.relay.check_invariants();
     }
 
+    /// Somebody closes the connection by hand.
+    pub fn dismiss(&mut self, number: usize) {
+        let Some(id) = self.peers[number].id else { return };
+        let is_there = self.relay.connection(id).is_some();
+        assert_eq!(self.relay.dismiss(id, self.now), is_there);
+        assert_eq!(self.relay.connection(id).and_then(|facts| facts.room), None);
+        self.model.leave(number);
+        self.relay.check_invariants();
+    }
+
     /// A client reads: its socket takes more.
     pub fn read(&mut self, number: usize, bytes: usize) {
         let peer = &mut self.peers[number];
@@ -278,6 +316,7 @@ impl World {
 
     /// The second half of a turn.
     pub fn turn(&mut self) {
+        self.relay.set_wall_clock(self.now, self.unix_s());
         self.relay.turn(self.now);
         self.relay.check_invariants();
         while let Some(order) = self.relay.order() {
@@ -323,8 +362,14 @@ impl World {
         assert!(!peer.is_shut, "nothing is written after the end");
         let taken = offered.len().min(peer.window);
         peer.window -= taken;
-        peer.is_blocked = taken < offered.len();
-        self.relay.sent(id, taken);
+        // As TLS does it: some of what the stream took waits in it until the client reads.
+        let holds = from_proxy(peer.from) && !taken.is_multiple_of(3);
+        peer.is_blocked = holds || taken < offered.len();
+        if holds {
+            self.relay.held(id, taken);
+        } else {
+            self.relay.sent(id, taken);
+        }
         self.hear(number, &offered[..taken]);
         self.relay.check_invariants();
     }
@@ -360,4 +405,8 @@ impl World {
     pub fn is_skipping(&self) -> bool {
         self.limits.slow_consumer == SlowConsumer::Skip
     }
+}
+
+fn from_proxy(from: From) -> bool {
+    matches!(from, From::Proxy(_))
 }

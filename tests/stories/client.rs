@@ -109,6 +109,12 @@ impl<S: Read + Write> Client<S> {
         Client::hear_greeting(stream)
     }
 
+    /// The same, and gives the answer's head.
+    pub(crate) fn greet_for_head(mut stream: S, bytes: &[u8]) -> (Client<S>, String) {
+        stream.write_all(bytes).expect("the relay reads");
+        Client::hear_head(stream)
+    }
+
     /// Reads the answer to a request that was sent.
     pub(crate) fn hear_greeting(stream: S) -> Client<S> {
         Client::hear_head(stream).0

@@ -3,26 +3,18 @@
 use crate::relay::{PATIENCE, Relay};
 use rustix::process::Signal;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// One line of counters.
+/// The lines of counters.
 #[derive(Debug)]
 pub(crate) struct Counters {
     line: Value,
-    ended: Value,
+    /// For each reason, how many connections ended or were refused.
+    ended: BTreeMap<String, u64>,
 }
 
 impl Counters {
-    fn parse(line: &str) -> Option<Counters> {
-        let line: Value = serde_json::from_str(line).expect("a JSON object a line");
-        if line["message"] != "counters" {
-            return None;
-        }
-        let ended = line["ended"].as_str().expect("a map in text");
-        let ended = serde_json::from_str(ended).expect("names and numbers");
-        Some(Counters { line, ended })
-    }
-
     /// A gauge or a counter.
     pub(crate) fn get(&self, name: &str) -> u64 {
         self.line[name].as_u64().unwrap_or_else(|| panic!("no {name} in {}", self.line))
@@ -30,19 +22,34 @@ impl Counters {
 
     /// How many connections ended for this cause.
     pub(crate) fn ended(&self, cause: &str) -> u64 {
-        self.ended[cause].as_u64().unwrap_or_default()
+        self.ended.get(cause).copied().unwrap_or_default()
     }
 }
 
+/// All that was told so far: a line for each reason, then one for everything else.
 fn all(lines: &[String]) -> Vec<Counters> {
-    let with = lines.iter().filter(|line| line.contains("\"counters\""));
-    with.filter_map(|line| Counters::parse(line)).collect()
+    let mut all = Vec::new();
+    let mut ended = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.contains(" so far\"") || is_last(line)) {
+        let line: Value = serde_json::from_str(line).expect("a JSON object a line");
+        match line["reason"].as_str() {
+            Some(reason) => {
+                ended.insert(reason.to_owned(), line["count"].as_u64().expect("a number"));
+            }
+            None => all.push(Counters { line, ended: std::mem::take(&mut ended) }),
+        }
+    }
+    all
+}
+
+fn is_last(line: &str) -> bool {
+    line.contains("\"message\":\"counters\"")
 }
 
 impl Relay {
     /// The counters as they are now.
     pub(crate) fn counters(&self) -> Counters {
-        let before = self.log.lines_with("\"counters\"").len();
+        let before = self.log.lines_with("").iter().filter(|line| is_last(line)).count();
         self.signal(Signal::USR1);
         self.log.wait("counters", |lines, _| all(lines).into_iter().nth(before))
     }

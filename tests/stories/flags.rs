@@ -26,7 +26,7 @@ fn the_first_line_says_where_to_connect() {
 
 #[test]
 fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
-    let cases: [(&[&str], &str); 22] = [
+    let cases: [(&[&str], &str); 27] = [
         (&["--room-log", "100000"], "a room's log must hold four of the largest messages: 262184"),
         (&["--room-log", "262183"], "262184 bytes"),
         (&["--json", "--room-log", "1000000"], "a room's log must hold four"),
@@ -34,11 +34,11 @@ fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
         (&["--max-message", "99999999999"], "a message may have at most 536870912 bytes"),
         (&["--max-message=-1"], "--max-message"),
         (&["--max-connections", "1000000000000"], "the limit on open files allows"),
-        (&["--max-connections", "0"], "the number of connections must not be 0"),
-        (&["--max-rooms", "0"], "the number of rooms must not be 0"),
-        (&["--ping-interval", "0"], "the ping interval must not be 0"),
-        (&["--handshake-timeout", "0"], "the handshake timeout must not be 0"),
-        (&["--close-timeout", "0"], "the close timeout must not be 0"),
+        (&["--max-connections", "0"], "--max-connections: must not be 0"),
+        (&["--max-rooms", "0"], "--max-rooms: must not be 0"),
+        (&["--ping-interval", "0"], "--ping-interval: must not be 0"),
+        (&["--handshake-timeout", "0"], "--handshake-timeout: must not be 0"),
+        (&["--close-timeout", "0"], "--close-timeout: must not be 0"),
         (&["--listen", "localhost"], "expected ADDR:PORT"),
         (&["--listen", "unix:"], "needs a path"),
         (&["--slow-consumer", "drop"], "[possible values: close, skip]"),
@@ -48,6 +48,11 @@ fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
         (&["--all-held", "1000"], "the largest message must find room"),
         (&["--drain", "11"], "the goodbyes cannot take longer"),
         (&["--max-per-address", "many"], "--max-per-address"),
+        (&["--allow-origin", "example"], "expected an origin without a path"),
+        (&["--token-key", "/nowhere/key"], "--token-key: /nowhere/key cannot be read"),
+        (&["--token-key", "base64:c2hvcnQ"], "at least 32 bytes and this one has 5"),
+        (&["--token-cookie", "jwt"], "say which may with --allow-origin"),
+        (&["--token-cookie", "a=b"], "one word"),
         (&["--speed", "9"], "--speed"),
     ];
     for (flags, reason) in cases {

@@ -3,16 +3,20 @@
 //! Each story starts a relay of its own on a port of its own, and waits for what must happen, never
 //! for time to pass.
 
+mod authority;
 mod client;
 mod counters;
 mod http;
 mod process;
 mod relay;
+mod watch;
 
 mod addresses;
+mod admin;
 mod ask;
 mod behind;
 mod closing;
+mod config;
 mod crowd;
 mod deflate;
 mod descriptors;
@@ -21,8 +25,16 @@ mod flags;
 mod handshake;
 mod held;
 mod messages;
+mod metrics;
+mod origin;
 mod page;
 mod places;
+mod proxy;
 mod rates;
 mod rooms;
+mod rules;
 mod silence;
+mod systemd;
+mod tls;
+mod token;
+mod top;

@@ -72,10 +72,10 @@ fn the_page_may_load_nothing_from_elsewhere() {
 fn a_room_is_described_to_who_knows_its_name() {
     let relay = Relay::start(&["--heartbeat", "ping=pong", "--max-message", "1000"]);
     let about = |path: &str| relay.ask(&get(path, ""));
-    let empty =
-        r#"{"members":0,"echo":false,"json":false,"heartbeat":["ping","pong"],"max_message":1000}"#;
+    let empty = r#"{"members":0,"speak":true,"echo":false,"json":false,"#.to_owned()
+        + r#""heartbeat":["ping","pong"],"max_message":1000}"#;
     let answer = about("/_/room/a%20b?query");
-    assert_eq!((answer.status, answer.body.as_str()), (200, empty));
+    assert_eq!((answer.status, answer.body.as_str()), (200, empty.as_str()));
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let members = relay.connect_all::<3>("/a%20b");
     let root = relay.connect("/");
@@ -87,5 +87,9 @@ fn a_room_is_described_to_who_knows_its_name() {
     relay.counters_when(|counters| counters.get("rooms") == 0);
     let json = Relay::start(&["--json", "--echo"]);
     let answer = json.ask(&get("/_/room/x", ""));
-    assert!(answer.body.starts_with(r#"{"members":0,"echo":true,"json":true,"heartbeat":null,"#));
+    assert!(
+        answer
+            .body
+            .starts_with(r#"{"members":0,"speak":true,"echo":true,"json":true,"heartbeat":null,"#)
+    );
 }

@@ -3,6 +3,8 @@
 use crate::client::{Client, request};
 use crate::relay::{PATIENCE, Relay, program};
 use rustix::process::Signal;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -77,7 +79,7 @@ fn a_socket_file_that_another_relay_took_over_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("fanfare.sock");
     let mut first = start(&path);
-    std::fs::remove_file(&path).expect("as somebody does who is in a hurry");
+    fs::remove_file(&path).expect("as somebody does who is in a hurry");
     let _second = start(&path);
     first.signal(Signal::TERM);
     assert_eq!(first.exit_code(), Some(0));
@@ -88,8 +90,50 @@ fn a_socket_file_that_another_relay_took_over_stays() {
 fn a_file_that_is_no_socket_is_left_alone() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notes.txt");
-    std::fs::write(&path, "keep me").expect("a file");
+    fs::write(&path, "keep me").expect("a file");
     let output = program().args(["--listen", &at(&path)]).output().expect("the program starts");
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(std::fs::read_to_string(&path).expect("still there"), "keep me");
+    assert_eq!(fs::read_to_string(&path).expect("still there"), "keep me");
+}
+
+#[test]
+fn a_socket_file_has_the_mode_and_the_owner_that_were_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = fs::metadata(folder.path()).expect("it is there");
+    // Only root may give files away; to oneself one always may.
+    let (user, group) = if own.uid() == 0 { (1, 2) } else { (own.uid(), own.gid()) };
+    let cases = [
+        ("?mode=660".to_owned(), 0o660, own.uid()),
+        (format!("?owner={user}:{group}&mode=606"), 0o606, user),
+        (format!("?mode=0777&owner=:{group}"), 0o777, own.uid()),
+    ];
+    for (number, (options, mode, owner)) in cases.into_iter().enumerate() {
+        let path = folder.path().join(number.to_string());
+        let place = at(&path) + &options;
+        let mut command = program();
+        command.args(["--listen", &place]);
+        let relay = Relay::run(command);
+        assert!(relay.welcome.contains(&at(&path)), "{}", relay.welcome);
+        let file = fs::symlink_metadata(&path).expect("a socket");
+        assert_eq!((file.mode() & 0o7777, file.uid()), (mode, owner), "{options}");
+        assert_eq!(file.gid(), if options.contains("owner") { group } else { own.gid() });
+        connect(&path, "/").close();
+    }
+}
+
+#[test]
+fn an_owner_that_is_not_there_is_named_and_no_file_is_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanfare.sock");
+    for (owner, why) in [
+        ("nobody-of-that-name", "there is no user `nobody-of-that-name`"),
+        (":no-group-of-that-name", "there is no group `no-group-of-that-name`"),
+    ] {
+        let place = format!("{}?owner={owner}", at(&path));
+        let output = program().args(["--listen", &place]).output().expect("the program starts");
+        assert_eq!(output.status.code(), Some(1));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(&place) && stderr.contains(why), "{stderr}");
+        assert!(!path.exists());
+    }
 }

@@ -8,10 +8,11 @@ use std::io::{Read, Write};
 fn who_is_too_fast_is_heard_more_slowly_and_nothing_is_lost() {
     let relay = Relay::start(&["--message-rate", "100"]);
     let [mut fast, mut hearer, mut calm] = relay.connect_all("/");
-    for number in 0..150 {
+    // Three seconds more than may be owed: so long this takes, however slow the machine is.
+    for number in 0..400 {
         fast.send_text(&number.to_string());
     }
-    for number in 0..150 {
+    for number in 0..400 {
         assert_eq!(hearer.hear_text(), number.to_string());
         calm.hear_text();
     }
@@ -20,7 +21,7 @@ fn who_is_too_fast_is_heard_more_slowly_and_nothing_is_lost() {
     calm.send_text("at once");
     assert_eq!(hearer.hear_text(), "at once");
     assert_eq!(hearer.hear_text(), "late");
-    assert_eq!(relay.counters().get("messages"), 152);
+    assert_eq!(relay.counters().get("messages"), 402);
 }
 
 #[test]

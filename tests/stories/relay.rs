@@ -64,6 +64,8 @@ pub(crate) fn program() -> Command {
             command.env_remove(name);
         }
     }
+    // Many relays run at once: only a story about it has an admin listener.
+    command.env("FANFARE_ADMIN", "none");
     command
 }
 
@@ -99,7 +101,8 @@ impl Relay {
 
     /// Where it listens on TCP, as its first line says.
     pub(crate) fn address(&self) -> SocketAddr {
-        let place = self.welcome.split_once("ws://").expect("a place to try").1;
+        let place = self.welcome.split_once("connect to ws").expect("a place to try").1;
+        let place = place.split_once("://").expect("a URL").1;
         place.split('/').next().and_then(|place| place.parse().ok()).expect("an address")
     }
 

@@ -4,15 +4,16 @@ use crate::source::{Source, closed, word};
 use crate::{Fault, fault};
 
 /// The layers, and those that each may import from besides itself.
-const LAYERS: [(&str, &[&str]); 4] = [
+const LAYERS: [(&str, &[&str]); 5] = [
     ("protocol", &[]),
     ("relay", &["protocol"]),
     ("config", &["relay", "protocol"]),
     ("server", &["relay", "config", "protocol"]),
+    ("top", &["config"]),
 ];
 
 /// What the program itself imports.
-const PROGRAM: (&str, &[&str]) = ("main", &["config", "server"]);
+const PROGRAM: (&str, &[&str]) = ("main", &["config", "server", "top"]);
 
 /// The layers without I/O, clocks, threads and randomness: the same calls give the same answers.
 const PURE: [&str; 2] = ["protocol", "relay"];

@@ -11,7 +11,7 @@ test('which closes are final', () => {
   for (const code of [1000, 1001, 1005, 1006, 1011, 1012, 1013, 3000, 3499, 4000, 4100, 4200]) {
     assert.equal(mayRetry(code, 'x'), true, `${code}`);
   }
-  for (const code of [1002, 1003, 1007, 1008, 1009, 1010, 3500, 3999, 4001, 4010, 4099]) {
+  for (const code of [1002, 1003, 1007, 1008, 1009, 1010, 3500, 3999, 4001, 4010, 4099, 4401, 4403]) {
     assert.equal(mayRetry(code, 'x'), false, `${code}`);
   }
   assert.equal(mayRetry(1008), false);

@@ -1,0 +1,67 @@
+//! Where the relay is watched and steered: `--admin`.
+
+use super::Listen;
+use clap::Args;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+
+/// The port beside the relay's own, on this machine alone: what it tells is for nobody else.
+pub const ADMIN_DEFAULT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2047);
+
+/// The admin listener's flag.
+#[derive(Debug, Clone, Args)]
+pub struct AdminFlags {
+    /// Where to answer /metrics, /healthz, /readyz, /rooms and /connections: ADDR:PORT, unix:PATH,
+    /// or none; whoever reaches it may close connections
+    /// [default: 127.0.0.1:2047, or none if that is taken]
+    #[arg(long, env = "FANFARE_ADMIN", value_name = "ADDR:PORT")]
+    pub admin: Option<Admin>,
+}
+
+/// Where the admin listener is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admin {
+    /// Nowhere.
+    None,
+    /// At this place.
+    At(Listen),
+}
+
+impl FromStr for Admin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Admin, String> {
+        match text {
+            "none" => Ok(Admin::None),
+            _ => match text.parse() {
+                Ok(place) => Ok(Admin::At(place)),
+                Err(error) => Err(format!("{error}, or none")),
+            },
+        }
+    }
+}
+
+impl std::fmt::Display for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Admin::None => f.write_str("none"),
+            Admin::At(place) => place.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_and_none() {
+        for text in ["none", "127.0.0.1:2047", "[::1]:0", "unix:/run/fanfare-admin.sock"] {
+            let admin: Admin = text.parse().expect("a place or none");
+            assert_eq!(admin.to_string(), text);
+        }
+        let error = "nowhere".parse::<Admin>().expect_err("no place");
+        assert!(error.ends_with("or unix:PATH, or none"), "{error}");
+    }
+}

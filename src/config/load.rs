@@ -1,0 +1,247 @@
+//! One configuration out of three layers: the file, then the environment, then the flags.
+
+use super::file::{self, Entry};
+use super::rules::Room;
+use super::{Door, Flags, Impossible, Machine, Pair, TopFlags};
+use crate::relay::{Limits, Rule};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What the program is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Serve.
+    Serve,
+    /// Say whether the configuration is right.
+    CheckConfig,
+    /// Show every key, its value, and where that came from.
+    PrintConfig,
+    /// Write the manual page.
+    Man,
+    /// Write completions for a shell.
+    Completions(clap_complete::Shell),
+    /// Show what a running relay does.
+    Top(TopFlags),
+}
+
+/// The whole configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// The values.
+    pub flags: Flags,
+    /// The same as text, with their sources, in the order of the table.
+    pub(super) keys: Vec<Key>,
+    /// The rules of rooms, which only a file can hold.
+    pub(super) rooms: Vec<Room>,
+    file: Option<PathBuf>,
+}
+
+/// A key with its values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Key {
+    pub(super) name: String,
+    pub(super) values: Vec<String>,
+    pub(super) source: Source,
+    pub(super) is_list: bool,
+}
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    Default,
+    File(file::Place),
+    Environment(String),
+    Flag(String),
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The flags or the environment are wrong, or help was asked for: clap says it.
+    Flags(Box<clap::Error>),
+    /// The file is wrong, or the values cannot work together; a sentence says where and why.
+    Wrong(String),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Flags(error) => error.fmt(f),
+            LoadError::Wrong(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl From<clap::Error> for LoadError {
+    fn from(error: clap::Error) -> LoadError {
+        LoadError::Flags(Box::new(error))
+    }
+}
+
+/// The program's commands, each of those about the configuration with all flags.
+pub(super) fn command() -> Command {
+    let with_flags = |command: Command| command.args(Flags::command().get_arguments().cloned());
+    let shell = clap::Arg::new("shell")
+        .required(true)
+        .value_parser(clap::value_parser!(clap_complete::Shell));
+    Flags::command().args_conflicts_with_subcommands(true).subcommands([
+        with_flags(Command::new("check-config"))
+            .about("Say whether the configuration is right, and end"),
+        with_flags(Command::new("print-config"))
+            .about("Show every key, its value, and where that came from, and end"),
+        Command::new("man").about("Write the manual page, and end"),
+        Command::new("completions").about("Write completions for a shell, and end").arg(shell),
+        TopFlags::augment_args(Command::new("top"))
+            .about("Show what a running relay does, a second at a time; q ends it")
+            .long_about(None::<&str>),
+    ])
+}
+
+/// Reads the configuration as `arguments`, which begin with the program's name, and the environment
+/// say.
+///
+/// # Errors
+/// When a layer is wrong; nothing of it is used then.
+pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
+    let table = Flags::command();
+    let first = command().ignore_errors(true).try_get_matches_from(arguments)?;
+    let file = path(&first);
+    let (entries, rooms) = match &file {
+        Some(path) => read(path, &table)?,
+        None => Default::default(),
+    };
+    let matches = with_defaults(command(), &entries).try_get_matches_from(arguments)?;
+    let (task, matches) = task(&matches)?;
+    let none;
+    let matches = match task {
+        Task::Serve | Task::CheckConfig | Task::PrintConfig => matches,
+        Task::Man | Task::Completions(_) | Task::Top(_) => {
+            none = table.clone().try_get_matches_from(["fanfare"])?;
+            &none
+        }
+    };
+    let flags = Flags::from_arg_matches(matches)?;
+    let keys = file::keys(&table).map(|arg| key(arg, matches, &entries)).collect();
+    Ok((task, Config { flags, keys, rooms, file }))
+}
+
+fn task(matches: &ArgMatches) -> Result<(Task, &ArgMatches), clap::Error> {
+    Ok(match matches.subcommand() {
+        Some(("check-config", matches)) => (Task::CheckConfig, matches),
+        Some(("print-config", matches)) => (Task::PrintConfig, matches),
+        Some(("man", matches)) => (Task::Man, matches),
+        Some(("completions", matches)) => match matches.get_one("shell") {
+            Some(shell) => (Task::Completions(*shell), matches),
+            None => (Task::Serve, matches), // clap requires it
+        },
+        Some(("top", matches)) => (Task::Top(TopFlags::from_arg_matches(matches)?), matches),
+        _ => (Task::Serve, matches),
+    })
+}
+
+fn path(matches: &ArgMatches) -> Option<PathBuf> {
+    let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
+    matches.try_get_one::<PathBuf>("config").ok().flatten().cloned()
+}
+
+fn read(path: &Path, table: &Command) -> Result<(Vec<Entry>, Vec<Room>), LoadError> {
+    let name = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| LoadError::Wrong(format!("--config: cannot read {name}: {error}")))?;
+    file::read(&text, table)
+        .map_err(|fault| LoadError::Wrong(format!("{name}:{}: {}", fault.place, fault.why)))
+}
+
+/// What the file says becomes the default: the environment and the flags come before that.
+fn with_defaults(mut command: Command, entries: &[Entry]) -> Command {
+    for Entry { key, values, .. } in entries {
+        let set = |arg: clap::Arg| arg.default_values(values.clone());
+        command = command.mut_arg(key, set);
+        for name in ["check-config", "print-config"] {
+            command = command.mut_subcommand(name, |command| command.mut_arg(key, set));
+        }
+    }
+    command
+}
+
+fn key(arg: &clap::Arg, matches: &ArgMatches, entries: &[Entry]) -> Key {
+    let name = arg.get_id().to_string();
+    let values = matches
+        .get_raw(&name)
+        .into_iter()
+        .flatten()
+        .map(|value| value.to_string_lossy().into_owned());
+    let source = match matches.value_source(&name) {
+        Some(ValueSource::CommandLine) => {
+            Source::Flag(format!("--{}", arg.get_long().unwrap_or_default()))
+        }
+        Some(ValueSource::EnvVariable) => {
+            let variable = arg.get_env().unwrap_or_default();
+            Source::Environment(variable.to_string_lossy().into_owned())
+        }
+        _ => entries
+            .iter()
+            .find(|entry| entry.key == name)
+            .map_or(Source::Default, |entry| Source::File(entry.place)),
+    };
+    let is_list = matches!(arg.get_action(), clap::ArgAction::Append);
+    Key { values: values.collect(), name, source, is_list }
+}
+
+/// Reads `text` as a configuration file; gives the line and column of what is wrong.
+///
+/// # Errors
+/// When something is wrong.
+#[cfg(fuzzing)]
+pub fn judge(text: &str) -> Result<(), (usize, usize)> {
+    match file::read(text, &Flags::command()) {
+        Ok(_) => Ok(()),
+        Err(fault) => Err((fault.place.line, fault.place.column)),
+    }
+}
+
+impl Config {
+    /// Where to listen, and the certificates for that.
+    ///
+    /// # Errors
+    /// When one of them lacks the other.
+    pub fn doors(&self) -> Result<(Vec<Door>, Vec<Pair>), LoadError> {
+        let tls = &self.flags.tls;
+        let wrong = |error| LoadError::Wrong(self.locate(&error));
+        let doors = tls.apply(&self.flags.listen).map_err(wrong)?;
+        Ok((doors, tls.pairs().map_err(wrong)?))
+    }
+
+    /// The relay's limits on this machine.
+    ///
+    /// # Errors
+    /// When values cannot work together; the sentence names the place to mend.
+    pub fn limits(&self, machine: Machine) -> Result<Limits, LoadError> {
+        let rules = self.rooms.iter().map(Rule::from).collect();
+        self.flags.limits(machine, rules).map_err(|error| LoadError::Wrong(self.locate(&error)))
+    }
+
+    fn locate(&self, Impossible { key, why }: &Impossible) -> String {
+        let source = self.keys.iter().find(|one| one.name == *key).map(|one| &one.source);
+        match source {
+            Some(source @ Source::File(_)) => format!("{}: {key}: {why}", self.place(source)),
+            Some(Source::Environment(variable)) => format!("{variable}: {why}"),
+            _ => format!("--{}: {why}", key.replace('_', "-")),
+        }
+    }
+
+    /// A source, for people.
+    pub(super) fn place(&self, source: &Source) -> String {
+        match (source, &self.file) {
+            (Source::File(place), Some(file)) => format!("{}:{place}", file.display()),
+            (Source::Environment(variable), _) => variable.clone(),
+            (Source::Flag(flag), _) => flag.clone(),
+            _ => "default".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What may change while the relay runs, and what takes a restart.
+
+use super::load::Key;
+use super::{Config, Flags, rules};
+
+/// Keys that are read at the start alone: sockets that are bound, buffers and logs that were laid
+/// out by them, the form of the log.
+const AT_START: [&str; 7] =
+    ["listen", "tls_cert", "tls_key", "admin", "room_log", "all_logs", "log_format"];
+
+/// Whether a change of this key takes effect with SIGHUP.
+pub(super) fn is_live(key: &str) -> bool {
+    !AT_START.contains(&key)
+}
+
+/// What a new configuration changes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Keys that take effect now.
+    pub live: Vec<String>,
+    /// Keys that keep their old values until a restart.
+    pub at_start: Vec<String>,
+}
+
+impl Config {
+    /// What `next` changes, which is to replace this configuration; keys that cannot change now
+    /// keep the values of this one in it.
+    pub fn changes_to(&self, next: &mut Config) -> Changes {
+        let mut changes = Changes::default();
+        for (old, new) in self.keys.iter().zip(&mut next.keys) {
+            if old.values == new.values {
+                continue;
+            }
+            if is_live(&new.name) {
+                changes.live.push(new.name.clone());
+            } else {
+                changes.at_start.push(new.name.clone());
+                *new = Key::clone(old);
+            }
+        }
+        if self.rooms != next.rooms {
+            changes.live.push(rules::KEY.to_owned());
+        }
+        let Flags { listen, tls, admin, room_log, all_logs, log_format, .. } = &self.flags;
+        next.flags.listen.clone_from(listen);
+        next.flags.tls.clone_from(tls);
+        next.flags.admin.clone_from(admin);
+        next.flags.room_log = *room_log;
+        next.flags.all_logs = *all_logs;
+        next.flags.log_format = *log_format;
+        changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::load;
+
+    fn config(flags: &[&str]) -> Config {
+        let arguments: Vec<_> = ["fanfare"].iter().chain(flags).map(Into::into).collect();
+        load(&arguments).expect("a right configuration").1
+    }
+
+    #[test]
+    fn what_cannot_change_stays() {
+        let old = config(&["--room-log", "8000000", "--echo"]);
+        let mut new = config(&["--max-message", "1000", "--listen", "127.0.0.1:9"]);
+        let changes = old.changes_to(&mut new);
+        assert_eq!(changes.live, ["echo", "max_message"]);
+        assert_eq!(changes.at_start, ["listen", "room_log"]);
+        assert_eq!((new.flags.room_log, new.flags.max_message), (8_000_000, 1000));
+        assert_eq!(old.changes_to(&mut new).at_start, [""; 0], "the next reload compares right");
+        for key in AT_START {
+            assert!(new.keys.iter().any(|one| one.name == key), "{key} is a key");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What `fanfare top` is told.
+
+use super::{ADMIN_DEFAULT, Listen};
+use clap::Args;
+
+/// The flags of `fanfare top`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct TopFlags {
+    /// The relay's admin listener: ADDR:PORT or unix:PATH
+    #[arg(long, env = "FANFARE_ADMIN", value_name = "ADDR:PORT")]
+    #[arg(default_value_t = Listen::Tcp(ADMIN_DEFAULT))]
+    pub admin: Listen,
+
+    /// Show one second's worth, and end
+    #[arg(long)]
+    pub once: bool,
+}

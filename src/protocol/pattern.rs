@@ -1,0 +1,86 @@
+//! Patterns of rooms: a name in which `*` stands for any bytes.
+
+/// A pattern of rooms' names.
+///
+/// `*` stands for any run of bytes, an empty one and `/` included; everything else stands for
+/// itself. The slash that begins a path may be written or left out: `/news/*` is `news/*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(Box<[u8]>);
+
+impl Pattern {
+    /// The pattern that is written like this.
+    pub fn new(text: &str) -> Pattern {
+        Pattern(text.strip_prefix('/').unwrap_or(text).as_bytes().into())
+    }
+
+    /// Whether the room of this name, which has no first slash, is meant.
+    pub fn matches(&self, name: &[u8]) -> bool {
+        let pattern = &self.0;
+        let (mut at, mut in_name) = (0, 0);
+        // Behind the newest `*`, and how much of the name it has taken: only that one is ever
+        // widened, so the work is at most the product of both lengths.
+        let mut star: Option<(usize, usize)> = None;
+        while in_name < name.len() {
+            match pattern.get(at) {
+                Some(b'*') => {
+                    at += 1;
+                    star = Some((at, in_name));
+                }
+                Some(byte) if *byte == name[in_name] => {
+                    at += 1;
+                    in_name += 1;
+                }
+                _ => {
+                    let Some((behind, taken)) = &mut star else { return false };
+                    *taken += 1;
+                    (at, in_name) = (*behind, *taken);
+                }
+            }
+        }
+        pattern[at..].iter().all(|byte| *byte == b'*')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_meant() {
+        let cases = [
+            ("news", &["news"][..], &["", "new", "news/", "newsx", "a/news"][..]),
+            ("/news", &["news"], &["/news"]),
+            ("", &[""], &["x"]),
+            ("/", &[""], &["/", "x"]),
+            ("*", &["", "x", "a/b/c"], &[]),
+            ("news/*", &["news/", "news/a", "news/a/b"], &["news", "old/news/a"]),
+            ("*/chat", &["a/chat", "a/b/chat", "/chat"], &["chat", "a/chats"]),
+            ("a*b*c", &["abc", "aXbYc", "abbc", "a/b/b/c"], &["ab", "acb", "abcd"]),
+            ("**", &["", "x"], &[]),
+            ("你*", &["你好", "你"], &["好"]),
+        ];
+        for (pattern, meant, others) in cases {
+            let matches = |name: &&str| Pattern::new(pattern).matches(name.as_bytes());
+            assert!(meant.iter().all(&matches), "{pattern}: {meant:?}");
+            assert!(!others.iter().any(&matches), "{pattern}: {others:?}");
+        }
+    }
+
+    /// The same said slowly.
+    fn slowly(pattern: &[u8], name: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => name.is_empty(),
+            Some((b'*', rest)) => (0..=name.len()).any(|taken| slowly(rest, &name[taken..])),
+            Some((byte, rest)) => name.first() == Some(byte) && slowly(rest, &name[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn widening_one_star_is_enough(pattern in "[ab*]{0,7}", name in "[ab]{0,8}") {
+            let expected = slowly(pattern.as_bytes(), name.as_bytes());
+            prop_assert_eq!(Pattern::new(&pattern).matches(name.as_bytes()), expected);
+        }
+    }
+}

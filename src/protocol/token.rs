@@ -1,0 +1,185 @@
+//! JSON Web Tokens (RFC 7515, RFC 7519): who somebody is, what it may hear and say, until when.
+//!
+//! The time is passed in. What decides is the key: it fixes the algorithm, so that a token cannot
+//! ask for `none`, or for a public key to be taken as a secret (RFC 8725, section 3.1).
+
+use super::Denial;
+use super::key::{Algorithm, Key};
+use super::pattern::Pattern;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer};
+
+/// The longest user id, in bytes: it is kept for as long as the connection.
+const USER_BYTES_MAX: usize = 255;
+
+/// What a token has to be held against.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// The keys; none: nobody has to have a token, and none is looked at.
+    pub keys: Vec<Key>,
+    /// Who we are in a token's `aud`.
+    pub audience: Option<String>,
+    /// By how much clocks may differ.
+    pub leeway_s: u32,
+}
+
+/// What a token says that was believed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The user id, `sub`.
+    pub user: Option<Box<str>>,
+    /// The second, counted from 1970, from which the token is not believed any more.
+    pub ends: Option<u64>,
+    hear: Option<Vec<Pattern>>,
+    speak: Option<Vec<Pattern>>,
+}
+
+impl Claims {
+    /// Whether its bearer may hear the room of this name: without the claim, all rooms.
+    pub fn may_hear(&self, name: &[u8]) -> bool {
+        is_among(self.hear.as_deref(), name)
+    }
+
+    /// Whether its bearer may speak in a room: without the claim, in all that it may hear.
+    pub fn may_speak(&self, name: &[u8]) -> bool {
+        is_among(self.speak.as_deref(), name) && self.may_hear(name)
+    }
+}
+
+fn is_among(patterns: Option<&[Pattern]>, name: &[u8]) -> bool {
+    patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name)))
+}
+
+/// What the header says about the signature.
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    #[serde(default, deserialize_with = "not_null")]
+    kid: Option<String>,
+    /// Extensions that must be understood (RFC 7515, section 4.1.11): none is.
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+/// A claim that is there is of its kind: a `null` where an end should stand is a mistake of the
+/// maker, and must not become a token without end.
+#[derive(Deserialize)]
+struct Payload {
+    #[serde(default, deserialize_with = "not_null")]
+    sub: Option<Subject>,
+    #[serde(default, deserialize_with = "not_null")]
+    aud: Option<Audience>,
+    #[serde(default, deserialize_with = "not_null")]
+    exp: Option<f64>,
+    #[serde(default, deserialize_with = "not_null")]
+    nbf: Option<f64>,
+    /// It decides nothing, but is a number (RFC 7519, section 4.1.6).
+    #[serde(rename = "iat", default, deserialize_with = "not_null")]
+    _iat: Option<f64>,
+    #[serde(default, deserialize_with = "not_null")]
+    hear: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "not_null")]
+    speak: Option<Vec<String>>,
+}
+
+/// A user id; much software writes the number of a database's row.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Subject {
+    Text(Box<str>),
+    Number(i64),
+}
+
+/// One name, or several (RFC 7519, section 4.1.3).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+impl Trust {
+    /// What `token` says, if it is to be believed at the second `now_s`, counted from 1970.
+    ///
+    /// # Errors
+    /// With the reason to answer 401.
+    pub fn verify(&self, token: &str, now_s: u64) -> Result<Claims, Denial> {
+        let payload: Payload = self.signed(token)?;
+        let leeway_s = u64::from(self.leeway_s);
+        // As casts are in Rust: below zero is 0, beyond the largest number is the largest.
+        let ends = payload.exp.map(|exp| (exp as u64).saturating_add(leeway_s));
+        if ends.is_some_and(|ends| now_s >= ends) {
+            return Err(Denial::TokenExpired);
+        }
+        if payload.nbf.is_some_and(|nbf| now_s.saturating_add(leeway_s) < nbf as u64) {
+            return Err(Denial::TokenTooEarly);
+        }
+        let is_for_us = match (&self.audience, &payload.aud) {
+            (None, None) => true,
+            (Some(name), Some(Audience::One(one))) => one == name,
+            (Some(name), Some(Audience::Many(many))) => many.contains(name),
+            // A token that names its audience is for nobody else (RFC 7519, section 4.1.3).
+            (None, Some(_)) | (Some(_), None) => false,
+        };
+        if !is_for_us {
+            return Err(Denial::TokenAudience);
+        }
+        let user = payload.sub.map(|subject| match subject {
+            Subject::Text(text) => text,
+            Subject::Number(number) => number.to_string().into(),
+        });
+        if user.as_ref().is_some_and(|user| user.len() > USER_BYTES_MAX) {
+            return Err(Denial::TokenClaims);
+        }
+        let patterns = |texts: Vec<String>| texts.iter().map(|text| Pattern::new(text)).collect();
+        Ok(Claims {
+            user,
+            ends,
+            hear: payload.hear.map(patterns),
+            speak: payload.speak.map(patterns),
+        })
+    }
+
+    /// The payload, if a key of ours confirms it.
+    fn signed<T: for<'de> Deserialize<'de>>(&self, token: &str) -> Result<T, Denial> {
+        let (message, signature) = token.rsplit_once('.').ok_or(Denial::TokenMalformed)?;
+        let (header, payload) = message.split_once('.').ok_or(Denial::TokenMalformed)?;
+        let signature = decode(signature)?;
+        let (header, payload) = (decode(header)?, decode(payload)?);
+        let header: Header = json(&header).ok_or(Denial::TokenMalformed)?;
+        if header.crit.is_some() {
+            return Err(Denial::TokenMalformed);
+        }
+        let algorithm = Algorithm::named(&header.alg).ok_or(Denial::TokenKey)?;
+        let may_fit = |key: &&Key| {
+            let is_named = key.id.is_none() || header.kid.is_none() || key.id == header.kid;
+            key.algorithm() == algorithm && is_named
+        };
+        let mut keys = self.keys.iter().filter(may_fit).peekable();
+        keys.peek().ok_or(Denial::TokenKey)?;
+        match keys.any(|key| key.confirms(message.as_bytes(), &signature)) {
+            true => json(&payload).ok_or(Denial::TokenClaims),
+            false => Err(Denial::TokenSignature),
+        }
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, Denial> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| Denial::TokenMalformed)
+}
+
+/// An object of JSON, in which no member stands twice (RFC 8725, section 3.11 asks for care).
+fn json<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Option<T> {
+    // Serde would also take a struct's members from an array.
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    serde_json::from_slice(bytes).ok().filter(|_| is_object)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! What the admin listener answers.
+
+use super::request::{Ask, Denial, GONE};
+use crate::protocol::exposition::{self, Family};
+use crate::relay::{Cause, ConnFacts, ConnId, RoomOrder, Time};
+use crate::server::Server;
+use crate::server::process::Process;
+use crate::server::report::path;
+use std::fmt::Write;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// An answer, before it is bytes.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: (u16, &'static str),
+    content_type: &'static str,
+    allow: Option<&'static str>,
+    body: String,
+}
+
+impl Answer {
+    fn new(content_type: &'static str, body: String) -> Answer {
+        Answer { status: (200, "OK"), content_type, allow: None, body }
+    }
+
+    pub(super) fn denial(denial: Denial) -> Answer {
+        let Denial { status, why, allow } = denial;
+        Answer { status, content_type: TEXT, allow, body: format!("{why}\n") }
+    }
+
+    pub(super) fn bytes(&self, head_only: bool) -> Vec<u8> {
+        let Answer { status: (code, phrase), content_type, allow, body } = self;
+        let allow = allow.map(|methods| format!("Allow: {methods}\r\n")).unwrap_or_default();
+        let mut answer = format!(
+            "HTTP/1.1 {code} {phrase}\r\n{allow}Content-Type: {content_type}\r\n\
+             Content-Length: {}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
+             Connection: close\r\n\r\n",
+            body.len()
+        );
+        if !head_only {
+            answer.push_str(body);
+        }
+        answer.into_bytes()
+    }
+}
+
+impl Server {
+    pub(super) fn reply(&mut self, ask: Ask, process: &mut Process, now: Time) -> Answer {
+        match ask {
+            Ask::Health => Answer::new(TEXT, "ok\n".to_owned()),
+            Ask::Readiness => match self.unready(now) {
+                None => Answer::new(TEXT, "ready\n".to_owned()),
+                Some(why) => Answer {
+                    status: (503, "Service Unavailable"),
+                    ..Answer::new(TEXT, format!("{why}\n"))
+                },
+            },
+            Ask::Metrics => {
+                let families = self.families(process, now);
+                Answer::new(exposition::CONTENT_TYPE, exposition::text(&families))
+            }
+            Ask::Rooms { count, order } => Answer::new(JSON, self.rooms_json(count, order)),
+            Ask::Connections { after, count } => {
+                Answer::new(JSON, self.connections_json(after, count))
+            }
+            Ask::Connection(id) => match self.connection_json(id) {
+                Some(json) => Answer::new(JSON, json + "\n"),
+                None => Answer::denial(GONE),
+            },
+            Ask::Dismiss(id) if self.relay.dismiss(id, now) => Answer {
+                status: (202, "Accepted"),
+                ..Answer::new(JSON, format!("{{\"id\":{},\"code\":1008}}\n", u64::from(id)))
+            },
+            Ask::Dismiss(_) => Answer::denial(GONE),
+        }
+    }
+
+    /// Why nobody new should be sent here, if so.
+    fn unready(&self, now: Time) -> Option<&'static str> {
+        if self.relay.is_draining() {
+            Some("draining")
+        } else if self.accept_again.is_some_and(|again| now < again) {
+            Some("no descriptor is free")
+        } else {
+            None
+        }
+    }
+
+    fn families(&self, process: &mut Process, now: Time) -> Vec<Family> {
+        let is_ready = self.unready(now).is_none();
+        let mut families = self.relay.families();
+        families.push(Family::gauge(
+            "fanfare_ready",
+            "Whether /readyz says that new connections are welcome.",
+            is_ready.into(),
+        ));
+        families.push(self.turn_times.family(
+            "fanfare_turn_seconds",
+            "How long turns of the loop took, from the poller's word to the next sleep.",
+        ));
+        families.push(self.flush_times.family(
+            "fanfare_fanout_seconds",
+            "How long turns that had something to write took to write it to everyone.",
+        ));
+        let build = Family::gauge("fanfare_build_info", "The version that runs; always 1.", 1);
+        families.push(build.by("version", vec![(env!("CARGO_PKG_VERSION"), 1)]));
+        families.extend(process.families(self.relay.connections()));
+        families
+    }
+
+    fn rooms_json(&self, count: usize, order: RoomOrder) -> String {
+        let mut json = format!("{{\"count\":{},\"rooms\":[", self.relay.rooms());
+        for (number, room) in self.relay.top_rooms(count, order).iter().enumerate() {
+            let before = if number == 0 { "\n" } else { ",\n" };
+            let (path, members, bytes) = (path(room.name), room.members, room.log_bytes);
+            push(
+                &mut json,
+                format_args!(
+                    "{before}{{\"room\":\"{path}\",\"members\":{members},\"log_bytes\":{bytes}}}"
+                ),
+            );
+        }
+        json.push_str("\n]}\n");
+        json
+    }
+
+    fn connections_json(&self, after: Option<ConnId>, count: usize) -> String {
+        let mut json = format!("{{\"count\":{},\"connections\":[", self.relay.connections());
+        let mut ids = self.relay.connections_after(after, count + 1);
+        let is_more = ids.len() > count;
+        ids.truncate(count);
+        for (number, id) in ids.iter().enumerate() {
+            json.push_str(if number == 0 { "\n" } else { ",\n" });
+            json.push_str(&self.connection_json(*id).unwrap_or_default());
+        }
+        let last = ids.last().filter(|_| is_more);
+        let after = last.map_or("null".to_owned(), |id| u64::from(*id).to_string());
+        push(&mut json, format_args!("\n],\"after\":{after}}}\n"));
+        json
+    }
+
+    fn connection_json(&self, id: ConnId) -> Option<String> {
+        let facts = self.relay.connection(id)?;
+        let address = self.streams.get(id).map_or_else(|| "gone".to_owned(), |at| at.peer());
+        let room = facts.room.map_or("null".to_owned(), |name| format!("\"{}\"", path(name)));
+        let user = serde_json::Value::from(facts.user);
+        let cause = facts.cause.map(Cause::name);
+        let cause = cause.map_or("null".to_owned(), |name| format!("\"{name}\""));
+        let ConnFacts { state, waited_s, behind_bytes, private_bytes, held_bytes, .. } = facts;
+        let ConnFacts { is_blocked, is_paused, is_pinged, .. } = facts;
+        let id = u64::from(id);
+        Some(format!(
+            "{{\"id\":{id},\"address\":\"{address}\",\"room\":{room},\"user\":{user},\
+             \"state\":\"{state}\",\
+             \"reason\":{cause},\"silent_seconds\":{waited_s},\"behind_bytes\":{behind_bytes},\
+             \"private_bytes\":{private_bytes},\"held_bytes\":{held_bytes},\
+             \"blocked\":{is_blocked},\"paused\":{is_paused},\"pinged\":{is_pinged}}}"
+        ))
+    }
+}
+
+fn push(to: &mut String, text: std::fmt::Arguments<'_>) {
+    to.write_fmt(text).expect("writing to memory");
+}

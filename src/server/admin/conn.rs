@@ -1,0 +1,135 @@
+//! One connection to the admin listener: a request in, an answer out, and an end in order.
+
+use crate::protocol::head::{self, HEAD_BYTES_MAX};
+use crate::relay::Time;
+use crate::server::stream::Stream;
+use std::io;
+
+/// From the accept to the last byte of the answer: whoever reads for longer than that does not
+/// read, and its place is wanted.
+const TIMEOUT_MS: u64 = 10_000;
+
+/// Bytes that are read from it altogether: what comes behind the request is thrown away, so that
+/// it does not destroy the answer, but not for ever.
+const READ_BYTES_MAX: usize = 1024 * 1024;
+
+/// A connection of the admin listener.
+#[derive(Debug)]
+pub(super) struct AdminConn {
+    stream: Stream,
+    pub(super) deadline: Time,
+    state: State,
+    bytes_read: usize,
+    /// The peer wrote its last byte.
+    has_ended: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The request's head is arriving.
+    Asking(Vec<u8>),
+    /// The answer is going out, from this byte on.
+    Answering(Vec<u8>, usize),
+    /// Our side is shut; the peer's end is awaited.
+    Lingering,
+}
+
+/// What is to be done with a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing before something happens.
+    Wait,
+    /// This head, or what is too long to be one, is to be answered with `answer`.
+    Answer(Vec<u8>),
+    /// It is over.
+    Drop,
+}
+
+impl AdminConn {
+    pub(super) fn new(stream: Stream, now: Time) -> AdminConn {
+        AdminConn {
+            stream,
+            deadline: now.plus_millis(TIMEOUT_MS),
+            state: State::Asking(Vec::new()),
+            bytes_read: 0,
+            has_ended: false,
+        }
+    }
+
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.stream, Stream::Unix(_))
+    }
+
+    /// Reads until nothing more comes at the moment, through the loop's buffer.
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Next {
+        while !self.has_ended {
+            match self.stream.read(buffer) {
+                Ok(0) => self.has_ended = true,
+                Ok(bytes) => {
+                    self.bytes_read += bytes;
+                    if self.bytes_read > READ_BYTES_MAX {
+                        return Next::Drop;
+                    }
+                    if let State::Asking(text) = &mut self.state {
+                        // One byte beyond the bound says that it is too long; more says no more.
+                        let space = (HEAD_BYTES_MAX + 1).saturating_sub(text.len());
+                        text.extend_from_slice(&buffer[..bytes.min(space)]);
+                    }
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => break,
+                    io::ErrorKind::Interrupted => {}
+                    _ => return Next::Drop,
+                },
+            }
+        }
+        match &mut self.state {
+            State::Asking(text) => match head::end(text, 0) {
+                Some(end) => {
+                    text.truncate(end);
+                    Next::Answer(std::mem::take(text))
+                }
+                None if text.len() > HEAD_BYTES_MAX || head::may_become(text).is_err() => {
+                    Next::Answer(std::mem::take(text))
+                }
+                None => self.unless_ended(),
+            },
+            State::Answering(..) => Next::Wait,
+            State::Lingering => self.unless_ended(),
+        }
+    }
+
+    /// Writes as much of the answer as the socket takes; behind the last byte our side ends.
+    pub(super) fn write(&mut self) -> Next {
+        let State::Answering(answer, written) = &mut self.state else { return Next::Wait };
+        while *written < answer.len() {
+            match self.stream.write(&answer[*written..]) {
+                Ok(bytes) => *written += bytes,
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => return Next::Wait,
+                    io::ErrorKind::Interrupted => {}
+                    _ => return Next::Drop,
+                },
+            }
+        }
+        self.state = State::Lingering;
+        match self.stream.shutdown() {
+            Ok(()) => self.unless_ended(),
+            Err(_) => Next::Drop,
+        }
+    }
+
+    /// Takes the answer.
+    pub(super) fn answer(&mut self, answer: Vec<u8>) {
+        self.state = State::Answering(answer, 0);
+    }
+
+    /// Whether it waits for nothing that we owe it.
+    pub(super) fn is_idle(&self) -> bool {
+        !matches!(self.state, State::Answering(..))
+    }
+
+    fn unless_ended(&self) -> Next {
+        if self.has_ended { Next::Drop } else { Next::Wait }
+    }
+}

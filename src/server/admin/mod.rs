@@ -1,0 +1,228 @@
+//! The admin listener: how the relay is watched and steered, in the same loop and turn.
+//!
+//! Its few connections are no connections of the relay: they have places and descriptors of their
+//! own, so that they are answered when the relay is full, and while it goes down.
+
+mod answer;
+mod conn;
+mod request;
+
+use super::listener::Listener;
+use super::process::Process;
+use super::stream::Stream;
+use super::{Server, StartError};
+use crate::config::Listen;
+use crate::protocol::head;
+use crate::relay::{ConnId, Time};
+use answer::Answer;
+use conn::{AdminConn, Next};
+use std::fs::File;
+use std::io;
+use tracing::debug;
+
+/// The listener's token, beyond those of the relay's listeners and below the signals'.
+const LISTENER: u32 = u32::MAX - 2;
+
+/// The tokens of its connections.
+const FIRST_CONN: u32 = u32::MAX - 1024;
+
+/// Connections at a time: Prometheus, a probe, `fanfare top` and a person, each twice. One more
+/// takes the place of the one that has waited longest.
+const CONNECTIONS_MAX: usize = 8;
+
+/// How long nothing is accepted when that fails for want of something: never a spin.
+const ACCEPT_PAUSE_MS: u64 = 1000;
+
+/// The admin listener and its connections.
+#[derive(Debug)]
+pub(super) struct Admin {
+    listener: Listener,
+    /// Nothing is accepted before this.
+    accept_again: Time,
+    conns: [Option<AdminConn>; CONNECTIONS_MAX],
+    /// Connections that something happened to.
+    ready: [bool; CONNECTIONS_MAX],
+    process: Process,
+    /// Given up for a connection when there are no descriptors left.
+    spare: Option<File>,
+}
+
+impl Admin {
+    /// Notes an event; tells whether it was for us.
+    pub(super) fn note(&mut self, number: u32) -> bool {
+        if number == LISTENER {
+            self.listener.is_ready = true;
+            return true;
+        }
+        let slot = number.wrapping_sub(FIRST_CONN) as usize;
+        let is_ours = slot < CONNECTIONS_MAX;
+        if is_ours {
+            self.ready[slot] = true;
+        }
+        is_ours
+    }
+
+    /// When something is to be done at the latest.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        let now = self.ready.contains(&true).then(Time::default);
+        let accept_at = self.listener.is_ready.then_some(self.accept_again);
+        let deadlines = self.conns.iter().flatten().map(|conn| conn.deadline);
+        deadlines.chain(now).chain(accept_at).min()
+    }
+
+    /// Accepts once; at the end of the descriptors, at the cost of the one kept for that, or else
+    /// of an older connection.
+    fn accept(&mut self) -> io::Result<Stream> {
+        let accepted = match self.listener.accept() {
+            Err(error) if !is_passing(&error) => {
+                if self.spare.is_none() {
+                    let slot = self.oldest();
+                    self.drop_conn(slot);
+                }
+                self.spare = None;
+                self.listener.accept()
+            }
+            accepted => accepted,
+        };
+        accepted.map(|(stream, _)| stream)
+    }
+
+    /// The place for one more: a free one, or that of the oldest that we owe nothing, or else that
+    /// of the oldest.
+    fn place(&self) -> usize {
+        let free = self.conns.iter().position(Option::is_none);
+        free.unwrap_or_else(|| self.oldest())
+    }
+
+    fn oldest(&self) -> usize {
+        let age =
+            |slot: &usize| self.conns[*slot].as_ref().map(|conn| (!conn.is_idle(), conn.deadline));
+        let used = (0..CONNECTIONS_MAX).filter(|slot| self.conns[*slot].is_some());
+        used.min_by_key(age).unwrap_or_default()
+    }
+
+    fn drop_conn(&mut self, slot: usize) {
+        self.conns[slot] = None;
+        self.ready[slot] = false;
+        if self.spare.is_none() {
+            self.spare = self.process.spare(); // before anybody else takes what was freed
+        }
+    }
+}
+
+impl Server {
+    /// Listens for those who watch and steer the relay, on the socket that was given for them, else
+    /// at `place`; gives the place that was found.
+    ///
+    /// # Errors
+    /// When this place cannot be listened at.
+    pub fn open_admin(&mut self, place: &Listen) -> Result<Listen, StartError> {
+        let registry = self.poll.registry();
+        let listener = match self.given_admin.take() {
+            Some(given) => given.adopt(LISTENER, registry)?,
+            None => Listener::bind(place, LISTENER, registry)
+                .map_err(|error| StartError::Listen(place.clone(), error))?,
+        };
+        let place = listener.place().clone();
+        let process = Process::new();
+        let spare = process.spare();
+        self.admin = Some(Admin {
+            listener,
+            accept_again: Time::default(),
+            conns: Default::default(),
+            ready: Default::default(),
+            process,
+            spare,
+        });
+        Ok(place)
+    }
+
+    /// The admin listener's part of a turn.
+    pub(super) fn serve_admin(&mut self, now: Time) {
+        // Taken out while it works: its answers look at everything else.
+        let Some(mut admin) = self.admin.take() else { return };
+        self.accept_admin(&mut admin, now);
+        for slot in 0..CONNECTIONS_MAX {
+            let is_ready = std::mem::take(&mut admin.ready[slot]);
+            if is_ready && self.serve(&mut admin, slot, now) == Next::Drop {
+                admin.drop_conn(slot);
+            } else if admin.conns[slot].as_ref().is_some_and(|conn| conn.deadline <= now) {
+                debug!("an admin connection took too long");
+                admin.drop_conn(slot);
+            }
+        }
+        self.admin = Some(admin);
+    }
+
+    fn accept_admin(&mut self, admin: &mut Admin, now: Time) {
+        // As many as there are places; who comes next waits for the next turn.
+        for _ in 0..CONNECTIONS_MAX {
+            if !admin.listener.is_ready || now < admin.accept_again {
+                return;
+            }
+            match admin.accept() {
+                Ok(mut stream) => {
+                    let slot = admin.place();
+                    admin.drop_conn(slot);
+                    let id = ConnId { index: FIRST_CONN + slot as u32, generation: 0 };
+                    if let Err(error) = stream.register(self.poll.registry(), id) {
+                        debug!(%error, "cannot watch an admin connection");
+                        continue;
+                    }
+                    admin.conns[slot] = Some(AdminConn::new(stream, now));
+                    // Answered before the next one may need its place.
+                    if self.serve(admin, slot, now) == Next::Drop {
+                        admin.drop_conn(slot);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    admin.listener.is_ready = false;
+                }
+                Err(error) if is_passing(&error) => debug!(%error, "not accepted"),
+                Err(error) => {
+                    debug!(%error, "cannot accept an admin connection");
+                    admin.accept_again = now.plus_millis(ACCEPT_PAUSE_MS);
+                }
+            }
+        }
+    }
+
+    /// Does what can be done for a connection now.
+    fn serve(&mut self, admin: &mut Admin, slot: usize, now: Time) -> Next {
+        let Some(conn) = &mut admin.conns[slot] else { return Next::Wait };
+        match conn.read(&mut self.buffer) {
+            Next::Answer(text) => {
+                let answer = self.answer(&text, conn.is_local(), &mut admin.process, now);
+                conn.answer(answer);
+                conn.write()
+            }
+            Next::Wait => conn.write(),
+            Next::Drop => Next::Drop,
+        }
+    }
+
+    fn answer(&mut self, text: &[u8], is_local: bool, process: &mut Process, now: Time) -> Vec<u8> {
+        if text.len() > head::HEAD_BYTES_MAX {
+            return Answer::denial(request::TOO_LONG).bytes(false);
+        }
+        let Ok(head) = head::parse(text) else {
+            return Answer::denial(request::MALFORMED).bytes(false);
+        };
+        let head_only = head.method == "HEAD";
+        let answer = match request::understand(&head, is_local) {
+            Ok(ask) => self.reply(ask, process, now),
+            Err(denial) => Answer::denial(denial),
+        };
+        debug!(method = head.method, target = head.target, status = answer.status.0, "admin");
+        answer.bytes(head_only)
+    }
+}
+
+/// Whether accepting may work the next time as if nothing had been.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, Interrupted, WouldBlock};
+    matches!(error.kind(), ConnectionAborted | Interrupted | WouldBlock)
+}
+
+// The tokens of the connections stay apart from the signals' and the listener's.
+const _: () = assert!(FIRST_CONN + (CONNECTIONS_MAX as u32) < LISTENER);

@@ -1,0 +1,62 @@
+//! `fanfare top`: what a relay does, live, read from its admin listener.
+
+mod scrape;
+mod terminal;
+mod view;
+
+use crate::config::{Listen, TopFlags};
+use scrape::Sample;
+use std::io::{self, Write};
+use std::time::Duration;
+use terminal::Terminal;
+
+/// Between two looks: what a person can follow.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Shows what the relay does until it is told to stop.
+///
+/// # Errors
+/// When the relay does not answer the first time, or the terminal fails.
+pub fn run(flags: &TopFlags) -> io::Result<()> {
+    let place = flags.admin.to_string();
+    let mut before = sample(&flags.admin)?;
+    if flags.once {
+        std::thread::sleep(PAUSE);
+        let block = view::block(&place, &before, &sample(&flags.admin)?);
+        return quiet(io::stdout().write_all(block.as_bytes()));
+    }
+    let terminal = Terminal::open()?;
+    if terminal.is_screen() {
+        terminal.show(&format!("fanfare at {place}: counting for a second\n"))?;
+    }
+    loop {
+        if terminal.wait(PAUSE)? {
+            return Ok(());
+        }
+        // A relay that is started anew is awaited.
+        let block = match sample(&flags.admin) {
+            Ok(now) => {
+                let block = view::block(&place, &before, &now);
+                before = now;
+                block
+            }
+            Err(error) => format!("{error}\n"),
+        };
+        if let Err(error) = terminal.show(&block) {
+            return quiet(Err(error));
+        }
+    }
+}
+
+fn sample(place: &Listen) -> io::Result<Sample> {
+    Sample::take(place)
+        .map_err(|error| io::Error::new(error.kind(), format!("no metrics from {place}: {error}")))
+}
+
+/// Whoever reads a pipe may have seen enough: that is no fault.
+fn quiet(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}

@@ -1,0 +1,455 @@
+#!/usr/bin/env python3
+"""What strangers may do to a relay, and what the others notice of it.
+
+    tests/attack/attack.py RELAY [NAME...]     all attacks, or only these
+
+Each attack has a relay of its own. While it lasts, a publisher says a message every 10 ms and a
+subscriber hears it: none may be lost, and how long the slowest took is told. Afterwards nothing may
+be left: no connection, no processor time, and no memory beyond what the limits say. Everything goes
+to 127.0.0.1 and ends by itself. SECONDS in the environment is how long each lasts (3).
+"""
+
+import multiprocessing
+import os
+import random
+import re
+import selectors
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+SECONDS = float(os.environ.get("SECONDS", "3"))
+PATIENCE_S = 30
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def request(path):
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: attack\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    ).encode()
+
+
+def frame(first, payload=b""):
+    """A client's frame; a mask of zeros leaves the payload as it is."""
+    length = len(payload)
+    if length < 126:
+        head = struct.pack("!BB", first, 0x80 | length)
+    elif length < 65536:
+        head = struct.pack("!BBH", first, 0x80 | 126, length)
+    else:
+        head = struct.pack("!BBQ", first, 0x80 | 127, length)
+    return head + bytes(4) + payload
+
+
+def dial(address, receive_bytes=None):
+    stream = socket.socket()
+    if receive_bytes:
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    stream.settimeout(PATIENCE_S)
+    stream.connect(address)
+    return stream
+
+
+def join(address, path, receive_bytes=None):
+    stream = dial(address, receive_bytes)
+    stream.sendall(request(path))
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = stream.recv(1)
+        if not byte:
+            raise ConnectionError("refused")
+        head += byte
+    if b" 101 " not in head.split(b"\r\n")[0]:
+        raise ConnectionError(head.split(b"\r\n")[0].decode())
+    return stream
+
+
+def reset(stream):
+    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    stream.close()
+
+
+class Relay:
+    """A relay that is watched through /proc and its admin listener."""
+
+    def __init__(self, program, flags, limit_bytes=None):
+        command = [program, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", *flags]
+        if limit_bytes:
+            command = ["prlimit", f"--as={limit_bytes}", *command]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        place = re.search(r"ws://([0-9.]+):(\d+)", self.process.stdout.readline())
+        self.address = (place[1], int(place[2]))
+        self.log = []
+        self.admin = None
+        threading.Thread(target=self.read_log, daemon=True).start()
+        self.wait("the admin listener", lambda: self.admin)
+
+    def read_log(self):
+        for line in self.process.stderr:
+            self.log.append(line)
+            if place := re.search(r"--admin are there.* place=([0-9.:]+)", line):
+                self.admin = place[1]
+
+    def wait(self, what, seen):
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            if result := seen():
+                return result
+            time.sleep(0.05)
+        raise TimeoutError(f"waited for {what} in vain: {''.join(self.log[-5:])}")
+
+    def metric(self, name):
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=PATIENCE_S) as answer:
+            text = answer.read().decode()
+        found = re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.M)
+        return sum(map(float, found))
+
+    def memory_kib(self, field):
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return int(re.search(rf"{field}:\s+(\d+)", status.read())[1])
+
+    def processor_s(self):
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+class Witnesses:
+    """Two members of a room of their own, who want nothing but to be served."""
+
+    def __init__(self, relay):
+        self.publisher = join(relay.address, "/witnesses")
+        self.subscriber = join(relay.address, "/witnesses")
+        self.sent = 0
+        self.heard = 0
+        self.slowest_ms = 0.0
+        self.is_over = False
+        self.threads = [threading.Thread(target=work) for work in (self.speak, self.listen)]
+        for thread in self.threads:
+            thread.start()
+
+    def speak(self):
+        while not self.is_over:
+            self.publisher.sendall(frame(0x82, struct.pack("!Qd", self.sent, time.monotonic())))
+            self.sent += 1
+            time.sleep(0.01)
+        self.publisher.sendall(frame(0x82, struct.pack("!Qd", 2**64 - 1, 0)))
+
+    def listen(self):
+        stream = self.subscriber.makefile("rb")
+        while True:
+            first, length = stream.read(2)
+            payload = stream.read(length)
+            if first != 0x82:
+                continue  # a ping; the relay counts any frame of ours as life, and we say none
+            number, then = struct.unpack("!Qd", payload)
+            if number == 2**64 - 1:
+                return
+            assert number == self.heard, f"{number} came, not {self.heard}"
+            self.heard += 1
+            self.slowest_ms = max(self.slowest_ms, (time.monotonic() - then) * 1000)
+
+    def end(self):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join(PATIENCE_S)
+            assert not thread.is_alive(), "the witnesses are not served"
+        assert self.heard == self.sent, f"{self.sent - self.heard} lost"
+        self.publisher.close()
+        self.subscriber.close()
+
+
+# The attacks: each gives how many times it did what it does.
+
+
+def connects(address, end):
+    """Connections that say nothing, and are reset."""
+    count = 0
+    while time.monotonic() < end:
+        batch = [dial(address) for _ in range(200)]
+        count += len(batch)
+        for stream in batch:
+            reset(stream)
+    return count
+
+
+def greetings(address, end):
+    """Requests that are reset without waiting for the answer."""
+    count = 0
+    while time.monotonic() < end:
+        stream = dial(address)
+        stream.sendall(request("/herd"))
+        reset(stream)
+        count += 1
+    return count
+
+
+def flood(address, end, piece, repeat, is_reading, path="/flood"):
+    """The same frames over and over; whoever is closed comes back."""
+    count = 0
+    bytes_ = piece * repeat
+    while time.monotonic() < end:
+        stream = join(address, path)
+        stream.settimeout(0.2)
+        try:
+            while time.monotonic() < end:
+                stream.sendall(bytes_)
+                count += repeat
+                if is_reading:
+                    stream.setblocking(False)
+                    try:
+                        while stream.recv(1 << 20):
+                            pass
+                    except BlockingIOError:
+                        pass
+                    stream.settimeout(0.2)
+        except OSError:
+            pass
+        reset(stream)
+    return count
+
+
+def pings_unread(address, end):
+    """Pings of 125 bytes, whose pongs nobody reads."""
+    return flood(address, end, frame(0x89, bytes(125)), 500, False)
+
+
+def pings(address, end):
+    """Empty pings, whose pongs are read."""
+    return flood(address, end, frame(0x89), 2000, True)
+
+
+def empty_messages(address, end):
+    """Empty messages to a room of several who flood it."""
+    return flood(address, end, frame(0x81), 2000, True)
+
+
+def empty_fragments(address, end):
+    """Fragments without content, of a message that never ends."""
+    stream = join(address, "/fragments")
+    stream.sendall(frame(0x01))
+    count = 0
+    stream.settimeout(0.2)
+    while time.monotonic() < end:
+        try:
+            stream.sendall(frame(0x00) * 2000)
+            count += 2000
+        except OSError:
+            break
+    reset(stream)
+    return count
+
+
+def tiny_fragments(address, end):
+    """Messages in a thousand fragments of one byte."""
+    message = frame(0x01, b"x") + frame(0x00, b"x") * 998 + frame(0x80, b"x")
+    return flood(address, end, message, 20, True)
+
+
+def garbage(address, end):
+    """Whatever bytes, at first and after an upgrade."""
+    count = 0
+    source = random.Random(7)
+    while time.monotonic() < end:
+        stream = join(address, "/garbage") if count % 2 else dial(address)
+        try:
+            stream.sendall(source.randbytes(2000))
+        except OSError:
+            pass
+        stream.close()
+        count += 1
+    return count
+
+
+def pages_unread(address, end):
+    """The live page, asked for and not read."""
+    streams = []
+    while time.monotonic() < end and len(streams) < 2000:
+        stream = dial(address, 4096)
+        stream.sendall(b"GET /_/client.js HTTP/1.1\r\nHost: attack\r\n\r\n")
+        streams.append(stream)
+    time.sleep(max(0, end - time.monotonic()))
+    count = len(streams)
+    for stream in streams:
+        reset(stream)
+    return count
+
+
+def unfinished(address, end):
+    """Messages of 60,000 bytes whose last byte never comes."""
+    streams = []
+    piece = frame(0x82, bytes(60_000))[:-1]
+    while time.monotonic() < end and len(streams) < 2000:
+        stream = join(address, "/unfinished")
+        stream.settimeout(0.2)
+        try:
+            stream.sendall(piece)
+        except OSError:
+            pass
+        streams.append(stream)
+    time.sleep(max(0, end - time.monotonic()))
+    count = len(streams)
+    for stream in streams:
+        reset(stream)
+    return count
+
+
+def unread(address, end):
+    """Members who read nothing, in a room where 16 KiB are said as fast as they are taken."""
+    deaf = [join(address, "/unread", 4096) for _ in range(200)]
+    count = flood(address, end, frame(0x82, bytes(16_384)), 8, True, "/unread")
+    for stream in deaf:
+        reset(stream)
+    return count
+
+
+def close_storm(address, end):
+    """A thousand members who all close at once, again and again."""
+    count = 0
+    while time.monotonic() < end:
+        crowd = [join(address, "/storm") for _ in range(1000)]
+        for stream in crowd:
+            stream.sendall(frame(0x88, struct.pack("!H", 1000)))
+        for stream in crowd:
+            stream.close()
+        count += len(crowd)
+    return count
+
+
+SMALL_HELD = ["--all-held", "8000000"]
+
+ATTACKS = [
+    (connects, []),
+    (greetings, []),
+    (pings_unread, []),
+    (pings, []),
+    (empty_messages, []),
+    (empty_fragments, []),
+    (tiny_fragments, []),
+    (garbage, []),
+    (pages_unread, SMALL_HELD),
+    (unfinished, SMALL_HELD),
+    (unread, []),
+    (close_storm, []),
+]
+
+# What a relay may hold at the defaults: logs, what is held for single connections, and 8 MiB for
+# the program, its read buffer, and the allocator's gaps.
+MEMORY_MAX_KIB = {"unread": (128 + 64 + 8) * 1024}
+MEMORY_OTHERS_KIB = (64 + 8) * 1024
+ATTACKERS = 2
+
+
+def crowd_in_little_memory(program, members=10_000, messages=150):
+    """Half of a crowd reads nothing, and the relay has 64 MiB for all that it is and holds."""
+    flags = ["--room-log", "300000", "--ping-interval", "100000", "--close-timeout", "2"]
+    relay = Relay(program, flags, limit_bytes=64 << 20)
+    deaf = [join(relay.address, "/crowd", 4096) for _ in range(members // 2)]
+    readers = [join(relay.address, "/crowd") for _ in range(members // 2)]
+    publisher = join(relay.address, "/crowd")
+    selector = selectors.DefaultSelector()
+    message = frame(0x82, bytes(4096))
+    owed = {}
+    for reader in readers:
+        reader.setblocking(False)
+        selector.register(reader, selectors.EVENT_READ)
+        owed[reader] = messages * (4 + 4096)
+    said, next_ = 0, time.monotonic()
+    end = next_ + messages * 0.1 + PATIENCE_S
+    while owed and time.monotonic() < end:
+        if said < messages and time.monotonic() >= next_:
+            publisher.sendall(message)
+            said, next_ = said + 1, next_ + 0.1
+        for key, _ in selector.select(0.02):
+            owed[key.fileobj] -= len(key.fileobj.recv(1 << 16))
+            if owed[key.fileobj] == 0:
+                del owed[key.fileobj]
+    assert not owed, f"{len(owed)} of those who read have not heard all"
+    closed = relay.wait("the slow ones' end", lambda: relay.metric("fanfare_slow_consumers_total"))
+    space_kib, most_kib = relay.memory_kib("VmPeak"), relay.memory_kib("VmHWM")
+    for stream in [*deaf, *readers, publisher]:
+        reset(stream)
+    relay.wait("the last connection", lambda: relay.metric("fanfare_connections") == 0)
+    relay.end()
+    print(
+        f"\n{members:,} members, half of whom read nothing; {messages} messages of 4 KiB under a limit "
+        f"of 64 MiB of address space: those who read heard all, {closed:,.0f} who did not were "
+        f"closed; at most {most_kib / 1024:.1f} MiB resident, {space_kib / 1024:.1f} MiB of space."
+    )
+
+
+def work(attack, address, end, counts):
+    try:
+        counts.put(attack(address, end))
+    except Exception as error:  # an attacker who fails is a fault of the test
+        counts.put(repr(error))
+
+
+def run(program, attack, flags):
+    relay = Relay(program, ["--close-timeout", "2", *flags])
+    witnesses = Witnesses(relay)
+    time.sleep(0.2)
+    counts = multiprocessing.Queue()
+    processor_before, begin = relay.processor_s(), time.monotonic()
+    end = begin + SECONDS
+    attackers = [
+        multiprocessing.Process(target=work, args=(attack, relay.address, end, counts))
+        for _ in range(ATTACKERS)
+    ]
+    for attacker in attackers:
+        attacker.start()
+    done = [counts.get(timeout=PATIENCE_S + SECONDS) for _ in attackers]
+    for attacker in attackers:
+        attacker.join()
+    processor_s, took_s = relay.processor_s() - processor_before, time.monotonic() - begin
+    witnesses.end()
+    assert all(isinstance(count, int) for count in done), done
+    relay.wait("the last connection", lambda: relay.metric("fanfare_connections") == 0)
+    idle_before = relay.processor_s()
+    time.sleep(0.5)
+    assert relay.processor_s() - idle_before <= 0.05, "it spins afterwards"
+    most_kib = relay.memory_kib("VmHWM")
+    assert most_kib <= MEMORY_MAX_KIB.get(attack.__name__, MEMORY_OTHERS_KIB), most_kib
+    held = relay.metric("fanfare_held_bytes"), relay.metric("fanfare_log_bytes")
+    assert held == (0, 0), held
+    relay.end()
+    assert relay.process.returncode == 0, relay.process.returncode
+    what = " ".join(attack.__doc__.split()).rstrip(".")
+    print(
+        f"| {what} | {sum(done):,} | {witnesses.heard:,} of {witnesses.sent:,} "
+        f"| {witnesses.slowest_ms:.0f} ms | {processor_s / took_s:.0%} | {most_kib / 1024:.1f} MiB |",
+        flush=True,
+    )
+
+
+def main():
+    program, names = sys.argv[1], sys.argv[2:]
+    print("| attack, by two processes | how many | heard | slowest | processor | most memory |")
+    print("|---|--:|--:|--:|--:|--:|")
+    for attack, flags in ATTACKS:
+        if not names or attack.__name__ in names:
+            run(program, attack, flags)
+    if not names or "crowd_in_little_memory" in names:
+        crowd_in_little_memory(program)
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("fork")
+    main()

@@ -1,0 +1,300 @@
+// The relay behind nginx, Caddy and HAProxy, with the files of dist/: only ports, paths and, where a
+// test is about them, times are other ones. Each proxy is a process without rights.
+//
+// FANFARE_BIN names the relay's binary. Nothing waits for time but the tests of silence.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, connect } from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import https from 'node:https';
+import WebSocket from 'ws';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const BIN = process.env.FANFARE_BIN ?? join(ROOT, 'target/release/fanfare');
+const NOBODY = 65534;
+const PATIENCE = { timeout: 60_000 };
+
+const MESSAGE_BYTES = 1_000_000;
+const ROOM_FOR_LARGE = ['--max-message', '1048576', '--room-log', '8388608'];
+
+// A folder that a process without rights may use.
+function folder(t) {
+  const path = mkdtempSync(join(tmpdir(), 'fanfare-proxy-'));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  const [cert, key, both] = ['cert.pem', 'key.pem', 'both.pem'].map((name) => join(path, name));
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt',
+    'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=chat.example.com',
+    '-addext', 'subjectAltName=DNS:chat.example.com', '-keyout', key, '-out', cert],
+  { stdio: 'ignore' });
+  writeFileSync(both, readFileSync(cert, 'utf8') + readFileSync(key, 'utf8'));
+  for (const file of [path, cert, key, both]) {
+    chmodSync(file, file === path ? 0o755 : 0o644);
+    if (process.getuid() === 0) chownSync(file, NOBODY, NOBODY);
+  }
+  return { path, cert, key, both };
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+// Replaces what must be there, so that a file that was changed does not go on untested.
+function replaced(text, pairs) {
+  for (const [from, to] of pairs) {
+    assert.ok(text.includes(from), `the example has no ${JSON.stringify(from)}`);
+    text = text.replaceAll(from, to);
+  }
+  return text;
+}
+
+const PROXIES = {
+  nginx: {
+    silence: [['proxy_read_timeout 60s', 'proxy_read_timeout 3s']],
+    start({ path, cert, key }, port, relay, times) {
+      const live = '/etc/letsencrypt/live/chat.example.com';
+      const site = replaced(readFileSync(join(ROOT, 'dist/nginx.conf'), 'utf8'), [
+        ['listen 443 ssl', `listen ${port} ssl`],
+        ['127.0.0.1:2046', `127.0.0.1:${relay}`],
+        [`${live}/fullchain.pem`, cert],
+        [`${live}/privkey.pem`, key],
+        ...times,
+      ]);
+      writeFileSync(join(path, 'site.conf'), site);
+      const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+      writeFileSync(join(path, 'nginx.conf'), `
+        daemon off; pid ${path}/pid; error_log stderr; worker_processes 1;
+        events { worker_connections 256; }
+        http {
+          access_log off;
+          ${kinds.map((kind) => `${kind}_temp_path ${path}/${kind};`).join('\n')}
+          include ${path}/site.conf;
+        }`);
+      return ['nginx', '-e', 'stderr', '-c', join(path, 'nginx.conf')];
+    },
+  },
+  caddy: {
+    start({ path, cert, key }, port, relay) {
+      const site = replaced(readFileSync(join(ROOT, 'dist/Caddyfile'), 'utf8'), [
+        ['chat.example.com {', `https://chat.example.com:${port} {\n\ttls ${cert} ${key}`],
+        ['127.0.0.1:2046', `127.0.0.1:${relay}`],
+      ]);
+      const own = '{\n\tadmin off\n\tauto_https disable_redirects\n}\n';
+      writeFileSync(join(path, 'Caddyfile'), own + site);
+      return ['caddy', 'run', '--adapter', 'caddyfile', '--config', join(path, 'Caddyfile')];
+    },
+  },
+  haproxy: {
+    silence: [['timeout tunnel  60s', 'timeout tunnel  3s']],
+    start({ path, both }, port, relay, times) {
+      const site = replaced(readFileSync(join(ROOT, 'dist/haproxy.cfg'), 'utf8'), [
+        ['bind :443', `bind :${port}`],
+        ['127.0.0.1:2046', `127.0.0.1:${relay}`],
+        ['/etc/haproxy/chat.example.com.pem', both],
+        ['maxconn 20000', 'maxconn 200'],
+        ...times,
+      ]);
+      writeFileSync(join(path, 'haproxy.cfg'), site);
+      return ['haproxy', '-db', '-f', join(path, 'haproxy.cfg')];
+    },
+  },
+};
+
+// The same file, as its comment says for the PROXY protocol.
+PROXIES['haproxy with the PROXY protocol'] = {
+  options: '?proxy',
+  start: (files, port, relay) => PROXIES.haproxy.start(files, port, relay, [
+    ['option forwardfor', '# option forwardfor'],
+    [`server relay 127.0.0.1:${relay}`, `server relay 127.0.0.1:${relay} send-proxy-v2`],
+  ]),
+};
+
+// Ends a process that was started here, and waits for its end.
+async function end(child, signal) {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  const exit = once(child, 'exit');
+  child.kill(signal);
+  return (await exit)[0];
+}
+
+// `port` may have options behind it.
+async function startRelay(t, port, ...flags) {
+  const child = spawn(BIN,
+    ['--listen', `127.0.0.1:${port}`, '--admin', 'none', '--trust-proxy', '127.0.0.1',
+      '--log-level', 'warn', '--drain', '1', ...flags],
+    { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => end(child, 'SIGKILL'));
+  await Promise.race([
+    once(createInterface({ input: child.stdout }), 'line'),
+    once(child, 'exit').then(() => assert.fail('the relay ended before it listened')),
+  ]);
+  return child;
+}
+
+// Starts the proxy in front of a relay that listens at `relay`; gives the proxy's port.
+async function startProxy(t, name, relay, times = []) {
+  const files = folder(t);
+  const port = await freePort();
+  const command = PROXIES[name].start(files, port, relay, times);
+  const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--'];
+  const [program, ...args] = process.getuid() === 0 ? [...drop, ...command] : command;
+  const log = [];
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: files.path,
+    env: { PATH: `${process.env.PATH}:/usr/sbin`, HOME: files.path, XDG_DATA_HOME: files.path },
+  });
+  child.stdout.on('data', (data) => log.push(data));
+  child.stderr.on('data', (data) => log.push(data));
+  t.after(() => end(child, 'SIGTERM'));
+  while (!(await accepts(port))) {
+    assert.equal(child.exitCode, null, `${name} ended:\n${log.join('')}`);
+    await sleep(20);
+  }
+  return port;
+}
+
+function accepts(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
+}
+
+const TLS = { servername: 'chat.example.com', rejectUnauthorized: false };
+const HEADERS = { Host: 'chat.example.com' };
+
+// A client through the proxy; `heard` and `closed` are promises.
+class Client {
+  constructor(t, port, host = '127.0.0.1') {
+    this.socket = new WebSocket(`wss://${host}:${port}/room`, {
+      ...TLS, headers: HEADERS, maxPayload: 2 * MESSAGE_BYTES,
+    });
+    t.after(() => this.socket.terminate());
+    this.closed = new Promise((resolve) => this.socket.on('close', (code) => resolve(code)));
+    // Open, or the status of a refusal.
+    this.outcome = new Promise((resolve, reject) => {
+      this.socket.on('open', () => resolve('open'));
+      this.socket.on('unexpected-response', (request, response) => {
+        resolve({ status: response.statusCode, retry: response.headers['retry-after'] });
+        request.destroy();
+      });
+      this.socket.on('error', reject);
+    });
+    this.outcome.catch(() => {}); // it may be looked at later
+  }
+
+  static async join(t, port) {
+    const client = new Client(t, port);
+    assert.equal(await client.outcome, 'open');
+    return client;
+  }
+
+  async hear() {
+    const [data] = await Promise.race([
+      once(this.socket, 'message'),
+      this.closed.then((code) => assert.fail(`closed with ${code}`)),
+    ]);
+    return data;
+  }
+}
+
+async function chat(one, other, text) {
+  const heard = other.hear();
+  one.socket.send(text);
+  assert.equal((await heard).toString(), text);
+}
+
+for (const name of Object.keys(PROXIES)) {
+  const at = (port) => `${port}${PROXIES[name].options ?? ''}`;
+  test(`${name}: two clients chat, a large message passes, and so does the page`, PATIENCE,
+    async (t) => {
+      const relay = await freePort();
+      await startRelay(t, at(relay), ...ROOM_FOR_LARGE);
+      const port = await startProxy(t, name, relay);
+      const [one, other] = [await Client.join(t, port), await Client.join(t, port)];
+      await chat(one, other, '你好');
+      await chat(other, one, 'hello');
+      const large = Buffer.alloc(MESSAGE_BYTES, 'fanfare');
+      const heard = other.hear();
+      one.socket.send(large);
+      assert.ok(large.equals(await heard));
+      const headers = { ...HEADERS, Accept: 'text/html' };
+      const request = https.get({ host: '127.0.0.1', port, path: '/', headers, ...TLS });
+      const [page] = await once(request, 'response');
+      page.resume();
+      assert.equal(page.statusCode, 200);
+      assert.match(page.headers['content-type'], /^text\/html/);
+    });
+
+  test(`${name}: the relay's restart reaches the clients, and they come back`, PATIENCE,
+    async (t) => {
+      const relay = await freePort();
+      const first = await startRelay(t, at(relay));
+      const port = await startProxy(t, name, relay);
+      const clients = [await Client.join(t, port), await Client.join(t, port)];
+      first.kill('SIGTERM');
+      for (const client of clients) assert.equal(await client.closed, 1012);
+      assert.equal(await end(first, 'SIGTERM'), 0);
+      // Nobody is there: the proxy says so at once.
+      const refused = await new Client(t, port).outcome;
+      assert.ok([502, 503].includes(refused.status), JSON.stringify(refused));
+      await startRelay(t, at(relay));
+      await chat(await Client.join(t, port), await Client.join(t, port), 'back again');
+    });
+
+  test(`${name}: a refusal passes as it is`, PATIENCE, async (t) => {
+    const relay = await freePort();
+    await startRelay(t, at(relay), '--max-connections', '2');
+    const port = await startProxy(t, name, relay);
+    const clients = [await Client.join(t, port), await Client.join(t, port)];
+    const refused = await new Client(t, port).outcome;
+    assert.equal(refused.status, 503);
+    assert.match(refused.retry, /^\d+$/);
+    await chat(...clients, 'those inside are served');
+  });
+
+  test(`${name}: the client's address is the one that counts`, PATIENCE, async (t) => {
+    const all = Object.values(networkInterfaces()).flat();
+    const own = all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+    if (!own) return t.skip('this machine has no address but its loopback');
+    const relay = await freePort();
+    await startRelay(t, at(relay), '--max-per-address', '1');
+    const port = await startProxy(t, name, relay);
+    assert.equal(await new Client(t, port, own).outcome, 'open');
+    assert.equal((await new Client(t, port, own).outcome).status, 429);
+    assert.equal(await new Client(t, port).outcome, 'open', 'from another address');
+  });
+
+  const { silence } = PROXIES[name];
+  test(`${name}: who is silent stays, thanks to the relay's pings`, PATIENCE, async (t) => {
+    const relay = await freePort();
+    await startRelay(t, at(relay), '--ping-interval', '1');
+    const port = await startProxy(t, name, relay, silence);
+    const clients = [await Client.join(t, port), await Client.join(t, port)];
+    await sleep(8000); // more than two of the proxy's three seconds
+    await chat(...clients, 'still here');
+  });
+
+  if (silence) {
+    test(`${name}: without pings the same silence is cut`, PATIENCE, async (t) => {
+      const relay = await freePort();
+      await startRelay(t, at(relay), '--ping-interval', '25');
+      const port = await startProxy(t, name, relay, silence);
+      const client = await Client.join(t, port);
+      assert.equal(await client.closed, 1006);
+    });
+  }
+}

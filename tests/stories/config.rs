@@ -1,0 +1,152 @@
+//! One configuration out of file, environment and flags; and the same again while the relay runs.
+
+use crate::relay::{Relay, program};
+use rustix::process::Signal;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+use tempfile::TempDir;
+
+/// A directory with a configuration file.
+struct File(TempDir);
+
+impl File {
+    fn new(text: &str) -> File {
+        let file = File(tempfile::tempdir().expect("a directory"));
+        file.write(text);
+        file
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("fanfare.toml")
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.path(), text).expect("a file");
+    }
+
+    fn run(&self, task: &str, flags: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = program();
+        command.arg(task).arg("--config").arg(self.path()).args(flags);
+        command.envs(variables.iter().copied()).output().expect("the program ends")
+    }
+
+    fn start(&self) -> Relay {
+        let mut command = program();
+        command.arg("--config").arg(self.path());
+        Relay::run(command)
+    }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("text")
+}
+
+#[test]
+fn the_later_layer_wins_and_each_value_tells_where_it_came_from() {
+    let file = File::new("max_rooms = 5\nmax_message = 1000\nping_interval = 7\n");
+    let variables = [("FANFARE_MAX_MESSAGE", "2000"), ("FANFARE_PING_INTERVAL", "8")];
+    let output = file.run("print-config", &["--ping-interval", "9"], &variables);
+    let printed = text(output.stdout);
+    let line = |key: &str| {
+        let line = printed.lines().find(|line| line.starts_with(key)).expect(key);
+        let (setting, place) = line.split_once(" # ").expect("a place");
+        (setting.trim().to_owned(), place.to_owned())
+    };
+    let path = file.path().display().to_string();
+    assert_eq!(line("max_rooms"), ("max_rooms = 5".into(), format!("{path}:1:1")));
+    assert_eq!(line("max_message"), ("max_message = 2000".into(), "FANFARE_MAX_MESSAGE".into()));
+    assert_eq!(line("ping_interval"), ("ping_interval = 9".into(), "--ping-interval".into()));
+    assert_eq!(line("echo"), ("echo = false".into(), "default".into()));
+    assert_eq!(line("listen"), (r#"listen = ["127.0.0.1:2046"]"#.into(), "default".into()));
+    // What was printed is a configuration itself.
+    let again = text(File::new(&printed).run("print-config", &[], &[]).stdout);
+    let settings = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split(" # ").next().unwrap_or("").trim().to_owned()).collect()
+    };
+    assert_eq!(settings(&again), settings(&printed));
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_exit_code_2() {
+    let cases: [(&str, &[&str], &str); 5] = [
+        ("echo = true\nmax_mesage = 1\n", &[], "fanfare.toml:2:1: there is no key `max_mesage`"),
+        ("room_log = 100000\n", &[], "fanfare.toml:1:1: room_log: a room's log must hold four"),
+        ("max_message = 400000000\n", &[], "--room-log: a room's log must hold four"),
+        ("echo = true\n", &["--room-log", "1"], "--room-log: a room's log must hold four"),
+        ("echo = \n", &[], "fanfare.toml:1:8: "),
+    ];
+    for (content, flags, why) in cases {
+        let output = File::new(content).run("check-config", flags, &[]);
+        let stderr = text(output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{content}: {stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(why), "{content}: {stderr}");
+    }
+    let output = program().args(["--config", "/nowhere/fanfare.toml"]).output().expect("it ends");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(output.stderr).contains("cannot read /nowhere/fanfare.toml"));
+    let output = File::new("echo = true\n").run("check-config", &[], &[]);
+    assert_eq!(
+        (output.status.code(), text(output.stdout)),
+        (Some(0), "the configuration is right\n".into())
+    );
+}
+
+#[test]
+fn the_manual_and_completions_know_every_flag() {
+    let written = |arguments: &[&str]| {
+        let output = program().args(arguments).output().expect("it ends");
+        assert_eq!(output.status.code(), Some(0));
+        text(output.stdout)
+    };
+    assert!(written(&["man"]).contains("max\\-message"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(written(&["completions", shell]).contains("max-message"), "{shell}");
+    }
+    assert!(written(&["check-config", "--help"]).contains("--max-message"));
+}
+
+const BEFORE: &str = "listen = [\"127.0.0.1:0\"]\nmax_message = 1000\n";
+
+/// Waits until the log has so many lines with `part`.
+fn wait_for(relay: &Relay, part: &str) {
+    relay.log.wait(part, |lines, _| lines.iter().any(|line| line.contains(part)).then_some(()));
+}
+
+#[test]
+fn sighup_changes_what_can_change_also_for_those_who_are_here() {
+    let file = File::new(BEFORE);
+    let relay = file.start();
+    let [mut one, mut two] = relay.connect_all("/");
+    one.send_text(&"x".repeat(1000));
+    assert_eq!(two.hear_text().len(), 1000);
+    file.write("listen = [\"127.0.0.1:1\"]\nmax_message = 2000\nlog_level = \"debug\"\n");
+    relay.signal(Signal::HUP);
+    wait_for(&relay, "these change with a restart only");
+    assert_eq!(relay.log.lines_with("\"changed\":\"max_message, log_level\"").len(), 1);
+    assert_eq!(relay.log.lines_with("\"keys\":\"listen\"").len(), 1);
+    one.send_text(&"x".repeat(2000));
+    assert_eq!(two.hear_text().len(), 2000);
+    let mut three = relay.connect("/");
+    three.send_text("hello");
+    assert_eq!(one.hear_text(), "hello");
+    wait_for(&relay, "DEBUG");
+    one.send_text(&"x".repeat(2001));
+    assert_eq!(one.hear_close(), Some(1009));
+}
+
+#[test]
+fn a_bad_file_changes_nothing() {
+    let file = File::new(BEFORE);
+    let relay = file.start();
+    let [mut one, mut two] = relay.connect_all("/");
+    for bad in ["max_message = 2000\nspeed = 1\n", "max_message = 400000000\n"] {
+        file.write(bad);
+        relay.signal(Signal::HUP);
+        wait_for(&relay, if bad.contains("speed") { "no key `speed`" } else { "room-log" });
+        one.send_text(&"x".repeat(1000));
+        assert_eq!(two.hear_text().len(), 1000);
+    }
+    one.send_text(&"x".repeat(1001));
+    assert_eq!(one.hear_close(), Some(1009));
+}

@@ -1,0 +1,59 @@
+//! Pages of which origins are let in.
+
+use crate::client::{Client, dial, request};
+use crate::relay::Relay;
+
+fn from(origin: &str) -> String {
+    request("/").replace("\r\n\r\n", &format!("\r\nOrigin: {origin}\r\n\r\n"))
+}
+
+impl Relay {
+    fn lets_in(&self, request: &str) {
+        Client::greet(dial(self.address()), request.as_bytes()).close();
+    }
+}
+
+#[test]
+fn without_a_list_every_page_is_let_in() {
+    let relay = Relay::start(&[]);
+    relay.lets_in(&from("https://anything.example"));
+    relay.lets_in(&from("null"));
+}
+
+#[test]
+fn a_page_that_is_not_in_the_list_is_told_403_and_what_mends_it() {
+    let relay = Relay::start(&[
+        "--allow-origin",
+        "https://example.org",
+        "--allow-origin",
+        "*.example.net,same",
+    ]);
+    relay.lets_in(&from("https://example.org"));
+    relay.lets_in(&from("http://a.example.net:8080"));
+    relay.lets_in(&from("http://fanfare.example")); // the request's own Host
+    relay.lets_in(&request("/")); // no browser
+    for origin in ["https://evil.example", "http://example.org", "null", "https://example.net"] {
+        let answer = relay.ask(from(origin).as_bytes());
+        assert_eq!(answer.status, 403, "{origin}: {answer:?}");
+        assert!(answer.body.contains("--allow-origin"), "{answer:?}");
+    }
+    let counters = relay.counters_when(|counters| counters.get("connections") == 0);
+    assert_eq!((counters.ended("origin"), counters.get("upgraded")), (4, 4));
+    // Reading is the browser's own business: no header lets another page's script do it.
+    let page = "GET / HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\nOrigin: https://evil.example\r\n";
+    let page = relay.ask(format!("{page}\r\n").as_bytes());
+    assert_eq!((page.status, page.header("access-control-allow-origin")), (200, None));
+}
+
+#[test]
+fn programs_are_turned_away_where_an_origin_is_required() {
+    let relay = Relay::start(&["--require-origin", "--allow-origin", "wechat"]);
+    let answer = relay.ask(request("/").as_bytes());
+    assert_eq!(answer.status, 403);
+    assert!(answer.body.contains("--require-origin"), "{answer:?}");
+    relay.lets_in(&from("weapp://wechat-game-runtime"));
+    let referer = "\r\nReferer: https://servicewechat.com/wx0123/7/page-frame.html\r\n\r\n";
+    relay.lets_in(&request("/").replace("\r\n\r\n", referer));
+    assert_eq!(relay.ask(from("https://example.org").as_bytes()).status, 403);
+    relay.counters_when(|counters| counters.ended("origin_missing") == 1);
+}

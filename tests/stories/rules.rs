@@ -1,0 +1,192 @@
+//! Rules of rooms: what holds in some rooms only.
+
+use crate::client::{CLOSE, request};
+use crate::relay::{Relay, program};
+use crate::token::{key, token};
+use std::io::{Seek, Write};
+
+/// A relay with these rules; the file is gone when it runs, for it is read once.
+fn ruled(rules: &str, flags: &[&str]) -> Relay {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(rules.as_bytes()).expect("space");
+    let path = file.path().display().to_string();
+    Relay::start(&[&["--config", &path], flags].concat())
+}
+
+impl Relay {
+    fn about(&self, room: &str) -> serde_json::Value {
+        let request = format!("GET /_/room/{room} HTTP/1.1\r\nHost: h\r\n\r\n");
+        serde_json::from_str(&self.ask(request.as_bytes()).body).expect("JSON")
+    }
+}
+
+#[test]
+fn a_room_may_be_read_only() {
+    let relay = ruled(
+        "[[room]]\npattern = \"news/*\"\npublish = \"nobody\"\n",
+        &["--heartbeat", "ping=pong"],
+    );
+    let [mut one, mut two] = relay.connect_all("/news/today");
+    one.send_text("ping");
+    assert_eq!(one.hear_text(), "pong", "the heartbeat is no message");
+    one.send_text("news!");
+    let frame = one.hear();
+    assert_eq!((frame.opcode, &frame.payload[..2]), (CLOSE, &4403u16.to_be_bytes()[..]));
+    one.hear_end();
+    drop(one);
+    two.hear_nothing();
+    let [mut one, mut two] = relay.connect_all("/news");
+    one.send_text("not a room of the rule");
+    assert_eq!(two.hear_text(), "not a room of the rule");
+    assert_eq!(relay.about("news/today")["speak"], false);
+    assert_eq!(relay.about("news")["speak"], true);
+    relay.counters_when(|counters| counters.ended("may_not_speak") == 1);
+}
+
+#[test]
+fn the_first_rule_that_matches_decides() {
+    let rules = "[[room]]\npattern = \"hall/loud\"\necho = true\nmax_message = 100000\n\
+                 [[room]]\npattern = \"/hall/*\"\nmax_message = 5\n";
+    let relay = ruled(rules, &["--max-message", "1000"]);
+    let [mut one, mut two] = relay.connect_all("/hall/loud");
+    let long = "x".repeat(100_000);
+    one.send_text(&long);
+    assert!(one.hear_text() == long && two.hear_text() == long);
+    one.send_text(&"x".repeat(100_001));
+    assert_eq!(one.hear_close(), Some(1009));
+    let [mut one, mut two] = relay.connect_all("/hall/low");
+    one.send_text("12345");
+    assert_eq!(two.hear_text(), "12345");
+    one.hear_nothing();
+    one.send_text("123456");
+    assert_eq!(one.hear_close(), Some(1009));
+    let [mut one, _two] = relay.connect_all("/elsewhere");
+    one.send_text(&"x".repeat(1001));
+    assert_eq!(one.hear_close(), Some(1009));
+    for (room, echo, longest) in
+        [("hall/loud", true, 100_000), ("hall/low", false, 5), ("elsewhere", false, 1000)]
+    {
+        let about = relay.about(room);
+        assert_eq!((&about["echo"], &about["max_message"]), (&echo.into(), &longest.into()));
+    }
+}
+
+#[test]
+fn a_room_may_hold_so_many() {
+    let relay = ruled("[[room]]\npattern = \"small\"\nmax_members = 2\n", &[]);
+    let [one, _two] = relay.connect_all("/small");
+    for _ in 0..2 {
+        let answer = relay.ask(request("/small").as_bytes());
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+    }
+    drop(relay.connect_all::<3>("/large"));
+    one.close();
+    relay.connect("/small").close();
+    relay.counters_when(|counters| counters.ended("room_full") == 2);
+}
+
+#[test]
+fn rooms_with_and_without_tokens_stand_side_by_side() {
+    let rules = "[[room]]\npattern = \"stage\"\nhear = \"anyone\"\n\
+                 [[room]]\npattern = \"plaza\"\nhear = \"anyone\"\npublish = \"anyone\"\n";
+    let relay = ruled(rules, &["--token-key", &key()]);
+    let mut guest = relay.connect("/stage");
+    let mut speaker = relay.connect_with("/stage", "{}");
+    let mut silent = relay.connect_with("/stage", r#"{"speak":["other"]}"#);
+    speaker.send_text("good evening");
+    assert_eq!(guest.hear_text(), "good evening");
+    assert_eq!(silent.hear_text(), "good evening");
+    for mute in [&mut guest, &mut silent] {
+        mute.send_text("boo");
+        assert_eq!(mute.hear_close(), Some(4403));
+    }
+    speaker.hear_nothing();
+    let [mut one, mut two] = relay.connect_all("/plaza");
+    one.send_text("hello");
+    assert_eq!(two.hear_text(), "hello");
+    assert_eq!(relay.ask(request("/backstage").as_bytes()).status, 401);
+    // A token that is not believed lets nobody in, even where none is needed.
+    assert_eq!(relay.ask(request("/plaza?token=x.y.z").as_bytes()).status, 401);
+    relay.connect(&format!("/plaza?token={}", token(r#"{"hear":[],"speak":[]}"#))).close();
+}
+
+#[test]
+fn rules_that_cannot_work_are_refused_with_their_place() {
+    for (rules, reason) in [
+        ("[[room]]\npattern = \"x\"\nspeek = 1\n", ":3:1: unknown field `speek`"),
+        ("[[room]]\npattern = \"x\"\nhear = \"tokens\"\n", "--token-key"),
+        ("[[room]]\npattern = \"x\"\nmax_members = 0\n", ":3:15: "),
+        ("[[room]]\npattern = \"x\"\nmax_message = 2000000\n", "--room-log"),
+        ("[[room]]\npattern = \"x\"\nbyte_rate = 9\n", "1093 bytes a second"),
+    ] {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(rules.as_bytes()).expect("space");
+        let output = program().arg("check-config").arg("--config").arg(file.path()).output();
+        let output = output.expect("the program starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(reason), "{stderr}");
+    }
+}
+
+#[test]
+fn rules_and_keys_change_while_members_are_there() {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().display().to_string();
+    let mut write = |text: &str| {
+        file.as_file_mut().set_len(0).expect("a file of ours");
+        file.rewind().expect("a file of ours");
+        file.write_all(text.as_bytes()).expect("space");
+    };
+    write("echo = true\n");
+    let relay = Relay::start(&["--config", &path]);
+    let [mut one, mut two] = relay.connect_all("/news");
+    one.send_text("open to all");
+    assert_eq!([one.hear_text(), two.hear_text()], ["open to all"; 2]);
+    write(&format!("token_key = [{:?}]\n[[room]]\npattern = \"news\"\necho = false\n", key()));
+    relay.signal(rustix::process::Signal::HUP);
+    relay.log.wait("the new configuration", |lines, _| {
+        lines.iter().find(|line| line.contains("configuration read again")).map(drop)
+    });
+    assert_eq!(relay.ask(request("/news").as_bytes()).status, 401);
+    let mut three = relay.connect_with("/news", "{}");
+    three.send_text("with a token");
+    assert_eq!([one.hear_text(), two.hear_text()], ["with a token"; 2]);
+    three.hear_nothing();
+    two.send_text("may I still?");
+    assert_eq!(two.hear_close(), Some(4403));
+    one.hear_nothing();
+}
+
+#[test]
+fn what_is_printed_holds_the_rules_and_no_secret() {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    let rules = "[[room]]\npattern = \"x\"\nmax_members = 3\n";
+    file.write_all(rules.as_bytes()).expect("space");
+    let key = format!("kid=a:{}", key());
+    let mut command = program();
+    command.arg("print-config").arg("--config").arg(file.path()).args(["--token-key", &key]);
+    let output = command.output().expect("the program starts");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.ends_with(rules), "{stdout}");
+    assert!(stdout.contains("token_key = [\"kid=a:base64:...\"]"), "{stdout}");
+}
+
+#[test]
+fn a_room_has_a_rate_of_its_own() {
+    let rules = "over_rate = \"close\"\nmessage_rate = 1000\n\
+                 [[room]]\npattern = \"calm\"\nmessage_rate = 2\n";
+    let relay = ruled(rules, &[]);
+    let mut hasty = relay.connect("/calm");
+    for _ in 0..4 {
+        hasty.send_text("quick");
+    }
+    assert_eq!(hasty.hear_close(), Some(1008));
+    let mut other = relay.connect("/elsewhere");
+    for _ in 0..100 {
+        other.send_text("quick");
+    }
+    other.hear_nothing();
+    assert_eq!(relay.about("calm")["message_rate"], 2);
+    assert_eq!(relay.about("elsewhere")["message_rate"], 1000);
+}

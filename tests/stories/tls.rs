@@ -1,0 +1,236 @@
+//! TLS: the relay at a port where nothing is said in the clear.
+
+use crate::authority::{Authority, TlsStream, wrap};
+use crate::client::{Client, dial, request};
+use crate::http::Answer;
+use crate::relay::Relay;
+use rustix::process::Signal;
+use rustls::{ClientConfig, HandshakeKind};
+use std::fs;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+fn start(authority: &Authority, files: &[&str], more: &[&str]) -> Relay {
+    let flags = authority.flags(files);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
+    Relay::start(&flags)
+}
+
+fn join(relay: &Relay, config: &Arc<ClientConfig>, path: &str) -> Client<TlsStream> {
+    let stream = wrap(config, "localhost", dial(relay.address()));
+    Client::greet(stream, request(path).as_bytes())
+}
+
+#[test]
+fn members_chat_and_large_messages_pass_both_ways() {
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let relay = start(&authority, &["one"], &["--max-message", "1000000", "--room-log", "8000000"]);
+    assert!(
+        relay.welcome.contains("?tls") && relay.welcome.contains("wss://"),
+        "{}",
+        relay.welcome
+    );
+    let config = authority.client();
+    let [mut one, mut two] = [join(&relay, &config, "/"), join(&relay, &config, "/")];
+    one.send_text("hello");
+    assert_eq!(two.hear_text(), "hello");
+    for bytes in [1, 16_383, 16_384, 16_385, 100_000, 1_000_000] {
+        let text = "x".repeat(bytes);
+        two.send_text(&text);
+        assert!(one.hear_text() == text, "{bytes} bytes");
+    }
+    // Many at once: more plaintext than the relay takes in one go.
+    let many: Vec<u8> = (0..2000)
+        .flat_map(|number: u32| crate::client::frame(0x82, &number.to_be_bytes()))
+        .collect();
+    one.send_raw(&many);
+    for number in 0..2000u32 {
+        assert_eq!(two.hear_binary(), number.to_be_bytes());
+    }
+    one.close();
+    two.close();
+    relay.counters_when(|counters| counters.get("connections") == 0);
+}
+
+#[test]
+fn the_page_comes_over_https_and_the_end_is_in_order() {
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let relay = start(&authority, &["one"], &[]);
+    let mut stream = wrap(&authority.client(), "localhost", dial(relay.address()));
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n";
+    stream.write_all(request.as_bytes()).expect("the relay reads");
+    // Without close_notify this read would fail.
+    let answer = Answer::read(stream);
+    assert_eq!((answer.status, answer.body.len()), (200, answer.length()));
+}
+
+#[test]
+fn a_slow_reader_costs_no_more_than_its_rooms_log_and_the_others_lose_nothing() {
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let relay = start(&authority, &["one"], &["--room-log", "524288", "--close-timeout", "20"]);
+    let config = authority.client();
+    let mut slow = join(&relay, &config, "/");
+    let [mut publisher, mut reader] = [join(&relay, &config, "/"), join(&relay, &config, "/")];
+    let message = |number: u32| format!("{number:08}{}", "x".repeat(32_000));
+    // The log grows while the slow one is kept, and is empty when it is given up.
+    let (mut said, mut log_bytes_max) = (0, 0);
+    loop {
+        publisher.send_text(&message(said));
+        assert!(reader.hear_text() == message(said), "a reader loses nothing");
+        said += 1;
+        let log_bytes = relay.counters().get("log_bytes");
+        log_bytes_max = log_bytes_max.max(log_bytes);
+        if log_bytes == 0 && log_bytes_max > 400_000 {
+            break;
+        }
+    }
+    // What was on its way comes whole and in order, then why there is no more.
+    let mut heard = 0;
+    let last = loop {
+        let frame = slow.hear();
+        if frame.opcode != crate::client::TEXT {
+            break frame;
+        }
+        assert!(frame.payload == message(heard).as_bytes(), "message {heard}");
+        heard += 1;
+    };
+    assert_eq!(
+        (last.opcode, &last.payload[..2]),
+        (crate::client::CLOSE, &1013u16.to_be_bytes()[..])
+    );
+    slow.send_close(1013);
+    slow.hear_end();
+    relay.counters_when(|counters| counters.ended("slow_consumer") == 1);
+}
+
+#[test]
+fn a_session_is_resumed_by_its_ticket() {
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let relay = start(&authority, &["one"], &[]);
+    let config = authority.client();
+    let mut kinds = Vec::new();
+    for _ in 0..2 {
+        let mut stream = wrap(&config, "localhost", dial(relay.address()));
+        stream.write_all(request("/").as_bytes()).expect("the relay reads");
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("an answer, and the tickets before it");
+        kinds.push(stream.conn.handshake_kind());
+    }
+    assert_eq!(kinds[0], Some(HandshakeKind::Full));
+    assert_eq!(kinds[1], Some(HandshakeKind::Resumed));
+}
+
+/// Asks with openssl; gives all that it says.
+fn openssl(relay: &Relay, authority: &Authority, name: &str, version: &str) -> String {
+    let mut child = Command::new("openssl")
+        .args(["s_client", "-connect", &relay.address().to_string(), "-servername", name])
+        .arg("-CAfile")
+        .arg(authority.path("root.pem"))
+        .args([version, "-verify_hostname", name, "-alpn", "http/1.1", "-ign_eof", "-showcerts"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl is there");
+    let request = format!("GET /_/room/x HTTP/1.1\r\nHost: {name}\r\n\r\n");
+    child.stdin.take().expect("piped").write_all(request.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends with the answer");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[test]
+fn openssl_verifies_the_chain_of_the_name_that_it_asks_for() {
+    let authority = Authority::new();
+    authority.issue("one", "one.example");
+    authority.issue("two", "*.two.example");
+    let relay = start(&authority, &["one", "two"], &[]);
+    for version in ["-tls1_2", "-tls1_3"] {
+        for (name, subject) in
+            [("one.example", "CN = one.example"), ("a.two.example", "CN = *.two.example")]
+        {
+            let said = openssl(&relay, &authority, name, version);
+            assert!(said.contains("Verify return code: 0 (ok)"), "{version} {name}: {said}");
+            assert!(said.contains(&format!("subject={subject}")), "{version} {name}: {said}");
+            assert_eq!(said.matches("BEGIN CERTIFICATE").count() / 2, 1, "the chain: {said}");
+            assert!(said.contains("ALPN protocol: http/1.1"), "{said}");
+            assert!(said.contains("HTTP/1.1 200 OK"), "{version} {name}: {said}");
+        }
+    }
+}
+
+#[test]
+fn new_files_are_taken_and_bad_ones_are_not() {
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let relay = start(&authority, &["one"], &[]);
+    let config = authority.client();
+    let mut here = join(&relay, &config, "/");
+    let certificate = |relay: &Relay| {
+        let mut client = wrap(&config, "localhost", dial(relay.address()));
+        client.write_all(request("/elsewhere").as_bytes()).expect("the relay reads");
+        let certificates = client.conn.peer_certificates().expect("the handshake is over");
+        certificates[0].to_vec()
+    };
+    let first = certificate(&relay);
+    authority.issue("one", "localhost");
+    // It looks by itself every few seconds.
+    relay.log.wait("a look at the files", |lines, _| {
+        lines.iter().any(|line| line.contains("certificates read again")).then_some(())
+    });
+    let second = certificate(&relay);
+    assert!(first != second, "the new certificate");
+    fs::write(authority.path("one.key"), "no key").expect("a file");
+    relay.signal(Signal::HUP);
+    relay.log.wait("an error", |lines, _| {
+        lines.iter().any(|line| line.contains("the certificates stay as they were")).then_some(())
+    });
+    assert!(certificate(&relay) == second, "the last good one");
+    let mut late = join(&relay, &config, "/");
+    late.send_text("still here?");
+    assert_eq!(here.hear_text(), "still here?");
+}
+
+#[test]
+fn what_is_no_tls_ends_and_half_a_handshake_has_its_time() {
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let relay = start(&authority, &["one"], &["--handshake-timeout", "1", "--close-timeout", "1"]);
+    let mut clear = dial(relay.address());
+    clear.write_all(request("/").as_bytes()).expect("the relay reads");
+    let mut half = dial(relay.address());
+    half.write_all(b"\x16\x03\x01\x02\x00\x01").expect("the relay reads");
+    for mut stream in [clear, half] {
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest); // an alert, an end, or a reset
+        assert!(!rest.starts_with(b"HTTP"), "nothing in the clear");
+    }
+    relay.counters_when(|counters| counters.ended("tls_failed") == 1);
+    relay.counters_when(|counters| counters.ended("handshake_timeout") == 1);
+}
+
+#[test]
+fn files_that_do_not_fit_are_refused_at_the_start() {
+    let authority = Authority::new();
+    authority.issue("one", "one.example");
+    authority.issue("two", "two.example");
+    let path = |file: &str| authority.path(file).display().to_string();
+    let (one, two, root) = (path("one.crt"), path("two.key"), path("root.pem"));
+    let cases: [(&[&str], &str); 5] = [
+        (&["--tls-cert", &one], "--tls-key: 1 certificates need as many keys, not 0"),
+        (&["--tls-cert", &one, "--tls-key", &two], "it does not fit"),
+        (&["--tls-cert", &one, "--tls-key", &root], "root.pem: "),
+        (&["--tls-cert", "/nowhere.crt", "--tls-key", &two], "/nowhere.crt: "),
+        (&["--listen", "127.0.0.1:0?tls"], "127.0.0.1:0?tls needs --tls-cert and --tls-key"),
+    ];
+    for (flags, why) in cases {
+        let output = crate::relay::program().args(flags).output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {stderr}");
+        assert!(stderr.contains(why), "{flags:?}: {stderr}");
+    }
+}

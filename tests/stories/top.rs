@@ -1,0 +1,61 @@
+//! `fanfare top`: what a relay does, read from its admin listener.
+
+use crate::relay::{Relay, program};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+fn top(place: &str) -> Command {
+    let mut command = program();
+    command.args(["top", "--admin", place]);
+    command
+}
+
+#[test]
+fn once_shows_a_second_of_it() {
+    let relay = Relay::start_watched(&[]);
+    let [mut one, mut two] = relay.connect_all("/");
+    one.send_text("hello");
+    assert_eq!(two.hear_text(), "hello");
+    let output = top(&relay.admin_place()).arg("--once").output().expect("the program starts");
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+    let text = String::from_utf8(output.stdout).expect("text");
+    let place = relay.admin_place();
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(text.starts_with(&format!("fanfare {version} at {place}: ready\n")), "{text}");
+    assert!(text.contains("\nconnections  2 of ") && text.contains(": 2 open\n"), "{text}");
+    assert!(text.contains("\nmembers      2 in 1 rooms;"), "{text}");
+    // What was before it began is no rate.
+    let messages = text.lines().find(|line| line.starts_with("messages in")).expect("a line");
+    let words: Vec<&str> = messages.split_whitespace().collect();
+    assert_eq!(words, ["messages", "in", "0/s", "1", "deliveries", "0/s", "1"]);
+    assert!(!text.contains('\x1b'), "nothing for a terminal");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
+fn into_a_pipe_it_writes_block_after_block_until_nobody_reads() {
+    let relay = Relay::start_watched(&[]);
+    let mut command = top(&relay.admin_place());
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let blocks = lines.by_ref().map_while(Result::ok).filter(|line| line.starts_with("fanfare "));
+    assert_eq!(blocks.take(2).count(), 2);
+    drop(lines);
+    assert_eq!(child.wait().expect("our own child").code(), Some(0));
+}
+
+#[test]
+fn without_a_relay_it_says_so() {
+    // Whoever has just had a port of its own leaves one that nobody listens at.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let place = free.expect("a port").to_string();
+    let output = top(&place).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(stderr.contains(&format!("no metrics from {place}: Connection refused")), "{stderr}");
+    // The relay's own port is not what it looks for.
+    let relay = Relay::start_watched(&[]);
+    let output = top(&relay.address().to_string()).output().expect("the program starts");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(stderr.contains("426 Upgrade Required"), "{stderr}");
+}
