@@ -3,8 +3,8 @@
 use super::load::Key;
 use super::{Config, Flags, rules};
 
-/// Keys that are read at the start alone: sockets that are bound, buffers, logs and compressors that
-/// were laid out by them, the form of the log.
+/// Keys that are read at the start alone: sockets that are bound, buffers, logs and compressors
+/// that were laid out by them, the form of the log.
 const AT_START: [&str; 13] = [
     "listen",
     "tls_cert",
