@@ -6,7 +6,7 @@ mod pretend;
 
 use std::hint::black_box;
 
-use fanfare::protocol::{Parser, head, mask, response, upgrade, utf8};
+use fanfare::protocol::{Accepts, Parser, head, mask, response, upgrade, utf8};
 use pretend::{REQUEST, Room, frame};
 
 /// A name, and work that gives how many units it was.
@@ -39,7 +39,7 @@ fn upgrade_path() -> u64 {
         let Ok(upgrade::Request::Upgrade { accept, .. }) = upgrade::judge(&head) else {
             panic!("it is an upgrade");
         };
-        response::switching_protocols(&accept, None, answer);
+        response::switching_protocols(&accept, None, None, answer);
     }
     let mut answer = Vec::with_capacity(1_024);
     for _ in 0..100 {
@@ -52,8 +52,9 @@ fn upgrade_path() -> u64 {
 fn frames_path() -> u64 {
     #[inline(never)]
     fn counted(buffer: &mut [u8]) {
+        let accepts = Accepts { message_bytes_max: 1 << 16, compressed: false };
         let (mut parser, mut at) = (Parser::default(), 0);
-        while let Ok(Some(event)) = parser.next(buffer, &mut at, 1 << 16) {
+        while let Ok(Some(event)) = parser.next(buffer, &mut at, accepts) {
             black_box(&event);
         }
     }

@@ -6,7 +6,7 @@ mod pretend;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use fanfare::protocol::{Parser, head, mask, response, upgrade, utf8};
+use fanfare::protocol::{Accepts, Parser, head, mask, response, upgrade, utf8};
 
 /// Every read of the server fits into this.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -22,8 +22,9 @@ fn frames(c: &mut Criterion) {
             group.throughput(Throughput::Bytes(buffer.len() as u64));
             group.bench_function(format!("{kind}/{size}"), |bench| {
                 let decode = |buffer: &mut Vec<u8>| {
+                    let accepts = Accepts { message_bytes_max: 1 << 20, compressed: false };
                     let (mut parser, mut at, mut count) = (Parser::default(), 0, 0);
-                    while let Ok(Some(event)) = parser.next(buffer, &mut at, 1 << 20) {
+                    while let Ok(Some(event)) = parser.next(buffer, &mut at, accepts) {
                         black_box(&event);
                         count += 1;
                     }
@@ -68,7 +69,7 @@ fn handshake(c: &mut Criterion) {
             let Ok(upgrade::Request::Upgrade { accept, .. }) = upgrade::judge(&head) else {
                 panic!("it is an upgrade");
             };
-            response::switching_protocols(&accept, None, &mut answer);
+            response::switching_protocols(&accept, None, None, &mut answer);
             assert!(answer.starts_with(b"HTTP/1.1 101"));
         });
     });

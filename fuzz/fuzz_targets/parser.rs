@@ -4,15 +4,17 @@
 //! the rest is what the client sends.
 #![no_main]
 
-use fanfare::protocol::{CloseCode, Event, Kind, Parser, Violation};
+use fanfare::protocol::{Accepts, CloseCode, Event, Kind, Parser, Violation, deflate};
 use libfuzzer_sys::fuzz_target;
 
 const MESSAGE_BYTES_MAX: usize = 2000;
+const ACCEPTS: Accepts = Accepts { message_bytes_max: MESSAGE_BYTES_MAX, compressed: true };
 
 /// An event that owns its bytes.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Message(Kind, Vec<u8>),
+    Compressed(Vec<u8>),
     Ping(Vec<u8>),
     Pong,
     Close(Option<CloseCode>),
@@ -29,6 +31,9 @@ fuzz_target!(|input: &[u8]| {
         match event {
             Said::Message(Kind::Text, text) => assert!(str::from_utf8(&text).is_ok()),
             Said::Message(Kind::Binary, bytes) => assert!(bytes.len() <= MESSAGE_BYTES_MAX),
+            Said::Compressed(bytes) => {
+                assert!(bytes.len() <= deflate::compressed_bytes_max(MESSAGE_BYTES_MAX));
+            }
             Said::Ping(bytes) => assert!(bytes.len() <= 125),
             Said::Pong | Said::Close(_) | Said::Wrong(_) => {}
         }
@@ -46,9 +51,12 @@ fn said(bytes: &[u8], mut pieces: impl Iterator<Item = usize>) -> Vec<Said> {
         rest = &rest[take..];
         let mut at = 0;
         loop {
-            match parser.next(&mut piece, &mut at, MESSAGE_BYTES_MAX) {
+            match parser.next(&mut piece, &mut at, ACCEPTS) {
                 Ok(Some(Event::Message(kind, bytes))) => {
                     events.push(Said::Message(kind, bytes.to_vec()));
+                }
+                Ok(Some(Event::Compressed(_, bytes))) => {
+                    events.push(Said::Compressed(bytes.to_vec()));
                 }
                 Ok(Some(Event::Ping(bytes))) => events.push(Said::Ping(bytes.to_vec())),
                 Ok(Some(Event::Pong)) => events.push(Said::Pong),
@@ -62,7 +70,7 @@ fn said(bytes: &[u8], mut pieces: impl Iterator<Item = usize>) -> Vec<Said> {
         }
         assert_eq!(at, piece.len(), "all bytes are used before more are asked for");
         // A box, and at most twice what a message and a control frame may hold.
-        assert!(parser.held_bytes() <= 2 * MESSAGE_BYTES_MAX + 2 * 125 + 500);
+        assert!(parser.held_bytes() <= 3 * MESSAGE_BYTES_MAX + 2 * 125 + 500);
     }
     events
 }

@@ -3,9 +3,13 @@
 //! (`fanfare::relay`).
 #![no_main]
 
+mod ear;
+
 use arbitrary::Arbitrary;
+use ear::Ear;
+use fanfare::protocol::deflate::Deflater;
 use fanfare::relay::{
-    Cause, ConnId, Encoding, Heartbeat, Limits, Order, Relay, Slices, SlowConsumer, Time,
+    Cause, ConnId, Deflate, Encoding, Heartbeat, Limits, Order, Relay, Slices, SlowConsumer, Time,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -27,6 +31,17 @@ enum Action<'a> {
     Bytes {
         conn: u8,
         bytes: &'a [u8],
+    },
+    /// The same by a client that takes compressed messages.
+    Offer {
+        window: u16,
+        offer: u8,
+    },
+    /// A compressed message of one letter.
+    Packed {
+        conn: u8,
+        length: u16,
+        times: u8,
     },
     /// A frame whose last bytes come with what the client sends next.
     Frame {
@@ -59,6 +74,7 @@ enum Action<'a> {
 struct Story<'a> {
     is_skipping: bool,
     is_echoing: bool,
+    is_packing: bool,
     actions: Vec<Action<'a>>,
 }
 
@@ -93,6 +109,11 @@ fuzz_target!(|story: Story<'_>| {
         held_bytes_max: 16 * 1024,
         slow_consumer: if story.is_skipping { SlowConsumer::Skip } else { SlowConsumer::Close },
         echo: story.is_echoing,
+        deflate: story.is_packing.then(|| Deflate {
+            message_bytes_min: 0,
+            level: 1,
+            ..Deflate::default()
+        }),
         heartbeat: Some(Heartbeat { word: "ping".to_owned(), answer: "pong".to_owned() }),
         ..Limits::default()
     };
@@ -123,6 +144,20 @@ impl World {
                     self.flush(id);
                 }
             }
+            Action::Offer { window, offer } => {
+                if let Some(id) = self.accept(window) {
+                    let at = self.streams.len() - 1;
+                    let offer = OFFERS[usize::from(offer) % OFFERS.len()];
+                    let fields = format!("\r\nSec-WebSocket-Extensions: {offer}\r\n\r\n");
+                    let text = String::from_utf8(request(0)).expect("text");
+                    self.say(at, text.replace("\r\n\r\n", &fields).as_bytes(), 0);
+                    self.flush(id);
+                }
+            }
+            Action::Packed { conn, length, times } => self.with(conn, |world, at| {
+                let frame = packed(usize::from(length));
+                world.say(at, &frame.repeat(usize::from(times)), 0);
+            }),
             Action::Request { conn, room } => self.with(conn, |world, at| {
                 world.say(at, &request(room), 0);
             }),
@@ -199,6 +234,7 @@ impl World {
             let piece = &mut stream.coming[given..given + take];
             given += take;
             self.relay.receive(stream.id, piece, self.now);
+            stream.is_paused = self.relay.unheard_bytes(stream.id).is_some();
             self.relay.check_invariants();
         }
         stream.coming.drain(..given);
@@ -208,12 +244,14 @@ impl World {
         self.now = self.now.plus_millis(millis);
         self.relay.turn(self.now);
         self.relay.check_invariants();
+        let mut resumed = Vec::new();
         while let Some(order) = self.relay.order() {
             match order {
                 Order::Flush(id) => self.flush(id),
                 Order::Shutdown(id) => self.by_id(id).is_shut = true,
                 Order::Resume(id) => {
                     assert!(std::mem::take(&mut self.by_id(id).is_paused));
+                    resumed.push(id);
                 }
                 Order::Close(id, _) => {
                     let at = self.streams.iter().position(|stream| stream.id == id);
@@ -221,6 +259,18 @@ impl World {
                 }
             }
             self.relay.check_invariants();
+        }
+        self.read_on(resumed);
+    }
+
+    /// The relay's room to hear more is used.
+    fn read_on(&mut self, resumed: Vec<ConnId>) {
+        for id in resumed {
+            if let Some(at) = self.streams.iter().position(|stream| stream.id == id) {
+                let may_read = self.relay.may_read(id);
+                self.streams[at].is_paused = !may_read;
+                self.relay.check_invariants();
+            }
         }
     }
 
@@ -257,61 +307,19 @@ impl World {
     }
 }
 
-/// A client's ear: it knows a whole frame from a torn one.
-#[derive(Default)]
-struct Ear {
-    bytes: Vec<u8>,
-    is_open: bool,
-    is_closed: bool,
-}
+const OFFERS: [&str; 3] = [
+    "permessage-deflate",
+    "permessage-deflate; server_no_context_takeover",
+    "permessage-deflate; server_max_window_bits=10",
+];
 
-impl Ear {
-    fn hear(&mut self, bytes: &[u8]) {
-        assert!(!self.is_closed, "nothing follows a close frame");
-        self.bytes.extend_from_slice(bytes);
-        if !self.is_open {
-            assert!(b"HTTP/1.1 ".starts_with(&self.bytes[..self.bytes.len().min(9)]));
-            let end = self.bytes.windows(4).position(|four| four == b"\r\n\r\n");
-            let Some(end) = end.filter(|_| self.bytes.starts_with(b"HTTP/1.1 101 ")) else {
-                return;
-            };
-            self.bytes.drain(..end + 4);
-            self.is_open = true;
-        }
-        let mut rest = &self.bytes[..];
-        while let Some((first, payload, behind)) = split_frame(rest) {
-            assert!(!self.is_closed, "nothing follows a close frame");
-            match first {
-                0x81 => assert!(str::from_utf8(payload).is_ok()),
-                0x82 => {}
-                0x88..=0x8a => assert!(payload.len() <= 125),
-                other => panic!("no frame of a relay begins with {other:#x}"),
-            }
-            self.is_closed = first == 0x88;
-            rest = behind;
-        }
-        let used = self.bytes.len() - rest.len();
-        self.bytes.drain(..used);
-        assert!(!self.is_closed || self.bytes.is_empty(), "nothing follows a close frame");
-    }
-}
-
-/// The first byte and the payload of a server's frame, and what is behind it; read apart from the
-/// code under test.
-fn split_frame(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-    let (first, rest) = bytes.split_first()?;
-    let (length, rest) = rest.split_first()?;
-    let (length, rest) = match length {
-        0..126 => (usize::from(*length), rest),
-        126 => {
-            let (length, rest) = rest.split_first_chunk::<2>()?;
-            (usize::from(u16::from_be_bytes(*length)), rest)
-        }
-        // 2000 bytes in JSON are less than 64 KiB; and a server does not mask.
-        other => panic!("no length of a relay's frame: {other}"),
-    };
-    let (payload, behind) = rest.split_at_checked(length)?;
-    Some((*first, payload, behind))
+/// A compressed message of so many letters, up to a few more than are allowed.
+fn packed(length: usize) -> Vec<u8> {
+    let mut data = Vec::new();
+    Deflater::new(6, 15).deflate(&vec![b'm'; length % 2100], &mut data);
+    let mut frame = vec![0xc1, 0x80 | data.len() as u8, 0, 0, 0, 0];
+    frame.append(&mut data);
+    frame
 }
 
 /// One of three rooms, of which two may be open.

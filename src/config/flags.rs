@@ -1,6 +1,7 @@
 //! The flags, each also an environment variable; `--help` is made from this table.
 
 use super::addresses::AddressFlags;
+use super::deflate::DeflateFlags;
 use super::identity::IdentityFlags;
 use super::rates::RateFlags;
 use super::{AdminFlags, Door, TlsFlags};
@@ -91,6 +92,10 @@ pub struct Flags {
     /// Addresses and the proxies in front.
     #[command(flatten)]
     pub addresses: AddressFlags,
+
+    /// Compression.
+    #[command(flatten)]
+    pub deflate: DeflateFlags,
 
     /// How fast things may come.
     #[command(flatten)]
@@ -240,6 +245,7 @@ impl Flags {
         limits.held_bytes_max = self.all_held.unwrap_or(held);
         self.addresses.fill(&mut limits);
         self.rates.fill(&mut limits);
+        self.deflate.fill(&mut limits);
         limits
             .check()
             .map_err(|error| Impossible { key: key_of(&error), why: error.to_string() })?;

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod admin;
+mod deflate;
 mod door;
 mod file;
 mod flags;

@@ -3,10 +3,23 @@
 use super::load::Key;
 use super::{Config, Flags, rules};
 
-/// Keys that are read at the start alone: sockets that are bound, buffers and logs that were laid
-/// out by them, the form of the log.
-const AT_START: [&str; 7] =
-    ["listen", "tls_cert", "tls_key", "admin", "room_log", "all_logs", "log_format"];
+/// Keys that are read at the start alone: sockets that are bound, buffers, logs and compressors
+/// that were laid out by them, the form of the log.
+const AT_START: [&str; 13] = [
+    "listen",
+    "tls_cert",
+    "tls_key",
+    "admin",
+    "room_log",
+    "all_logs",
+    "log_format",
+    "deflate",
+    "deflate_min",
+    "deflate_level",
+    "deflate_window_bits",
+    "deflate_share_min",
+    "deflate_memory",
+];
 
 /// Whether a change of this key takes effect with SIGHUP.
 pub(super) fn is_live(key: &str) -> bool {
@@ -41,13 +54,14 @@ impl Config {
         if self.rooms != next.rooms {
             changes.live.push(rules::KEY.to_owned());
         }
-        let Flags { listen, tls, admin, room_log, all_logs, log_format, .. } = &self.flags;
+        let Flags { listen, tls, admin, room_log, all_logs, log_format, deflate, .. } = &self.flags;
         next.flags.listen.clone_from(listen);
         next.flags.tls.clone_from(tls);
         next.flags.admin.clone_from(admin);
         next.flags.room_log = *room_log;
         next.flags.all_logs = *all_logs;
         next.flags.log_format = *log_format;
+        next.flags.deflate.clone_from(deflate);
         changes
     }
 }

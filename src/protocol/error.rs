@@ -35,6 +35,8 @@ pub enum Violation {
     CloseReason,
     /// A text message is not UTF-8 (section 8.1).
     NotUtf8,
+    /// A compressed message's data is broken (RFC 7692, section 7.2.2).
+    Deflate,
     /// The message is longer than this side takes (section 7.4.1, code 1009).
     MessageTooLong,
     /// There is no memory for the rest of the message: no fault of the peer's (code 1013).
@@ -45,7 +47,9 @@ impl Violation {
     /// The code that tells the peer (section 7.4.1).
     pub fn close_code(self) -> CloseCode {
         match self {
-            Violation::NotUtf8 | Violation::CloseReason => CloseCode::INVALID_DATA,
+            Violation::NotUtf8 | Violation::CloseReason | Violation::Deflate => {
+                CloseCode::INVALID_DATA
+            }
             Violation::MessageTooLong => CloseCode::TOO_LONG,
             Violation::NoMemory => CloseCode::TRY_AGAIN_LATER,
             _ => CloseCode::PROTOCOL_ERROR,
@@ -67,6 +71,7 @@ impl Violation {
             Violation::CloseCode => "close_code",
             Violation::CloseReason => "close_reason",
             Violation::NotUtf8 => "not_utf8",
+            Violation::Deflate => "deflate",
             Violation::MessageTooLong => "message_too_long",
             Violation::NoMemory => "no_memory",
         }
@@ -87,6 +92,7 @@ impl Violation {
             Violation::CloseCode => "invalid close code",
             Violation::CloseReason => "close reason is not UTF-8",
             Violation::NotUtf8 => "text is not UTF-8",
+            Violation::Deflate => "compressed data is broken",
             Violation::MessageTooLong => "message too long",
             Violation::NoMemory => "no memory for the message",
         }

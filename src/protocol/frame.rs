@@ -53,6 +53,8 @@ impl Opcode {
 pub struct Header {
     /// This is the last fragment, or the only one.
     pub fin: bool,
+    /// The message that begins with this frame is compressed (RFC 7692, section 6).
+    pub is_compressed: bool,
     /// What the frame is for.
     pub opcode: Opcode,
     /// The masking key.
@@ -63,14 +65,21 @@ pub struct Header {
     pub payload_bytes: u64,
 }
 
-/// Reads the header at the start of `bytes`; `None` when more of it must come first.
+/// Set in the first byte of a compressed message's first frame (RFC 7692, section 6).
+const RSV1: u8 = 0x40;
+
+/// Reads the header at the start of `bytes`; `None` when more of it must come first. Messages are
+/// compressed only if `may_compress`: that was negotiated.
 ///
 /// What can be judged from the bytes that are there is judged at once.
-pub fn decode(bytes: &[u8]) -> Result<Option<Header>, Violation> {
+pub fn decode(bytes: &[u8], may_compress: bool) -> Result<Option<Header>, Violation> {
     let Some(&first) = bytes.first() else { return Ok(None) };
-    if first & 0x70 != 0 {
+    let reserved = first & 0x70;
+    let is_message = matches!(first & 0x0f, 0x1 | 0x2);
+    if reserved != 0 && !(reserved == RSV1 && may_compress && is_message) {
         return Err(Violation::ReservedBits);
     }
+    let is_compressed = reserved != 0;
     let opcode = Opcode::new(first & 0x0f).ok_or(Violation::ReservedOpcode)?;
     let fin = first & 0x80 != 0;
     if opcode.is_control() && !fin {
@@ -104,12 +113,18 @@ pub fn decode(bytes: &[u8]) -> Result<Option<Header>, Violation> {
         short => (0, u64::from(short)),
     };
     let Some(&key) = bytes[2 + length_bytes..].first_chunk() else { return Ok(None) };
-    Ok(Some(Header { fin, opcode, key, header_bytes: 2 + length_bytes + 4, payload_bytes }))
+    let header_bytes = 2 + length_bytes + 4;
+    Ok(Some(Header { fin, is_compressed, opcode, key, header_bytes, payload_bytes }))
+}
+
+/// The first byte of a frame that is a whole message.
+pub fn first(opcode: Opcode, is_compressed: bool) -> u8 {
+    0x80 | opcode as u8 | if is_compressed { RSV1 } else { 0 }
 }
 
 /// Writes the header of an unmasked, whole message of `payload_bytes`; gives its length.
-pub fn encode(opcode: Opcode, payload_bytes: usize, to: &mut [u8; HEADER_BYTES_MAX]) -> usize {
-    to[0] = 0x80 | opcode as u8;
+fn encode(first: u8, payload_bytes: usize, to: &mut [u8; HEADER_BYTES_MAX]) -> usize {
+    to[0] = first;
     match payload_bytes {
         0..=125 => {
             to[1] = payload_bytes as u8;
@@ -154,8 +169,13 @@ pub fn measure(frame: &[u8]) -> usize {
 
 /// Appends a whole frame to `to`.
 pub fn write(opcode: Opcode, payload: &[u8], to: &mut Vec<u8>) {
+    write_with(first(opcode, false), payload, to);
+}
+
+/// The same, with a first byte that [`first`] made.
+pub fn write_with(first: u8, payload: &[u8], to: &mut Vec<u8>) {
     let mut header = [0; HEADER_BYTES_MAX];
-    let header_bytes = encode(opcode, payload.len(), &mut header);
+    let header_bytes = encode(first, payload.len(), &mut header);
     to.extend_from_slice(&header[..header_bytes]);
     to.extend_from_slice(payload);
 }
@@ -175,13 +195,27 @@ mod tests {
             let mut client = frame[..header_bytes].to_vec();
             client[1] |= 0x80;
             client.extend_from_slice(&[1, 2, 3, 4]);
-            let header = decode(&client).expect("a legal header").expect("a whole header");
+            let header = decode(&client, false).expect("a legal header").expect("a whole header");
             assert_eq!(header.payload_bytes, length as u64);
             assert_eq!(header.header_bytes, header_bytes + 4);
             for cut in 0..client.len() {
-                assert_eq!(decode(&client[..cut]), Ok(None), "cut at {cut}");
+                assert_eq!(decode(&client[..cut], false), Ok(None), "cut at {cut}");
             }
         }
+    }
+
+    #[test]
+    fn the_bit_of_compression() {
+        for (first, is_legal) in
+            [(0xc1, true), (0x42, true), (0xc0, false), (0xc9, false), (0xd1, false), (0xe1, false)]
+        {
+            let bytes = [first, 0x80, 1, 2, 3, 4];
+            assert_eq!(decode(&bytes, false), Err(Violation::ReservedBits));
+            let header = decode(&bytes, true);
+            assert_eq!(header.is_ok(), is_legal, "{first:#x}: {header:?}");
+            assert!(header.is_ok_and(|header| header.is_some_and(|h| h.is_compressed)) == is_legal);
+        }
+        assert_eq!((first(Opcode::Text, true), first(Opcode::Text, false)), (0xc1, 0x81));
     }
 
     #[test]
@@ -198,7 +232,7 @@ mod tests {
             (&[0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0], Violation::LengthOutOfRange),
         ];
         for (bytes, violation) in cases {
-            assert_eq!(decode(bytes), Err(violation), "{bytes:x?}");
+            assert_eq!(decode(bytes, false), Err(violation), "{bytes:x?}");
         }
     }
 }

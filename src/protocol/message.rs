@@ -26,6 +26,8 @@ impl Kind {
 pub struct Message {
     /// Text or binary.
     pub kind: Kind,
+    /// It is compressed: what it says is not known yet.
+    pub is_compressed: bool,
     bytes: Vec<u8>,
     /// Up to here the bytes are whole UTF-8 characters.
     checked: usize,
@@ -33,15 +35,19 @@ pub struct Message {
 
 impl Message {
     /// A message of which nothing is here yet.
-    pub fn new(kind: Kind) -> Message {
-        Message { kind, bytes: Vec::new(), checked: 0 }
+    pub fn new(kind: Kind, is_compressed: bool) -> Message {
+        Message { kind, is_compressed, bytes: Vec::new(), checked: 0 }
+    }
+
+    fn is_to_be_checked(&self) -> bool {
+        self.kind == Kind::Text && !self.is_compressed
     }
 
     /// Takes the next piece; text fails at its first byte that cannot be right (section 8.1).
     pub fn push(&mut self, piece: &[u8]) -> Result<(), Violation> {
         self.bytes.try_reserve(piece.len()).map_err(|_| Violation::NoMemory)?;
         self.bytes.extend_from_slice(piece);
-        if self.kind == Kind::Text {
+        if self.is_to_be_checked() {
             let text = utf8::text_so_far(&self.bytes[self.checked..]);
             self.checked += text.ok_or(Violation::NotUtf8)?;
         }
@@ -50,7 +56,7 @@ impl Message {
 
     /// Says that nothing follows: a character that is still open makes the text wrong.
     pub fn finish(&self) -> Result<(), Violation> {
-        if self.kind == Kind::Text && self.checked < self.bytes.len() {
+        if self.is_to_be_checked() && self.checked < self.bytes.len() {
             return Err(Violation::NotUtf8);
         }
         Ok(())
@@ -75,7 +81,7 @@ mod tests {
     fn text_in_any_pieces() {
         let text = "κόσμε 你好 🎺".as_bytes();
         for cut in 0..=text.len() {
-            let mut message = Message::new(Kind::Text);
+            let mut message = Message::new(Kind::Text, false);
             message.push(&text[..cut]).expect("still text");
             message.push(&text[cut..]).expect("still text");
             message.finish().expect("whole text");
@@ -85,11 +91,11 @@ mod tests {
 
     #[test]
     fn open_end_and_early_failure() {
-        let mut message = Message::new(Kind::Text);
+        let mut message = Message::new(Kind::Text, false);
         message.push(b"\xf0\x9f").expect("may become a character");
         assert_eq!(message.finish(), Err(Violation::NotUtf8));
         assert_eq!(message.push(b"A"), Err(Violation::NotUtf8));
-        let mut message = Message::new(Kind::Binary);
+        let mut message = Message::new(Kind::Binary, false);
         message.push(b"\xff\xff").expect("any bytes");
         message.finish().expect("any bytes");
     }

@@ -6,9 +6,11 @@
 
 pub mod close;
 pub mod credential;
+pub mod deflate;
 pub mod denial;
 pub mod error;
 pub mod exposition;
+pub mod extension;
 pub mod forwarded;
 pub mod frame;
 pub mod head;
@@ -19,6 +21,7 @@ pub mod mask;
 pub mod message;
 pub mod origin;
 pub mod parser;
+mod partial;
 pub mod path;
 pub mod pattern;
 mod pem;
@@ -32,4 +35,4 @@ pub use close::CloseCode;
 pub use denial::Denial;
 pub use error::{Refusal, Violation};
 pub use message::Kind;
-pub use parser::{Event, Parser};
+pub use parser::{Accepts, Event, Parser};

@@ -4,15 +4,18 @@
 //! checked where it stands; only what is cut by the end of the bytes, or fragmented, is copied into
 //! a box that exists as long as it is needed.
 
-use super::frame::{self, CLIENT_HEADER_BYTES_MAX, Header, Opcode};
-use super::message::Message;
-use super::{CloseCode, Kind, Violation, close, mask, utf8};
+use super::frame::{self, Header, Opcode};
+use super::partial::Partial;
+use super::{CloseCode, Kind, Violation, close, deflate, mask, utf8};
 
 /// What a client said.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A whole message, joined from its fragments; text is UTF-8.
     Message(Kind, &'a [u8]),
+    /// A whole message that is still compressed: what it says is to be checked by whoever inflates
+    /// it (`deflate::Inflater`).
+    Compressed(Kind, &'a [u8]),
     /// A ping with its payload, which the pong repeats (section 5.5.3).
     Ping(&'a [u8]),
     /// A pong, asked for or not.
@@ -21,31 +24,29 @@ pub enum Event<'a> {
     Close(Option<CloseCode>),
 }
 
+/// What a client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepts {
+    /// The longest message, in bytes.
+    pub message_bytes_max: usize,
+    /// Whether messages may be compressed: permessage-deflate was negotiated.
+    pub compressed: bool,
+}
+
+impl Accepts {
+    /// The most payload of a message's frames, all together.
+    pub(super) fn payload_bytes_max(self, is_compressed: bool) -> usize {
+        match is_compressed {
+            true => deflate::compressed_bytes_max(self.message_bytes_max),
+            false => self.message_bytes_max,
+        }
+    }
+}
+
 /// Reads one client's frames.
 #[derive(Debug, Default)]
 pub struct Parser {
     partial: Option<Box<Partial>>,
-}
-
-/// What is left over when the bytes end inside of a frame or between fragments.
-#[derive(Debug, Default)]
-struct Partial {
-    header: [u8; CLIENT_HEADER_BYTES_MAX],
-    header_bytes: usize,
-    /// The frame whose payload is arriving, and how much of that was taken.
-    frame: Option<(Header, u64)>,
-    message: Option<Message>,
-    control: Vec<u8>,
-    /// The message or the control frame was handed out and can go.
-    handed_out: Option<HandedOut>,
-    /// When it began, by its owner's clock; 0 while that was not said.
-    since: u32,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum HandedOut {
-    Message,
-    Control,
 }
 
 impl Parser {
@@ -57,28 +58,34 @@ impl Parser {
         &'a mut self,
         bytes: &'a mut [u8],
         at: &mut usize,
-        message_bytes_max: usize,
+        accepts: Accepts,
     ) -> Result<Option<Event<'a>>, Violation> {
+        self.let_go();
+        if self.partial.is_none() {
+            if *at == bytes.len() {
+                return Ok(None);
+            }
+            if let Some(header) = frame::decode(&bytes[*at..], accepts.compressed)? {
+                let start = *at + header.header_bytes;
+                let whole = header.payload_bytes <= (bytes.len() - start) as u64;
+                if whole && header.fin && header.opcode != Opcode::Continuation {
+                    *at = start + header.payload_bytes as usize;
+                    return whole_frame(&header, &mut bytes[start..*at], accepts);
+                }
+            }
+        }
+        self.partial.get_or_insert_default().next(bytes, at, accepts)
+    }
+
+    /// Lets go of what was handed out last.
+    #[inline]
+    pub fn let_go(&mut self) {
         if let Some(partial) = &mut self.partial {
             partial.clear_handed_out();
             if partial.is_empty() {
                 self.partial = None;
             }
         }
-        if self.partial.is_none() {
-            if *at == bytes.len() {
-                return Ok(None);
-            }
-            if let Some(header) = frame::decode(&bytes[*at..])? {
-                let start = *at + header.header_bytes;
-                let whole = header.payload_bytes <= (bytes.len() - start) as u64;
-                if whole && header.fin && header.opcode != Opcode::Continuation {
-                    *at = start + header.payload_bytes as usize;
-                    return whole_frame(&header, &mut bytes[start..*at], message_bytes_max);
-                }
-            }
-        }
-        self.partial.get_or_insert_default().next(bytes, at, message_bytes_max)
     }
 
     /// Since when something is unfinished, as `note_unfinished` was told.
@@ -105,9 +112,12 @@ impl Parser {
 fn whole_frame<'a>(
     header: &Header,
     payload: &'a mut [u8],
-    message_bytes_max: usize,
+    accepts: Accepts,
 ) -> Result<Option<Event<'a>>, Violation> {
-    if !header.opcode.is_control() && payload.len() > message_bytes_max {
+    if header.is_compressed {
+        return whole_compressed(header, payload, accepts);
+    }
+    if !header.opcode.is_control() && payload.len() > accepts.message_bytes_max {
         return Err(Violation::MessageTooLong);
     }
     mask::unmask(payload, header.key, 0);
@@ -120,116 +130,26 @@ fn whole_frame<'a>(
     Ok(Some(event))
 }
 
-fn control_event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Violation> {
+#[cold]
+fn whole_compressed<'a>(
+    header: &Header,
+    payload: &'a mut [u8],
+    accepts: Accepts,
+) -> Result<Option<Event<'a>>, Violation> {
+    if payload.len() > accepts.payload_bytes_max(true) {
+        return Err(Violation::MessageTooLong);
+    }
+    mask::unmask(payload, header.key, 0);
+    let kind = if header.opcode == Opcode::Text { Kind::Text } else { Kind::Binary };
+    Ok(Some(Event::Compressed(kind, payload)))
+}
+
+pub(super) fn control_event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Violation> {
     Ok(match opcode {
         Opcode::Close => Event::Close(close::decode(payload)?),
         Opcode::Ping => Event::Ping(payload),
         _ => Event::Pong,
     })
-}
-
-impl Partial {
-    fn next(
-        &mut self,
-        bytes: &mut [u8],
-        at: &mut usize,
-        message_bytes_max: usize,
-    ) -> Result<Option<Event<'_>>, Violation> {
-        loop {
-            let (header, taken) = match self.frame {
-                Some(frame) => frame,
-                None => match self.header(&bytes[*at..], at)? {
-                    Some(header) => {
-                        self.begin(&header, message_bytes_max)?;
-                        (header, 0)
-                    }
-                    None => return Ok(None),
-                },
-            };
-            let rest = header.payload_bytes - taken;
-            let here = usize::try_from(rest).unwrap_or(usize::MAX).min(bytes.len() - *at);
-            let piece = &mut bytes[*at..*at + here];
-            *at += here;
-            mask::unmask(piece, header.key, taken);
-            if header.opcode.is_control() {
-                self.control.extend_from_slice(piece);
-            } else if let Some(message) = &mut self.message {
-                message.push(piece)?;
-            }
-            if (here as u64) < rest {
-                self.frame = Some((header, taken + here as u64));
-                return Ok(None);
-            }
-            self.frame = None;
-            if header.opcode.is_control() {
-                self.handed_out = Some(HandedOut::Control);
-                return control_event(header.opcode, &self.control).map(Some);
-            }
-            if header.fin {
-                self.handed_out = Some(HandedOut::Message);
-                let message = self.message.as_ref().expect("begun with its first frame");
-                message.finish()?;
-                return Ok(Some(Event::Message(message.kind, message.bytes())));
-            }
-        }
-    }
-
-    /// Completes the header from `bytes`; `None` when they all went into it and more is needed.
-    fn header(&mut self, bytes: &[u8], at: &mut usize) -> Result<Option<Header>, Violation> {
-        let had = self.header_bytes;
-        let take = bytes.len().min(CLIENT_HEADER_BYTES_MAX - had);
-        self.header[had..had + take].copy_from_slice(&bytes[..take]);
-        let header = frame::decode(&self.header[..had + take])?;
-        match header {
-            Some(header) => {
-                self.header_bytes = 0;
-                *at += header.header_bytes - had;
-            }
-            None => {
-                self.header_bytes = had + take;
-                *at += take;
-            }
-        }
-        Ok(header)
-    }
-
-    /// Judges a header by what came before it (section 5.4) and by the size limit.
-    fn begin(&mut self, header: &Header, message_bytes_max: usize) -> Result<(), Violation> {
-        let kind = match (header.opcode, &self.message) {
-            (Opcode::Continuation, None) => return Err(Violation::NothingToContinue),
-            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Violation::MessageInterrupted),
-            (Opcode::Text, None) => Some(Kind::Text),
-            (Opcode::Binary, None) => Some(Kind::Binary),
-            _ => None,
-        };
-        if !header.opcode.is_control() {
-            let had = self.message.as_ref().map_or(0, |message| message.bytes().len()) as u64;
-            if had + header.payload_bytes > message_bytes_max as u64 {
-                return Err(Violation::MessageTooLong);
-            }
-        }
-        if let Some(kind) = kind {
-            self.message = Some(Message::new(kind));
-        }
-        Ok(())
-    }
-
-    fn clear_handed_out(&mut self) {
-        match self.handed_out.take() {
-            Some(HandedOut::Message) => self.message = None,
-            Some(HandedOut::Control) => self.control.clear(),
-            None => {}
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.header_bytes == 0 && self.frame.is_none() && self.message.is_none()
-    }
-
-    fn held_bytes(&self) -> usize {
-        let message = self.message.as_ref().map_or(0, Message::held_bytes);
-        size_of::<Partial>() + self.control.capacity() + message
-    }
 }
 
 #[cfg(test)]
@@ -238,6 +158,7 @@ mod tests {
     use proptest::prelude::*;
 
     const KEY: [u8; 4] = [0xa5, 0x01, 0xff, 0x3c];
+    const ACCEPTS: Accepts = Accepts { message_bytes_max: 1000, compressed: true };
 
     /// A client's frame, as the RFC draws it; written apart from the code under test.
     fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -270,7 +191,7 @@ mod tests {
             rest = &rest[take..];
             let mut at = 0;
             loop {
-                match parser.next(&mut piece, &mut at, 1000) {
+                match parser.next(&mut piece, &mut at, ACCEPTS) {
                     Ok(Some(event)) => out.push(Ok(format!("{event:?}"))),
                     Ok(None) => break,
                     Err(violation) => {
@@ -328,17 +249,43 @@ mod tests {
     }
 
     #[test]
+    fn compressed_messages_are_handed_on_as_they_are() {
+        let mut bytes = client_frame(0x41, b"\xff");
+        bytes.extend(client_frame(0x89, b"?"));
+        bytes.extend(client_frame(0x80, b"\xfe"));
+        bytes.extend(client_frame(0xc2, b"\x00"));
+        let expected: Vec<_> = [
+            Event::Ping(b"?"),
+            Event::Compressed(Kind::Text, b"\xff\xfe"),
+            Event::Compressed(Kind::Binary, b"\x00"),
+        ]
+        .iter()
+        .map(|event| Ok(format!("{event:?}")))
+        .collect();
+        assert_eq!(said(&bytes, &[]), expected);
+        assert_eq!(said(&bytes, &vec![1; bytes.len()]), expected);
+        let mut bytes = client_frame(0x41, b"");
+        bytes.extend(client_frame(0xc0, b""));
+        assert_eq!(said(&bytes, &[]), [Err(Violation::ReservedBits)], "the first fragment says it");
+        let longest = deflate::compressed_bytes_max(1000);
+        assert_eq!(said(&client_frame(0xc2, &vec![0; longest]), &[]).len(), 1);
+        let too_long = client_frame(0xc2, &vec![0; longest + 1]);
+        assert_eq!(said(&too_long, &[]), [Err(Violation::MessageTooLong)]);
+        assert_eq!(said(&too_long, &[9; 200]), [Err(Violation::MessageTooLong)]);
+    }
+
+    #[test]
     fn nothing_is_held_between_messages() {
         let bytes = client_frame(0x81, b"hello");
         let mut parser = Parser::default();
         for cut in 1..bytes.len() {
             let (mut head, mut tail) = (bytes[..cut].to_vec(), bytes[cut..].to_vec());
-            assert_eq!(parser.next(&mut head, &mut 0, 1000), Ok(None));
+            assert_eq!(parser.next(&mut head, &mut 0, ACCEPTS), Ok(None));
             assert!(parser.held_bytes() > 0);
             let mut at = 0;
-            let event = parser.next(&mut tail, &mut at, 1000);
+            let event = parser.next(&mut tail, &mut at, ACCEPTS);
             assert_eq!(event, Ok(Some(Event::Message(Kind::Text, b"hello"))));
-            assert_eq!(parser.next(&mut tail, &mut at, 1000), Ok(None));
+            assert_eq!(parser.next(&mut tail, &mut at, ACCEPTS), Ok(None));
             assert_eq!(parser.held_bytes(), 0);
         }
     }
@@ -349,7 +296,7 @@ mod tests {
         let bytes = client_frame(0x81, b"hello");
         let say = |parser: &mut Parser, bytes: &[u8], now| {
             let (mut bytes, mut at) = (bytes.to_vec(), 0);
-            while parser.next(&mut bytes, &mut at, 1000).expect("legal frames").is_some() {}
+            while parser.next(&mut bytes, &mut at, ACCEPTS).expect("legal frames").is_some() {}
             parser.note_unfinished(now);
             parser.unfinished_since()
         };
@@ -365,7 +312,8 @@ mod tests {
         #[test]
         fn cuts_do_not_matter(
             frames in prop::collection::vec(
-                (prop::sample::select(vec![0x01, 0x02, 0x00, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a]),
+                (prop::sample::select(
+                    vec![0x01, 0x02, 0x00, 0x80, 0x81, 0x82, 0x88, 0x89, 0x8a, 0xc1, 0x42]),
                  prop::collection::vec(any::<u8>(), 0..200)), 1..8),
             pieces in prop::collection::vec(1usize..40, 0..60),
         ) {

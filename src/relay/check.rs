@@ -2,7 +2,8 @@
 
 use super::address::NO_ADDRESS;
 use super::conn::{NO_ROOM, Phase};
-use super::encoding::Encoding;
+use super::deflate::Packing;
+use super::room::{Audience, Room};
 use super::{Relay, held, listens};
 
 impl Relay {
@@ -25,11 +26,15 @@ impl Relay {
             assert!(!room.members.is_empty() || room.due, "a room exists while it has a member");
             assert_eq!(room.due, self.rooms_due.contains(&key));
             assert_eq!(room.manners, self.limits.manners(room.name()), "the rules in force");
-            for encoding in Encoding::ALL {
-                self.check_log(key, encoding);
-                log_bytes += room.log(encoding).held_bytes();
+            for audience in room.audiences() {
+                self.check_log(room, audience);
+                log_bytes += audience.log.held_bytes();
             }
+            let others = || room.audiences().skip(1);
+            let in_use = |other: &Audience| other.listeners > 0 || other.log.held_bytes() > 0;
+            assert!(room.due || others().all(in_use), "a class without members costs nothing");
         }
+        self.check_sharing();
         assert_eq!(log_bytes, self.pool.used_bytes());
         if self.rooms_due.is_empty() {
             assert!(log_bytes <= self.limits.logs_bytes_max, "all logs: {log_bytes}");
@@ -50,7 +55,7 @@ impl Relay {
             return;
         }
         let room = &self.rooms[conn.room];
-        let log = room.log(conn.encoding);
+        let log = room.log(conn.class);
         assert_eq!(room.members[conn.slot as usize], index);
         assert!((log.start()..=log.end()).contains(&conn.sent), "{conn:?}");
         if conn.into > 0 {
@@ -65,18 +70,38 @@ impl Relay {
         assert!(!conn.behind || conn.sent < log.end());
     }
 
-    fn check_log(&self, key: u32, encoding: Encoding) {
-        let room = &self.rooms[key];
-        let of_class = |index: &&u32| self.conns[**index].encoding == encoding;
+    /// Compressors are where they should be, within their bound.
+    fn check_sharing(&self) {
+        let mut compressors = 0;
+        for (key, room) in self.rooms.iter() {
+            let may_share = |index: &&u32| self.conns[**index].may_share;
+            assert_eq!(room.members.iter().filter(may_share).count(), room.sharers as usize);
+            for audience in room.audiences().filter(|audience| audience.shared.is_some()) {
+                assert_eq!(audience.class.packing, Packing::Shared);
+                assert!(self.packer.sharing.contains(&(key, audience.class)));
+                compressors += 1;
+            }
+        }
+        assert!(compressors == 0 || compressors <= self.compressors_max());
+        for index in self.conns.indexes() {
+            let conn = &self.conns[index];
+            assert!(
+                conn.may_share || conn.room == NO_ROOM || conn.class.packing != Packing::Shared
+            );
+        }
+    }
+
+    fn check_log(&self, room: &Room, audience: &Audience) {
+        let of_class = |index: &&u32| self.conns[**index].class == audience.class;
         let members: Vec<u32> = room.members.iter().filter(of_class).copied().collect();
-        assert_eq!(members.len(), room.listeners(encoding) as usize);
+        assert_eq!(members.len(), audience.listeners as usize);
         let behind: Vec<u64> = members
             .iter()
             .map(|index| &self.conns[*index])
             .filter(|conn| conn.behind)
             .map(|conn| conn.sent)
             .collect();
-        let log = room.log(encoding);
+        let log = &audience.log;
         log.check(&behind);
         assert!(
             log.held_bytes() <= self.limits.room_log_bytes_max,

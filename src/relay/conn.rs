@@ -1,13 +1,13 @@
 //! A connection: as few bytes as it can be, for most of a relay's memory is idle connections.
 
 use super::address::NO_ADDRESS;
-use super::encoding::Encoding;
+use super::class::Class;
 use super::log::Log;
 use super::owed::Owed;
 use super::private::Private;
 use super::skips::Skips;
 use super::{Cause, ConnId};
-use crate::protocol::Parser;
+use crate::protocol::{Kind, Parser};
 use slab::Slab;
 
 /// Where a connection stands in its life.
@@ -75,7 +75,7 @@ pub(super) struct Conn {
     pub(super) address: u32,
     pub(super) phase: Phase,
     pub(super) cause: Cause,
-    pub(super) encoding: Encoding,
+    pub(super) class: Class,
     /// The socket takes nothing at the moment.
     pub(super) blocked: bool,
     /// It is counted in the segment of the log that it stands in.
@@ -92,6 +92,10 @@ pub(super) struct Conn {
     pub(super) leaving: bool,
     /// Its peer is a proxy whose word about the client's address is taken.
     pub(super) behind_proxy: bool,
+    /// It keeps a context: it may hear what others hear.
+    pub(super) may_share: bool,
+    /// When it last spoke, if it may share: seconds, as far as 16 bits count.
+    pub(super) said_at: u16,
 }
 
 // The budget for an idle connection is 100 bytes with the server's share (`ARCHITECTURE.md`).
@@ -104,6 +108,29 @@ pub(super) struct Rare {
     pub(super) skips: Skips,
     /// The beginning of its request's head.
     pub(super) head: Vec<u8>,
+    /// What is to be heard when there is room.
+    pub(super) unheard: Option<Unheard>,
+}
+
+/// What came and waits to be heard.
+#[derive(Debug, Default)]
+pub(super) struct Unheard {
+    /// A message that was read already.
+    pub(super) message: Option<(Kind, Box<[u8]>)>,
+    /// Bytes as they came.
+    pub(super) rest: Box<[u8]>,
+}
+
+impl Unheard {
+    pub(super) fn held_bytes(&self) -> usize {
+        self.rest.len() + self.message.as_ref().map_or(0, |(_, payload)| payload.len())
+    }
+}
+
+impl Rare {
+    fn held_bytes(&self) -> usize {
+        self.head.capacity() + self.unheard.as_ref().map_or(0, Unheard::held_bytes)
+    }
 }
 
 impl Conn {
@@ -120,7 +147,7 @@ impl Conn {
             address: NO_ADDRESS,
             phase: Phase::Greeting,
             cause: Cause::EndOfStream,
-            encoding: Encoding::Raw,
+            class: Class::RAW,
             blocked: false,
             behind: false,
             due: false,
@@ -129,6 +156,8 @@ impl Conn {
             speaks: false,
             leaving: false,
             behind_proxy: false,
+            may_share: false,
+            said_at: 0,
         }
     }
 
@@ -166,9 +195,26 @@ impl Conn {
         Owed::new(self.private_due(), log, self.sent, self.into, skips)
     }
 
-    /// Memory held for its unfinished head or message.
+    /// Memory held for its unfinished head or message, and for what is unheard.
     pub(super) fn held_bytes(&self) -> usize {
-        self.parser.held_bytes() + self.rare.as_ref().map_or(0, |rare| rare.head.capacity())
+        self.parser.held_bytes() + self.rare.as_ref().map_or(0, |rare| rare.held_bytes())
+    }
+
+    /// Whether a message of its own waits to be said.
+    pub(super) fn has_message_waiting(&self) -> bool {
+        let unheard = self.rare.as_ref().and_then(|rare| rare.unheard.as_ref());
+        unheard.is_some_and(|unheard| unheard.message.is_some())
+    }
+
+    /// Forgets what was for it alone; all of it is out.
+    pub(super) fn forget_told(&mut self) {
+        match &mut self.rare {
+            Some(rare) if rare.unheard.is_some() => {
+                rare.private = Private::default();
+                rare.skips.clear();
+            }
+            _ => self.rare = None,
+        }
     }
 
     /// Steps over a frame of its own; it is at the log's end, or notes the range for later.
@@ -195,6 +241,7 @@ impl Conn {
             && rare.private.due().is_empty()
             && rare.skips.is_empty()
             && rare.head.is_empty()
+            && rare.unheard.is_none()
         {
             self.rare = None;
         }

@@ -12,12 +12,6 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// How many there are.
-    pub(super) const COUNT: usize = 2;
-
-    /// All of them, in the order of their numbers.
-    pub(super) const ALL: [Encoding; Encoding::COUNT] = [Encoding::Raw, Encoding::Json];
-
     /// The payload as members of this class hear it; `scratch` holds it when it is not the same.
     pub(super) fn encode<'a>(
         self,

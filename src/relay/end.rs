@@ -122,13 +122,14 @@ impl Relay {
         let conn = &mut self.conns[index];
         let room = &mut self.rooms[key];
         if std::mem::take(&mut conn.behind) {
-            room.log_mut(conn.encoding).leave(conn.sent, &mut self.pool);
+            room.log_mut(conn.class).leave(conn.sent, &mut self.pool);
         }
         conn.room = NO_ROOM;
         if let Some(rare) = &mut conn.rare {
             rare.skips.clear();
         }
-        let moved = room.leave(conn.slot, conn.encoding);
+        room.sharers -= u32::from(std::mem::take(&mut conn.may_share));
+        let moved = room.leave(conn.slot, conn.class);
         for (member, slot) in moved.into_iter().flatten() {
             self.conns[member].slot = slot;
         }
@@ -150,6 +151,7 @@ impl Relay {
         conn.parser = Default::default();
         if let Some(rare) = &mut conn.rare {
             rare.head = Vec::new();
+            rare.unheard = None;
         }
     }
 }

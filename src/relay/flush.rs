@@ -76,7 +76,7 @@ impl Relay {
         if conn.blocked || conn.phase == Phase::Ended {
             return None;
         }
-        let log = self.rooms.get(conn.room).map(|room| room.log(conn.encoding));
+        let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));
         if conn.is_idle(log) {
             self.caught_up(index);
             return None;
@@ -95,7 +95,7 @@ impl Relay {
         let room = &mut self.rooms[key];
         while let Some(index) = room.visit() {
             let conn = &mut self.conns[index];
-            let log = room.log_mut(conn.encoding);
+            let log = room.log_mut(conn.class);
             if conn.sent == log.end() {
                 continue;
             }
@@ -119,9 +119,8 @@ impl Relay {
         self.rooms_due.pop_front();
         self.room_writes_left = WRITES_PER_ROOM;
         let room = &mut self.rooms[key];
-        let Some(pass) = room.pass.take() else { return };
-        for (log, end) in room.logs().iter_mut().zip(pass.ends) {
-            log.settle(end, &mut self.pool);
+        if !room.end_pass(&mut self.pool) {
+            return;
         }
         room.due = room.fresh_bytes() > 0;
         if room.due {
@@ -156,7 +155,7 @@ impl Relay {
     pub fn gather<'a>(&'a mut self, id: ConnId, slices: &mut Slices<'a>) {
         self.offered = Offered::default();
         let Some(conn) = self.conns.current(id) else { return };
-        let log = self.rooms.get(conn.room).map(|room| room.log(conn.encoding));
+        let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));
         if conn.rare.is_none()
             && let Some(tail) = log.and_then(|log| log.tail(conn.sent))
             && tail.len() < WRITE_BYTES_MAX
@@ -216,7 +215,7 @@ impl Relay {
     /// All that was owed is out.
     #[inline(never)]
     fn all_sent(&mut self, index: u32, from: u64) {
-        self.drop_rare(index);
+        held::count(&mut self.private_bytes, &mut self.conns[index], |conn| conn.forget_told());
         if self.conns[index].behind {
             self.note_progress(index, from);
         }
@@ -227,7 +226,7 @@ impl Relay {
     #[inline(never)]
     fn part_sent(&mut self, index: u32, bytes: usize) {
         let conn = &mut self.conns[index];
-        let log = self.rooms.get(conn.room).map(|room| room.log(conn.encoding));
+        let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));
         let from = conn.sent;
         let mut left = bytes;
         let mut private_bytes = 0;
@@ -264,7 +263,7 @@ impl Relay {
     fn progressed(&mut self, index: u32, from: u64) {
         self.note_progress(index, from);
         let conn = &mut self.conns[index];
-        let log = self.rooms.get(conn.room).map(|room| room.log(conn.encoding));
+        let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));
         if conn.blocked {
             return;
         }
@@ -282,7 +281,7 @@ impl Relay {
         if self.rooms.get(conn.room).is_none() {
             return;
         }
-        let log = self.rooms[conn.room].log_mut(conn.encoding);
+        let log = self.rooms[conn.room].log_mut(conn.class);
         let is_behind = conn.sent < log.end();
         if is_behind && (!conn.behind || conn.sent != from) {
             log.enter(conn.sent);

@@ -122,6 +122,6 @@ impl Relay {
 impl Room {
     /// The memory of all its logs.
     pub(super) fn held_bytes(&self) -> usize {
-        super::Encoding::ALL.iter().map(|encoding| self.log(*encoding).held_bytes()).sum()
+        self.audiences().map(|audience| audience.log.held_bytes()).sum()
     }
 }

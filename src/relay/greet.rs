@@ -1,8 +1,9 @@
 //! From a request's head to a member of a room, or to an HTTP answer.
 
 use super::access::Pass;
+use super::class::Class;
 use super::conn::Phase;
-use super::{Cause, Relay, page};
+use super::{Cause, Relay, page, share};
 use crate::protocol::head::{self, HEAD_BYTES_MAX, Head};
 use crate::protocol::upgrade::{self, Accept, Request, Wants};
 use crate::protocol::{Refusal, credential, response};
@@ -95,23 +96,31 @@ impl Relay {
         if self.drain.is_some() {
             return Err(Refusal::Draining);
         }
+        let agreed = self.agree(head);
+        let class =
+            Class { encoding: self.limits.encoding, packing: self.packing(agreed.as_ref()) };
         self.limits.access.origins.judge(head)?;
         let pass = self.admit(head, path)?;
-        let key = self.rooms.open(path, &self.limits)?;
+        let key = self.rooms.open(path, class, &self.limits)?;
         let subprotocol = credential::subprotocol(head);
-        self.answer(index, |to| response::switching_protocols(accept, subprotocol, to));
-        self.join(index, key, pass);
+        self.answer(index, |to| {
+            response::switching_protocols(accept, subprotocol, agreed.as_ref(), to);
+        });
+        self.join(index, key, class, pass);
+        let conn = &mut self.conns[index];
+        conn.may_share = agreed.is_some_and(|agreed| agreed.keeps_context);
+        conn.said_at = share::long_quiet(self.now.seconds());
+        self.rooms[key].sharers += u32::from(conn.may_share);
         Ok(())
     }
 
-    fn join(&mut self, index: u32, key: u32, pass: Pass) {
-        let encoding = self.limits.encoding;
+    fn join(&mut self, index: u32, key: u32, class: Class, pass: Pass) {
         let room = &mut self.rooms[key];
         let conn = &mut self.conns[index];
         conn.room = key;
-        conn.encoding = encoding;
-        conn.slot = room.join(index, encoding);
-        conn.sent = room.log(encoding).end();
+        conn.class = class;
+        conn.slot = room.join(index, class);
+        conn.sent = room.log(class).end();
         conn.phase = Phase::Open;
         conn.speaks = pass.speaks;
         // The first ping comes early by up to an interval, so that a herd that arrived together is

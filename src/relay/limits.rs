@@ -4,7 +4,7 @@ use super::access::Access;
 use super::budget::{READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use super::encoding::Encoding;
 use super::rules::{Hear, Publish, Rule};
-use super::{Rates, TrustedProxies};
+use super::{Deflate, Rates, TrustedProxies};
 use std::fmt;
 
 /// The longest message that may be allowed: positions inside of a frame have 32 bits, and JSON may
@@ -61,6 +61,8 @@ pub struct Limits {
     pub echo: bool,
     /// How messages are written to members who join from now on.
     pub encoding: Encoding,
+    /// How messages are compressed for clients who ask for it (RFC 7692); `None`: not at all.
+    pub deflate: Option<Deflate>,
     /// Seconds of silence before a ping, and then again before a connection without pong is ended.
     pub ping_interval_s: u32,
     /// Seconds from a message's first byte to its last.
@@ -97,6 +99,7 @@ impl Default for Limits {
             slow_consumer: SlowConsumer::Close,
             echo: false,
             encoding: Encoding::Raw,
+            deflate: None,
             ping_interval_s: 25,
             message_timeout_s: 60,
             handshake_timeout_s: 10,

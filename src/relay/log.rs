@@ -9,7 +9,7 @@
 //! counts nobody: no list is searched for that.
 
 use super::pool::Pool;
-use crate::protocol::frame::{self, Opcode};
+use crate::protocol::frame;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -76,10 +76,16 @@ impl Log {
         }
     }
 
-    /// Appends a message as one frame; gives where it stands, or `None` when there is no memory.
+    /// Whether a frame of so many bytes would begin a segment behind another.
+    pub(super) fn begins_segment(&self, frame_bytes: usize, segment_bytes_max: usize) -> bool {
+        !self.segments.is_empty() && self.growth_for(frame_bytes, segment_bytes_max) > 0
+    }
+
+    /// Appends a message as one frame with this first byte; gives where it stands, or `None` when
+    /// there is no memory.
     pub(super) fn append(
         &mut self,
-        opcode: Opcode,
+        first: u8,
         payload: &[u8],
         segment_bytes_max: usize,
         pool: &mut Pool,
@@ -93,7 +99,7 @@ impl Log {
             self.segments.push_back(Segment { base: self.end, bytes, readers: 0 });
         }
         let last = self.segments.back_mut().expect("there is one with room");
-        frame::write(opcode, payload, &mut last.bytes);
+        frame::write_with(first, payload, &mut last.bytes);
         let start = self.end;
         self.end += frame_bytes as u64;
         debug_assert_eq!(last.end(), self.end);
@@ -260,6 +266,7 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::frame::Opcode;
     use proptest::prelude::*;
 
     const MAX: usize = 16 * 1024;
@@ -268,7 +275,7 @@ mod tests {
     fn an_idle_log_holds_nothing() {
         let (mut log, mut pool) = (Log::default(), Pool::default());
         for _ in 0..1000 {
-            log.append(Opcode::Text, &[b'x'; 100], MAX, &mut pool);
+            log.append(0x81, &[b'x'; 100], MAX, &mut pool);
         }
         assert!(log.held_bytes() > 0);
         log.enter(102);
@@ -276,16 +283,16 @@ mod tests {
         assert_eq!(log.start(), 0, "somebody still reads");
         log.leave(102, &mut pool);
         assert_eq!((log.held_bytes(), log.start()), (0, log.end()));
-        log.append(Opcode::Text, b"hello", MAX, &mut pool);
+        log.append(0x81, b"hello", MAX, &mut pool);
         assert_eq!(log.held_bytes(), MAX, "it has learned how much is said at a time");
     }
 
     #[test]
     fn a_large_frame_has_a_segment_of_its_own() {
         let (mut log, mut pool) = (Log::default(), Pool::default());
-        log.append(Opcode::Text, b"a", MAX, &mut pool);
-        log.append(Opcode::Binary, &[0; MAX], MAX, &mut pool);
-        log.append(Opcode::Text, b"b", MAX, &mut pool);
+        log.append(0x81, b"a", MAX, &mut pool);
+        log.append(0x82, &[0; MAX], MAX, &mut pool);
+        log.append(0x81, b"b", MAX, &mut pool);
         assert_eq!(log.segments.len(), 3);
         assert!(log.held_bytes() < 2 * MAX + 100, "sealed segments are shrunk");
     }
@@ -300,7 +307,7 @@ mod tests {
             for (number, length) in lengths.iter().enumerate() {
                 let payload = vec![number as u8; *length];
                 borders.push(all.len() as u64);
-                let range = log.append(Opcode::Binary, &payload, MAX, &mut pool);
+                let range = log.append(0x82, &payload, MAX, &mut pool);
                 frame::write(Opcode::Binary, &payload, &mut all);
                 let border = *borders.last().expect("pushed");
                 let expected = Some(border..all.len() as u64);

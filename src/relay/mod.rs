@@ -7,9 +7,10 @@
 //!
 //! > Between two calls of [`Relay::turn`] the server may call [`Relay::accepted`],
 //! > [`Relay::receive`], [`Relay::writable`] and [`Relay::closed`] in any order. It reads only when
-//! > [`Relay::may_read`] allows it. It writes only what [`Relay::gather`] gives, only on the order
-//! > to flush, and reports every write with [`Relay::sent`]. After a turn it carries out every
-//! > [`Relay::order`] until there is none. The relay never asks for the time.
+//! > [`Relay::may_read`] allows it, which it asks after each order to resume. It writes only what
+//! > [`Relay::gather`] gives, only on the order to flush, and reports every write with
+//! > [`Relay::sent`]. After a turn it carries out every [`Relay::order`] until there is none. The
+//! > relay never asks for the time.
 //!
 //! One exception saves each handshake a trip through the poller: straight after `accepted` and the
 //! first `receive`, the server may gather and send once without an order.
@@ -23,8 +24,10 @@ mod address;
 pub mod budget;
 mod cause;
 mod check;
+mod class;
 mod conn;
 mod deadline;
+mod deflate;
 mod drain;
 mod encoding;
 mod end;
@@ -48,12 +51,15 @@ mod rate;
 mod receive;
 mod room;
 mod rules;
+mod share;
 mod skips;
 mod time;
+mod unheard;
 
 pub use access::Access;
 pub use address::TrustedProxies;
 pub use cause::Cause;
+pub use deflate::Deflate;
 pub use encoding::Encoding;
 pub use id::ConnId;
 pub use inspect::{ConnFacts, RoomFacts, RoomOrder};
@@ -70,6 +76,7 @@ use address::Addresses;
 use conn::{Conns, Phase};
 use core::net::IpAddr;
 use deadline::Hand;
+use deflate::Packer;
 use drain::Drain;
 use flush::Offered;
 use pool::Pool;
@@ -121,12 +128,15 @@ pub struct Relay {
     debts: BTreeMap<u32, Debts>,
     /// A message in another encoding.
     scratch: Vec<u8>,
+    packer: Packer,
 }
 
 impl Relay {
     /// A relay without connections.
     pub fn new(limits: Limits) -> Relay {
-        Relay { limits, ..Relay::default() }
+        let mut relay = Relay::default();
+        relay.configure(limits);
+        relay
     }
 
     /// Takes other limits from now on; members keep the encoding that they joined with, and stay
@@ -134,6 +144,7 @@ impl Relay {
     pub fn configure(&mut self, limits: Limits) {
         self.rooms.apply(&limits);
         self.limits = limits;
+        self.keep_window();
     }
 
     /// A stream was accepted from `peer` (`None`: through a Unix socket): gives the connection's

@@ -1,22 +1,22 @@
 //! A room's log is full: whoever has not read its oldest segment is settled by the policy.
 
-use super::encoding::Encoding;
+use super::class::Class;
 use super::{Cause, Relay, SlowConsumer, held};
 use crate::protocol::frame;
 
 impl Relay {
     /// Makes space for a message in the room's log, at the cost of those who are far behind.
-    pub(super) fn make_space(&mut self, key: u32, encoding: Encoding, payload_bytes: usize) {
+    pub(super) fn make_space(&mut self, key: u32, class: Class, payload_bytes: usize) {
         let frame_bytes = frame::encoded_bytes(payload_bytes);
         let segment_bytes_max = self.limits.segment_bytes_max();
         loop {
-            let log = self.rooms[key].log(encoding);
+            let log = self.rooms[key].log(class);
             let growth = log.growth_for(frame_bytes, segment_bytes_max);
             if growth == 0 || log.held_bytes() + growth <= self.limits.room_log_bytes_max {
                 return;
             }
             let Some(start) = log.oldest_end() else { return };
-            self.give_up_before(key, encoding, start);
+            self.give_up_before(key, class, start);
         }
     }
 
@@ -26,33 +26,33 @@ impl Relay {
     pub(super) fn keep_logs_within_bound(&mut self) {
         while self.pool.used_bytes() > self.limits.logs_bytes_max {
             let logs = self.rooms.iter().flat_map(|(key, room)| {
-                Encoding::ALL.map(|encoding| (key, encoding, room.log(encoding)))
+                room.audiences().map(move |audience| (key, audience.class, &audience.log))
             });
             let largest = logs
-                .filter_map(|(key, encoding, log)| Some((log, key, encoding, log.oldest_end()?)))
+                .filter_map(|(key, class, log)| Some((log, key, class, log.oldest_end()?)))
                 .max_by_key(|(log, ..)| log.held_bytes());
-            let Some((_, key, encoding, start)) = largest else { return };
-            self.give_up_before(key, encoding, start);
+            let Some((_, key, class, start)) = largest else { return };
+            self.give_up_before(key, class, start);
         }
     }
 
     /// Gives up the oldest segment, which ends at `start`, after settling who stands in it.
-    fn give_up_before(&mut self, key: u32, encoding: Encoding, start: u64) {
-        self.settle_before(key, encoding, start);
+    fn give_up_before(&mut self, key: u32, class: Class, start: u64) {
+        self.settle_before(key, class, start);
         // Those behind were the only ones who kept it; if the last of them left, it is gone, and
-        // the room perhaps with it.
+        // the class or the room perhaps with it.
         if let Some(room) = self.rooms.get_mut(key)
-            && room.log(encoding).start() < start
+            && room.of_class(class).is_some_and(|audience| audience.log.start() < start)
         {
-            room.log_mut(encoding).give_up_oldest(&mut self.pool);
+            room.log_mut(class).give_up_oldest(&mut self.pool);
         }
     }
 
     /// Settles every member that stands before `start`.
-    fn settle_before(&mut self, key: u32, encoding: Encoding, start: u64) {
+    fn settle_before(&mut self, key: u32, class: Class, start: u64) {
         let is_slow = |index: &u32| {
             let conn = &self.conns[*index];
-            conn.encoding == encoding && conn.sent < start
+            conn.class == class && conn.sent < start
         };
         let slow: Vec<u32> = self.rooms[key].members.iter().copied().filter(is_slow).collect();
         for index in slow {
@@ -70,7 +70,7 @@ impl Relay {
     fn skip(&mut self, index: u32, start: u64) {
         self.keep_frame_begun(index);
         let conn = &mut self.conns[index];
-        let log = self.rooms[conn.room].log_mut(conn.encoding);
+        let log = self.rooms[conn.room].log_mut(conn.class);
         let from = conn.sent;
         let mut missed = log.frames_in(from..start);
         for own in conn.rare.iter().flat_map(|rare| rare.skips.ranges()) {
@@ -78,6 +78,9 @@ impl Relay {
         }
         self.metrics.skipped += missed;
         self.metrics.slow_skipped += 1;
+        if start == log.end() {
+            self.rooms[conn.room].forget_context(conn.class);
+        }
         conn.move_to(start, 0);
         self.note_progress(index, from);
     }
@@ -89,7 +92,7 @@ impl Relay {
         if conn.into == 0 {
             return;
         }
-        let log = self.rooms[conn.room].log(conn.encoding);
+        let log = self.rooms[conn.room].log(conn.class);
         let from = conn.sent;
         let end = log.frame_end(from - u64::from(conn.into));
         let rest = log.together(from..end);

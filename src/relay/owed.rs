@@ -85,14 +85,13 @@ impl<'a> Iterator for Owed<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::frame::Opcode;
     use crate::relay::pool::Pool;
 
     #[test]
     fn the_order_of_writing() {
         let (mut log, mut pool) = (Log::default(), Pool::default());
         for word in ["one", "two", "three", "four"] {
-            log.append(Opcode::Text, word.as_bytes(), 4096, &mut pool);
+            log.append(0x81, word.as_bytes(), 4096, &mut pool);
         }
         // Two bytes of "one" are out, "two" (5 to 10) and "four" (17 to 23) are the member's own.
         let parts = |private: &'static [u8]| {

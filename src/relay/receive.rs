@@ -3,20 +3,21 @@
 use super::conn::Phase;
 use super::{Cause, ConnId, Relay, Time, held, listens};
 use crate::protocol::frame::Opcode;
-use crate::protocol::{Event, Kind};
+use crate::protocol::{Accepts, Event, Kind, Violation};
 
 impl Relay {
     /// Whether the connection may be read now; if not, the order to resume will follow.
     ///
     /// To be asked before each read: what others said in this turn counts.
     pub fn may_read(&mut self, id: ConnId) -> bool {
-        let Some(conn) = self.conns.current(id) else { return false };
-        if !listens(conn.phase) || self.has_room_to_hear(id.index) {
-            return true; // what has no meaning any more is read and thrown away
+        if self.conns.current(id).is_none() {
+            return false;
         }
-        self.conns[id.index].paused = true;
-        self.paused.push(id);
-        false
+        let may_read = self.catch_up(id.index);
+        if !may_read {
+            self.pause(id.index);
+        }
+        may_read
     }
 
     /// Bytes came from the peer, at most [`super::Limits::read_bytes_max`] of them. They are used
@@ -46,23 +47,31 @@ impl Relay {
     }
 
     /// Parses frames for as long as they have a meaning.
-    fn hear(&mut self, index: u32, bytes: &mut [u8]) {
+    pub(super) fn hear(&mut self, index: u32, bytes: &mut [u8]) {
         if !listens(self.conns[index].phase) {
             return;
         }
-        let room = self.rooms.get(self.conns[index].room);
-        let message_bytes_max =
-            room.map_or(self.limits.message_bytes_max, |room| room.manners.message_bytes_max);
         // Taken out while its events are at work: they borrow from it.
         let mut parser = std::mem::take(&mut self.conns[index].parser);
+        let accepts = Accepts {
+            message_bytes_max: self.message_bytes_max(index),
+            compressed: self.conns[index].class.is_packed(),
+        };
         let mut at = 0;
         let violation = loop {
-            match parser.next(bytes, &mut at, message_bytes_max) {
+            let heard = match parser.next(bytes, &mut at, accepts) {
                 Ok(Some(event)) => self.heard(index, event),
                 Ok(None) => break None,
-                Err(violation) => break Some(violation),
+                Err(violation) => Err(violation),
+            };
+            if let Err(violation) = heard {
+                break Some(violation);
             }
             if !listens(self.conns[index].phase) {
+                break None;
+            }
+            if self.must_wait(index, &bytes[at..]) {
+                parser.let_go();
                 break None;
             }
         };
@@ -79,22 +88,30 @@ impl Relay {
         }
     }
 
-    fn heard(&mut self, index: u32, event: Event<'_>) {
+    /// The longest message that a connection may send.
+    pub(super) fn message_bytes_max(&self, index: u32) -> usize {
+        let room = self.rooms.get(self.conns[index].room);
+        room.map_or(self.limits.message_bytes_max, |room| room.manners.message_bytes_max)
+    }
+
+    fn heard(&mut self, index: u32, event: Event<'_>) -> Result<(), Violation> {
         match event {
             Event::Close(code) => self.peer_closes(index, code),
             _ if self.conns[index].phase == Phase::Closing => {}
-            Event::Message(..) | Event::Ping(_) if !self.count_said(index) => {}
+            Event::Pong => {}
+            _ if !self.count_said(index) => {}
             Event::Message(kind, payload) => self.say(index, kind, payload),
+            Event::Compressed(kind, payload) => return self.unpack(index, kind, payload),
             Event::Ping(payload) => {
                 self.tell(index, |private| private.push_pong(payload));
                 self.make_due(index);
             }
-            Event::Pong => {}
         }
+        Ok(())
     }
 
     /// A message: it is a heartbeat, or for the room.
-    fn say(&mut self, index: u32, kind: Kind, payload: &[u8]) {
+    pub(super) fn say(&mut self, index: u32, kind: Kind, payload: &[u8]) {
         if kind == Kind::Text
             && let Some(heartbeat) = &self.limits.heartbeat
             && heartbeat.word.as_bytes() == payload
@@ -108,11 +125,14 @@ impl Relay {
             });
             return self.make_due(index);
         }
-        if kind == Kind::Binary && self.conns[index].encoding == super::Encoding::Json {
+        if kind == Kind::Binary && self.conns[index].class.encoding == super::Encoding::Json {
             return self.fail(index, Cause::BinaryInJson);
         }
         if !self.may_speak(index) {
             return self.fail(index, Cause::MayNotSpeak);
+        }
+        if self.must_hear_first(index) {
+            return self.keep_message(index, kind, payload);
         }
         self.publish(index, kind, payload);
     }
@@ -123,7 +143,9 @@ impl Relay {
     pub(super) fn has_room_to_hear(&self, index: u32) -> bool {
         let conn = &self.conns[index];
         let fresh_bytes = self.rooms.get(conn.room).map_or(0, |room| room.fresh_bytes());
-        !conn.owes_reading()
+        let must_hear = conn.has_message_waiting() && self.must_hear_first(index);
+        !must_hear
+            && !conn.owes_reading()
             && fresh_bytes < self.limits.fresh_bytes_max()
             && self.pool.used_bytes() <= self.limits.logs_bytes_max
             && (conn.phase == Phase::Closing || !self.owes_time(index))

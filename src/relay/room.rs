@@ -1,9 +1,11 @@
 //! A room: its members, its logs, and the pass that brings its messages to them.
 
 use super::Limits;
-use super::encoding::Encoding;
+use super::class::Class;
 use super::log::Log;
+use super::pool::Pool;
 use super::rules::Manners;
+use super::share::Shared;
 use crate::protocol::Refusal;
 use std::collections::BTreeMap;
 
@@ -13,32 +15,56 @@ pub(super) struct Room {
     name: Box<[u8]>,
     /// Slots of connections.
     pub(super) members: Vec<u32>,
-    logs: [Log; Encoding::COUNT],
-    /// How many members hear each encoding.
-    listeners: [u32; Encoding::COUNT],
+    /// The first class in use; most rooms have no other.
+    first: Audience,
+    /// The other classes in use.
+    others: Vec<Audience>,
+    /// How many members may share a context, whether they do or not.
+    pub(super) sharers: u32,
+    /// The second in which those who wait to share were last looked for.
+    pub(super) looked_at: u32,
     /// It stands in the list of rooms with something to say.
     pub(super) due: bool,
-    pub(super) pass: Option<Pass>,
+    /// While a walk over the members is under way, which flushes each once and may take several
+    /// turns: the place in the list of the member that comes next.
+    pass: Option<usize>,
     /// What its rule says.
     pub(super) manners: Manners,
 }
 
-/// A walk over the members that flushes each once; it may take several turns.
+/// The members of a room that hear the same bytes, and those bytes.
 #[derive(Debug)]
-pub(super) struct Pass {
-    /// The place in the list of the member that comes next.
-    pub(super) cursor: usize,
-    /// Where each log ended when the pass began.
-    pub(super) ends: [u64; Encoding::COUNT],
+pub(super) struct Audience {
+    pub(super) class: Class,
+    /// How many they are.
+    pub(super) listeners: u32,
+    /// Where the log ended when the pass began.
+    pass_end: u64,
+    pub(super) log: Log,
+    /// The compressor whose context they share, if they are enough.
+    pub(super) shared: Option<Box<Shared>>,
+}
+
+impl Audience {
+    fn new(class: Class) -> Audience {
+        Audience { class, listeners: 0, pass_end: 0, log: Log::default(), shared: None }
+    }
+
+    fn is_in_use(&self) -> bool {
+        self.listeners > 0 || self.log.held_bytes() > 0
+    }
 }
 
 impl Room {
-    fn new(name: &[u8], manners: Manners) -> Room {
+    /// A room that a member of this class is about to join.
+    fn new(name: &[u8], class: Class, manners: Manners) -> Room {
         Room {
             name: name.into(),
             members: Vec::new(),
-            logs: Default::default(),
-            listeners: [0; Encoding::COUNT],
+            first: Audience::new(class),
+            others: Vec::new(),
+            sharers: 0,
+            looked_at: 0,
             due: false,
             pass: None,
             manners,
@@ -49,20 +75,52 @@ impl Room {
         &self.name
     }
 
-    pub(super) fn log(&self, encoding: Encoding) -> &Log {
-        &self.logs[encoding as usize]
+    /// The log of a class in use.
+    pub(super) fn log(&self, class: Class) -> &Log {
+        if self.first.class == class {
+            return &self.first.log;
+        }
+        &self.other(class).log
     }
 
-    pub(super) fn log_mut(&mut self, encoding: Encoding) -> &mut Log {
-        &mut self.logs[encoding as usize]
+    #[inline(never)] // out of the fan-out's way
+    fn other(&self, class: Class) -> &Audience {
+        self.of_class(class).expect("whoever asks is of this class")
     }
 
-    pub(super) fn logs(&mut self) -> &mut [Log; Encoding::COUNT] {
-        &mut self.logs
+    #[inline(never)]
+    fn other_mut(&mut self, class: Class) -> &mut Audience {
+        let other = self.others.iter_mut().find(|audience| audience.class == class);
+        other.expect("whoever asks is of this class")
     }
 
-    pub(super) fn listeners(&self, encoding: Encoding) -> u32 {
-        self.listeners[encoding as usize]
+    /// Those who hear this class, if it is in use.
+    pub(super) fn of_class(&self, class: Class) -> Option<&Audience> {
+        self.audiences().find(|audience| audience.class == class)
+    }
+
+    pub(super) fn log_mut(&mut self, class: Class) -> &mut Log {
+        &mut self.audience_mut(class).log
+    }
+
+    pub(super) fn audience_mut(&mut self, class: Class) -> &mut Audience {
+        if self.first.class == class {
+            return &mut self.first;
+        }
+        self.other_mut(class)
+    }
+
+    /// The classes in use, each with its log. While the room is due, none goes.
+    pub(super) fn audiences(&self) -> impl Iterator<Item = &Audience> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// The same by their number.
+    pub(super) fn audience(&self, number: usize) -> Option<&Audience> {
+        match number {
+            0 => Some(&self.first),
+            _ => self.others.get(number - 1),
+        }
     }
 
     /// Whether it has as many members as its rule allows.
@@ -72,32 +130,66 @@ impl Room {
 
     /// The most fresh bytes in any of its logs.
     pub(super) fn fresh_bytes(&self) -> usize {
-        self.logs.iter().map(Log::fresh_bytes).max().unwrap_or_default()
+        let others = self.others.iter().map(|audience| audience.log.fresh_bytes()).max();
+        self.first.log.fresh_bytes().max(others.unwrap_or_default())
     }
 
     /// Takes a member in; gives its place in the list.
-    pub(super) fn join(&mut self, index: u32, encoding: Encoding) -> u32 {
-        self.listeners[encoding as usize] += 1;
+    pub(super) fn join(&mut self, index: u32, class: Class) -> u32 {
+        self.admit(class);
         self.members.push(index);
         (self.members.len() - 1) as u32
+    }
+
+    /// Counts a member of this class.
+    fn admit(&mut self, class: Class) {
+        if self.of_class(class).is_none() {
+            if self.first.is_in_use() {
+                self.others.push(Audience::new(class));
+            } else {
+                self.first = Audience::new(class);
+            }
+        }
+        self.audience_mut(class).listeners += 1;
+    }
+
+    /// The next message of this class is to refer to nothing.
+    pub(super) fn forget_context(&mut self, class: Class) {
+        if let Some(shared) = &mut self.audience_mut(class).shared {
+            shared.forget();
+        }
+    }
+
+    /// Counts a member in another class.
+    pub(super) fn change_class(&mut self, from: Class, to: Class) {
+        self.audience_mut(from).listeners -= 1;
+        self.admit(to);
+    }
+
+    /// Forgets the classes that are out of use: a room costs what its members need.
+    pub(super) fn forget_unused(&mut self) {
+        if !self.due && !self.others.is_empty() {
+            self.others.retain(Audience::is_in_use);
+            self.others.shrink_to_fit();
+        }
     }
 
     /// Lets the member at this place go; tells which members moved, and where to.
     ///
     /// The list stays dense, and nobody moves from the part that the pass has still to visit to the
     /// part behind it: it would not be flushed.
-    pub(super) fn leave(&mut self, slot: u32, encoding: Encoding) -> [Option<(u32, u32)>; 2] {
-        self.listeners[encoding as usize] -= 1;
+    pub(super) fn leave(&mut self, slot: u32, class: Class) -> [Option<(u32, u32)>; 2] {
+        self.audience_mut(class).listeners -= 1;
         let mut hole = slot as usize;
         let mut moved = [None; 2];
-        if let Some(pass) = &mut self.pass
-            && hole < pass.cursor
+        if let Some(cursor) = &mut self.pass
+            && hole < *cursor
         {
-            pass.cursor -= 1;
-            if hole != pass.cursor {
-                self.members[hole] = self.members[pass.cursor];
+            *cursor -= 1;
+            if hole != *cursor {
+                self.members[hole] = self.members[*cursor];
                 moved[0] = Some((self.members[hole], hole as u32));
-                hole = pass.cursor;
+                hole = *cursor;
             }
         }
         self.members.swap_remove(hole);
@@ -107,12 +199,25 @@ impl Room {
 
     /// The next member of the pass; one begins when none is under way.
     pub(super) fn visit(&mut self) -> Option<u32> {
-        let logs = &self.logs;
-        let begin = || Pass { cursor: 0, ends: std::array::from_fn(|class| logs[class].end()) };
-        let pass = self.pass.get_or_insert_with(begin);
-        let member = self.members.get(pass.cursor).copied();
-        pass.cursor += 1;
+        if self.pass.is_none() {
+            for audience in std::iter::once(&mut self.first).chain(&mut self.others) {
+                audience.pass_end = audience.log.end();
+            }
+        }
+        let cursor = self.pass.get_or_insert(0);
+        let member = self.members.get(*cursor).copied();
+        *cursor += 1;
         member
+    }
+
+    /// Ends a pass that visited everyone: what it began with is settled. Gives whether there was
+    /// one.
+    pub(super) fn end_pass(&mut self, pool: &mut Pool) -> bool {
+        for audience in std::iter::once(&mut self.first).chain(&mut self.others) {
+            // A class that is younger than the pass stands at its beginning.
+            audience.log.settle(audience.pass_end, pool);
+        }
+        self.pass.take().is_some()
     }
 }
 
@@ -124,25 +229,31 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// The room of this name with a place in it, made if there is none.
+    /// The room of this name with a place in it, made for a member of this class if there is none.
     ///
     /// # Errors
     /// When it has as many members as it may, or there are as many rooms as may be.
-    pub(super) fn open(&mut self, name: &[u8], limits: &Limits) -> Result<u32, Refusal> {
+    pub(super) fn open(
+        &mut self,
+        name: &[u8],
+        class: Class,
+        limits: &Limits,
+    ) -> Result<u32, Refusal> {
         if let Some(&key) = self.by_name.get(name) {
             return if self[key].is_full() { Err(Refusal::RoomFull) } else { Ok(key) };
         }
         if self.slab.len() >= limits.rooms_max {
             return Err(Refusal::RoomsFull);
         }
-        let key = self.slab.insert(Room::new(name, limits.manners(name))) as u32;
+        let key = self.slab.insert(Room::new(name, class, limits.manners(name))) as u32;
         self.by_name.insert(name.into(), key);
         Ok(key)
     }
 
     /// Forgets the room if nobody is in it and nothing is to be finished.
     pub(super) fn close_if_empty(&mut self, key: u32) {
-        let room = &self[key];
+        let room = &mut self[key];
+        room.forget_unused();
         if room.members.is_empty() && !room.due {
             let room = self.slab.remove(key as usize);
             self.by_name.remove(&room.name);
@@ -200,12 +311,12 @@ mod tests {
     #[test]
     fn leaving_during_a_pass_hides_nobody() {
         for leaver in 0..5u32 {
-            let mut room = Room::new(b"x", Limits::default().manners(b"x"));
+            let mut room = Room::new(b"x", Class::RAW, Limits::default().manners(b"x"));
             for index in 0..5 {
-                room.join(index, Encoding::Raw);
+                room.join(index, Class::RAW);
             }
             let mut visited: Vec<u32> = (0..3).filter_map(|_| room.visit()).collect();
-            for (index, slot) in room.leave(leaver, Encoding::Raw).into_iter().flatten() {
+            for (index, slot) in room.leave(leaver, Class::RAW).into_iter().flatten() {
                 assert_eq!(room.members[slot as usize], index);
             }
             visited.extend(std::iter::from_fn(|| room.visit()));
@@ -220,10 +331,10 @@ mod tests {
     fn rooms_are_bounded() {
         let mut rooms = Rooms::default();
         let limits = Limits { rooms_max: 1, ..Limits::default() };
-        let first = rooms.open(b"a", &limits);
-        assert_eq!(rooms.open(b"a", &limits), first);
-        assert_eq!(rooms.open(b"b", &limits), Err(Refusal::RoomsFull));
+        let first = rooms.open(b"a", Class::RAW, &limits);
+        assert_eq!(rooms.open(b"a", Class::RAW, &limits), first);
+        assert_eq!(rooms.open(b"b", Class::RAW, &limits), Err(Refusal::RoomsFull));
         rooms.close_if_empty(first.expect("opened"));
-        assert!(rooms.open(b"b", &limits).is_ok());
+        assert!(rooms.open(b"b", Class::RAW, &limits).is_ok());
     }
 }

@@ -1,5 +1,6 @@
 //! What happens: weighted actions of clients, of the network and of time; and how a run ends.
 
+use crate::inflate::OFFERS;
 use crate::random::Random;
 use crate::world::{From, World};
 use fanfare::relay::{Cause, Time};
@@ -29,8 +30,9 @@ pub fn act(world: &mut World, random: &mut Random) {
             let bytes = *random.pick(&[1, 3, 50, 3_000, 100_000]);
             world.read(number, bytes);
         }
-        82..92 => whole_turn(world, random),
-        92..94 => world.peers[number].client.break_rule(random.between(0, 4)),
+        82..91 => whole_turn(world, random),
+        91 => pass_time(world, random),
+        92..94 => break_rule(world, random, number),
         94 => world.peers[number].client.close(*random.pick(&[1000, 1001, 3000, 4999])),
         95 => world.break_off(number, *random.pick(&[Cause::EndOfStream, Cause::Reset])),
         96..98 => world.turn_encoding(),
@@ -49,7 +51,8 @@ fn connect(world: &mut World, random: &mut Random) {
     let last = *random.pick(&[1, 2]);
     let from = *random.pick(&[From::Socket, From::Socket, From::Address(last), From::Proxy(last)]);
     let ticket = world.model.law.draw_ticket(world.unix_s());
-    world.connect(room, from, ticket, window, is_polite);
+    let offer = *random.pick(&OFFERS);
+    world.connect(room, offer, from, ticket, window, is_polite);
     if world.peers.len() > before && random.one_in(2) {
         // As the server does it: read, and answer at once.
         let id = world.peers[before].id;
@@ -62,7 +65,11 @@ fn connect(world: &mut World, random: &mut Random) {
 
 fn say(world: &mut World, random: &mut Random, number: usize) {
     let message_bytes_max = world.limits.message_bytes_max;
+    let is_silent = world.peers[number].is_listener && !random.one_in(20);
     let client = &mut world.peers[number].client;
+    if is_silent {
+        return;
+    }
     if random.one_in(12) {
         return client.ping(&vec![b'p'; random.between(0, 126)]);
     }
@@ -80,7 +87,22 @@ fn say(world: &mut World, random: &mut Random, number: usize) {
     }
     let fragments = if random.one_in(4) { random.between(1, 5) } else { 1 };
     let is_text = !random.one_in(6);
+    if client.inflate.is_some() && random.one_in(2) {
+        let level = random.between(0, 10) as u32;
+        return client.packed_message(is_text, text.as_bytes(), fragments, level);
+    }
     client.message(is_text, text.as_bytes(), fragments, random.one_in(3));
+}
+
+fn break_rule(world: &mut World, random: &mut Random, number: usize) {
+    let message_bytes_max = world.limits.message_bytes_max;
+    let client = &mut world.peers[number].client;
+    match client.inflate {
+        Some(_) if random.one_in(2) => {
+            client.break_packed(random.between(0, 15), message_bytes_max);
+        }
+        _ => client.break_rule(random.between(0, 4)),
+    }
 }
 
 /// Much at once, and all of it arrives: so logs become full.
@@ -119,10 +141,13 @@ impl World {
             self.turn();
             let is_quiet = |number: usize| {
                 let peer = &self.peers[number];
-                peer.id.is_none() || (peer.client.outgoing.is_empty() && !peer.is_blocked)
+                let Some(id) = peer.id else { return true };
+                let is_heard = self.relay.unheard_bytes(id).is_none();
+                peer.client.outgoing.is_empty() && !peer.is_blocked && is_heard
             };
+            let are_quiet = (0..self.peers.len()).all(is_quiet);
             let is_busy = self.relay.next_deadline().is_some_and(|at| at <= self.now);
-            if (0..self.peers.len()).all(is_quiet) && !is_busy {
+            if are_quiet && !is_busy {
                 return self.compare();
             }
             if !is_busy {

@@ -1,6 +1,7 @@
 //! A pretend client: what it has sent but is not delivered, and what it made of the relay's bytes.
 //! Its frames are written and read here, apart from the code under test.
 
+use crate::inflate::{Inflate, deflate};
 use std::collections::VecDeque;
 
 /// What a client's bytes mean once the last of them is delivered.
@@ -38,6 +39,8 @@ pub struct Client {
     pub meanings: VecDeque<(u64, Meaning)>,
     incoming: Vec<u8>,
     is_websocket: bool,
+    /// What was agreed on about compression.
+    pub inflate: Option<Inflate>,
 }
 
 impl Client {
@@ -69,7 +72,35 @@ impl Client {
 
     /// Sends a message in so many fragments, with an empty ping between them if wanted.
     pub fn message(&mut self, is_text: bool, payload: &[u8], fragments: usize, with_ping: bool) {
-        let opcode = if is_text { 1 } else { 2 };
+        self.fragments(if is_text { 1 } else { 2 }, payload, fragments, with_ping);
+        self.mean(Meaning::Message(is_text, payload.to_vec()));
+    }
+
+    /// The same, compressed.
+    pub fn packed_message(&mut self, is_text: bool, payload: &[u8], fragments: usize, level: u32) {
+        let first = if is_text { 0x41 } else { 0x42 };
+        self.fragments(first, &deflate(payload, level), fragments, level == 1);
+        self.mean(Meaning::Message(is_text, payload.to_vec()));
+    }
+
+    /// A compressed message that breaks a rule.
+    pub fn break_packed(&mut self, which: usize, message_bytes_max: usize) {
+        let (payload, code) = match which % 5 {
+            0 => (deflate(&vec![b'0'; 1_000 * message_bytes_max.min(2_000)], 6), 1009),
+            1 => (deflate(&vec![b'0'; message_bytes_max + 1], 9), 1009),
+            2 => (b"\x07broken".to_vec(), 1007),
+            3 => (deflate(b"\xff\xfe, not text", 6), 1007),
+            _ => {
+                let mut cut = deflate(b"this and that and this and that", 6);
+                cut.truncate(cut.len() - 3);
+                (cut, 1007)
+            }
+        };
+        self.fragments(0x41, &payload, 1 + which % 3, false);
+        self.mean(Meaning::Bad(code));
+    }
+
+    fn fragments(&mut self, first: u8, payload: &[u8], fragments: usize, with_ping: bool) {
         let size = payload.len().div_ceil(fragments).max(1);
         let mut pieces: Vec<&[u8]> = payload.chunks(size).collect();
         if pieces.is_empty() {
@@ -77,13 +108,12 @@ impl Client {
         }
         for (number, piece) in pieces.iter().enumerate() {
             let fin = if number + 1 == pieces.len() { 0x80 } else { 0 };
-            let opcode = if number == 0 { opcode } else { 0 };
+            let opcode = if number == 0 { first } else { 0 };
             self.frame(fin | opcode, piece);
             if with_ping && fin == 0 {
                 self.ping(&[]);
             }
         }
-        self.mean(Meaning::Message(is_text, payload.to_vec()));
     }
 
     pub fn ping(&mut self, payload: &[u8]) {
@@ -158,12 +188,15 @@ impl Client {
             let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
             let head = std::str::from_utf8(&bytes[..end]).expect("a head is text");
             let status: u16 = head[9..12].parse().expect("a status");
+            let agreed = head.lines().find_map(|l| l.strip_prefix("Sec-WebSocket-Extensions: "));
+            self.inflate = agreed.map(Inflate::new);
             self.is_websocket = status == 101;
             let used = if status == 101 { end } else { bytes.len() };
             return Some((Heard::Status(status), used));
         }
         let (first, second) = (*bytes.first()?, *bytes.get(1)?);
-        assert_eq!(first & 0xf0, 0x80, "whole frames without reserved bits");
+        let is_packed = first & 0x40 != 0;
+        assert_eq!(first & 0xb0, 0x80, "whole frames without other reserved bits");
         let (start, length) = match second {
             126 => (4, u16::from_be_bytes(*bytes.get(2..4)?.first_chunk()?) as usize),
             127 => (10, u64::from_be_bytes(*bytes.get(2..10)?.first_chunk()?) as usize),
@@ -173,6 +206,14 @@ impl Client {
             }
         };
         let payload = bytes.get(start..start + length)?;
+        if is_packed {
+            assert!(matches!(first & 0x0f, 1 | 2), "only messages are compressed");
+            let inflate = self.inflate.as_mut().expect("this was agreed on");
+            return Some((
+                Heard::Message(first & 1 == 1, inflate.message(payload)),
+                start + length,
+            ));
+        }
         let heard = match first & 0x0f {
             1 => Heard::Message(true, payload.to_vec()),
             2 => Heard::Message(false, payload.to_vec()),

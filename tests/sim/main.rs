@@ -5,9 +5,12 @@
 
 mod actions;
 mod client;
+mod inflate;
 mod law;
+mod meaning;
 mod model;
 mod random;
+mod told;
 mod world;
 
 use fanfare::relay::Metrics;
@@ -21,10 +24,12 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 26] = [
+const TO_BE_SEEN: [&str; 31] = [
     "address_full",
     "binary_in_json",
+    "compressed",
     "cut",
+    "deflate",
     "draining",
     "drained",
     "end_of_stream",
@@ -48,10 +53,26 @@ const TO_BE_SEEN: [&str; 26] = [
     "token_too_late",
     "too_fast",
     "too_many_handshakes",
+    "unheard",
+    "waiting",
+    "with_context",
 ];
 
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
+}
+
+/// What the relay does not count.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Reads that had to be heard in parts.
+    pub unheard: u64,
+    /// Messages that waited until their speaker had heard what it was owed.
+    pub waiting: u64,
+    /// Messages that were heard compressed.
+    pub compressed: u64,
+    /// Those of them that refer to others.
+    pub with_context: u64,
 }
 
 /// The law of a seed's world; those that were kept found their faults without one.
@@ -59,13 +80,13 @@ fn law(seed: u64) -> Law {
     if KEPT.contains(&seed) { Law::default() } else { Law::new(seed) }
 }
 
-/// Runs one seed; gives what the relay counted.
-fn run(seed: u64) -> Metrics {
+/// Runs one seed; gives what the relay counted, and what else was seen.
+fn run(seed: u64) -> (Metrics, Seen) {
     run_with(seed, |_| {})
 }
 
 /// Runs one seed, with something else between its actions.
-fn run_with(seed: u64, mut between: impl FnMut(&mut World)) -> Metrics {
+fn run_with(seed: u64, mut between: impl FnMut(&mut World)) -> (Metrics, Seen) {
     let mut random = Random::new(seed);
     let mut world = World::new(&mut random, law(seed));
     for _ in 0..random.between(100, 1200) {
@@ -74,7 +95,7 @@ fn run_with(seed: u64, mut between: impl FnMut(&mut World)) -> Metrics {
     }
     world.settle();
     world.end_of_time();
-    world.relay.metrics().clone()
+    (world.relay.metrics().clone(), world.seen())
 }
 
 #[test]
@@ -86,20 +107,28 @@ fn every_seed_agrees_with_the_model() {
     let is_sweep = seeds.len() >= 256;
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
     for seed in seeds {
-        let metrics = catch_unwind(AssertUnwindSafe(|| run(seed))).unwrap_or_else(|panic| {
-            eprintln!("replay it with FANFARE_SIM_SEED={seed}");
-            std::panic::resume_unwind(panic)
-        });
+        let (metrics, also) =
+            catch_unwind(AssertUnwindSafe(|| run(seed))).unwrap_or_else(|panic| {
+                eprintln!("replay it with FANFARE_SIM_SEED={seed}");
+                std::panic::resume_unwind(panic)
+            });
         for (cause, count) in metrics.ended.iter().chain(&metrics.refused) {
             *seen.entry(cause).or_default() += count;
         }
         *seen.entry("skipped").or_default() += metrics.skipped;
         *seen.entry("cut").or_default() += metrics.cut;
+        *seen.entry("unheard").or_default() += also.unheard;
+        *seen.entry("waiting").or_default() += also.waiting;
+        *seen.entry("with_context").or_default() += also.with_context;
+        *seen.entry("compressed").or_default() += also.compressed;
         *seen.entry("heartbeats").or_default() += metrics.heartbeats;
     }
     println!("seen: {seen:?}");
     for kind in TO_BE_SEEN {
-        assert!(!is_sweep || seen.contains_key(kind), "no seed comes upon {kind}");
+        assert!(
+            !is_sweep || seen.get(kind).is_some_and(|count| *count > 0),
+            "no seed comes upon {kind}"
+        );
     }
 }
 
@@ -125,7 +154,7 @@ fn connections_may_be_dismissed_at_any_moment() {
     let mut dismissed = 0;
     for seed in 0..64 {
         let mut random = Random::new(seed + 1_000_000);
-        let metrics = run_with(seed, |world| {
+        let (metrics, _) = run_with(seed, |world| {
             if random.one_in(20) && !world.peers.is_empty() {
                 world.dismiss(random.between(0, world.peers.len()));
             }

@@ -1,12 +1,13 @@
 //! The world: the relay, its clients, the network between them, the clock, the model.
 
-use crate::client::{Client, Heard, Meaning};
+use crate::Seen;
+use crate::client::{Client, Heard};
 use crate::law::{BEGIN_UNIX_S, Law, Ticket};
 use crate::model::{Model, Shadow};
 use crate::random::Random;
 use core::net::IpAddr;
 use fanfare::relay::{
-    Cause, ConnId, Encoding, Heartbeat, Limits, Order, OverRate, Rates, Relay, Slices,
+    Cause, ConnId, Deflate, Encoding, Heartbeat, Limits, Order, OverRate, Rates, Relay, Slices,
     SlowConsumer, Time, TrustedProxies,
 };
 
@@ -30,6 +31,8 @@ pub struct Peer {
     is_paused: bool,
     /// The relay ended its side, or the whole stream.
     pub is_shut: bool,
+    /// It hardly says anything.
+    pub is_listener: bool,
     /// It answers pings and close frames.
     pub is_polite: bool,
     /// It wrote its last byte.
@@ -46,6 +49,8 @@ pub struct World {
     pub limits: Limits,
     /// One room in which much is said.
     pub is_loud: bool,
+    pub unheard: u64,
+    pub waiting: u64,
 }
 
 impl World {
@@ -75,6 +80,13 @@ impl World {
             echo: random.one_in(4),
             access: law.access(),
             encoding: Encoding::Raw,
+            deflate: (!random.one_in(4)).then_some(Deflate {
+                message_bytes_min: *random.pick(&[0, 20, 128]),
+                level: *random.pick(&[1, 6, 9]),
+                window_bits: *random.pick(&[9, 12, 15, 15]),
+                share_min: random.between(1, 5),
+                memory_bytes_max: *random.pick(&[0, 330_000, 1 << 20]),
+            }),
             heartbeat: Some(Heartbeat { word: "ping".into(), answer: "pong".into() }),
             ..Limits::default()
         };
@@ -87,6 +99,8 @@ impl World {
             model: Model::new(law),
             limits,
             is_loud: random.one_in(3),
+            unheard: 0,
+            waiting: 0,
         }
     }
 
@@ -97,6 +111,14 @@ impl World {
             Encoding::Json => Encoding::Raw,
         };
         self.relay.configure(self.limits.clone());
+    }
+
+    pub fn seen(&self) -> Seen {
+        let inflaters = self.peers.iter().flat_map(|peer| &peer.client.inflate);
+        let (compressed, with_context) = inflaters
+            .map(|inflate| (inflate.messages, inflate.with_context))
+            .fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
+        Seen { unheard: self.unheard, waiting: self.waiting, compressed, with_context }
     }
 
     /// Perhaps other rules for rooms, with members in them.
@@ -114,6 +136,7 @@ impl World {
     pub fn connect(
         &mut self,
         room: &str,
+        offer: &str,
         from: From,
         ticket: Ticket,
         window: usize,
@@ -134,11 +157,14 @@ impl World {
         };
         assert!(least < 5, "one too many from {from:?}");
         let mut client = Client::default();
-        let forwarded = match from {
+        let mut fields = match from {
             From::Proxy(last) => format!("X-Forwarded-For: 6.6.6.6, 192.0.2.{last}\r\n"),
             _ => String::new(),
         };
-        client.request(room, ticket.token.as_deref(), &forwarded);
+        if !offer.is_empty() {
+            fields += &format!("Sec-WebSocket-Extensions: {offer}\r\n");
+        }
+        client.request(room, ticket.token.as_deref(), &fields);
         self.peers.push(Peer {
             client,
             from,
@@ -147,6 +173,7 @@ impl World {
             is_blocked: false,
             is_paused: false,
             is_shut: false,
+            is_listener: self.peers.len() % 2 == 1,
             is_polite,
             has_ended: false,
             cause: None,
@@ -170,17 +197,22 @@ impl World {
         let Some(id) = peer.id else { return };
         let json = Limits { encoding: Encoding::Json, ..self.limits.clone() };
         let take = bytes_max.min(json.read_bytes_max()).min(peer.client.outgoing.len());
-        if peer.is_paused || take == 0 {
+        if peer.is_paused || (take == 0 && self.relay.unheard_bytes(id).is_none()) {
             return;
         }
-        if !self.relay.may_read(id) {
-            peer.is_paused = true;
-            return;
-        }
-        let mut bytes: Vec<u8> = peer.client.outgoing.drain(..take).collect();
-        peer.client.delivered += take as u64;
         let before = self.relay.metrics().clone();
-        self.relay.receive(id, &mut bytes, self.now);
+        peer.is_paused = !self.relay.may_read(id);
+        self.relay.check_invariants();
+        if !peer.is_paused {
+            let mut bytes: Vec<u8> = peer.client.outgoing.drain(..take).collect();
+            peer.client.delivered += take as u64;
+            self.relay.receive(id, &mut bytes, self.now);
+        }
+        match self.relay.unheard_bytes(id) {
+            Some(0) => self.waiting += 1, // for there is nothing else
+            Some(_) => self.unheard += 1,
+            None => {}
+        }
         let metrics = self.relay.metrics();
         let published = (metrics.messages - before.messages) as usize;
         let was_upgraded = metrics.upgraded > before.upgraded;
@@ -188,64 +220,11 @@ impl World {
         self.relay.check_invariants();
     }
 
-    /// Tells the model what the delivered bytes meant; the relay took `published` messages of them.
-    fn understand(&mut self, number: usize, mut published: usize, was_upgraded: bool) {
-        while let Some((end, _)) = self.peers[number].client.meanings.front() {
-            if *end > self.peers[number].client.delivered {
-                break;
-            }
-            let meaning = self.peers[number].client.meanings.pop_front().expect("there is one").1;
-            let shadow = &self.model.shadows[number];
-            let is_member = shadow.room.is_some() && !shadow.is_mute;
-            let may_speak = self.model.may_speak(number);
-            match meaning {
-                // A refused client (too many rooms) never becomes a member.
-                Meaning::Join(room) if was_upgraded => {
-                    let ticket = &self.model.shadows[number].ticket;
-                    assert!(self.model.law.may_join(&room, ticket), "{room}: {ticket:?}");
-                    self.model.join(number, &room, self.limits.encoding);
-                }
-                Meaning::Join(_) => {}
-                Meaning::Message(true, payload) if payload == b"ping" => {}
-                Meaning::Message(false, _) if self.model.shadows[number].is_json => {
-                    self.mute(number, 1003);
-                }
-                // If it was told so already, `published` says that it was not heard.
-                Meaning::Message(..) if is_member && !may_speak => self.mute(number, 4403),
-                Meaning::Message(kind, payload) if is_member && published > 0 => {
-                    published -= 1;
-                    self.model.publish(number, &(kind, payload));
-                }
-                // The relay has failed or closed it and hears nothing more; its bytes will tell.
-                Meaning::Message(..) => self.model.shadows[number].is_mute = true,
-                Meaning::Ping(payload) if is_member => {
-                    self.model.shadows[number].pings.push(payload);
-                }
-                Meaning::Close(code) if is_member => {
-                    self.model.shadows[number].close_codes.push(code);
-                    self.model.leave(number);
-                }
-                Meaning::Close(_) => {}
-                Meaning::Bad(code) => self.mute(number, code),
-                Meaning::Garbage => self.mute(number, 1002), // its first bit is reserved
-                Meaning::Ping(_) | Meaning::Pong => {}
-            }
-        }
-        assert_eq!(published, 0, "the relay published what nobody said");
-    }
-
-    fn mute(&mut self, number: usize, code: u16) {
-        let shadow = &mut self.model.shadows[number];
-        if shadow.room.is_some() && !shadow.is_mute {
-            shadow.close_codes.push(code);
-            shadow.is_mute = true;
-        }
-    }
-
     /// The network breaks, or the client writes its last byte.
     pub fn break_off(&mut self, number: usize, cause: Cause) {
         let Some(id) = self.peers[number].id else { return };
-        if self.peers[number].has_ended || self.peers[number].is_paused {
+        let waits = self.relay.unheard_bytes(id).is_some();
+        if self.peers[number].has_ended || self.peers[number].is_paused || waits {
             return; // while it is not read, its end is not seen
         }
         self.peers[number].has_ended = true;

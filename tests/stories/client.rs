@@ -16,6 +16,10 @@ pub(crate) const PONG: u8 = 0xa;
 /// Set in the first byte of the last frame of a message.
 pub(crate) const FIN: u8 = 0x80;
 
+/// Set in the first byte of a compressed message; it is kept with the opcode, so that whoever does
+/// not expect it notices.
+pub(crate) const RSV1: u8 = 0x40;
+
 /// A frame from the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Frame {
@@ -116,7 +120,8 @@ impl<S: Read + Write> Client<S> {
         Client::hear_head(stream).0
     }
 
-    fn hear_head(stream: S) -> (Client<S>, String) {
+    /// The same; gives the answer's head too.
+    pub(crate) fn hear_head(stream: S) -> (Client<S>, String) {
         let mut stream = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
@@ -167,7 +172,7 @@ impl<S: Read + Write> Client<S> {
     /// The next frame, which keeps the rules for servers: whole, unmasked, of minimal length.
     pub(crate) fn hear_any(&mut self) -> Frame {
         let [first, second] = self.take();
-        assert_eq!(first & 0xf0, FIN, "a whole frame without reserved bits: {first:#x}");
+        assert_eq!(first & 0xb0, FIN, "a whole frame without other reserved bits: {first:#x}");
         let len = match second {
             0..=125 => usize::from(second),
             126 => usize::from(u16::from_be_bytes(self.take())),
@@ -178,7 +183,7 @@ impl<S: Read + Write> Client<S> {
         assert!(len >= least, "the length is not minimal: {len}");
         let mut payload = vec![0; len];
         self.stream.read_exact(&mut payload).expect("the rest of the frame");
-        Frame { opcode: first & 0xf, payload }
+        Frame { opcode: first & (RSV1 | 0xf), payload }
     }
 
     fn take<const N: usize>(&mut self) -> [u8; N] {

@@ -18,6 +18,7 @@ mod behind;
 mod closing;
 mod config;
 mod crowd;
+mod deflate;
 mod descriptors;
 mod drain;
 mod flags;

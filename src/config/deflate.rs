@@ -1,0 +1,56 @@
+//! Flags about compression.
+
+use crate::relay::{Deflate, Limits};
+use clap::Args;
+use clap::builder::BoolishValueParser;
+
+/// Compression (permessage-deflate, RFC 7692).
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Compression")]
+pub struct DeflateFlags {
+    /// Compress messages for clients that ask for it, once for all of them, and take compressed
+    /// messages from them
+    #[arg(long, env = "FANFARE_DEFLATE", value_parser = BoolishValueParser::new())]
+    pub deflate: bool,
+
+    /// Shorter messages leave as they are
+    #[arg(long, env = "FANFARE_DEFLATE_MIN", value_name = "BYTES", default_value_t = 128)]
+    pub deflate_min: usize,
+
+    /// From 1, the fastest, to 9, the smallest
+    #[arg(long, env = "FANFARE_DEFLATE_LEVEL", value_name = "LEVEL", default_value_t = 6)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=9))]
+    pub deflate_level: u8,
+
+    /// The window: 2 to the power of 9 to 15 bytes
+    #[arg(long, env = "FANFARE_DEFLATE_WINDOW_BITS", value_name = "BITS", default_value_t = 15)]
+    #[arg(value_parser = clap::value_parser!(u8).range(9..=15))]
+    pub deflate_window_bits: u8,
+
+    /// So many members of a room that only listen, and their messages refer to those before them,
+    /// which makes small ones a fraction of their size
+    #[arg(long, env = "FANFARE_DEFLATE_SHARE_MIN", value_name = "N", default_value_t = 8)]
+    pub deflate_share_min: usize,
+
+    /// Memory for that, 320 KiB for each room in which it happens; 0: each message by itself
+    #[arg(
+        long,
+        env = "FANFARE_DEFLATE_MEMORY",
+        value_name = "BYTES",
+        default_value_t = 16_777_216
+    )]
+    pub deflate_memory: usize,
+}
+
+impl DeflateFlags {
+    /// Fills in the relay's limits.
+    pub(super) fn fill(&self, limits: &mut Limits) {
+        limits.deflate = self.deflate.then_some(Deflate {
+            message_bytes_min: self.deflate_min,
+            level: self.deflate_level,
+            window_bits: self.deflate_window_bits,
+            share_min: self.deflate_share_min,
+            memory_bytes_max: self.deflate_memory,
+        });
+    }
+}

@@ -1,0 +1,21 @@
+//! What a member hears a room's messages as: all members of one class hear the same bytes.
+
+use super::Encoding;
+use super::deflate::Packing;
+
+/// A class: its members share a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Class {
+    pub(super) encoding: Encoding,
+    pub(super) packing: Packing,
+}
+
+impl Class {
+    /// Each payload as it came.
+    pub(super) const RAW: Class = Class { encoding: Encoding::Raw, packing: Packing::Plain };
+
+    /// Whether its members may send compressed messages.
+    pub(super) fn is_packed(self) -> bool {
+        self.packing != Packing::Plain
+    }
+}

@@ -1,0 +1,150 @@
+//! Compression (RFC 7692): a message is compressed once for all members of a class, and what
+//! clients compressed is inflated by one inflater for all.
+
+use super::class::Class;
+use super::{Relay, share};
+use crate::protocol::deflate::{Deflater, Inflater};
+use crate::protocol::extension::{self, Agreed, Terms, WINDOW_BITS_MIN};
+use crate::protocol::head::Head;
+use crate::protocol::{Kind, Violation, utf8};
+
+/// How messages are compressed for those who asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deflate {
+    /// Messages of fewer bytes leave as they are.
+    pub message_bytes_min: usize,
+    /// From 1, fast, to 9, small.
+    pub level: u8,
+    /// The base-2 logarithm of the window, 9 to 15. It cannot change while the relay runs.
+    pub window_bits: u8,
+    /// Members of a room that share a context, at least.
+    pub share_min: usize,
+    /// Bytes of memory for the compressors of all rooms in which members share a context; too
+    /// little for one of them: each message is compressed by itself.
+    pub memory_bytes_max: usize,
+}
+
+impl Default for Deflate {
+    fn default() -> Deflate {
+        Deflate {
+            message_bytes_min: 128,
+            level: 6,
+            window_bits: 15,
+            share_min: 8,
+            memory_bytes_max: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// How a class's messages are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// Not at all: permessage-deflate was not negotiated.
+    Plain,
+    /// Each message by itself.
+    Alone,
+    /// The same with the smallest window, for whoever wants one smaller than ours.
+    AloneNarrow,
+    /// With those before it as context, for members that hear the same.
+    Shared,
+}
+
+/// The loop's compressors and its inflater, made when they are first needed.
+#[derive(Debug, Default)]
+pub(super) struct Packer {
+    wide: Option<Deflater>,
+    narrow: Option<Deflater>,
+    inflater: Option<Inflater>,
+    /// An inflated message.
+    inflated: Vec<u8>,
+    /// A compressed one.
+    pub(super) packed: Vec<u8>,
+    /// The window of all who joined so far.
+    window_bits: Option<u8>,
+    /// Where compressors are that members share; some may be gone.
+    pub(super) sharing: Vec<(u32, Class)>,
+}
+
+impl Relay {
+    /// Members rely on the window that they were promised.
+    pub(super) fn keep_window(&mut self) {
+        if let Some(deflate) = &mut self.limits.deflate {
+            let window_bits = self.packer.window_bits.get_or_insert(deflate.window_bits);
+            deflate.window_bits = *window_bits;
+        }
+    }
+
+    /// What is agreed on with a client about compression.
+    pub(super) fn agree(&self, head: &Head<'_>) -> Option<Agreed> {
+        let deflate = self.limits.deflate?;
+        let keeps_context = share::is_wanted(&deflate);
+        let terms = Terms { window_bits: deflate.window_bits, keeps_context };
+        extension::negotiate(head.values("sec-websocket-extensions"), terms)
+    }
+
+    /// The packing of whoever agreed on this.
+    pub(super) fn packing(&self, agreed: Option<&Agreed>) -> Packing {
+        match (agreed, self.packer.window_bits) {
+            (None, _) | (_, None) => Packing::Plain,
+            (Some(agreed), Some(ours)) if agreed.window_bits < ours => Packing::AloneNarrow,
+            (Some(_), Some(_)) => Packing::Alone,
+        }
+    }
+
+    /// Compresses a message for a class, by itself; `None` when it leaves as it is.
+    pub(super) fn pack_alone(&mut self, packing: Packing, payload: &[u8]) -> Option<Vec<u8>> {
+        if packing == Packing::Plain {
+            return None;
+        }
+        let Deflate { message_bytes_min, level, .. } = self.limits.deflate.unwrap_or_default();
+        if payload.len() < message_bytes_min {
+            return None;
+        }
+        let ours = self.packer.window_bits?;
+        let (deflater, window_bits) = match packing {
+            Packing::Plain | Packing::Shared => return None,
+            Packing::Alone => (&mut self.packer.wide, ours),
+            Packing::AloneNarrow => (&mut self.packer.narrow, WINDOW_BITS_MIN),
+        };
+        let deflater = deflater.get_or_insert_with(|| Deflater::new(level, window_bits));
+        deflater.reset();
+        let mut packed = std::mem::take(&mut self.packer.packed);
+        if deflater.deflate(payload, &mut packed) && packed.len() < payload.len() {
+            return Some(packed);
+        }
+        self.packer.packed = packed;
+        None
+    }
+
+    /// Takes the buffer of a packed message back.
+    pub(super) fn unpacked(&mut self, packed: Option<Vec<u8>>) {
+        if let Some(packed) = packed {
+            self.packer.packed = packed;
+        }
+    }
+
+    /// A compressed message: what it says is checked as if it had come as it is.
+    pub(super) fn unpack(
+        &mut self,
+        index: u32,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<(), Violation> {
+        let bytes_max = self.message_bytes_max(index);
+        let mut inflated = std::mem::take(&mut self.packer.inflated);
+        let inflater = self.packer.inflater.get_or_insert_default();
+        let result = inflater.inflate(payload, bytes_max, &mut inflated);
+        let result = match result {
+            Ok(()) if kind == Kind::Text && !utf8::is_text(&inflated) => Err(Violation::NotUtf8),
+            Ok(()) => {
+                // Its rate is of what it makes us say.
+                self.count_bytes(index, inflated.len().saturating_sub(payload.len()));
+                self.say(index, kind, &inflated);
+                Ok(())
+            }
+            Err(violation) => Err(violation),
+        };
+        self.packer.inflated = inflated;
+        result
+    }
+}

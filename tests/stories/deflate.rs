@@ -1,0 +1,226 @@
+//! Compression: who asks for it shares rooms with who does not.
+
+use crate::client::{BINARY, CONTINUATION, Client, FIN, Frame, PING, PONG, RSV1, TEXT, dial};
+use crate::relay::Relay;
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
+use std::io::Write;
+
+const OFFER: &str = "permessage-deflate; client_max_window_bits";
+
+/// A client that offers this, and the extensions of the answer.
+fn connect(relay: &Relay, offer: &str) -> (Client, Option<String>) {
+    let request = crate::client::request("/");
+    let request = request.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: ") + offer;
+    let mut stream = dial(relay.address());
+    stream.write_all(format!("{request}\r\n\r\n").as_bytes()).expect("the relay reads");
+    let (client, head) = Client::hear_head(stream);
+    let answer = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
+    (client, answer.map(str::to_owned))
+}
+
+fn deflate(payload: &[u8]) -> Vec<u8> {
+    let mut to = Vec::with_capacity(payload.len() + 100);
+    Compress::new(Compression::best(), false)
+        .compress_vec(payload, &mut to, FlushCompress::Sync)
+        .expect("there is room");
+    to.truncate(to.len() - 4);
+    to
+}
+
+fn inflate(payload: &[u8], state: &mut Decompress) -> String {
+    let mut to = Vec::with_capacity(1 << 20);
+    let input = [payload, &[0, 0, 0xff, 0xff]].concat();
+    state.decompress_vec(&input, &mut to, FlushDecompress::Sync).expect("sound data");
+    String::from_utf8(to).expect("text")
+}
+
+/// The next message, which is compressed; gives the text and its bytes on the wire.
+fn hear_packed(client: &mut Client) -> (String, usize) {
+    let Frame { opcode, payload } = client.hear();
+    assert_eq!(opcode, RSV1 | TEXT, "{payload:?}");
+    (inflate(&payload, &mut Decompress::new(false)), payload.len())
+}
+
+fn ticker(number: u32) -> String {
+    let rows =
+        (0..8).map(|row| format!("{{\"symbol\":\"S{row}\",\"price\":{}}}", number * 7 + row));
+    rows.collect::<Vec<_>>().join(",")
+}
+
+#[test]
+fn nothing_is_compressed_unless_both_sides_want_it() {
+    let relay = Relay::start(&[]);
+    let (mut other, answer) = connect(&relay, OFFER);
+    assert_eq!(answer, None, "it is off unless asked for");
+    let mut sender = relay.connect("/");
+    sender.send_text(&ticker(1));
+    assert_eq!(other.hear_text(), ticker(1));
+    sender.send(FIN | RSV1 | TEXT, &deflate(b"hello"));
+    assert_eq!(sender.hear_close(), Some(1002));
+    let relay = Relay::start(&["--deflate"]);
+    for offer in ["x-webkit-deflate-frame", "permessage-deflate; foo", "permessage-deflate; =\""] {
+        let (mut client, answer) = connect(&relay, offer);
+        assert_eq!(answer, None, "{offer}");
+        client.hear_nothing();
+    }
+}
+
+#[test]
+fn members_with_and_without_it_share_a_room() {
+    let relay = Relay::start(&["--deflate"]);
+    let (mut packed, answer) = connect(&relay, OFFER);
+    let answer = answer.expect("it is agreed on");
+    assert!(answer.starts_with("permessage-deflate; client_no_context_takeover"), "{answer}");
+    let (mut narrow, answer) = connect(&relay, "permessage-deflate; server_max_window_bits=10");
+    assert!(answer.is_some_and(|answer| answer.contains("server_max_window_bits=9")));
+    let mut plain = relay.connect("/");
+    for number in 0..20 {
+        let text = ticker(number);
+        plain.send_text(&text);
+        let (heard, bytes) = hear_packed(&mut packed);
+        assert_eq!(heard, text);
+        assert!(bytes < text.len() / 2, "{bytes} of {}", text.len());
+        assert_eq!(hear_packed(&mut narrow).0, text);
+        packed.send(FIN | RSV1 | TEXT, &deflate(text.as_bytes()));
+        assert_eq!(plain.hear_text(), text);
+        assert_eq!(hear_packed(&mut narrow).0, text);
+        packed.send_text("short");
+        assert_eq!(plain.hear_text(), "short");
+        assert_eq!(narrow.hear_text(), "short");
+    }
+    let mut state = 1u32;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    });
+    let noise: Vec<u8> = noise.take(1000).collect();
+    plain.send_binary(&noise);
+    assert_eq!(packed.hear(), Frame { opcode: BINARY, payload: noise }, "it does not shrink");
+    assert_eq!(narrow.hear().opcode, BINARY);
+    packed.hear_nothing();
+    narrow.hear_nothing();
+    plain.hear_nothing();
+}
+
+#[test]
+fn compressed_messages_in_pieces_and_empty_ones() {
+    let relay = Relay::start(&["--deflate"]);
+    let (mut sender, _) = connect(&relay, OFFER);
+    let mut other = relay.connect("/");
+    let text = "in 三 pieces, in 三 pieces";
+    let data = deflate(text.as_bytes());
+    sender.send(RSV1 | TEXT, &data[..3]);
+    sender.send(FIN | PING, b"?");
+    sender.send(CONTINUATION, b"");
+    sender.send(FIN | CONTINUATION, &data[3..]);
+    assert_eq!(sender.hear(), Frame { opcode: PONG, payload: b"?".to_vec() });
+    assert_eq!(other.hear_text(), text);
+    sender.send(FIN | RSV1 | BINARY, &deflate(b""));
+    assert_eq!(other.hear_binary(), b"");
+    sender.send(FIN | RSV1 | TEXT, &deflate(&[b'x'; 65_536]));
+    assert_eq!(other.hear_text().len(), 65_536);
+}
+
+#[test]
+fn what_is_wrong_with_it_ends_its_sender_alone() {
+    let relay = Relay::start(&["--deflate", "--max-message", "10000"]);
+    let mut other = relay.connect("/");
+    let bomb = deflate(&vec![0; 8_000_000]);
+    assert!(bomb.len() < 10_000);
+    let cases: [(u8, &[u8], u16); 6] = [
+        (FIN | RSV1 | BINARY, &bomb, 1009),
+        (FIN | RSV1 | TEXT, &deflate(&[b'x'; 10_001]), 1009),
+        (FIN | RSV1 | TEXT, b"\x07no deflate", 1007),
+        (FIN | RSV1 | TEXT, &deflate(b"\xff"), 1007),
+        (FIN | RSV1 | PING, b"", 1002),
+        (FIN | RSV1 | CONTINUATION, b"", 1002),
+    ];
+    for (first, payload, code) in cases {
+        let (mut sender, _) = connect(&relay, OFFER);
+        sender.send(first, payload);
+        assert_eq!(sender.hear_close(), Some(code), "{first:#x}");
+    }
+    other.hear_nothing();
+}
+
+/// Few bytes that become more than a log takes at a time: they are heard in parts.
+#[test]
+fn a_burst_that_becomes_more_than_a_log_is_heard_in_parts() {
+    let relay = Relay::start(&["--deflate", "--room-log", "3000000"]);
+    let (mut sender, _) = connect(&relay, OFFER);
+    let mut other = relay.connect("/");
+    let data = deflate(&[b'x'; 60_000]);
+    let frame = crate::client::frame(FIN | RSV1 | TEXT, &data);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..40 {
+                assert_eq!(other.hear_text().len(), 60_000);
+            }
+            assert_eq!(other.hear_text(), "the end");
+        });
+        sender.send_raw(&frame.repeat(40));
+        sender.send_text("the end");
+    });
+    sender.hear_nothing();
+}
+
+/// What a stock exchange says: only the numbers change.
+fn quote(number: u32) -> String {
+    let noise = number.wrapping_mul(2_654_435_761) >> 8;
+    format!(
+        "{{\"type\":\"quote\",\"symbol\":\"FANF\",\"currency\":\"EUR\",\"exchange\":\"XETR\",\
+         \"open\":101.25,\"high\":109.87,\"low\":98.12,\"bid\":{},\"ask\":{},\"volume\":{noise},\
+         \"time\":{}}}",
+        noise % 9973,
+        noise % 9967,
+        1_700_000_000 + number
+    )
+}
+
+/// Twelve who only listen share a context; a new one and one who speaks are heard by themselves.
+#[test]
+fn those_who_listen_share_a_context() {
+    let relay = Relay::start(&["--deflate"]);
+    let mut speaker = relay.connect("/");
+    let listen = || {
+        let (client, answer) = connect(&relay, OFFER);
+        assert!(answer.is_some_and(|answer| !answer.contains("server_no_context_takeover")));
+        (client, Decompress::new(false), 0)
+    };
+    let mut listeners: Vec<_> = (0..12).map(|_| listen()).collect();
+    let mut forgetful = connect(&relay, "permessage-deflate; server_no_context_takeover").0;
+    let hear = |(client, state, bytes): &mut (Client, Decompress, usize), text: &str| {
+        let Frame { opcode, payload } = client.hear();
+        *bytes += payload.len();
+        match opcode {
+            TEXT => assert_eq!(payload, text.as_bytes()),
+            _ => assert_eq!(inflate(&payload, state), text),
+        }
+    };
+    let (mut alone_bytes, mut number) = (0, 0);
+    // Until the first second is over; whoever shares hears less than whoever does not.
+    while listeners.iter().any(|listener| listener.2 * 5 > alone_bytes * 2) || number < 100 {
+        let text = quote(number);
+        speaker.send_text(&text);
+        listeners.iter_mut().for_each(|listener| hear(listener, &text));
+        let (heard, bytes) = hear_packed(&mut forgetful);
+        assert_eq!(heard, text);
+        alone_bytes += bytes;
+        number += 1;
+        assert!(number < 100_000, "they never share");
+    }
+    // One of them speaks: all others hear it, and it goes on to hear the rest.
+    let said = quote(number);
+    listeners[0].0.send_text(&said);
+    assert_eq!(speaker.hear_text(), said);
+    listeners[1..].iter_mut().for_each(|listener| hear(listener, &said));
+    assert_eq!(hear_packed(&mut forgetful).0, said);
+    listeners.push(listen());
+    for number in number..number + 100 {
+        let text = quote(number);
+        speaker.send_text(&text);
+        listeners.iter_mut().for_each(|listener| hear(listener, &text));
+        assert_eq!(hear_packed(&mut forgetful).0, text);
+    }
+    listeners.iter_mut().for_each(|listener| listener.0.hear_nothing());
+}
