@@ -74,12 +74,10 @@ const RSV1: u8 = 0x40;
 /// What can be judged from the bytes that are there is judged at once.
 pub fn decode(bytes: &[u8], may_compress: bool) -> Result<Option<Header>, Violation> {
     let Some(&first) = bytes.first() else { return Ok(None) };
-    let reserved = first & 0x70;
-    let is_message = matches!(first & 0x0f, 0x1 | 0x2);
-    if reserved != 0 && !(reserved == RSV1 && may_compress && is_message) {
+    let is_compressed = first & 0x70 != 0;
+    if is_compressed && !(may_compress && begins_compressed(first)) {
         return Err(Violation::ReservedBits);
     }
-    let is_compressed = reserved != 0;
     let opcode = Opcode::new(first & 0x0f).ok_or(Violation::ReservedOpcode)?;
     let fin = first & 0x80 != 0;
     if opcode.is_control() && !fin {
@@ -115,6 +113,12 @@ pub fn decode(bytes: &[u8], may_compress: bool) -> Result<Option<Header>, Violat
     let Some(&key) = bytes[2 + length_bytes..].first_chunk() else { return Ok(None) };
     let header_bytes = 2 + length_bytes + 4;
     Ok(Some(Header { fin, is_compressed, opcode, key, header_bytes, payload_bytes }))
+}
+
+/// Whether this is the first byte of a compressed message.
+#[cold]
+fn begins_compressed(first: u8) -> bool {
+    first & 0x70 == RSV1 && matches!(first & 0x0f, 0x1 | 0x2)
 }
 
 /// The first byte of a frame that is a whole message.

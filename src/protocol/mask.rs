@@ -1,6 +1,6 @@
 //! The mask of client frames (RFC 6455, section 5.3), in safe code that the compiler vectorises.
 
-/// The key is laid out this often, so that the inner loop is whole vector registers.
+/// The inner loop is whole vector registers.
 const STRIDE: usize = 32;
 
 /// What is left of a short message goes in registers of this size.
@@ -8,21 +8,22 @@ const WORD: usize = 8;
 
 /// Unmasks `bytes` in place; the first of them is byte number `offset` of the frame's payload.
 pub fn unmask(bytes: &mut [u8], key: [u8; 4], offset: u64) {
-    let turned: [u8; 4] = std::array::from_fn(|i| key[(offset as usize + i) & 3]);
-    let wide: [u8; STRIDE] = std::array::from_fn(|i| turned[i & 3]);
+    let turned = u32::from_le_bytes(key).rotate_right(8 * (offset as u32 & 3));
+    let word = u64::from(turned) << 32 | u64::from(turned);
     let (chunks, rest) = bytes.as_chunks_mut::<STRIDE>();
     for chunk in chunks {
-        for (byte, key) in chunk.iter_mut().zip(wide) {
-            *byte ^= key;
-        }
+        unmask_words(chunk.as_chunks_mut().0, word);
     }
-    let (words, rest) = rest.as_chunks_mut::<WORD>();
-    let word = u64::from_ne_bytes(std::array::from_fn(|i| wide[i]));
-    for bytes in words {
-        *bytes = (u64::from_ne_bytes(*bytes) ^ word).to_ne_bytes();
-    }
-    for (byte, key) in rest.iter_mut().zip(wide) {
+    let (words, rest) = rest.as_chunks_mut();
+    unmask_words(words, word);
+    for (byte, key) in rest.iter_mut().zip(word.to_le_bytes()) {
         *byte ^= key;
+    }
+}
+
+fn unmask_words(words: &mut [[u8; WORD]], key: u64) {
+    for word in words {
+        *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
     }
 }
 

@@ -88,6 +88,12 @@ impl Parser {
         }
     }
 
+    /// Whether nothing is unfinished.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.partial.is_none()
+    }
+
     /// Since when something is unfinished, as `note_unfinished` was told.
     pub fn unfinished_since(&self) -> Option<u32> {
         self.partial.as_ref().map(|partial| partial.since)

@@ -42,8 +42,11 @@ impl Relay {
         let reach = self.conns.reach();
         let steps = reach.div_ceil(HAND_REACH).max(1) as u64;
         let until = (self.hand.at + HAND_REACH).min(reach);
+        self.look_at_debts(self.hand.at as u32..until as u32);
+        let (now_s, ping_interval_s) = (self.now.seconds(), self.limits.ping_interval_s);
         for index in self.hand.at..until {
-            if self.conns.is_used(index) {
+            // Nearly all are quiet, and this is all that an idle connection costs.
+            if !self.conns.is_quiet(index, now_s, ping_interval_s) {
                 self.look(index as u32);
             }
         }
@@ -53,10 +56,8 @@ impl Relay {
     }
 
     /// Settles what a connection has waited for too long.
+    #[inline(never)]
     fn look(&mut self, index: u32) {
-        if !self.debts.is_empty() {
-            self.look_at_debts(index);
-        }
         let conn = &self.conns[index];
         let waited_s = self.now.seconds().saturating_sub(conn.since);
         // More than, not as many as: both seconds are rounded down.

@@ -5,6 +5,7 @@
 //! for those who owe something.
 
 use super::{Cause, Relay, Time};
+use std::ops::Range;
 
 /// How much may be owed: one second's worth.
 const BURST_US: u64 = 1_000_000;
@@ -119,10 +120,17 @@ impl Relay {
         self.debts.get(&index).is_some_and(owes)
     }
 
+    /// Settles the debts of these connections.
+    pub(super) fn look_at_debts(&mut self, indexes: Range<u32>) {
+        if !self.debts.is_empty() {
+            let owing: Vec<u32> = self.debts.range(indexes).map(|(index, _)| *index).collect();
+            owing.into_iter().for_each(|index| self.look_at_debts_of(index));
+        }
+    }
+
     /// Forgets debts that are paid; who owes is not read for a while, and that its answers do not
     /// come is our doing.
-    #[inline(never)] // out of the clock hand's way
-    pub(super) fn look_at_debts(&mut self, index: u32) {
+    fn look_at_debts_of(&mut self, index: u32) {
         if self.owes_time(index) {
             self.conns[index].since = self.now.seconds();
         }
