@@ -1,75 +1,13 @@
 // The real relay and node's `ws`: a client that was written by others, in another language.
 //
-// FANFARE_BIN names the relay's binary. Nothing waits for time: only for what must come.
+// Nothing waits for time: only for what must come.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import WebSocket from 'ws';
-
-const BIN =
-  process.env.FANFARE_BIN ?? fileURLToPath(new URL('../../target/release/fanfare', import.meta.url));
-
-// What does not come at all must fail a test, not hang it.
-const PATIENCE = { timeout: 60_000 };
-
-// Starts a relay that ends with the test; gives the base of its addresses.
-async function relay(t, ...flags) {
-  const child = spawn(BIN, ['--listen', '127.0.0.1:0', ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  t.after(() => child.kill('SIGKILL'));
-  const lines = createInterface({ input: child.stdout });
-  const [line] = await Promise.race([
-    once(lines, 'line'),
-    once(lines, 'close').then(() => assert.fail('the relay ended before it listened')),
-  ]);
-  return line.match(/ws:\/\/[0-9.:]+/)[0];
-}
-
-// A client that keeps what it hears until somebody asks for it.
-class Client {
-  heard = [];
-  waiting = [];
-
-  static async join(t, url) {
-    const client = new Client();
-    client.socket = new WebSocket(url);
-    client.closed = new Promise((resolve) => {
-      client.socket.on('close', (code, reason) => resolve({ code, reason: reason.toString() }));
-    });
-    t.after(() => client.socket.terminate());
-    client.socket.on('message', (data, isBinary) => {
-      const message = isBinary ? data : data.toString();
-      const next = client.waiting.shift();
-      if (next) next.resolve(message);
-      else client.heard.push(message);
-    });
-    client.closed.then(({ code }) => {
-      for (const next of client.waiting) next.reject(new Error(`closed with ${code}`));
-    });
-    await once(client.socket, 'open');
-    return client;
-  }
-
-  static joinAll(t, count, url) {
-    return Promise.all([...Array(count)].map(() => Client.join(t, url)));
-  }
-
-  next() {
-    if (this.heard.length > 0) return Promise.resolve(this.heard.shift());
-    return new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
-  }
-
-  send(data, options) {
-    this.socket.send(data, options ?? {});
-  }
-}
+import { Client, PATIENCE, relay } from './client.js';
 
 // What PHP's json_encode writes, from what JSON.stringify writes.
 function php(text) {

@@ -1,0 +1,35 @@
+"""A member in Python: prints the SHA-256 of each message that it hears, and says what it reads.
+
+listener.py URL plain|context|no-context|small
+"""
+import hashlib
+import sys
+import threading
+
+from websockets.exceptions import ConnectionClosed
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory as Deflate
+from websockets.sync.client import connect
+
+url, kind = sys.argv[1:]
+offers = {
+    "plain": [],
+    "context": [Deflate(client_max_window_bits=True)],
+    "no-context": [Deflate(server_no_context_takeover=True, client_no_context_takeover=True)],
+    "small": [Deflate(server_max_window_bits=9)],
+}
+with connect(url, compression=None, extensions=offers[kind], max_size=None) as socket:
+    agreed = socket.response.headers.get("Sec-WebSocket-Extensions", "")
+    assert ("permessage-deflate" in agreed) == (kind != "plain"), agreed
+    print("open", flush=True)
+
+    def say():
+        for line in sys.stdin:
+            socket.send(line.rstrip("\n"))
+
+    threading.Thread(target=say, daemon=True).start()
+    try:
+        for message in socket:
+            data = message.encode() if isinstance(message, str) else message
+            print(hashlib.sha256(data).hexdigest(), flush=True)
+    except ConnectionClosed:
+        pass  # whoever still waits for a line sees that there is none
