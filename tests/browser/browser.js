@@ -29,11 +29,11 @@ export async function startRelay(flags = [], port = 0) {
   throw new Error(`${BIN} did not start`);
 }
 
-/** Starts a browser with a profile of its own. */
-export async function startBrowser(options = {}) {
+/** Starts a browser with a profile of its own; `flags` are more of Chromium's. */
+export async function startBrowser(options = {}, flags = []) {
   const profile = mkdtempSync(join(tmpdir(), 'fanfare-browser-'));
   const context = await chromium.launchPersistentContext(profile, {
-    executablePath: CHROMIUM, args: FLAGS, viewport: { width: 1000, height: 720 }, ...options,
+    executablePath: CHROMIUM, args: [...FLAGS, ...flags], viewport: { width: 1000, height: 720 }, ...options,
   });
   const stop = async () => {
     await context.close();
