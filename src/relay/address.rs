@@ -1,5 +1,6 @@
 //! Where peers come from: each address once, with a count of its connections.
 
+use super::conn::Phase;
 use super::{ConnId, Relay};
 use crate::protocol::Refusal;
 use crate::protocol::forwarded::{self, ForwardedBy};
@@ -92,9 +93,10 @@ fn network(address: IpAddr) -> IpAddr {
 
 impl Relay {
     /// Says where a connection comes from, when that was not known at `accepted`: a header in front
-    /// of the stream told it. One too many from there is refused, in order.
+    /// of the stream told it. One too many from there is refused, in order; who was refused already
+    /// is not told twice.
     pub fn introduce(&mut self, id: ConnId, address: IpAddr) {
-        if self.conns.current(id).is_some()
+        if self.conns.current(id).is_some_and(|conn| conn.phase == Phase::Greeting)
             && let Err(refusal) = self.locate(id.index, Some(address))
         {
             self.refuse(id.index, refusal, false);
@@ -141,6 +143,7 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::{Limits, Slices, Time};
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")
@@ -158,5 +161,20 @@ mod tests {
         addresses.leave(one);
         assert_eq!(addresses.count(), (1, 1));
         assert!(addresses.enter(ip("2001:db8::3"), 2).is_some());
+    }
+
+    #[test]
+    fn who_was_refused_is_not_refused_again() {
+        let limits = Limits { connections_per_address_max: 1, ..Limits::default() };
+        let (mut relay, now) = (Relay::new(limits), Time::default());
+        let mut accept = || relay.accepted(None, now).expect("there is room");
+        let (one, two) = (accept(), accept());
+        relay.introduce(one, ip("192.0.2.1"));
+        relay.receive(two, &mut b"no request\r\n\r\n".to_vec(), now);
+        relay.introduce(two, ip("192.0.2.1"));
+        let mut slices = Slices::default();
+        relay.gather(two, &mut slices);
+        let told = String::from_utf8(slices.as_slice().concat()).expect("ASCII");
+        assert_eq!(told.matches("HTTP/1.1").count(), 1, "{told}");
     }
 }

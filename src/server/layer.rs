@@ -131,7 +131,8 @@ impl Server {
         self.push(id);
         let taken = plain.len().min(self.relay.limits().read_bytes_max());
         if taken > 0 {
-            let peer = || String::from("behind TLS or a proxy");
+            let streams = &self.streams;
+            let peer = || streams.get(id).map_or("gone".into(), |stream| stream.peer());
             report::received(&mut self.relay, id, &mut plain[..taken], peer, now);
             plain.drain(..taken);
         }
