@@ -12,7 +12,7 @@ export function built() {
   const names = [...source.matchAll(EXPORT)].map((found) => found[1]);
   return {
     'fanfare.cjs':
-      `'use strict';\n${source.replace(EXPORT, '')}\nmodule.exports = { ${names.join(', ')} };\n`,
+      `'use strict'; ${source.replace(EXPORT, '')}module.exports = { ${names.join(', ')} };\n`,
     'fanfare.d.cts': readFileSync(here('fanfare.d.ts'), 'utf8'),
   };
 }

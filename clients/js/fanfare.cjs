@@ -1,5 +1,4 @@
-'use strict';
-// A room of a WebSocket relay that comes back by itself: browsers, mini-programs, Node.
+'use strict'; // A room of a WebSocket relay that comes back by itself: browsers, mini-programs, Node.
 
 const DEFAULTS = {
   pingIntervalMs: 25000, // proxies cut silence after 60 s
@@ -398,5 +397,4 @@ class WxEvent {
 for (const [number, name] of ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'].entries()) {
   WxSocket[name] = WxSocket.prototype[name] = number;
 }
-
 module.exports = { mayRetry, connect, WxSocket };

@@ -56,7 +56,7 @@ impl Relay {
     }
 
     /// Settles what a connection has waited for too long.
-    #[inline(never)]
+    #[inline(never)] // out of the hand's way
     fn look(&mut self, index: u32) {
         let conn = &self.conns[index];
         let waited_s = self.now.seconds().saturating_sub(conn.since);

@@ -10,7 +10,7 @@ use super::owed::Part;
 use super::{ConnId, Order, Relay, Slices, held};
 
 /// What the last `gather` gave.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Offered {
     bytes: usize,
     /// Nothing more is owed: where the connection stands when all of it is taken.
@@ -198,7 +198,7 @@ impl Relay {
     #[inline(always)] // the fan-out's way, once for each delivery
     fn took(&mut self, id: ConnId, bytes: usize, is_held: bool) {
         self.metrics.bytes_out += bytes as u64;
-        let offered = std::mem::take(&mut self.offered);
+        let offered = self.offered; // the next `gather` begins anew
         let Some(conn) = self.conns.current(id) else { return };
         conn.blocked = is_held || bytes < offered.bytes;
         let Some(end) = offered.all_until.filter(|_| !conn.blocked) else {

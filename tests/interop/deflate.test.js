@@ -35,8 +35,6 @@ function messages() {
   return [...Array(300)].map((_, number) => odd[number] ?? quote(number));
 }
 
-const same = (heard, said) => assert.deepEqual(heard, said);
-
 // So that members share before it counts: a coming is looked for once a second, when a message is
 // due. What a socket reads for a message tells whether it did.
 async function untilShared(speaker, listener) {
@@ -68,7 +66,7 @@ test('members of every kind hear the same, and some share a context', PATIENCE, 
   }
   const said = messages();
   for (const message of said) speaker.send(message);
-  for (const member of members) for (const message of said) same(await member.next(), message);
+  for (const member of members) for (const message of said) assert.deepEqual(await member.next(), message);
 });
 
 test('each in turn speaks, and the others hear it', PATIENCE, async (t) => {
@@ -118,7 +116,7 @@ test("Python's websockets hear and say the same", PATIENCE, async (t) => {
   for (const member of members) {
     for (const message of [...quotes, ...said]) assert.equal(await member.next(), digest(message));
   }
-  for (const message of said) same(await sharer.next(), message);
+  for (const message of said) assert.deepEqual(await sharer.next(), message);
   for (const member of members) {
     member.say(quote(7));
     for (const other of [speaker, sharer]) assert.equal(await other.next(), quote(7));
