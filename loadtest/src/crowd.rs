@@ -15,6 +15,7 @@ use crate::error::{Doing, Error};
 use crate::frame::Keys;
 use crate::member::{Audience, Member, Read, Route};
 use crate::source::Sources;
+use crate::tls::Tls;
 use crate::upgrade;
 use crate::url::Url;
 
@@ -29,6 +30,8 @@ const TIMER: Token = Token(usize::MAX - 1);
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) url: Url,
+    /// For `wss://`.
+    pub(crate) tls: Option<Tls>,
     pub(crate) sources: Option<Sources>,
 }
 
@@ -83,14 +86,14 @@ impl Crowd {
     ) -> Result<usize, Error> {
         let place = self.members.vacant_entry();
         let index = place.key();
-        let Target { url, sources } = &self.target;
+        let Target { url, tls, sources } = &self.target;
         let source = sources.as_ref().map(|sources| sources.address(self.dialled));
         self.dialled += 1;
-        let route = Route { server: url.server, source, receive_buffer };
+        let route = Route { server: url.server, tls: tls.as_ref(), source, receive_buffer };
         let mut member = Member::dial(index, route, upgrade::request(&url.host, path))?;
         let both = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
-        registry.register(&mut member.stream, Token(index), both).doing("register")?;
+        registry.register(&mut member.wire.socket, Token(index), both).doing("register")?;
         place.insert(member);
         Ok(index)
     }
@@ -134,15 +137,15 @@ impl Crowd {
 
     /// From now on nothing that comes for this member is read.
     pub(crate) fn deafen(&mut self, member: usize) -> Result<(), Error> {
-        let stream = &mut self.members[member].stream;
-        self.poll.registry().deregister(stream).doing("deregister")
+        let socket = &mut self.members[member].wire.socket;
+        self.poll.registry().deregister(socket).doing("deregister")
     }
 
     /// Undoes `deafen`; what has come in between is read in the next turns.
     pub(crate) fn listen(&mut self, member: usize) -> Result<(), Error> {
-        let stream = &mut self.members[member].stream;
+        let socket = &mut self.members[member].wire.socket;
         let registry = self.poll.registry();
-        registry.register(stream, Token(member), Interest::READABLE).doing("register")
+        registry.register(socket, Token(member), Interest::READABLE).doing("register")
     }
 
     /// Lets a member that is deaf read at most so many bytes.

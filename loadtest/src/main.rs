@@ -43,10 +43,12 @@ mod span;
 mod stop;
 mod summary;
 mod table;
+mod tls;
 mod upgrade;
 mod url;
 mod volley;
 mod watch;
+mod wire;
 
 use std::process::ExitCode;
 

@@ -10,7 +10,9 @@ use socket2::{Domain, Socket, Type};
 
 use crate::error::{Doing, Error};
 use crate::frame::{self, Keys, Kind};
+use crate::tls::Tls;
 use crate::upgrade;
+use crate::wire::Wire;
 
 /// Hears what arrives at the members of a crowd.
 pub(crate) trait Audience {
@@ -64,15 +66,16 @@ pub(crate) enum Read {
 
 /// Where to connect to, and from.
 #[derive(Clone, Copy)]
-pub(crate) struct Route {
+pub(crate) struct Route<'a> {
     pub(crate) server: SocketAddr,
+    pub(crate) tls: Option<&'a Tls>,
     pub(crate) source: Option<IpAddr>,
     pub(crate) receive_buffer: Option<usize>,
 }
 
 /// One connection.
 pub(crate) struct Member {
-    pub(crate) stream: TcpStream,
+    pub(crate) wire: Wire,
     index: usize,
     phase: Phase,
     begun: Instant,
@@ -91,7 +94,7 @@ impl Member {
     /// Begins to connect; the request leaves when the poller says that the connection stands. (On
     /// loopback it could leave at once, but then no server would ever wait for it, as all do that
     /// have a real network before them.)
-    pub(crate) fn dial(index: usize, route: Route, request: Vec<u8>) -> Result<Self, Error> {
+    pub(crate) fn dial(index: usize, route: Route<'_>, request: Vec<u8>) -> Result<Self, Error> {
         let socket =
             Socket::new(Domain::for_address(route.server), Type::STREAM.nonblocking(), None)
                 .doing("open a socket")?;
@@ -112,8 +115,9 @@ impl Member {
             }
             _ => {}
         }
+        let session = route.tls.map(Tls::session).transpose()?;
         Ok(Self {
-            stream: TcpStream::from_std(socket.into()),
+            wire: Wire::new(TcpStream::from_std(socket.into()), session),
             index,
             phase: Phase::Upgrading,
             begun: Instant::now(),
@@ -139,7 +143,7 @@ impl Member {
     /// Writes what the socket takes; the rest waits for the next readiness.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
         while self.written < self.out.len() && !self.held {
-            let count = write_some(&mut self.stream, &self.out[self.written..])?;
+            let count = write_some(&mut self.wire, &self.out[self.written..])?;
             if count == 0 {
                 return Ok(());
             }
@@ -149,12 +153,12 @@ impl Member {
             self.out.clear();
             self.written = 0;
         }
-        Ok(())
+        write_some(&mut self.wire, &[]).map(drop)
     }
 
     /// Writes bytes that are kept elsewhere; 0 means that the socket takes none now.
     pub(crate) fn write_from(&mut self, bytes: &[u8]) -> Result<usize, Error> {
-        write_some(&mut self.stream, bytes)
+        write_some(&mut self.wire, bytes)
     }
 
     /// Says whether a frame of `write_from` is half written; until it is whole, `out` waits.
@@ -171,7 +175,7 @@ impl Member {
         frame::write(&mut self.out, Kind::Close, &1000_u16.to_be_bytes(), keys.next());
         self.flush()?;
         if self.out.is_empty() {
-            let _already_gone = self.stream.shutdown(Shutdown::Write);
+            self.wire.end();
         }
         Ok(())
     }
@@ -184,18 +188,18 @@ impl Member {
         match way {
             Leave::Close => return self.close(keys),
             Leave::HalfClose => {
-                let _already_gone = self.stream.shutdown(Shutdown::Write);
+                self.wire.end();
                 return Ok(());
             }
             Leave::Reset => {
                 let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
-                setsockopt(&self.stream, sockopt::Linger, &linger).doing("ask for a reset")?;
+                setsockopt(&self.wire.socket, sockopt::Linger, &linger).doing("ask for a reset")?;
             }
             Leave::MidFrame => {
                 let mut frame = Vec::new();
                 frame::write(&mut frame, Kind::Text, b"never finished", keys.next());
                 self.write_from(&frame[..frame.len() / 2])?;
-                let _already_gone = self.stream.shutdown(Shutdown::Both);
+                self.wire.shut(Shutdown::Both);
             }
         }
         self.phase = Phase::Gone;
@@ -228,7 +232,7 @@ impl Member {
                 return Err(Error::Protocol("a message longer than the buffer"));
             }
             buffer[..kept].copy_from_slice(&self.partial);
-            match self.stream.read(&mut buffer[kept..]) {
+            match self.wire.read(&mut buffer[kept..]) {
                 Ok(0) => self.end(audience),
                 Ok(count) => {
                     let have = kept + count;
@@ -237,7 +241,8 @@ impl Member {
                     self.partial.clear();
                     self.partial.extend_from_slice(&buffer[used..have]);
                     // A short read has emptied the socket, unless the end came with it.
-                    if read == Read::Once || have < buffer.len() && read != Read::ToTheEnd {
+                    let short = have < buffer.len() && self.wire.short_is_empty();
+                    if read == Read::Once || short && read != Read::ToTheEnd {
                         break;
                     }
                 }
@@ -284,6 +289,9 @@ impl Member {
 
     fn fail(&mut self, cause: io::Error, audience: &mut impl Audience) -> Result<(), Error> {
         let ended = matches!(cause.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+        if cause.kind() == ErrorKind::InvalidData {
+            return Err(Error::Refused(format!("TLS: {cause}")));
+        }
         if self.phase == Phase::Upgrading || !ended {
             return Err(Error::System("read", cause));
         }
@@ -300,9 +308,9 @@ impl Member {
 }
 
 /// Writes what the socket takes: 0 if that is nothing now, or nothing ever again.
-fn write_some(stream: &mut TcpStream, bytes: &[u8]) -> Result<usize, Error> {
+fn write_some(wire: &mut Wire, bytes: &[u8]) -> Result<usize, Error> {
     loop {
-        match stream.write(bytes) {
+        match wire.write(bytes) {
             Ok(count) => return Ok(count),
             Err(cause) => match cause.kind() {
                 ErrorKind::Interrupted => {}

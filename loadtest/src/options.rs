@@ -51,9 +51,15 @@ pub(crate) enum Work {
 /// What every kind of load needs to know.
 #[derive(Args)]
 pub(crate) struct Common {
-    /// The room, as in ws://127.0.0.1:2046/news.
+    /// The room, as in ws://127.0.0.1:2046/news, or wss:// for TLS.
     #[arg(value_name = "URL")]
     pub(crate) url: Url,
+    /// For wss://: trust these certificates, a PEM file, and what they signed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// For wss://: trust any certificate.
+    #[arg(long, conflicts_with = "cacert")]
+    pub(crate) insecure: bool,
     /// A process of the server, whose processor time and memory are measured; several are summed.
     #[arg(long, value_name = "PID")]
     pub(crate) server_pid: Vec<i32>,

@@ -8,6 +8,7 @@ use crate::measure::seconds;
 use crate::options::Common;
 use crate::process::{self, Server};
 use crate::stop::Stop;
+use crate::tls::Tls;
 
 /// Files that are no connection: the standard streams, pollers, timers and the server's clocks.
 const FILES_OWN: u64 = 64;
@@ -40,7 +41,11 @@ impl Run {
         }
         Ok(Self {
             server: Server::new(&common.server_pid)?,
-            target: Target { url: common.url.clone(), sources: common.source.clone() },
+            target: Target {
+                url: common.url.clone(),
+                tls: common.tls()?,
+                sources: common.source.clone(),
+            },
             threads: common.threads,
             stop: stop.clone(),
             stall: seconds(common.stall)?,
@@ -60,5 +65,20 @@ impl Run {
              program beside each other",
             self.files
         ))
+    }
+}
+
+impl Common {
+    /// What `wss://` needs; nothing is trusted that nobody named.
+    fn tls(&self) -> Result<Option<Tls>, Error> {
+        match (self.url.secure, self.cacert.as_deref(), self.insecure) {
+            (true, None, false) => usage(
+                "whom to trust? wss:// needs --cacert FILE, with the server's certificate or one \
+                 that signed it, or --insecure",
+            ),
+            (true, roots, _) => Tls::new(self.url.name(), roots).map(Some),
+            (false, None, false) => Ok(None),
+            (false, ..) => usage("--cacert and --insecure are for wss://"),
+        }
     }
 }

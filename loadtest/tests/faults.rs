@@ -148,7 +148,11 @@ fn bad_input_is_refused_with_a_reason() {
         ("pace --rate 0 ws://127.0.0.1:1/", "above 0"),
         ("mixed --scenario /nowhere.toml ws://127.0.0.1:1/", "/nowhere.toml"),
         ("report /nowhere.jsonl", "/nowhere.jsonl"),
-        ("fanout wss://127.0.0.1:1/", "ws://"),
+        ("fanout http://127.0.0.1:1/", "ws://"),
+        ("fanout wss://127.0.0.1:1/", "--cacert"),
+        ("fanout --insecure ws://127.0.0.1:1/", "wss://"),
+        ("fanout --cacert /nowhere.pem wss://127.0.0.1:1/", "/nowhere.pem"),
+        ("fanout --cacert Cargo.toml wss://127.0.0.1:1/", "no certificate"),
     ] {
         let output = tool(words);
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
