@@ -106,8 +106,8 @@ impl ServerCertVerifier for Trust {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let Some(known) = &self.known else { return Ok(ServerCertVerified::assertion()) };
-        // One that signed itself, as `openssl req -x509` makes it, is no server's by webpki's rules;
-        // who names that very certificate means it.
+        // One that signed itself, as `openssl req -x509` makes it, is no server's by the rules of
+        // webpki; who names that very certificate means it.
         if known.certificates.iter().any(|known| known == certificate) {
             verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
             return Ok(ServerCertVerified::assertion());
