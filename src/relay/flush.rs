@@ -1,21 +1,11 @@
-//! What goes out: who is to be flushed, what it is given, how far it got.
+//! Who is to be flushed, in which order, and how much of a turn each takes.
 //!
 //! Nobody is written to because somebody was read. A turn's messages are all in the log before its
 //! first flush, so whatever came together leaves together.
 
-use super::budget::{WRITE_BYTES_MAX, WRITES_PER_ROOM};
+use super::budget::{BYTES_PER_WRITE, WRITE_BYTES_MAX, WRITES_FOR_ROOMS, WRITES_PER_ROOM};
 use super::conn::Phase;
-use super::log::Log;
-use super::owed::Part;
-use super::{ConnId, Order, Relay, Slices, held};
-
-/// What the last `gather` gave.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Offered {
-    bytes: usize,
-    /// Nothing more is owed: where the connection stands when all of it is taken.
-    all_until: Option<u64>,
-}
+use super::{Order, Relay};
 
 impl Relay {
     /// The next thing to do in this turn; `None` when it is over.
@@ -30,8 +20,8 @@ impl Relay {
             if self.writes_left == 0 {
                 return self.next_to_resume();
             }
-            if let Some(index) = self.due.pop_front() {
-                if let Some(order) = self.flush_due(index) {
+            if !self.due.is_empty() && self.may_flush_due() {
+                if let Some(order) = self.flush_due() {
                     return Some(order);
                 }
                 continue;
@@ -45,6 +35,11 @@ impl Relay {
                 None => return self.next_to_resume(),
             }
         }
+    }
+
+    /// Whether the rooms have their share, whoever else is due.
+    fn may_flush_due(&self) -> bool {
+        self.writes_left > WRITES_FOR_ROOMS || self.rooms_due.is_empty()
     }
 
     /// A stream that is to be shut, or closed: it may stand in the list for both.
@@ -68,7 +63,8 @@ impl Relay {
 
     /// A connection that was made due: its slot may have had another use since.
     #[inline(never)]
-    fn flush_due(&mut self, index: u32) -> Option<Order> {
+    fn flush_due(&mut self) -> Option<Order> {
+        let index = self.due.pop_front()?;
         if !self.conns.is_used(index as usize) || !std::mem::take(&mut self.conns[index].due) {
             return None;
         }
@@ -81,8 +77,18 @@ impl Relay {
             self.caught_up(index);
             return None;
         }
+        let owed_bytes = log.map_or(0, |log| log.end() - conn.sent);
         self.writes_left -= 1;
+        self.count_large(owed_bytes);
         Some(Order::Flush(self.conns.id(index)))
+    }
+
+    /// A write of so many bytes costs as much as several.
+    #[cold]
+    fn count_large(&mut self, bytes: u64) {
+        let more = bytes.min(WRITE_BYTES_MAX as u64) as usize / BYTES_PER_WRITE;
+        self.writes_left = self.writes_left.saturating_sub(more);
+        self.room_writes_left = self.room_writes_left.saturating_sub(more);
     }
 
     /// The next member of a room's pass; the pass ends or makes way when there is none.
@@ -96,13 +102,18 @@ impl Relay {
         while let Some(index) = room.visit() {
             let conn = &mut self.conns[index];
             let log = room.log_mut(conn.class);
-            if conn.sent == log.end() {
+            let owed_bytes = log.end() - conn.sent;
+            if owed_bytes == 0 {
                 continue;
             }
             if !conn.blocked {
+                let id = conn.id(index);
                 self.writes_left -= 1;
                 self.room_writes_left -= 1;
-                return Some(Order::Flush(conn.id(index)));
+                if owed_bytes >= BYTES_PER_WRITE as u64 {
+                    self.count_large(owed_bytes);
+                }
+                return Some(Order::Flush(id));
             }
             if !conn.behind {
                 conn.behind = true;
@@ -150,156 +161,113 @@ impl Relay {
         }
         None
     }
+}
 
-    /// What is to be written to a connection: as much as a turn's share.
-    pub fn gather<'a>(&'a mut self, id: ConnId, slices: &mut Slices<'a>) {
-        self.offered = Offered::default();
-        let Some(conn) = self.conns.current(id) else { return };
-        let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));
-        if conn.rare.is_none()
-            && let Some(tail) = log.and_then(|log| log.tail(conn.sent))
-            && tail.len() < WRITE_BYTES_MAX
-        {
-            // What nearly every member of a room is owed; the walk below would find the same.
-            slices.push(tail);
-            let all_until = Some(conn.sent + tail.len() as u64);
-            self.offered = Offered { bytes: tail.len(), all_until };
-            return;
-        }
-        let mut bytes_left = WRITE_BYTES_MAX;
-        let mut owed = conn.owed(log);
-        for part in &mut owed {
-            let bytes = part.bytes();
-            let bytes = &bytes[..bytes.len().min(bytes_left)];
-            slices.push(bytes);
-            bytes_left -= bytes.len();
-            if bytes_left == 0 || slices.is_full() {
-                break;
-            }
-        }
-        self.offered.bytes = WRITE_BYTES_MAX - bytes_left;
-        if bytes_left > 0 && owed.next().is_none() {
-            self.offered.all_until = Some(log.map_or(conn.sent, Log::end));
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::budget::WRITES_PER_TURN;
+    use crate::relay::{ConnId, Limits, Slices, Time};
+    use std::collections::BTreeMap;
+
+    /// A relay whose sockets take what `window` says, or everything.
+    struct Pretend {
+        relay: Relay,
+        windows: BTreeMap<ConnId, usize>,
+        /// Who was written how much in the newest turn, in that order.
+        written: Vec<(ConnId, usize)>,
     }
 
-    /// Says how many of the bytes that `gather` gave were taken by the stream: fewer than all means
-    /// that it takes no more until it is `writable`.
-    pub fn sent(&mut self, id: ConnId, bytes: usize) {
-        self.took(id, bytes, false);
-    }
-
-    /// The same for a stream that took the bytes but holds some of them itself: it takes no more,
-    /// and the connection does not end, until it is `writable`.
-    pub fn held(&mut self, id: ConnId, bytes: usize) {
-        self.took(id, bytes, true);
-    }
-
-    #[inline(always)] // the fan-out's way, once for each delivery
-    fn took(&mut self, id: ConnId, bytes: usize, is_held: bool) {
-        self.metrics.bytes_out += bytes as u64;
-        let offered = self.offered; // the next `gather` begins anew
-        let Some(conn) = self.conns.current(id) else { return };
-        conn.blocked = is_held || bytes < offered.bytes;
-        let Some(end) = offered.all_until.filter(|_| !conn.blocked) else {
-            return self.part_sent(id.index, bytes);
-        };
-        let from = std::mem::replace(&mut conn.sent, end);
-        conn.into = 0;
-        // A fan-out's usual member has nothing that follows from this.
-        if conn.rare.is_some() || conn.behind || conn.leaving || conn.phase != Phase::Open {
-            self.all_sent(id.index, from);
+    impl Pretend {
+        fn new() -> Pretend {
+            let limits = Limits { room_log_bytes_max: 1 << 26, ..Limits::default() };
+            Pretend { relay: Relay::new(limits), windows: BTreeMap::new(), written: Vec::new() }
         }
-    }
 
-    /// All that was owed is out.
-    #[inline(never)]
-    fn all_sent(&mut self, index: u32, from: u64) {
-        held::count(&mut self.private_bytes, &mut self.conns[index], |conn| conn.forget_told());
-        if self.conns[index].behind {
-            self.note_progress(index, from);
+        fn join(&mut self, path: &str) -> ConnId {
+            let request = format!(
+                "GET {path} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            );
+            let id = self.relay.accepted(None, Time::default()).expect("there is room");
+            self.relay.receive(id, &mut request.into_bytes(), Time::default());
+            self.write(id);
+            id
         }
-        self.caught_up(index);
-    }
 
-    /// Walks over what was owed once more, to where the write ended.
-    #[inline(never)]
-    fn part_sent(&mut self, index: u32, bytes: usize) {
-        let conn = &mut self.conns[index];
-        let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));
-        let from = conn.sent;
-        let mut left = bytes;
-        let mut private_bytes = 0;
-        let mut position = from;
-        let mut border = from - u64::from(conn.into);
-        for part in conn.owed(log) {
-            let taken = part.bytes().len().min(left);
-            left -= taken;
-            match part {
-                Part::Private(_) => private_bytes += taken,
-                Part::Log(start, _) => {
-                    if start != position {
-                        border = start; // behind a frame of its own
-                    }
-                    position = start + taken as u64;
+        fn say(&mut self, id: ConnId, bytes: u16) {
+            assert!(self.relay.may_read(id));
+            let [high, low] = bytes.to_be_bytes();
+            let mut frame = vec![0x82, 0xfe, high, low];
+            frame.resize(frame.len() + 4 + usize::from(bytes), 0); // a mask of zeros
+            self.relay.receive(id, &mut frame, Time::default());
+        }
+
+        fn turn(&mut self) {
+            self.written.clear();
+            self.relay.turn(Time::default());
+            while let Some(order) = self.relay.order() {
+                if let Order::Flush(id) = order {
+                    self.write(id);
                 }
             }
-            if left == 0 {
-                break;
-            }
         }
-        let into = log.map_or(0, |log| (position - log.border(border, position)) as u32);
-        if private_bytes > 0 {
-            held::count(&mut self.private_bytes, conn, |conn| {
-                conn.private().advance(private_bytes);
-            });
-        }
-        conn.move_to(position, into);
-        conn.tidy();
-        self.progressed(index, from);
-    }
 
-    /// After a write: who is not finished goes on when it can, who is may have something to do.
-    fn progressed(&mut self, index: u32, from: u64) {
-        self.note_progress(index, from);
-        let conn = &mut self.conns[index];
-        let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));
-        if conn.blocked {
-            return;
+        fn write(&mut self, id: ConnId) {
+            let mut slices = Slices::default();
+            self.relay.gather(id, &mut slices);
+            let offered: usize = slices.as_slice().iter().map(|slice| slice.len()).sum();
+            let window = self.windows.entry(id).or_insert(usize::MAX);
+            let bytes = offered.min(*window);
+            *window -= bytes;
+            self.relay.sent(id, bytes);
+            self.written.push((id, bytes));
         }
-        if conn.is_idle(log) {
-            self.caught_up(index);
-        } else if !conn.due {
-            conn.due = true;
-            self.due_next.push(index);
+
+        fn turn_bytes(&self) -> usize {
+            self.written.iter().map(|(_, bytes)| bytes).sum()
         }
     }
 
-    /// Keeps the log's count of its readers right after a member moved on from `from`.
-    pub(super) fn note_progress(&mut self, index: u32, from: u64) {
-        let conn = &mut self.conns[index];
-        if self.rooms.get(conn.room).is_none() {
-            return;
+    #[test]
+    fn large_writes_take_more_of_a_turn_and_leave_the_other_rooms_theirs() {
+        let mut pretend = Pretend::new();
+        let large: Vec<ConnId> = (0..1_000).map(|_| pretend.join("/large")).collect();
+        let small = [pretend.join("/small"), pretend.join("/small")];
+        pretend.turn();
+        pretend.say(large[0], 60_000);
+        pretend.say(small[0], 200);
+        pretend.turn();
+        assert!(pretend.turn_bytes() <= WRITES_PER_TURN * BYTES_PER_WRITE);
+        assert!(pretend.written.iter().any(|(id, _)| *id == small[1]));
+        let mut heard = pretend.written.len();
+        while pretend.relay.next_deadline() == Some(Time::default()) {
+            pretend.turn();
+            heard += pretend.written.len();
         }
-        let log = self.rooms[conn.room].log_mut(conn.class);
-        let is_behind = conn.sent < log.end();
-        if is_behind && (!conn.behind || conn.sent != from) {
-            log.enter(conn.sent);
-        }
-        if conn.behind && (!is_behind || conn.sent != from) {
-            log.leave(from, &mut self.pool);
-        }
-        conn.behind = is_behind;
+        assert_eq!(heard, 999 + 1, "each of them once");
     }
 
-    /// Nothing is owed to the connection now.
-    fn caught_up(&mut self, index: u32) {
-        let conn = &self.conns[index];
-        match conn.phase {
-            Phase::Parting { linger } => self.parted(index, linger),
-            Phase::Failing => self.tell_failure(index, true),
-            Phase::Open if conn.leaving => self.farewell(index),
-            _ => {}
+    #[test]
+    fn a_crowd_that_catches_up_does_not_keep_what_is_new_from_the_others() {
+        let mut pretend = Pretend::new();
+        let crowd: Vec<ConnId> = (0..500).map(|_| pretend.join("/crowd")).collect();
+        let small = [pretend.join("/small"), pretend.join("/small")];
+        pretend.turn();
+        for id in &crowd {
+            pretend.windows.insert(*id, 0);
         }
+        for _ in 0..20 {
+            pretend.say(crowd[0], 60_000);
+            pretend.turn();
+        }
+        for id in &crowd[1..] {
+            pretend.windows.insert(*id, usize::MAX);
+            pretend.relay.writable(*id);
+        }
+        pretend.say(small[0], 200);
+        pretend.turn();
+        assert!(pretend.turn_bytes() > 1_000_000, "the crowd catches up");
+        assert!(pretend.written.iter().any(|(id, _)| *id == small[1]));
     }
 }
