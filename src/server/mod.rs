@@ -38,6 +38,7 @@ use std::fmt;
 use std::io;
 use stream::Streams;
 use systemd::{Given, Notify};
+use tls::Sealer;
 use tracing::info;
 
 /// Events that the poller tells of at a time; more wait for the next turn.
@@ -63,6 +64,8 @@ pub struct Server {
     handshake_reads_left: usize,
     /// What the last read made of ciphertext, between reads empty.
     plain: Vec<u8>,
+    /// Where records of TLS are sealed.
+    sealer: Sealer,
     /// What each turn took, without sleep.
     turn_times: Histogram,
     /// What the writes of each turn took that had any.
@@ -144,6 +147,7 @@ impl Server {
             certificates,
             handshake_reads_left: 0,
             plain: Vec::new(),
+            sealer: Sealer::default(),
             turn_times: Histogram::default(),
             flush_times: Histogram::default(),
             throttle: Throttle::default(),
