@@ -10,13 +10,14 @@
 //! and orders nothing for the connection, not even its end, until it is writable. So at most one
 //! record waits for each connection that is blocked.
 
-use super::certificates::Certificates;
 use super::tls::{Broken, Tls};
 use super::{Server, report};
 use crate::protocol::proxy;
 use crate::relay::{Cause, ConnId, Slices, Time};
+use rustls::ServerConfig;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tracing::debug;
 
 /// Ciphertext read at a time: four records.
@@ -49,9 +50,9 @@ impl Layer {
     /// The layer of a door's connections, if they have one.
     pub(super) fn new(
         has_proxy: bool,
-        certificates: Option<&Certificates>,
+        tls: Option<Arc<ServerConfig>>,
     ) -> Result<Option<Box<Layer>>, rustls::Error> {
-        let tls = certificates.map(|certificates| Tls::new(certificates.config())).transpose()?;
+        let tls = tls.map(Tls::new).transpose()?;
         let proxy = has_proxy.then(Vec::new);
         let is_needed = proxy.is_some() || tls.is_some();
         let layer = Layer { proxy, tls, left: Vec::new(), has_ended: false };
