@@ -142,6 +142,8 @@ pub enum Refusal {
     RoomFull,
     /// The request is in order, and its sender is not let in.
     Denied(Denial),
+    /// There is no memory for the connection.
+    NoMemory,
     /// The relay is going down.
     Draining,
 }
@@ -167,6 +169,7 @@ impl Refusal {
             | Refusal::ConnectionsFull
             | Refusal::RoomsFull
             | Refusal::RoomFull
+            | Refusal::NoMemory
             | Refusal::Draining => (503, "Service Unavailable"),
             Refusal::Denied(denial) => denial.status(),
             Refusal::HttpVersion => (505, "HTTP Version Not Supported"),
@@ -196,6 +199,7 @@ impl Refusal {
             Refusal::RoomsFull => "rooms_full",
             Refusal::RoomFull => "room_full",
             Refusal::Denied(denial) => denial.name(),
+            Refusal::NoMemory => "no_memory",
             Refusal::Draining => "draining",
         }
     }
@@ -228,6 +232,7 @@ impl Refusal {
             Refusal::RoomsFull => "The relay holds as many rooms as it may.",
             Refusal::RoomFull => "The room has as many members as it may.",
             Refusal::Denied(denial) => denial.explanation(),
+            Refusal::NoMemory => "The relay has no memory left for a connection.",
             Refusal::Draining => "The relay is going down.",
         }
     }

@@ -98,6 +98,7 @@ pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
         | Refusal::ConnectionsFull
         | Refusal::RoomsFull
         | Refusal::RoomFull
+        | Refusal::NoMemory
         | Refusal::Draining => "Retry-After: 5\r\n",
         _ => "",
     };

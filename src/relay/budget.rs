@@ -4,6 +4,14 @@
 /// by copying and not by system calls, small enough to stay in a second-level cache.
 pub const READ_BYTES_MAX: usize = 256 * 1024;
 
+/// Memory that must be left when a connection is taken, beside four bytes for each that there is,
+/// for they may all be listed at once: its box of rare things, its room, its place in maps.
+pub const SPARE_BYTES: usize = 64 * 1024;
+
+/// Memory that must be left beside a list that doubles: the C library takes a mebibyte at a time
+/// when its heap cannot grow.
+pub const DOUBLING_SPARE_BYTES: usize = 1024 * 1024;
+
 /// Connections accepted from each listener in a turn: about 4 ms of handshakes, so that a
 /// reconnecting herd delays those who are already here by no more.
 pub const ACCEPTS_PER_TURN: usize = 256;

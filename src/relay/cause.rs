@@ -37,7 +37,7 @@ pub enum Cause {
     TooFast,
     /// The memory for single connections is used up, and this one held much of it.
     HeldBytes,
-    /// There was no memory for its message in the room's log.
+    /// There was no memory for its message in the room's log, or for what it is owed.
     NoMemory,
     /// The relay goes down.
     Drained,
@@ -85,6 +85,7 @@ impl Cause {
                         | Refusal::TooManyHandshakes
                         | Refusal::ConnectionsFull
                         | Refusal::RoomsFull
+                        | Refusal::NoMemory
                 )
         )
     }
@@ -119,7 +120,7 @@ impl Cause {
             Cause::MessageTimeout => "message took too long",
             Cause::TooFast => "too many messages",
             Cause::HeldBytes => "too much unfinished or unread",
-            Cause::NoMemory => "no memory for the message",
+            Cause::NoMemory => "no memory left",
             Cause::Drained => "going down",
             Cause::Dismissed => "closed by the operator",
             _ => "",

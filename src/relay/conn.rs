@@ -7,7 +7,7 @@ use super::owed::Owed;
 use super::pause::Pause;
 use super::private::Private;
 use super::skips::Skips;
-use super::{Cause, ConnId};
+use super::{Cause, ConnId, memory};
 use crate::protocol::{Kind, Parser};
 use slab::Slab;
 
@@ -113,6 +113,8 @@ pub(super) struct Rare {
     pub(super) unheard: Option<Unheard>,
     /// Bytes that its stream keeps: parts of records that came, or wait to be taken.
     pub(super) stream_bytes: usize,
+    /// There was no memory for what it was to be told: it ends when it is to be flushed.
+    pub(super) is_starved: bool,
 }
 
 /// What came and waits to be heard.
@@ -131,6 +133,11 @@ impl Unheard {
 }
 
 impl Rare {
+    /// Whether there is more than what was for the connection alone.
+    fn stays(&self) -> bool {
+        self.unheard.is_some() || self.stream_bytes > 0 || self.is_starved
+    }
+
     fn held_bytes(&self) -> usize {
         self.head.capacity() + self.unheard.as_ref().map_or(0, Unheard::held_bytes)
     }
@@ -203,6 +210,11 @@ impl Conn {
         self.parser.held_bytes() + self.rare.as_ref().map_or(0, |rare| rare.held_bytes())
     }
 
+    /// Whether there was no memory for what it was to be told.
+    pub(super) fn is_starved(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.is_starved)
+    }
+
     /// Memory that its stream keeps.
     pub(super) fn stream_bytes(&self) -> usize {
         self.rare.as_ref().map_or(0, |rare| rare.stream_bytes)
@@ -217,7 +229,7 @@ impl Conn {
     /// Forgets what was for it alone; all of it is out.
     pub(super) fn forget_told(&mut self) {
         match &mut self.rare {
-            Some(rare) if rare.unheard.is_some() || rare.stream_bytes > 0 => {
+            Some(rare) if rare.stays() => {
                 rare.private = Private::default();
                 rare.skips.clear();
             }
@@ -249,8 +261,7 @@ impl Conn {
             && rare.private.due().is_empty()
             && rare.skips.is_empty()
             && rare.head.is_empty()
-            && rare.unheard.is_none()
-            && rare.stream_bytes == 0
+            && !rare.stays()
         {
             self.rare = None;
         }
@@ -265,6 +276,11 @@ pub(super) struct Conns {
 }
 
 impl Conns {
+    /// Whether there is memory for one more.
+    pub(super) fn takes_one_more(&self) -> bool {
+        memory::takes_one_more(&self.slab)
+    }
+
     pub(super) fn add(&mut self, since: u32) -> ConnId {
         // 0 is left to the server's own tokens.
         self.generation = self.generation.wrapping_add(1).max(1);

@@ -75,7 +75,7 @@ impl Relay {
                 let conn = &mut self.conns[index];
                 conn.pinged = true;
                 conn.since = self.now.seconds();
-                self.tell(index, |private| private.push(Opcode::Ping, &[]));
+                self.tell_frame(index, Opcode::Ping, &[]);
                 self.metrics.pings += 1;
                 self.make_due(index);
             }

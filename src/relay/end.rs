@@ -148,7 +148,7 @@ impl Relay {
             body.extend_from_slice(&code.number().to_be_bytes());
         }
         body.extend_from_slice(reason.as_bytes());
-        self.tell(index, |private| private.push(Opcode::Close, &body));
+        self.tell_frame(index, Opcode::Close, &body);
     }
 
     fn drop_held(&mut self, index: u32) {

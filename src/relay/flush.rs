@@ -5,7 +5,7 @@
 
 use super::budget::{BYTES_PER_WRITE, WRITE_BYTES_MAX, WRITES_FOR_ROOMS, WRITES_PER_ROOM};
 use super::conn::Phase;
-use super::{Order, Relay};
+use super::{Cause, Order, Relay};
 
 impl Relay {
     /// The next thing to do in this turn; `None` when it is over.
@@ -69,7 +69,14 @@ impl Relay {
             return None;
         }
         let conn = &self.conns[index];
-        if conn.blocked || conn.phase == Phase::Ended {
+        if conn.phase == Phase::Ended {
+            return None;
+        }
+        if conn.is_starved() {
+            self.end(index, Cause::NoMemory);
+            return None;
+        }
+        if conn.blocked {
             return None;
         }
         let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));

@@ -12,12 +12,16 @@ impl Relay {
     /// Takes bytes of a request's head; gives how many of them belonged to it.
     pub(super) fn greet(&mut self, index: u32, bytes: &[u8]) -> usize {
         let held = self.conns[index].rare.as_mut().map(|rare| std::mem::take(&mut rare.head));
-        let Some(mut text) = held.filter(|head| !head.is_empty()) else {
-            return match head::end(bytes, 0) {
-                Some(end) => self.judge(index, &bytes[..end], end),
-                None => self.hold_head(index, bytes.to_vec()),
-            };
-        };
+        let mut text = held.unwrap_or_default();
+        if text.is_empty()
+            && let Some(end) = head::end(bytes, 0)
+        {
+            return self.judge(index, &bytes[..end], end);
+        }
+        if text.try_reserve_exact(bytes.len()).is_err() {
+            self.end(index, Cause::NoMemory);
+            return usize::MAX;
+        }
         let had = text.len();
         text.extend_from_slice(bytes);
         match head::end(&text, had) {
@@ -138,6 +142,10 @@ impl Relay {
     }
 
     fn answer(&mut self, index: u32, write: impl FnOnce(&mut Vec<u8>)) {
-        self.tell(index, |private| private.write_with(write));
+        let mut answer = std::mem::take(&mut self.scratch);
+        answer.clear();
+        write(&mut answer);
+        self.tell(index, answer.len(), |private| private.push_bytes(&answer));
+        self.scratch = answer;
     }
 }

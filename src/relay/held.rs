@@ -4,6 +4,7 @@
 use super::conn::{Conn, Phase};
 use super::private::Private;
 use super::{Cause, ConnId, Relay};
+use crate::protocol::frame::{self, Opcode};
 
 impl Relay {
     /// The memory for unfinished heads and messages, for private bytes, and of what streams keep.
@@ -26,9 +27,21 @@ impl Relay {
         conn.tidy();
     }
 
-    /// Says something to one connection alone.
-    pub(super) fn tell(&mut self, index: u32, write: impl FnOnce(&mut Private)) {
-        count(&mut self.private_bytes, &mut self.conns[index], |conn| write(conn.private()));
+    /// Says something of so many bytes to one connection alone. It is to be flushed then; without
+    /// memory for it, it ends instead.
+    pub(super) fn tell(&mut self, index: u32, bytes: usize, write: impl FnOnce(&mut Private)) {
+        count(&mut self.private_bytes, &mut self.conns[index], |conn| {
+            match conn.private().takes(bytes) {
+                true => write(conn.private()),
+                false => conn.rare().is_starved = true,
+            }
+        });
+    }
+
+    /// The same for a frame.
+    pub(super) fn tell_frame(&mut self, index: u32, opcode: Opcode, payload: &[u8]) {
+        let bytes = frame::encoded_bytes(payload.len());
+        self.tell(index, bytes, |private| private.push(opcode, payload));
     }
 
     /// Frees what a connection has only at times.
@@ -85,4 +98,22 @@ pub(super) fn private_bytes(conn: &Conn) -> usize {
 /// All memory that a connection holds for itself.
 fn all_bytes(conn: &Conn) -> usize {
     conn.held_bytes() + private_bytes(conn) + conn.stream_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::{Limits, Order, Time};
+
+    #[test]
+    fn who_cannot_be_told_ends() {
+        let (mut relay, now) = (Relay::new(Limits::default()), Time::default());
+        let id = relay.accepted(None, now).expect("there is room");
+        relay.tell(id.index, usize::MAX, |_| panic!("there is no memory for it"));
+        relay.make_due(id.index);
+        relay.check_invariants();
+        relay.turn(now);
+        assert_eq!(relay.order(), Some(Order::Close(id, Cause::NoMemory)));
+        relay.check_invariants();
+    }
 }

@@ -39,6 +39,7 @@ mod id;
 mod inspect;
 mod limits;
 mod log;
+mod memory;
 mod metrics;
 mod order;
 mod overflow;
@@ -170,6 +171,10 @@ impl Relay {
         }
         if self.conns.len() >= self.limits.connections_max {
             return Err(Refusal::ConnectionsFull);
+        }
+        let listed_bytes = self.conns.len() * size_of::<u32>();
+        if !memory::is_there(budget::SPARE_BYTES + listed_bytes) || !self.conns.takes_one_more() {
+            return Err(Refusal::NoMemory);
         }
         if !self.may_greet() {
             return Err(Refusal::TooManyHandshakes);

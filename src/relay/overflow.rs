@@ -70,6 +70,9 @@ impl Relay {
     fn skip(&mut self, index: u32, start: u64) {
         self.keep_frame_begun(index);
         let conn = &mut self.conns[index];
+        if conn.is_starved() {
+            return self.end(index, Cause::NoMemory);
+        }
         let log = self.rooms[conn.room].log_mut(conn.class);
         let from = conn.sent;
         let mut missed = log.frames_in(from..start);
@@ -97,7 +100,10 @@ impl Relay {
         let from = conn.sent;
         let end = log.frame_end(from - u64::from(conn.into));
         let rest = log.together(from..end);
-        held::count(&mut self.private_bytes, conn, |conn| conn.private().push_front(rest));
+        held::count(&mut self.private_bytes, conn, |conn| match conn.private().takes(rest.len()) {
+            true => conn.private().push_front(rest),
+            false => conn.rare().is_starved = true,
+        });
         conn.sent = end;
         conn.into = 0;
         self.note_progress(index, from);

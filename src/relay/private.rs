@@ -37,15 +37,21 @@ impl Private {
         }
     }
 
-    /// Appends through `write`, which must only append.
-    pub(super) fn write_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Whether there is memory for so many bytes more.
+    pub(super) fn takes(&mut self, bytes: usize) -> bool {
+        self.bytes.try_reserve(bytes).is_ok()
+    }
+
+    /// Appends bytes that are no frame.
+    pub(super) fn push_bytes(&mut self, bytes: &[u8]) {
         self.last_pong = None;
-        write(&mut self.bytes);
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Appends a frame.
     pub(super) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
-        self.write_with(|bytes| frame::write(opcode, payload, bytes));
+        self.last_pong = None;
+        frame::write(opcode, payload, &mut self.bytes);
     }
 
     /// Appends a pong. When too much waits, the newest pong stands for those before it, as RFC 6455

@@ -1,8 +1,8 @@
 //! Bytes from a peer, and what each thing that it says sets in motion.
 
 use super::conn::Phase;
-use super::{Cause, ConnId, Relay, Time, held, listens};
-use crate::protocol::frame::Opcode;
+use super::{Cause, ConnId, Relay, Time, listens};
+use crate::protocol::frame::{self, Opcode};
 use crate::protocol::{Accepts, Event, Kind, Violation};
 
 impl Relay {
@@ -103,7 +103,8 @@ impl Relay {
             Event::Message(kind, payload) => self.say(index, kind, payload),
             Event::Compressed(kind, payload) => return self.unpack(index, kind, payload),
             Event::Ping(payload) => {
-                self.tell(index, |private| private.push_pong(payload));
+                let bytes = frame::encoded_bytes(payload.len());
+                self.tell(index, bytes, |private| private.push_pong(payload));
                 self.make_due(index);
             }
         }
@@ -116,14 +117,7 @@ impl Relay {
             && let Some(heartbeat) = &self.limits.heartbeat
             && heartbeat.word.as_bytes() == payload
         {
-            self.metrics.heartbeats += 1;
-            held::count(&mut self.private_bytes, &mut self.conns[index], |conn| {
-                // Its only meaning is life, and a full box of answers says that already.
-                if !conn.private().is_full() {
-                    conn.private().push(Opcode::Text, heartbeat.answer.as_bytes());
-                }
-            });
-            return self.make_due(index);
+            return self.answer_heartbeat(index);
         }
         if kind == Kind::Binary && self.conns[index].class.encoding == super::Encoding::Json {
             return self.fail(index, Cause::BinaryInJson);
@@ -135,6 +129,17 @@ impl Relay {
             return self.keep_message(index, kind, payload);
         }
         self.publish(index, kind, payload);
+    }
+
+    /// The answer's only meaning is life, and a full box of answers says that already.
+    fn answer_heartbeat(&mut self, index: u32) {
+        self.metrics.heartbeats += 1;
+        let Some(heartbeat) = &self.limits.heartbeat else { return };
+        if !self.conns[index].private().is_full() {
+            let answer = heartbeat.answer.clone();
+            self.tell_frame(index, Opcode::Text, answer.as_bytes());
+        }
+        self.make_due(index);
     }
 
     /// Who does not read what it is owed may not send more, a room that has much to say is flushed

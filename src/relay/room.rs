@@ -1,11 +1,11 @@
 //! A room: its members, its logs, and the pass that brings its messages to them.
 
-use super::Limits;
 use super::class::Class;
 use super::log::Log;
 use super::pool::Pool;
 use super::rules::Manners;
 use super::share::Shared;
+use super::{Limits, memory};
 use crate::protocol::Refusal;
 use std::collections::BTreeMap;
 
@@ -128,6 +128,14 @@ impl Room {
         self.members.len() >= self.manners.members_max
     }
 
+    /// Whether it takes one more member, and has memory for it.
+    fn may_take_one_more(&mut self) -> Result<(), Refusal> {
+        match self.is_full() {
+            true => Err(Refusal::RoomFull),
+            false => self.members.try_reserve(1).map_err(|_| Refusal::NoMemory),
+        }
+    }
+
     /// The most fresh bytes in any of its logs.
     pub(super) fn fresh_bytes(&self) -> usize {
         let others = self.others.iter().map(|audience| audience.log.fresh_bytes()).max();
@@ -232,7 +240,8 @@ impl Rooms {
     /// The room of this name with a place in it, made for a member of this class if there is none.
     ///
     /// # Errors
-    /// When it has as many members as it may, or there are as many rooms as may be.
+    /// When it has as many members as it may, there are as many rooms as may be, or there is no
+    /// memory.
     pub(super) fn open(
         &mut self,
         name: &[u8],
@@ -240,10 +249,13 @@ impl Rooms {
         limits: &Limits,
     ) -> Result<u32, Refusal> {
         if let Some(&key) = self.by_name.get(name) {
-            return if self[key].is_full() { Err(Refusal::RoomFull) } else { Ok(key) };
+            return self[key].may_take_one_more().map(|()| key);
         }
         if self.slab.len() >= limits.rooms_max {
             return Err(Refusal::RoomsFull);
+        }
+        if !memory::takes_one_more(&self.slab) {
+            return Err(Refusal::NoMemory);
         }
         let key = self.slab.insert(Room::new(name, class, limits.manners(name))) as u32;
         self.by_name.insert(name.into(), key);

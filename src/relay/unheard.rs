@@ -4,7 +4,7 @@
 //! be heard in parts. What is left waits with the connection, which is not read meanwhile.
 
 use super::conn::{Phase, Unheard};
-use super::{ConnId, Relay, listens};
+use super::{Cause, ConnId, Relay, listens, memory};
 use crate::protocol::Kind;
 
 impl Relay {
@@ -17,7 +17,10 @@ impl Relay {
 
     /// Keeps a message that cannot be said yet.
     pub(super) fn keep_message(&mut self, index: u32, kind: Kind, payload: &[u8]) {
-        let message = Some((kind, payload.into()));
+        let Some(payload) = memory::copy(payload) else {
+            return self.fail(index, Cause::NoMemory);
+        };
+        let message = Some((kind, payload));
         self.conns[index].rare().unheard = Some(Unheard { message, rest: Box::default() });
         self.pause(index);
     }
@@ -32,9 +35,13 @@ impl Relay {
         if !has_message && (rest.is_empty() || self.has_room_to_hear(index)) {
             return false;
         }
-        let unheard = self.conns[index].rare().unheard.get_or_insert_default();
-        unheard.rest = rest.into();
-        self.pause(index);
+        match memory::copy(rest) {
+            Some(rest) => {
+                self.conns[index].rare().unheard.get_or_insert_default().rest = rest;
+                self.pause(index);
+            }
+            None => self.fail(index, Cause::NoMemory),
+        }
         true
     }
 

@@ -62,7 +62,9 @@ impl Server {
         debug!(id = u64::from(id), address = stream.peer(), "accepted");
         let layer = Layer::new(has_proxy, certificates.map(|set| self.certificates.config(set)));
         let failed = layer.as_ref().err().map(ToString::to_string);
-        self.streams.insert(id, stream, layer.unwrap_or_default());
+        if self.streams.insert(id, stream, layer.unwrap_or_default()).is_err() {
+            return self.relay.closed(id, Cause::NoMemory);
+        }
         if let Some(error) = failed {
             warn!(%error, "no TLS for a connection");
             return self.relay.closed(id, Cause::TlsFailed);

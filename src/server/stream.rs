@@ -5,6 +5,7 @@ use crate::relay::ConnId;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use std::collections::TryReserveError;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 
@@ -103,10 +104,17 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn insert(&mut self, id: ConnId, stream: Stream, layer: Option<Box<Layer>>) {
+    /// Keeps a stream; without memory for it, it ends here.
+    pub(super) fn insert(
+        &mut self,
+        id: ConnId,
+        stream: Stream,
+        layer: Option<Box<Layer>>,
+    ) -> Result<(), TryReserveError> {
         let index = id.index as usize;
-        if index >= self.entries.len() {
-            self.entries.resize_with(index + 1, || None);
+        make_place(&mut self.entries, index)?;
+        if layer.is_some() {
+            make_place(&mut self.layers, index)?;
         }
         let generation = id.generation;
         let entry = Entry {
@@ -118,12 +126,10 @@ impl Streams {
             is_layered: layer.is_some(),
         };
         self.entries[index] = Some(entry);
-        if let Some(layer) = layer {
-            if index >= self.layers.len() {
-                self.layers.resize_with(index + 1, || None);
-            }
-            self.layers[index] = Some(layer);
+        if layer.is_some() {
+            self.layers[index] = layer;
         }
+        Ok(())
     }
 
     /// The entry and what stands before it, if there is something.
@@ -162,4 +168,13 @@ impl Streams {
         }
         self.entries[id.index as usize].take().map(|entry| entry.stream)
     }
+}
+
+/// Sees to it that a list has this place.
+fn make_place<T>(list: &mut Vec<Option<T>>, index: usize) -> Result<(), TryReserveError> {
+    if index >= list.len() {
+        list.try_reserve(index + 1 - list.len())?;
+        list.resize_with(index + 1, || None);
+    }
+    Ok(())
 }

@@ -69,7 +69,7 @@ impl Tls {
         let bytes = match begun.is_empty() {
             true => cipher,
             false => {
-                begun.extend_from_slice(cipher);
+                append(&mut begun, cipher).map_err(Broken)?;
                 &mut begun
             }
         };
@@ -85,7 +85,7 @@ impl Tls {
             return Err(Broken(Error::General("a message of a handshake is too long".into())));
         }
         if !has_ended {
-            self.begun = rest.to_vec();
+            append(&mut self.begun, rest).map_err(Broken)?;
         }
         Ok(has_ended)
     }
@@ -191,8 +191,7 @@ impl Tls {
                 _ => return Err(error),
             },
         };
-        self.unsent.extend_from_slice(&sealed[written..]);
-        Ok(())
+        append(&mut self.unsent, &sealed[written..]).map_err(io::Error::other)
     }
 
     /// Says that nothing follows.
@@ -219,6 +218,14 @@ fn record<'a>(slices: &[&'a [u8]], mut behind: usize, scratch: &'a mut Vec<u8>) 
         scratch.extend_from_slice(rest);
     }
     scratch
+}
+
+/// Appends to what is kept, if there is memory for it.
+fn append(kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
+    let no_memory = |_| Error::General("there is no memory for it".into());
+    kept.try_reserve_exact(bytes.len()).map_err(no_memory)?;
+    kept.extend_from_slice(bytes);
+    Ok(())
 }
 
 /// The library asks for more room.

@@ -4,7 +4,7 @@ use crate::authority::{Authority, TlsStream, wrap};
 use crate::client::{Client, FIN, TEXT, dial, frame, request};
 use crate::relay::Relay;
 use rustix::process::{Resource, Rlimit, prlimit};
-use std::io::Write;
+use std::io::{Read, Write};
 
 /// A text frame of so many bytes: all but its end, and the end.
 fn cut(bytes: usize) -> (Vec<u8>, Vec<u8>) {
@@ -63,15 +63,63 @@ fn records_of_tls_that_never_end_count_as_held() {
     assert_eq!(hearer.hear_text(), "still here?");
 }
 
+/// From now on the relay gets so many bytes more of the system, and nothing beyond.
+fn leave_memory(relay: &Relay, bytes: u64) {
+    let limit = Some(relay.address_space_bytes() + bytes);
+    let limit = Rlimit { current: limit, maximum: limit };
+    prlimit(Some(relay.pid()), Resource::As, limit).expect("our own child");
+}
+
+#[test]
+fn without_memory_for_another_connection_it_is_refused_and_the_others_are_served() {
+    for bytes in [0, 300_000, 1_000_000] {
+        let relay = Relay::start(&[]);
+        let [mut one, mut two] = relay.connect_all("/");
+        leave_memory(&relay, bytes);
+        let mut here = Vec::new(); // each in a room of its own
+        let status = loop {
+            let mut stream = dial(relay.address());
+            stream.write_all(request(&format!("/{}", here.len())).as_bytes()).expect("it reads");
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).expect("an answer");
+            if &status != b"HTTP/1.1 101" {
+                break status;
+            }
+            here.push(stream);
+            assert!(here.len() < 10_000, "the limit counts for nothing");
+        };
+        assert_eq!(&status, b"HTTP/1.1 503", "after {} connections", here.len());
+        one.send_text("still here?");
+        assert_eq!(two.hear_text(), "still here?");
+        relay.counters_when(|counters| counters.ended("no_memory") > 0);
+    }
+}
+
+#[test]
+fn without_memory_for_its_head_a_connection_ends_alone() {
+    let relay = Relay::start(&[]);
+    let [mut one, mut two] = relay.connect_all("/");
+    leave_memory(&relay, 300_000);
+    let head = format!("GET / HTTP/1.1\r\nHost: {}", "x".repeat(7000));
+    let mut here = Vec::new();
+    for _ in 0..200 {
+        let mut stream = dial(relay.address());
+        // It may be over before all is written.
+        let _ = stream.write_all(head.as_bytes());
+        here.push(stream);
+    }
+    relay.counters_when(|counters| counters.ended("no_memory") > 0);
+    one.send_text("still here?");
+    assert_eq!(two.hear_text(), "still here?");
+}
+
 #[test]
 fn without_memory_for_a_message_its_sender_is_closed_and_the_relay_goes_on() {
     const MIB: usize = 1 << 20;
     let sizes = ["--max-message", "33554432", "--room-log", "268435456"];
     let relay = Relay::start(&[&sizes[..], &["--message-timeout", "1000"]].concat());
     let [mut one, mut two] = relay.connect_all("/");
-    let limit = Some(relay.address_space_bytes() + 24 * MIB as u64);
-    let limit = Rlimit { current: limit, maximum: limit };
-    prlimit(Some(relay.pid()), Resource::As, limit).expect("our own child");
+    leave_memory(&relay, 24 * MIB as u64);
     // Its buffer doubles: there is no room for that beyond 16 MiB.
     let (begin, _) = cut(30 * MIB);
     let mut greedy = relay.connect("/");
