@@ -82,7 +82,7 @@ impl Relay {
                 compressors += 1;
             }
         }
-        assert!(compressors == 0 || compressors <= self.compressors_max());
+        assert!(compressors <= self.compressors_max());
         for index in self.conns.indexes() {
             let conn = &self.conns[index];
             assert!(

@@ -135,17 +135,16 @@ pub struct Relay {
 impl Relay {
     /// A relay without connections.
     pub fn new(limits: Limits) -> Relay {
-        let mut relay = Relay::default();
-        relay.configure(limits);
-        relay
+        Relay { limits, ..Relay::default() }
     }
 
-    /// Takes other limits from now on; members keep the encoding that they joined with, and stay
-    /// where they would not be let in any more.
-    pub fn configure(&mut self, limits: Limits) {
+    /// Takes other limits from now on; members keep the encoding that they joined with and what
+    /// they agreed on about compression, and stay where they would not be let in any more.
+    pub fn configure(&mut self, mut limits: Limits) {
+        // Members rely on the window that they were promised.
+        limits.deflate.window_bits = self.limits.deflate.window_bits;
         self.rooms.apply(&limits);
         self.limits = limits;
-        self.keep_window();
     }
 
     /// A stream was accepted from `peer` (`None`: through a Unix socket): gives the connection's

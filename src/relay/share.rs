@@ -104,7 +104,10 @@ impl Relay {
     fn let_in(&mut self, key: u32, encoding: Encoding) {
         let from = Class { encoding, packing: Packing::Alone };
         let to = Class { encoding, packing: Packing::Shared };
-        let Some(deflate) = self.limits.deflate.filter(is_wanted) else { return };
+        let deflate = self.limits.deflate;
+        if !is_wanted(&deflate) {
+            return;
+        }
         let room = &self.rooms[key];
         let inside = room.of_class(to).map_or(0, |audience| audience.listeners as usize);
         let outside = room.of_class(from).map_or(0, |audience| audience.listeners as usize);
@@ -150,10 +153,8 @@ impl Relay {
 
     /// How many compressors the memory for them allows.
     pub(super) fn compressors_max(&self) -> usize {
-        let bytes_max = |deflate: &Deflate| {
-            deflate.memory_bytes_max / Deflater::held_bytes(deflate.window_bits)
-        };
-        self.limits.deflate.as_ref().map_or(0, bytes_max)
+        let Deflate { memory_bytes_max, window_bits, .. } = self.limits.deflate;
+        memory_bytes_max / Deflater::held_bytes(window_bits)
     }
 
     /// Whether the memory for compressors allows another one, perhaps for one that is not used.
@@ -246,7 +247,7 @@ impl Relay {
         payload: &[u8],
         packed: &mut Vec<u8>,
     ) -> (bool, bool) {
-        let bytes_min = self.limits.deflate.unwrap_or_default().message_bytes_min / MIN_SHARE;
+        let bytes_min = self.limits.deflate.message_bytes_min / MIN_SHARE;
         let Some(shared) = &mut self.rooms[key].audience_mut(class).shared else {
             return (false, false);
         };

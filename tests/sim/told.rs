@@ -1,6 +1,7 @@
 //! Stories that chance hardly ever tells.
 
 use crate::law::{Law, Ticket};
+use crate::model::Model;
 use crate::random::Random;
 use crate::world::{From, World};
 use fanfare::relay::{Deflate, Limits, OverRate, Rates, Relay, SlowConsumer};
@@ -20,12 +21,13 @@ fn world(random: &mut Random) -> World {
         handshakes_per_s_max: 0,
         rates: Rates { messages_per_s: 0, bytes_per_s: 0, over: OverRate::Pause },
         echo: false,
-        deflate: Some(Deflate { message_bytes_min: 0, share_min: 1, ..Deflate::default() }),
+        deflate: Deflate { is_on: true, message_bytes_min: 0, share_min: 1, ..Deflate::default() },
         ..world.limits
     };
     world.limits.check().expect("sound limits");
     world.relay = Relay::new(world.limits.clone());
-    world.model = crate::model::Model::new(Law::default());
+    world.model = Model::new(Law::default());
+    world.model.law.deflate = true;
     for room in 0..ROOMS {
         for offer in ["permessage-deflate", ""] {
             world.connect(&room.to_string(), offer, From::Socket, Ticket::default(), 100_000, true);

@@ -5,11 +5,11 @@ use crate::relay::Relay;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::io::Write;
 
-const OFFER: &str = "permessage-deflate; client_max_window_bits";
+pub(crate) const OFFER: &str = "permessage-deflate; client_max_window_bits";
 
 /// A client that offers this, and the extensions of the answer.
-fn connect(relay: &Relay, offer: &str) -> (Client, Option<String>) {
-    let request = crate::client::request("/");
+pub(crate) fn connect(relay: &Relay, path: &str, offer: &str) -> (Client, Option<String>) {
+    let request = crate::client::request(path);
     let request = request.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: ") + offer;
     let mut stream = dial(relay.address());
     stream.write_all(format!("{request}\r\n\r\n").as_bytes()).expect("the relay reads");
@@ -35,13 +35,13 @@ fn inflate(payload: &[u8], state: &mut Decompress) -> String {
 }
 
 /// The next message, which is compressed; gives the text and its bytes on the wire.
-fn hear_packed(client: &mut Client) -> (String, usize) {
+pub(crate) fn hear_packed(client: &mut Client) -> (String, usize) {
     let Frame { opcode, payload } = client.hear();
     assert_eq!(opcode, RSV1 | TEXT, "{payload:?}");
     (inflate(&payload, &mut Decompress::new(false)), payload.len())
 }
 
-fn ticker(number: u32) -> String {
+pub(crate) fn ticker(number: u32) -> String {
     let rows =
         (0..8).map(|row| format!("{{\"symbol\":\"S{row}\",\"price\":{}}}", number * 7 + row));
     rows.collect::<Vec<_>>().join(",")
@@ -50,7 +50,7 @@ fn ticker(number: u32) -> String {
 #[test]
 fn nothing_is_compressed_unless_both_sides_want_it() {
     let relay = Relay::start(&[]);
-    let (mut other, answer) = connect(&relay, OFFER);
+    let (mut other, answer) = connect(&relay, "/", OFFER);
     assert_eq!(answer, None, "it is off unless asked for");
     let mut sender = relay.connect("/");
     sender.send_text(&ticker(1));
@@ -59,7 +59,7 @@ fn nothing_is_compressed_unless_both_sides_want_it() {
     assert_eq!(sender.hear_close(), Some(1002));
     let relay = Relay::start(&["--deflate"]);
     for offer in ["x-webkit-deflate-frame", "permessage-deflate; foo", "permessage-deflate; =\""] {
-        let (mut client, answer) = connect(&relay, offer);
+        let (mut client, answer) = connect(&relay, "/", offer);
         assert_eq!(answer, None, "{offer}");
         client.hear_nothing();
     }
@@ -68,10 +68,11 @@ fn nothing_is_compressed_unless_both_sides_want_it() {
 #[test]
 fn members_with_and_without_it_share_a_room() {
     let relay = Relay::start(&["--deflate"]);
-    let (mut packed, answer) = connect(&relay, OFFER);
+    let (mut packed, answer) = connect(&relay, "/", OFFER);
     let answer = answer.expect("it is agreed on");
     assert!(answer.starts_with("permessage-deflate; client_no_context_takeover"), "{answer}");
-    let (mut narrow, answer) = connect(&relay, "permessage-deflate; server_max_window_bits=10");
+    let (mut narrow, answer) =
+        connect(&relay, "/", "permessage-deflate; server_max_window_bits=10");
     assert!(answer.is_some_and(|answer| answer.contains("server_max_window_bits=9")));
     let mut plain = relay.connect("/");
     for number in 0..20 {
@@ -105,7 +106,7 @@ fn members_with_and_without_it_share_a_room() {
 #[test]
 fn compressed_messages_in_pieces_and_empty_ones() {
     let relay = Relay::start(&["--deflate"]);
-    let (mut sender, _) = connect(&relay, OFFER);
+    let (mut sender, _) = connect(&relay, "/", OFFER);
     let mut other = relay.connect("/");
     let text = "in 三 pieces, in 三 pieces";
     let data = deflate(text.as_bytes());
@@ -136,7 +137,7 @@ fn what_is_wrong_with_it_ends_its_sender_alone() {
         (FIN | RSV1 | CONTINUATION, b"", 1002),
     ];
     for (first, payload, code) in cases {
-        let (mut sender, _) = connect(&relay, OFFER);
+        let (mut sender, _) = connect(&relay, "/", OFFER);
         sender.send(first, payload);
         assert_eq!(sender.hear_close(), Some(code), "{first:#x}");
     }
@@ -147,7 +148,7 @@ fn what_is_wrong_with_it_ends_its_sender_alone() {
 #[test]
 fn a_burst_that_becomes_more_than_a_log_is_heard_in_parts() {
     let relay = Relay::start(&["--deflate", "--room-log", "3000000"]);
-    let (mut sender, _) = connect(&relay, OFFER);
+    let (mut sender, _) = connect(&relay, "/", OFFER);
     let mut other = relay.connect("/");
     let data = deflate(&[b'x'; 60_000]);
     let frame = crate::client::frame(FIN | RSV1 | TEXT, &data);
@@ -183,12 +184,12 @@ fn those_who_listen_share_a_context() {
     let relay = Relay::start(&["--deflate"]);
     let mut speaker = relay.connect("/");
     let listen = || {
-        let (client, answer) = connect(&relay, OFFER);
+        let (client, answer) = connect(&relay, "/", OFFER);
         assert!(answer.is_some_and(|answer| !answer.contains("server_no_context_takeover")));
         (client, Decompress::new(false), 0)
     };
     let mut listeners: Vec<_> = (0..12).map(|_| listen()).collect();
-    let mut forgetful = connect(&relay, "permessage-deflate; server_no_context_takeover").0;
+    let mut forgetful = connect(&relay, "/", "permessage-deflate; server_no_context_takeover").0;
     let hear = |(client, state, bytes): &mut (Client, Decompress, usize), text: &str| {
         let Frame { opcode, payload } = client.hear();
         *bytes += payload.len();
