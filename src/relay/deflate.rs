@@ -99,8 +99,8 @@ impl Relay {
             return None;
         }
         let (deflater, window_bits) = match packing {
-            Packing::Plain | Packing::Shared => return None,
-            Packing::Alone => (&mut self.packer.wide, window_bits),
+            Packing::Plain => return None,
+            Packing::Alone | Packing::Shared => (&mut self.packer.wide, window_bits),
             Packing::AloneNarrow => (&mut self.packer.narrow, WINDOW_BITS_MIN),
         };
         let deflater = deflater.get_or_insert_with(|| Deflater::new(level, window_bits));

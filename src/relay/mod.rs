@@ -52,6 +52,7 @@ mod rate;
 mod receive;
 mod room;
 mod rules;
+mod savings;
 mod share;
 mod skips;
 mod time;
@@ -69,6 +70,7 @@ pub use metrics::Metrics;
 pub use order::{Order, Slices};
 pub use rate::{OverRate, Rates};
 pub use rules::{Hear, Publish, Rule};
+pub use savings::{Packed, Savings};
 pub use time::Time;
 
 use crate::protocol::Refusal;

@@ -1,7 +1,7 @@
 //! What the server tells about itself: how it ended, its counters, and what it must not say too
 //! often.
 
-use crate::relay::{ConnId, Metrics, Relay, Time};
+use crate::relay::{ConnId, Metrics, Relay, Savings, Time};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use tracing::{debug, info, warn};
@@ -117,6 +117,7 @@ pub(super) fn received(
 /// refused, then one line for everything else.
 pub(super) fn counters(relay: &Relay) {
     let metrics = relay.metrics();
+    let Savings { alone, shared, .. } = metrics.savings;
     for (reason, count) in &metrics.ended {
         info!(reason, count, "ended so far");
     }
@@ -135,6 +136,8 @@ pub(super) fn counters(relay: &Relay) {
         skipped = metrics.skipped,
         heartbeats = metrics.heartbeats,
         pings = metrics.pings,
+        compressed = alone.compressed + shared.compressed,
+        saved_bytes = alone.bytes_saved + shared.bytes_saved,
         cut = metrics.cut,
         "counters"
     );

@@ -2,6 +2,7 @@
 
 use crate::client::{BINARY, CONTINUATION, Client, FIN, Frame, PING, PONG, RSV1, TEXT, dial};
 use crate::relay::Relay;
+use crate::watch::Samples;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::io::Write;
 
@@ -224,4 +225,99 @@ fn those_who_listen_share_a_context() {
         assert_eq!(hear_packed(&mut forgetful).0, text);
     }
     listeners.iter_mut().for_each(|listener| listener.0.hear_nothing());
+}
+
+/// A frame's bytes on the wire.
+fn frame_bytes(payload_bytes: usize) -> usize {
+    payload_bytes + if payload_bytes < 126 { 2 } else { 4 }
+}
+
+/// What a message became for a listener: compressed or not, and its payload's bytes.
+fn hear_quote((client, state): &mut (Client, Decompress), text: &str) -> (bool, usize) {
+    let Frame { opcode, payload } = client.hear();
+    match opcode {
+        TEXT => assert_eq!(payload, text.as_bytes()),
+        _ => assert_eq!(inflate(&payload, state), text),
+    }
+    (opcode != TEXT, payload.len())
+}
+
+/// What is counted by context: messages compressed and left, bytes in, out and saved.
+fn counted(metrics: &Samples, context: &str) -> [f64; 5] {
+    let names = [
+        "compressed_messages",
+        "uncompressed_messages",
+        "compression_in_bytes",
+        "compression_out_bytes",
+        "compression_saved_bytes",
+    ];
+    names.map(|name| metrics.get(&format!("fanfare_{name}_total{{context=\"{context}\"}}")))
+}
+
+#[test]
+fn what_it_saves_is_counted_exactly() {
+    let relay = Relay::start_watched(&["--deflate", "--deflate-share-min", "2"]);
+    let mut speaker = relay.connect("/");
+    let listen = |offer| (connect(&relay, "/", offer).0, Decompress::new(false));
+    let [mut one, mut two] = [OFFER; 2].map(listen);
+    let mut forgetful = listen("permessage-deflate; server_no_context_takeover");
+    let mut number = 0;
+    let before = loop {
+        let text = quote(number);
+        speaker.send_text(&text);
+        assert_eq!(hear_quote(&mut one, &text), hear_quote(&mut two, &text));
+        forgetful.1.reset(false);
+        hear_quote(&mut forgetful, &text);
+        let metrics = relay.metrics();
+        if metrics.get("fanfare_sharing_members") == 2.0 {
+            break metrics;
+        }
+        number += 1;
+        assert!(number < 100_000, "they never share");
+    };
+    let limit = before.get("fanfare_compressors_limit");
+    assert_eq!((before.get("fanfare_compressors"), limit), (1.0, 51.0));
+    let (mut shared, mut alone, mut sent) = ([0; 5], [0; 5], 0);
+    let texts = (1000..1020).map(quote).chain(["short".to_owned()]);
+    for text in texts {
+        speaker.send_text(&text);
+        forgetful.1.reset(false);
+        let with_context = hear_quote(&mut one, &text);
+        assert_eq!(hear_quote(&mut two, &text), with_context);
+        let by_itself = hear_quote(&mut forgetful, &text);
+        for (counts, (is_packed, bytes), hearers) in
+            [(&mut shared, with_context, 2), (&mut alone, by_itself, 1)]
+        {
+            let saved = (frame_bytes(text.len()) - frame_bytes(bytes)) * hearers;
+            let more = [is_packed.into(), (!is_packed).into(), text.len(), bytes, saved];
+            counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+            sent += frame_bytes(bytes) * hearers;
+        }
+    }
+    let after = relay.metrics();
+    for (context, expected) in [("shared", shared), ("none", alone)] {
+        let (before, after) = (counted(&before, context), counted(&after, context));
+        let moved: Vec<f64> =
+            before.iter().zip(after).map(|(before, after)| after - before).collect();
+        assert_eq!(moved, expected.map(|count| count as f64), "{context}");
+        assert_eq!(expected[..2], [20, 1]);
+    }
+    let moved = |name: &str| after.get(name) - before.get(name);
+    assert_eq!(moved("fanfare_sent_bytes_total"), sent as f64);
+    assert_eq!(moved("fanfare_context_resets_total"), 0.0);
+    let saved = counted(&after, "none")[4] + counted(&after, "shared")[4];
+    assert_eq!(relay.counters().get("saved_bytes") as f64, saved);
+    // Somebody comes in: the context begins anew for all.
+    let mut three = listen(OFFER);
+    let mut number = 2000;
+    while relay.metrics().get("fanfare_sharing_members") < 3.0 {
+        let text = quote(number);
+        speaker.send_text(&text);
+        for listener in [&mut one, &mut two, &mut three] {
+            hear_quote(listener, &text);
+        }
+        number += 1;
+        assert!(number < 100_000, "it never comes in");
+    }
+    assert!(relay.metrics().get("fanfare_context_resets_total") >= 1.0);
 }
