@@ -24,10 +24,11 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 32] = [
+const TO_BE_SEEN: [&str; 33] = [
     "address_full",
     "binary_in_json",
     "compressed",
+    "compressors_taken",
     "cut",
     "deflate",
     "draining",
@@ -124,6 +125,7 @@ fn every_seed_agrees_with_the_model() {
         *seen.entry("waiting").or_default() += also.waiting;
         *seen.entry("ruled").or_default() += also.ruled;
         *seen.entry("with_context").or_default() += also.with_context;
+        *seen.entry("compressors_taken").or_default() += metrics.savings.compressors_taken;
         *seen.entry("compressed").or_default() += also.compressed;
         *seen.entry("heartbeats").or_default() += metrics.heartbeats;
     }
