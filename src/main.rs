@@ -117,14 +117,11 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
 }
 
 /// Where to listen, and the certificates, read.
-fn doors(config: &Config) -> Result<(Vec<Door>, Option<Certificates>), LoadError> {
-    let (doors, pairs) = config.doors()?;
-    if pairs.is_empty() {
-        return Ok((doors, None));
-    }
-    let certificates = Certificates::load(pairs);
+fn doors(config: &Config) -> Result<(Vec<Door>, Certificates), LoadError> {
+    let (doors, common) = config.doors()?;
+    let certificates = Certificates::load(common, &doors);
     let certificates = certificates.map_err(|error| LoadError::Wrong(error.to_string()))?;
-    Ok((doors, Some(certificates)))
+    Ok((doors, certificates))
 }
 
 /// Reads the configuration again.

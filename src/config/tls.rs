@@ -9,7 +9,8 @@ use std::path::PathBuf;
 #[command(next_help_heading = "TLS")]
 pub struct TlsFlags {
     /// A certificate with its chain, in PEM; may be given several times, and the name that a client
-    /// asks for chooses. Without ?tls at a --listen, all that are no Unix sockets speak TLS
+    /// asks for chooses. Without ?tls at a --listen, all that are no Unix sockets speak TLS. One
+    /// that is for a single --listen stands there: ?cert=PATH&key=PATH
     #[arg(long, env = "FANFARE_TLS_CERT", value_name = "PATH", value_delimiter = ',')]
     pub tls_cert: Vec<PathBuf>,
 
@@ -50,7 +51,7 @@ impl TlsFlags {
     /// When one is to speak it without a certificate.
     pub fn apply(&self, doors: &[Door]) -> Result<Vec<Door>, Impossible> {
         let mut doors = doors.to_vec();
-        let asks = |door: &Door| door.has_tls;
+        let asks = |door: &Door| door.has_tls && door.pairs.is_empty();
         match (self.pairs()?.is_empty(), doors.iter().find(|door| asks(door))) {
             (true, Some(door)) => {
                 let why = format!("{door} needs --tls-cert and --tls-key");
@@ -88,6 +89,9 @@ mod tests {
         let one = ["127.0.0.1:1", "127.0.0.1:2?tls"];
         assert_eq!(speak(&flags(&["c"], &["k"]), &one), Ok(vec![false, true]));
         assert!(speak(&flags(&[], &[]), &one).is_err());
+        let own = ["127.0.0.1:1", "127.0.0.1:2?cert=c&key=k"];
+        assert_eq!(speak(&flags(&[], &[]), &own), Ok(vec![false, true]));
+        assert_eq!(speak(&flags(&["c"], &["k"]), &own), Ok(vec![true, true]));
         assert!(speak(&flags(&["c", "d"], &["k"]), &both).is_err());
     }
 }

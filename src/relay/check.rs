@@ -18,6 +18,8 @@ impl Relay {
         let private_bytes =
             self.conns.indexes().map(|index| held::private_bytes(&self.conns[index]));
         assert_eq!(private_bytes.sum::<usize>(), self.private_bytes, "what was told");
+        let stream_bytes = self.conns.indexes().map(|index| self.conns[index].stream_bytes());
+        assert_eq!(stream_bytes.sum::<usize>(), self.stream_bytes, "what streams keep");
         let counted = |index: &u32| self.conns[*index].address != NO_ADDRESS;
         assert_eq!(self.addresses.count().1, self.conns.indexes().filter(counted).count());
         self.passes.check(|index| self.conns.is_used(index));

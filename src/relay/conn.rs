@@ -110,6 +110,8 @@ pub(super) struct Rare {
     pub(super) head: Vec<u8>,
     /// What is to be heard when there is room.
     pub(super) unheard: Option<Unheard>,
+    /// Bytes that its stream keeps: parts of records that came, or wait to be taken.
+    pub(super) stream_bytes: usize,
 }
 
 /// What came and waits to be heard.
@@ -200,6 +202,11 @@ impl Conn {
         self.parser.held_bytes() + self.rare.as_ref().map_or(0, |rare| rare.held_bytes())
     }
 
+    /// Memory that its stream keeps.
+    pub(super) fn stream_bytes(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.stream_bytes)
+    }
+
     /// Whether a message of its own waits to be said.
     pub(super) fn has_message_waiting(&self) -> bool {
         let unheard = self.rare.as_ref().and_then(|rare| rare.unheard.as_ref());
@@ -209,7 +216,7 @@ impl Conn {
     /// Forgets what was for it alone; all of it is out.
     pub(super) fn forget_told(&mut self) {
         match &mut self.rare {
-            Some(rare) if rare.unheard.is_some() => {
+            Some(rare) if rare.unheard.is_some() || rare.stream_bytes > 0 => {
                 rare.private = Private::default();
                 rare.skips.clear();
             }
@@ -242,6 +249,7 @@ impl Conn {
             && rare.skips.is_empty()
             && rare.head.is_empty()
             && rare.unheard.is_none()
+            && rare.stream_bytes == 0
         {
             self.rare = None;
         }

@@ -3,12 +3,27 @@
 
 use super::conn::{Conn, Phase};
 use super::private::Private;
-use super::{Cause, Relay};
+use super::{Cause, ConnId, Relay};
 
 impl Relay {
-    /// The memory for unfinished heads and messages and for private bytes, in bytes.
+    /// The memory for unfinished heads and messages, for private bytes, and of what streams keep.
     pub fn held_bytes(&self) -> usize {
-        self.held_bytes + self.private_bytes
+        self.held_bytes + self.private_bytes + self.stream_bytes
+    }
+
+    /// Says how many bytes a connection's stream keeps by itself, in front of the relay: they count
+    /// as held for the connection.
+    pub fn stream_holds(&mut self, id: ConnId, bytes: usize) {
+        if self.conns.current(id).is_some_and(|conn| conn.stream_bytes() != bytes) {
+            self.set_stream_bytes(id.index, bytes);
+        }
+    }
+
+    fn set_stream_bytes(&mut self, index: u32, bytes: usize) {
+        let conn = &mut self.conns[index];
+        self.stream_bytes = self.stream_bytes - conn.stream_bytes() + bytes;
+        conn.rare().stream_bytes = bytes;
+        conn.tidy();
     }
 
     /// Says something to one connection alone.
@@ -18,6 +33,7 @@ impl Relay {
 
     /// Frees what a connection has only at times.
     pub(super) fn drop_rare(&mut self, index: u32) {
+        self.stream_bytes -= self.conns[index].stream_bytes();
         count(&mut self.private_bytes, &mut self.conns[index], |conn| conn.rare = None);
     }
 
@@ -27,8 +43,7 @@ impl Relay {
         if self.held_bytes() <= self.limits.held_bytes_max {
             return;
         }
-        let size =
-            |index| (self.conns[index].held_bytes() + private_bytes(&self.conns[index]), index);
+        let size = |index| (all_bytes(&self.conns[index]), index);
         let mut holders: Vec<(usize, u32)> =
             self.conns.indexes().map(size).filter(|(bytes, _)| *bytes > 0).collect();
         holders.sort_unstable(); // the largest comes last
@@ -42,10 +57,13 @@ impl Relay {
     /// Who only sends too much can be told; who does not read cannot.
     fn end_holder(&mut self, index: u32) {
         let conn = &self.conns[index];
+        let stream_unread_bytes = if conn.blocked { conn.stream_bytes() } else { 0 };
+        let unread_bytes = private_bytes(conn) + stream_unread_bytes;
         match conn.phase {
             Phase::Ended => {}
-            Phase::Open if conn.held_bytes() > private_bytes(conn) => {
+            Phase::Open if all_bytes(conn) > 2 * unread_bytes => {
                 self.fail(index, Cause::HeldBytes);
+                self.set_stream_bytes(index, 0); // what it keeps ends with it
             }
             _ => self.end(index, Cause::HeldBytes),
         }
@@ -62,4 +80,9 @@ pub(super) fn count(total: &mut usize, conn: &mut Conn, change: impl FnOnce(&mut
 /// The memory of what a connection was told.
 pub(super) fn private_bytes(conn: &Conn) -> usize {
     conn.rare.as_ref().map_or(0, |rare| rare.private.held_bytes())
+}
+
+/// All memory that a connection holds for itself.
+fn all_bytes(conn: &Conn) -> usize {
+    conn.held_bytes() + private_bytes(conn) + conn.stream_bytes()
 }

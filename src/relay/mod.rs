@@ -15,9 +15,9 @@
 //! One exception saves each handshake a trip through the poller: straight after `accepted` and the
 //! first `receive`, the server may gather and send once without an order.
 //!
-//! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`),
-//! commands (`configure`, `set_wall_clock`, `dismiss`, `drain`, `turn`), what to do (`may_read`,
-//! `order`, `gather` with `sent`, `next_deadline`), and getters.
+//! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`,
+//! `stream_holds`), commands (`configure`, `set_wall_clock`, `dismiss`, `drain`, `turn`), what to
+//! do (`may_read`, `order`, `gather` with `sent`, `next_deadline`), and getters.
 
 mod access;
 mod address;
@@ -125,6 +125,8 @@ pub struct Relay {
     held_bytes: usize,
     /// Memory held for what connections were told and have not read.
     private_bytes: usize,
+    /// Memory that streams keep by themselves.
+    stream_bytes: usize,
     /// What handshakes owe to their rate.
     handshakes: Debt,
     /// What connections owe to theirs, of those that owe something.

@@ -52,15 +52,15 @@ impl Server {
     }
 
     fn welcome(&mut self, number: usize, stream: Stream, address: Option<IpAddr>, now: Time) {
-        let Listener { has_proxy, has_tls, .. } = self.listeners[number];
+        let Listener { ref door, certificates, .. } = self.listeners[number];
+        let (has_tls, has_proxy) = (door.has_tls, door.has_proxy);
         // A proxy says later whose connection it is.
         let id = match self.relay.accepted(address.filter(|_| !has_proxy), now) {
             Ok(id) => id,
             Err(refusal) => return self.turn_away(stream, has_tls, refusal, now),
         };
         debug!(id = u64::from(id), address = stream.peer(), "accepted");
-        let certificates = self.certificates.as_ref().filter(|_| has_tls);
-        let layer = Layer::new(has_proxy, certificates);
+        let layer = Layer::new(has_proxy, certificates.map(|set| self.certificates.config(set)));
         let failed = layer.as_ref().err().map(ToString::to_string);
         self.streams.insert(id, stream, layer.unwrap_or_default());
         if let Some(error) = failed {

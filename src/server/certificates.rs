@@ -1,6 +1,6 @@
 //! Certificates: read, chosen by the name that a client asks for, and read again when they change.
 
-use crate::config::Pair;
+use crate::config::{Door, Pair};
 use crate::relay::Time;
 use rustls::client::verify_server_name;
 use rustls::crypto::ring;
@@ -19,13 +19,21 @@ use tracing::{error, info};
 /// Between two looks at the files: renewals are weeks apart, a look is two system calls a file.
 const LOOK_PAUSE_MS: u64 = 5_000;
 
-/// The certificates in force, and where they came from.
-#[derive(Debug)]
+/// The certificates in force: those for most doors, and those of doors that have their own.
+#[derive(Debug, Default)]
 pub struct Certificates {
+    /// Where the common ones are; they are the first set.
+    common: Vec<Pair>,
+    sets: Vec<Set>,
+    next_look: Time,
+}
+
+/// The certificates among which a client's wish chooses, and where they came from.
+#[derive(Debug)]
+struct Set {
     pairs: Vec<Pair>,
     config: Arc<ServerConfig>,
     stamps: Vec<Stamp>,
-    next_look: Time,
 }
 
 /// Why there are no certificates.
@@ -68,34 +76,60 @@ impl ResolvesServerCert for Choice {
 }
 
 impl Certificates {
-    /// Reads the files.
+    /// Reads the files: those for all doors, and those of each door that has its own.
     ///
     /// # Errors
     /// When one cannot be read, is no PEM, or a key does not belong to its certificate.
-    pub fn load(pairs: Vec<Pair>) -> Result<Certificates, CertificateError> {
-        let stamps = stamps(&pairs);
-        let config = config(&pairs)?;
-        Ok(Certificates { pairs, config, stamps, next_look: Time::default() })
+    pub fn load(common: Vec<Pair>, doors: &[Door]) -> Result<Certificates, CertificateError> {
+        let mut sets: Vec<Set> = Vec::new();
+        for pairs in std::iter::once(&common).chain(doors.iter().map(|door| &door.pairs)) {
+            if !pairs.is_empty() && sets.iter().all(|set| set.pairs != *pairs) {
+                sets.push(Set::load(pairs.clone())?);
+            }
+        }
+        Ok(Certificates { common, sets, next_look: Time::default() })
     }
 
-    /// How TLS is spoken at the moment.
-    pub(super) fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.config)
+    /// Whether there are some that are not for a single door.
+    pub(super) fn has_common(&self) -> bool {
+        !self.common.is_empty()
+    }
+
+    /// The number of the set that a door has, if TLS is spoken there.
+    pub(super) fn set_of(&self, door: &Door) -> Option<usize> {
+        let pairs = if door.pairs.is_empty() { &self.common } else { &door.pairs };
+        self.sets.iter().position(|set| door.has_tls && set.pairs == *pairs)
+    }
+
+    /// How TLS is spoken at the moment with this set.
+    pub(super) fn config(&self, set: usize) -> Arc<ServerConfig> {
+        Arc::clone(&self.sets[set].config)
     }
 
     /// Looks from time to time whether the files have changed.
     pub(super) fn look(&mut self, now: Time) {
         if now >= self.next_look {
             self.next_look = now.plus_millis(LOOK_PAUSE_MS);
-            if stamps(&self.pairs) != self.stamps {
-                self.read_again();
-            }
+            let changed = |set: &&mut Set| stamps(&set.pairs) != set.stamps;
+            self.sets.iter_mut().filter(changed).for_each(Set::read_again);
         }
     }
 
-    /// Reads the files again. Connections that are there keep what they have; bad files change
-    /// nothing.
+    /// Reads all files again.
     pub(super) fn read_again(&mut self) {
+        self.sets.iter_mut().for_each(Set::read_again);
+    }
+}
+
+impl Set {
+    fn load(pairs: Vec<Pair>) -> Result<Set, CertificateError> {
+        let stamps = stamps(&pairs);
+        let config = config(&pairs)?;
+        Ok(Set { pairs, config, stamps })
+    }
+
+    /// Connections that are there keep what they have; bad files change nothing.
+    fn read_again(&mut self) {
         // Taken first: what changes from here on is found at the next look.
         self.stamps = stamps(&self.pairs);
         match config(&self.pairs) {

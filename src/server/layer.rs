@@ -10,13 +10,14 @@
 //! and orders nothing for the connection, not even its end, until it is writable. So at most one
 //! record waits for each connection that is blocked.
 
-use super::certificates::Certificates;
 use super::tls::{Broken, Tls};
 use super::{Server, report};
 use crate::protocol::proxy;
 use crate::relay::{Cause, ConnId, Slices, Time};
+use rustls::ServerConfig;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tracing::debug;
 
 /// Ciphertext read at a time: four records.
@@ -49,13 +50,19 @@ impl Layer {
     /// The layer of a door's connections, if they have one.
     pub(super) fn new(
         has_proxy: bool,
-        certificates: Option<&Certificates>,
+        tls: Option<Arc<ServerConfig>>,
     ) -> Result<Option<Box<Layer>>, rustls::Error> {
-        let tls = certificates.map(|certificates| Tls::new(certificates.config())).transpose()?;
+        let tls = tls.map(Tls::new).transpose()?;
         let proxy = has_proxy.then(Vec::new);
         let is_needed = proxy.is_some() || tls.is_some();
         let layer = Layer { proxy, tls, left: Vec::new(), has_ended: false };
         Ok(is_needed.then(|| Box::new(layer)))
+    }
+
+    /// The memory of what it keeps, in bytes.
+    fn held_bytes(&self) -> usize {
+        let begun_bytes = self.proxy.as_ref().map_or(0, Vec::capacity);
+        begun_bytes + self.left.capacity() + self.tls.as_ref().map_or(0, Tls::held_bytes)
     }
 
     fn is_handshaking(&self) -> bool {
@@ -64,7 +71,7 @@ impl Layer {
 
     /// Takes what the stream brought; plaintext is appended to `plain`. Gives the client's address,
     /// if the proxy has just told it.
-    fn take(&mut self, bytes: &[u8], plain: &mut Vec<u8>) -> Result<Option<IpAddr>, Misfit> {
+    fn take(&mut self, bytes: &mut [u8], plain: &mut Vec<u8>) -> Result<Option<IpAddr>, Misfit> {
         let Some(mut begun) = self.proxy.take() else {
             self.take_behind_proxy(bytes, plain)?;
             return Ok(None);
@@ -72,7 +79,7 @@ impl Layer {
         begun.extend_from_slice(bytes);
         match proxy::read(&begun) {
             Ok(Some(header)) => {
-                self.take_behind_proxy(&begun[header.bytes..], plain)?;
+                self.take_behind_proxy(&mut begun[header.bytes..], plain)?;
                 Ok(header.client)
             }
             Ok(None) => {
@@ -83,7 +90,7 @@ impl Layer {
         }
     }
 
-    fn take_behind_proxy(&mut self, bytes: &[u8], plain: &mut Vec<u8>) -> Result<(), Misfit> {
+    fn take_behind_proxy(&mut self, bytes: &mut [u8], plain: &mut Vec<u8>) -> Result<(), Misfit> {
         match &mut self.tls {
             Some(tls) => self.has_ended |= tls.feed(bytes, plain).map_err(Misfit::Tls)?,
             None => plain.extend_from_slice(bytes),
@@ -115,7 +122,7 @@ impl Server {
                 Ok(0) => ended = Some(Cause::EndOfStream),
                 Ok(bytes) => {
                     is_drained = bytes < room && !entry.has_ended;
-                    match layer.take(&self.buffer[..bytes], &mut plain) {
+                    match layer.take(&mut self.buffer[..bytes], &mut plain) {
                         Ok(None) => {}
                         Ok(Some(client)) => self.relay.introduce(id, client),
                         Err(misfit) => ended = Some(self.reject(id, &misfit)),
@@ -148,6 +155,7 @@ impl Server {
         }
         let may_have_more = !is_drained && ended.is_none();
         entry.is_listed = may_have_more;
+        self.relay.stream_holds(id, layer.held_bytes());
         if layer.proxy.is_none() && layer.tls.is_none() && layer.left.is_empty() {
             self.streams.drop_layer(id);
         }
@@ -172,9 +180,11 @@ impl Server {
     pub(super) fn push(&mut self, id: ConnId) {
         let Some((entry, layer)) = self.streams.layered(id) else { return };
         let Some(tls) = &mut layer.tls else { return self.relay.writable(id) };
-        match tls.push(entry.stream.as_write()) {
+        let pushed = tls.push(entry.stream.as_write());
+        self.relay.stream_holds(id, layer.held_bytes());
+        match pushed {
             // Before the handshake is over the relay could not be served.
-            Ok(true) if !tls.is_handshaking() => self.relay.writable(id),
+            Ok(true) if !layer.is_handshaking() => self.relay.writable(id),
             Ok(_) => {}
             Err(_) => self.relay.closed(id, Cause::Reset),
         }
@@ -190,10 +200,11 @@ impl Server {
         }
         let written = match &mut layer.tls {
             Some(tls) if tls.is_handshaking() => Ok((0, false)),
-            Some(tls) => tls.write(entry.stream.as_write(), slices.as_slice()),
+            Some(tls) => tls.write(&mut self.sealer, entry.stream.as_write(), slices.as_slice()),
             // Only a refusal can be due while a proxy's header is awaited.
             None => entry.stream.write(&slices.as_slice().concat()).map(|bytes| (bytes, true)),
         };
+        self.relay.stream_holds(id, layer.held_bytes());
         match written {
             Ok((bytes, true)) => self.relay.sent(id, bytes),
             Ok((bytes, false)) => self.relay.held(id, bytes),

@@ -1,5 +1,6 @@
 //! A socket that listens. What connections inherit is set here, once.
 
+use super::certificates::Certificates;
 use super::stream::Stream;
 use super::systemd::{Given, GivenSocket};
 use crate::config::{Access, Door, Listen};
@@ -43,11 +44,10 @@ nix::setsockopt_impl!(
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: ListeningSocket,
-    place: Listen,
-    /// A proxy's header comes first here.
-    pub(super) has_proxy: bool,
-    /// TLS is spoken here.
-    pub(super) has_tls: bool,
+    /// The place, and what comes there before the request.
+    pub(super) door: Door,
+    /// The set of certificates that TLS has here, if it is spoken.
+    pub(super) certificates: Option<usize>,
     /// There may be something to accept.
     pub(super) is_ready: bool,
 }
@@ -81,7 +81,7 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    /// Listens at a place, where nothing comes before the request.
+    /// Listens at a place.
     pub(super) fn bind(place: &Listen, number: u32, registry: &Registry) -> io::Result<Listener> {
         let token = token(number);
         let (socket, place) = match place {
@@ -101,8 +101,16 @@ impl Listener {
         Ok(Listener::new(socket, place))
     }
 
+    /// What comes first here is as it is said of this door.
+    pub(super) fn fit(&mut self, door: &Door, certificates: &Certificates) {
+        let place = self.door.place.clone(); // where the port is the one that was found
+        self.door = Door { place, ..door.clone() };
+        self.certificates = certificates.set_of(door);
+    }
+
     fn new(socket: ListeningSocket, place: Listen) -> Listener {
-        Listener { socket, place, has_proxy: false, has_tls: false, is_ready: false }
+        let door = Door { place, has_tls: false, pairs: Vec::new(), has_proxy: false };
+        Listener { socket, door, certificates: None, is_ready: false }
     }
 
     /// A socket that listens already, and whose file, if it has one, is somebody else's.
@@ -125,16 +133,6 @@ impl Listener {
             }
         };
         Ok(Listener::new(socket, place))
-    }
-
-    /// The place, and what comes there first.
-    pub(super) fn door(&self) -> Door {
-        let Listener { has_proxy, has_tls, .. } = *self;
-        Door { place: self.place.clone(), has_tls, has_proxy }
-    }
-
-    pub(super) fn place(&self) -> &Listen {
-        &self.place
     }
 
     /// A stream, and where its peer is: nowhere, through a Unix socket.

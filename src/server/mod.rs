@@ -38,6 +38,7 @@ use std::fmt;
 use std::io;
 use stream::Streams;
 use systemd::{Given, Notify};
+use tls::Sealer;
 use tracing::info;
 
 /// Events that the poller tells of at a time; more wait for the next turn.
@@ -58,11 +59,13 @@ pub struct Server {
     admin: Option<Admin>,
     /// A socket for it that was given.
     given_admin: Option<Given>,
-    certificates: Option<Certificates>,
+    certificates: Certificates,
     /// Reads of TLS handshakes that this turn has still time for.
     handshake_reads_left: usize,
     /// What the last read made of ciphertext, between reads empty.
     plain: Vec<u8>,
+    /// Where records of TLS are sealed.
+    sealer: Sealer,
     /// What each turn took, without sleep.
     turn_times: Histogram,
     /// What the writes of each turn took that had any.
@@ -114,7 +117,7 @@ impl Server {
     /// When a place cannot be listened at.
     pub fn bind(
         doors: &[Door],
-        certificates: Option<Certificates>,
+        certificates: Certificates,
         limits: Limits,
     ) -> Result<Server, StartError> {
         // First: nothing else may have their descriptors' numbers.
@@ -122,9 +125,9 @@ impl Server {
         let poll = Poll::new()?;
         let signals = Signals::new(poll.registry())?;
         let listeners = if given.is_empty() {
-            bind_all(doors, poll.registry())?
+            bind_all(doors, &certificates, poll.registry())?
         } else {
-            adopt_all(given, doors, certificates.is_some(), poll.registry())?
+            adopt_all(given, doors, &certificates, poll.registry())?
         };
         let clock = Clock::start();
         Ok(Server {
@@ -144,6 +147,7 @@ impl Server {
             certificates,
             handshake_reads_left: 0,
             plain: Vec::new(),
+            sealer: Sealer::default(),
             turn_times: Histogram::default(),
             flush_times: Histogram::default(),
             throttle: Throttle::default(),
@@ -153,7 +157,7 @@ impl Server {
 
     /// Where it listens; a port that was given as 0 is the one that was found.
     pub fn doors(&self) -> Vec<Door> {
-        self.listeners.iter().map(Listener::door).collect()
+        self.listeners.iter().map(|listener| listener.door.clone()).collect()
     }
 
     /// Serves until it is told to stop (SIGTERM, SIGINT) and everyone was said goodbye to.
@@ -167,9 +171,7 @@ impl Server {
         loop {
             if std::mem::take(&mut self.is_to_reload) {
                 self.notify.reloading(self.clock.now());
-                if let Some(certificates) = &mut self.certificates {
-                    certificates.read_again();
-                }
+                self.certificates.read_again();
                 if let Some(limits) = reload() {
                     self.buffer.resize(limits.read_bytes_max(), 0);
                     self.relay.configure(limits);
@@ -184,12 +186,16 @@ impl Server {
     }
 }
 
-fn bind_all(doors: &[Door], registry: &Registry) -> Result<Vec<Listener>, StartError> {
+fn bind_all(
+    doors: &[Door],
+    certificates: &Certificates,
+    registry: &Registry,
+) -> Result<Vec<Listener>, StartError> {
     let bind = |(number, door): (usize, &Door)| {
         let listener = Listener::bind(&door.place, number as u32, registry);
         let mut listener =
             listener.map_err(|error| StartError::Listen(door.place.clone(), error))?;
-        (listener.has_tls, listener.has_proxy) = (door.has_tls, door.has_proxy);
+        listener.fit(door, certificates);
         Ok(listener)
     };
     doors.iter().enumerate().map(bind).collect()
@@ -200,17 +206,17 @@ fn bind_all(doors: &[Door], registry: &Registry) -> Result<Vec<Listener>, StartE
 fn adopt_all(
     given: Vec<Given>,
     doors: &[Door],
-    has_certificates: bool,
+    certificates: &Certificates,
     registry: &Registry,
 ) -> Result<Vec<Listener>, StartError> {
     info!(sockets = given.len(), "listening on the sockets that were given, not on --listen");
     let adopt = |(number, given): (usize, Given)| {
         let mut listener = given.adopt(number as u32, registry)?;
-        let place = listener.place();
-        let door = doors.iter().find(|door| door.place.is_same(place));
-        let has_tls = has_certificates && matches!(place, Listen::Tcp(_));
-        (listener.has_tls, listener.has_proxy) =
-            door.map_or((has_tls, false), |door| (door.has_tls, door.has_proxy));
+        let place = &listener.door.place;
+        let has_tls = certificates.has_common() && matches!(place, Listen::Tcp(_));
+        let bare = Door { has_tls, ..listener.door.clone() };
+        let door = doors.iter().find(|door| door.place.is_same(place)).unwrap_or(&bare);
+        listener.fit(door, certificates);
         Ok(listener)
     };
     given.into_iter().enumerate().map(adopt).collect()

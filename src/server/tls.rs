@@ -1,64 +1,146 @@
 //! One connection's TLS: ciphertext in and out, plaintext between. All that this program knows of
 //! the TLS library is here and in `certificates`.
+//!
+//! The library keeps no bytes for us: what it opens lies in the loop's buffer, what it seals goes
+//! into another of the loop's, and a connection keeps what neither side could take: the beginning
+//! of a record, the end of one.
 
-use crate::relay::budget::SLICES_MAX;
-use rustls::{ServerConfig, ServerConnection};
-use std::io::{self, IoSlice, Read, Write};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::{Error, ServerConfig};
+use std::fmt;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Plaintext sealed at a time: one record's worth (RFC 8446, section 5.1).
 const RECORD_BYTES: usize = 16 * 1024;
 
+/// The most of a handshake's message, or of a record, that is kept until the rest comes.
+const BEGUN_BYTES_MAX: usize = 64 * 1024;
+
 /// A connection's TLS.
-#[derive(Debug)]
-pub(super) struct Tls(ServerConnection);
+pub(super) struct Tls {
+    connection: UnbufferedServerConnection,
+    /// Ciphertext that means nothing before more comes.
+    begun: Vec<u8>,
+    /// Ciphertext that the stream has not taken, from `written` on.
+    unsent: Vec<u8>,
+    written: usize,
+}
+
+/// The library shows nothing of a connection.
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (begun, unsent) = (self.begun.len(), self.unsent.len() - self.written);
+        f.debug_struct("Tls").field("begun", &begun).field("unsent", &unsent).finish()
+    }
+}
 
 /// The peer does not speak TLS as it should.
 #[derive(Debug)]
-pub(super) struct Broken(pub(super) rustls::Error);
+pub(super) struct Broken(pub(super) Error);
+
+/// Where a loop's connections seal their records, one after another.
+#[derive(Debug, Default)]
+pub(super) struct Sealer {
+    plain: Vec<u8>,
+    sealed: Vec<u8>,
+}
 
 impl Tls {
-    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Tls, rustls::Error> {
-        let mut connection = ServerConnection::new(config)?;
-        // What is sealed goes out at once, one record at a time: more is never kept.
-        connection.set_buffer_limit(Some(2 * RECORD_BYTES));
-        Ok(Tls(connection))
+    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Tls, Error> {
+        let connection = UnbufferedServerConnection::new(config)?;
+        Ok(Tls { connection, begun: Vec::new(), unsent: Vec::new(), written: 0 })
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
-        self.0.is_handshaking()
+        self.connection.is_handshaking()
     }
 
-    /// Takes ciphertext; what it says is appended to `plain`. Tells whether the peer has ended its
-    /// side in order.
-    pub(super) fn feed(&mut self, mut cipher: &[u8], plain: &mut Vec<u8>) -> Result<bool, Broken> {
-        while !cipher.is_empty() {
-            match self.0.read_tls(&mut cipher) {
-                Ok(0) => return Ok(true), // what follows the peer's end has no meaning
-                Ok(_) => {}
-                Err(error) => return Err(Broken(rustls::Error::General(error.to_string()))),
+    /// The memory of what it keeps, in bytes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.begun.capacity() + self.unsent.capacity()
+    }
+
+    /// Takes ciphertext, which it opens in place; what it says is appended to `plain`. Tells
+    /// whether the peer has ended its side in order.
+    pub(super) fn feed(&mut self, cipher: &mut [u8], plain: &mut Vec<u8>) -> Result<bool, Broken> {
+        let mut begun = std::mem::take(&mut self.begun);
+        let bytes = match begun.is_empty() {
+            true => cipher,
+            false => {
+                begun.extend_from_slice(cipher);
+                &mut begun
             }
-            let state = self.0.process_new_packets().map_err(Broken)?;
-            let before = plain.len();
-            plain.resize(before + state.plaintext_bytes_to_read(), 0);
-            self.0.reader().read_exact(&mut plain[before..]).expect("so many bytes are there");
-            if state.peer_has_closed() {
-                return Ok(true);
+        };
+        let mut used = 0;
+        let opened = self.open(bytes, &mut used, plain);
+        if opened.is_err() {
+            // What there is to say about it is for the peer to know.
+            let _ = self.open(&mut [], &mut 0, plain);
+        }
+        let has_ended = opened.map_err(Broken)?;
+        let rest = &bytes[used..];
+        if rest.len() > BEGUN_BYTES_MAX {
+            return Err(Broken(Error::General("a message of a handshake is too long".into())));
+        }
+        if !has_ended {
+            self.begun = rest.to_vec();
+        }
+        Ok(has_ended)
+    }
+
+    /// Opens records until more ciphertext is needed, or the peer has ended its side; what is to be
+    /// answered is kept for `push`.
+    fn open(
+        &mut self,
+        cipher: &mut [u8],
+        used: &mut usize,
+        plain: &mut Vec<u8>,
+    ) -> Result<bool, Error> {
+        loop {
+            let UnbufferedStatus { mut discard, state } =
+                self.connection.process_tls_records(&mut cipher[*used..]);
+            let has_ended = match state? {
+                ConnectionState::ReadTraffic(mut traffic) => {
+                    while let Some(record) = traffic.next_record() {
+                        let record = record?;
+                        discard += record.discard;
+                        plain.extend_from_slice(record.payload);
+                    }
+                    None
+                }
+                ConnectionState::EncodeTlsData(mut data) => {
+                    keep(&mut self.unsent, |room| data.encode(room))?;
+                    None
+                }
+                ConnectionState::TransmitTlsData(data) => {
+                    data.done(); // it is kept here
+                    None
+                }
+                ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_) => Some(false),
+                // What follows the peer's end has no meaning.
+                ConnectionState::PeerClosed | ConnectionState::Closed => Some(true),
+                state => return Err(Error::General(format!("an unknown state: {state:?}"))),
+            };
+            *used += discard;
+            if let Some(has_ended) = has_ended {
+                return Ok(has_ended);
             }
         }
-        Ok(false)
     }
 
     /// Writes what was sealed before; tells whether all of it went out.
     pub(super) fn push(&mut self, stream: &mut dyn Write) -> io::Result<bool> {
-        while self.0.wants_write() {
-            match self.0.write_tls(stream) {
-                Ok(_) => {}
+        while self.written < self.unsent.len() {
+            match stream.write(&self.unsent[self.written..]) {
+                Ok(bytes) => self.written += bytes,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
+        (self.unsent, self.written) = (Vec::new(), 0);
         Ok(true)
     }
 
@@ -66,43 +148,127 @@ impl Tls {
     /// bytes were sealed, and whether all of that went out: at most one record did not.
     pub(super) fn write(
         &mut self,
+        sealer: &mut Sealer,
         stream: &mut dyn Write,
         slices: &[&[u8]],
     ) -> io::Result<(usize, bool)> {
-        let mut sealed = 0;
+        let mut bytes = 0;
         while self.push(stream)? {
-            let record = window(slices, sealed);
-            if record[0].is_empty() {
-                return Ok((sealed, true));
+            let plain = record(slices, bytes, &mut sealer.plain);
+            if plain.is_empty() {
+                return Ok((bytes, true));
             }
-            sealed += self.0.writer().write_vectored(&record)?;
+            bytes += plain.len();
+            let sealed_bytes = self.seal(plain, &mut sealer.sealed).map_err(io::Error::other)?;
+            self.send(stream, &sealer.sealed[..sealed_bytes])?;
         }
-        Ok((sealed, false))
+        Ok((bytes, false))
+    }
+
+    /// Seals one record; gives how many bytes it became.
+    fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) -> Result<usize, Error> {
+        loop {
+            match self.connection.process_tls_records(&mut []).state? {
+                ConnectionState::WriteTraffic(mut traffic) => {
+                    return fit(sealed, 0, |room| traffic.encrypt(plain, room));
+                }
+                ConnectionState::EncodeTlsData(mut data) => {
+                    keep(&mut self.unsent, |room| data.encode(room))?;
+                }
+                ConnectionState::TransmitTlsData(data) => data.done(),
+                state => return Err(Error::General(format!("nothing can be sealed: {state:?}"))),
+            }
+        }
+    }
+
+    /// Writes once; what the stream does not take is kept.
+    fn send(&mut self, stream: &mut dyn Write, sealed: &[u8]) -> io::Result<()> {
+        let written = match self.unsent.is_empty().then(|| stream.write(sealed)) {
+            None => 0, // the peer is to hear something else first
+            Some(Ok(bytes)) => bytes,
+            Some(Err(error)) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => 0,
+                _ => return Err(error),
+            },
+        };
+        self.unsent.extend_from_slice(&sealed[written..]);
+        Ok(())
     }
 
     /// Says that nothing follows.
     pub(super) fn end(&mut self, stream: &mut dyn Write) {
-        self.0.send_close_notify();
+        let state = self.connection.process_tls_records(&mut []).state;
+        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = state {
+            let _ = keep(&mut self.unsent, |room| traffic.queue_close_notify(room));
+        }
         let _ = self.push(stream); // who does not take it does without
     }
 }
 
-/// The next record's worth of `slices`, behind so many bytes; empty when that was all.
-fn window<'a>(slices: &[&'a [u8]], mut behind: usize) -> [IoSlice<'a>; SLICES_MAX] {
-    let mut window = [IoSlice::new(&[]); SLICES_MAX];
-    let (mut places, mut room) = (window.iter_mut(), RECORD_BYTES);
-    for slice in slices {
+/// The next record's worth of `slices`, behind so many bytes; empty when that was all. What does
+/// not lie together is put together in `scratch`.
+fn record<'a>(slices: &[&'a [u8]], mut behind: usize, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    scratch.clear();
+    for (number, slice) in slices.iter().enumerate() {
         let rest = &slice[behind.min(slice.len())..];
         behind -= slice.len() - rest.len();
-        if !rest.is_empty()
-            && room > 0
-            && let Some(place) = places.next()
-        {
-            *place = IoSlice::new(&rest[..rest.len().min(room)]);
-            room -= place.len();
+        let rest = &rest[..rest.len().min(RECORD_BYTES - scratch.len())];
+        if scratch.is_empty() && (rest.len() == RECORD_BYTES || number + 1 == slices.len()) {
+            return rest;
+        }
+        scratch.extend_from_slice(rest);
+    }
+    scratch
+}
+
+/// The library asks for more room.
+trait Narrow {
+    /// How much it needs, unless that is not the matter.
+    fn bytes_needed(self) -> Result<usize, Error>;
+}
+
+impl Narrow for EncodeError {
+    fn bytes_needed(self) -> Result<usize, Error> {
+        match self {
+            EncodeError::InsufficientSize(size) => Ok(size.required_size),
+            error => Err(Error::General(error.to_string())),
         }
     }
-    window
+}
+
+impl Narrow for EncryptError {
+    fn bytes_needed(self) -> Result<usize, Error> {
+        match self {
+            EncryptError::InsufficientSize(size) => Ok(size.required_size),
+            error => Err(Error::General(error.to_string())),
+        }
+    }
+}
+
+/// Lets the library write behind so many bytes of `to`, which grows as it needs; gives how many it
+/// wrote.
+fn fit<E: Narrow>(
+    to: &mut Vec<u8>,
+    behind: usize,
+    mut write: impl FnMut(&mut [u8]) -> Result<usize, E>,
+) -> Result<usize, Error> {
+    loop {
+        match write(&mut to[behind..]) {
+            Ok(bytes) => return Ok(bytes),
+            Err(error) => to.resize(behind + error.bytes_needed()?, 0),
+        }
+    }
+}
+
+/// Lets the library append to what is kept.
+fn keep<E: Narrow>(
+    kept: &mut Vec<u8>,
+    write: impl FnMut(&mut [u8]) -> Result<usize, E>,
+) -> Result<(), Error> {
+    let before = kept.len();
+    let bytes = fit(kept, before, write)?;
+    kept.truncate(before + bytes);
+    Ok(())
 }
 
 #[cfg(test)]
@@ -116,13 +282,13 @@ mod tests {
         let all = slices.concat();
         let mut at = 0;
         let mut sizes = Vec::new();
+        let mut scratch = Vec::new();
         loop {
-            let record: Vec<u8> =
-                window(&slices, at).iter().flat_map(|part| part.to_vec()).collect();
+            let record = record(&slices, at, &mut scratch);
             if record.is_empty() {
                 break;
             }
-            assert_eq!(record, all[at..at + record.len()]);
+            assert_eq!(record, &all[at..at + record.len()]);
             at += record.len();
             sizes.push(record.len());
         }

@@ -23,9 +23,7 @@ impl Server {
             return Ok(Some(outcome));
         }
         self.handshake_reads_left = HANDSHAKE_READS_PER_TURN;
-        if let Some(certificates) = &mut self.certificates {
-            certificates.look(now);
-        }
+        self.certificates.look(now);
         self.read_ready(now);
         self.accept_ready(now);
         self.serve_admin(now);

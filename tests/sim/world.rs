@@ -263,6 +263,7 @@ impl World {
         if let Some(id) = peer.id
             && std::mem::take(&mut peer.is_blocked)
         {
+            self.relay.stream_holds(id, 0);
             self.relay.writable(id);
             self.relay.check_invariants();
         }
@@ -320,6 +321,7 @@ impl World {
         let holds = from_proxy(peer.from) && !taken.is_multiple_of(3);
         peer.is_blocked = holds || taken < offered.len();
         if holds {
+            self.relay.stream_holds(id, taken);
             self.relay.held(id, taken);
         } else {
             self.relay.sent(id, taken);

@@ -134,6 +134,11 @@ impl<S: Read + Write> Client<S> {
         (Client { stream, pings: 0 }, head)
     }
 
+    /// What carries it.
+    pub(crate) fn stream(&mut self) -> &mut S {
+        self.stream.get_mut()
+    }
+
     pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
         self.try_send_raw(bytes).expect("the relay reads");
     }

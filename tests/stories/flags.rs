@@ -79,13 +79,9 @@ fn the_environment_configures_and_a_flag_is_stronger() {
     command.env("FANFARE_MAX_CONNECTIONS", "5").args(["--max-connections", "6"]);
     let relay = Relay::run(command);
     assert!(relay.welcome.contains(" for up to 6 connections"), "{}", relay.welcome);
-    let places = relay.welcome.split_once("listens on ").expect("places").1;
-    let places = places.split_once(" for ").expect("an end of the list").0;
-    let [one, two] = *places.split(", ").collect::<Vec<_>>() else { panic!("{places}") };
+    let [one, two] = relay.addresses()[..] else { panic!("{}", relay.welcome) };
     assert_ne!(one, two);
-    let greet = |place: &str| {
-        Client::greet(dial(place.parse().expect("an address")), request("/").as_bytes())
-    };
+    let greet = |address| Client::greet(dial(address), request("/").as_bytes());
     let [mut one, mut two] = [greet(one), greet(two)];
     one.send_text("heard by me as well");
     assert_eq!(one.hear_text(), "heard by me as well");

@@ -1,8 +1,10 @@
 //! Memory for single connections: what they began, and what they alone were told.
 
-use crate::client::{Client, FIN, TEXT, frame};
+use crate::authority::{Authority, TlsStream, wrap};
+use crate::client::{Client, FIN, TEXT, dial, frame, request};
 use crate::relay::Relay;
 use rustix::process::{Resource, Rlimit, prlimit};
+use std::io::Write;
 
 /// A text frame of so many bytes: all but its end, and the end.
 fn cut(bytes: usize) -> (Vec<u8>, Vec<u8>) {
@@ -27,6 +29,38 @@ fn who_holds_the_most_goes_first() {
         client.send_raw(&end);
         assert_eq!(hearer.hear_text().len(), 30_000, "the modest are served");
     }
+}
+
+/// Sends all of a record but its last byte.
+fn send_most_of_a_record(stream: &mut TlsStream, bytes: usize) {
+    stream.conn.writer().write_all(&vec![b'x'; bytes]).expect("it is kept");
+    let mut record = Vec::new();
+    stream.conn.write_tls(&mut record).expect("it is sealed");
+    stream.sock.write_all(&record[..record.len() - 1]).expect("the relay reads");
+}
+
+#[test]
+fn records_of_tls_that_never_end_count_as_held() {
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let flags = authority.flags(&["one"]);
+    let flags: Vec<&str> =
+        flags.iter().map(String::as_str).chain(["--all-held", "140000"]).collect();
+    let relay = Relay::start(&flags);
+    let config = authority.client();
+    let join = |_| {
+        let stream = wrap(&config, "localhost", dial(relay.address()));
+        Client::greet(stream, request("/").as_bytes())
+    };
+    // Nine of these are too many, and a little more goes than must.
+    let mut greedy: Vec<Client<TlsStream>> = (0..10).map(join).collect();
+    for client in &mut greedy {
+        send_most_of_a_record(client.stream(), 16_000);
+    }
+    relay.counters_when(|counters| counters.ended("held_bytes") > 0);
+    let [mut speaker, mut hearer] = [0, 1].map(join);
+    speaker.send_text("still here?");
+    assert_eq!(hearer.hear_text(), "still here?");
 }
 
 #[test]

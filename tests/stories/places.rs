@@ -4,9 +4,19 @@ use crate::client::{Client, request};
 use crate::relay::{PATIENCE, Relay, program};
 use rustix::process::Signal;
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+
+impl Relay {
+    /// All addresses of TCP at which it listens, in the order of the flags.
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let doors = self.welcome.split_once("listens on ").expect("the places").1;
+        let doors = doors.split_once(" for up to ").expect("their end").0.split(", ");
+        doors.filter_map(|door| door.split('?').next()?.parse().ok()).collect()
+    }
+}
 
 fn at(path: &Path) -> String {
     format!("unix:{}", path.display())

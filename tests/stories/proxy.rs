@@ -5,15 +5,7 @@ use crate::client::{Client, dial, request};
 use crate::http::Answer;
 use crate::relay::{Relay, program};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-
-impl Relay {
-    /// Where it listens, when only proxies can reach it.
-    fn door_address(&self) -> SocketAddr {
-        let place = self.welcome.split_once("listens on ").expect("a place").1;
-        place.split('?').next().and_then(|place| place.parse().ok()).expect("an address")
-    }
-}
+use std::net::TcpStream;
 
 /// A relay whose only door wants the header; two connections from one address are allowed.
 fn start() -> Relay {
@@ -30,7 +22,7 @@ fn v2(client: [u8; 4]) -> Vec<u8> {
 }
 
 fn join(relay: &Relay, header: &[u8]) -> TcpStream {
-    let mut stream = dial(relay.door_address());
+    let mut stream = dial(relay.addresses()[0]);
     stream.write_all(&[header, request("/").as_bytes()].concat()).expect("the relay reads");
     stream
 }
@@ -52,7 +44,7 @@ fn whom_the_header_names_is_counted() {
 fn a_header_in_single_bytes_is_the_same() {
     let relay = start();
     for header in [v2([192, 0, 2, 1]), b"PROXY TCP6 2001:db8::1 ::1 1 2\r\n".to_vec()] {
-        let mut stream = dial(relay.door_address());
+        let mut stream = dial(relay.addresses()[0]);
         for byte in [&header[..], request("/").as_bytes()].concat() {
             stream.write_all(&[byte]).expect("the relay reads");
         }
@@ -64,7 +56,7 @@ fn a_header_in_single_bytes_is_the_same() {
 fn without_a_header_nothing_is_answered() {
     let relay = start();
     for bytes in [b"GET / HTTP/1.1\r\n".to_vec(), vec![b'\r'; 20], b"PROXY TCP4 x\r\n".to_vec()] {
-        let mut stream = dial(relay.door_address());
+        let mut stream = dial(relay.addresses()[0]);
         stream.write_all(&bytes).expect("the relay reads");
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest); // an end or a reset
@@ -82,7 +74,7 @@ fn the_header_comes_before_tls() {
     command.args(["--max-per-address", "1"]).args(authority.flags(&["one"]));
     let relay = Relay::run(command);
     let join = |client: u8| {
-        let mut stream = dial(relay.door_address());
+        let mut stream = dial(relay.addresses()[0]);
         stream.write_all(&v2([192, 0, 2, client])).expect("the relay reads");
         let mut stream = wrap(&authority.client(), "localhost", stream);
         stream.write_all(request("/").as_bytes()).expect("the relay reads");

@@ -123,7 +123,7 @@ impl Server {
             None => Listener::bind(place, LISTENER, registry)
                 .map_err(|error| StartError::Listen(place.clone(), error))?,
         };
-        let place = listener.place().clone();
+        let place = listener.door.place.clone();
         let process = Process::new();
         let spare = process.spare();
         self.admin = Some(Admin {
