@@ -59,7 +59,7 @@ mod time;
 mod unheard;
 
 pub use access::Access;
-pub use address::TrustedProxies;
+pub use address::{Network, TrustedProxies};
 pub use cause::Cause;
 pub use deflate::Deflate;
 pub use encoding::Encoding;
@@ -67,7 +67,7 @@ pub use id::ConnId;
 pub use inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
 pub use metrics::Metrics;
-pub use order::{Order, Slices};
+pub use order::{Departed, Order, Slices};
 pub use rate::{OverRate, Rates};
 pub use rules::{Hear, Publish, Rule};
 pub use savings::{Packed, Savings};
@@ -103,7 +103,8 @@ pub struct Relay {
     passes: Passes,
     /// Seconds from 1970 to the first moment of `now`, if that was told.
     unix_offset_s: Option<u64>,
-    closed_user: Option<Box<str>>,
+    /// Of the connection that the newest order was to close.
+    departed: Departed,
     /// Connections with something due that no pass over a room will find.
     due: VecDeque<u32>,
     /// The same for the next turn: those that had their share of this one.
@@ -229,6 +230,11 @@ impl Relay {
     /// The limits in force.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What was known of the connection that the newest order was to close.
+    pub fn departed(&self) -> &Departed {
+        &self.departed
     }
 
     /// Connections, whatever their state.

@@ -7,6 +7,7 @@ use crate::law::{BEGIN_UNIX_S, Law, Ticket};
 use crate::model::{Model, Shadow};
 use crate::random::Random;
 use core::net::IpAddr;
+use fanfare::protocol::Refusal;
 use fanfare::relay::{
     Cause, ConnId, Deflate, Encoding, Heartbeat, Limits, Order, OverRate, Rates, Relay, Slices,
     SlowConsumer, Time, TrustedProxies,
@@ -281,6 +282,7 @@ impl World {
                 Order::Resume(id) => self.peer(id).is_paused = false,
                 Order::Close(id, cause) => {
                     let number = self.number(id);
+                    self.check_client(number, cause);
                     let peer = &mut self.peers[number];
                     peer.id = None;
                     peer.is_shut = true;
@@ -291,6 +293,16 @@ impl World {
             self.relay.check_invariants();
         }
         self.relay.check_invariants();
+    }
+
+    /// Whom a proxy named is known at the end, also if it was one too many.
+    fn check_client(&self, number: usize, cause: Cause) {
+        let client = self.relay.departed().client.map(|client| client.to_string());
+        match (self.peers[number].from, client) {
+            (From::Proxy(last), Some(client)) => assert_eq!(client, format!("192.0.2.{last}")),
+            (From::Proxy(_), None) => assert_ne!(cause, Cause::Refused(Refusal::AddressFull)),
+            (_, client) => assert_eq!(client, None),
+        }
     }
 
     fn number(&self, id: ConnId) -> usize {
