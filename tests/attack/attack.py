@@ -16,9 +16,11 @@ import re
 import selectors
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -86,8 +88,9 @@ class Relay:
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        place = re.search(r"ws://([0-9.]+):(\d+)", self.process.stdout.readline())
-        self.address = (place[1], int(place[2]))
+        places = re.findall(r"([0-9.]+):(\d+)[?, ]", self.process.stdout.readline())
+        self.address, *more = [(host, int(port)) for host, port in places]
+        self.last_address = more[-1] if more else self.address
         self.log = []
         self.admin = None
         threading.Thread(target=self.read_log, daemon=True).start()
@@ -333,6 +336,72 @@ def close_storm(address, end):
     return count
 
 
+def tls_client():
+    """A client of TLS, as bytes: what it says comes out of the second box."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
+    return context.wrap_bio(heard, said), heard, said
+
+
+def hellos(address, end):
+    """Greetings of TLS, which cost the relay a key exchange and a signature, reset when answered."""
+    client, _, said = tls_client()
+    try:
+        client.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    hello = said.read()
+    count = 0
+    while time.monotonic() < end:
+        batch = [dial(address) for _ in range(50)]
+        for stream in batch:
+            stream.sendall(hello)
+        for stream in batch:
+            stream.recv(1)
+            reset(stream)
+        count += len(batch)
+    return count
+
+
+def records(address, end):
+    """Records of TLS of 16 KiB whose last byte never comes."""
+    streams = []
+    while time.monotonic() < end and len(streams) < 1000:
+        stream = dial(address)
+        client, heard, said = tls_client()
+        while True:
+            try:
+                client.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                stream.sendall(said.read())
+                heard.write(stream.recv(1 << 16))
+        client.write(bytes(16_384))
+        try:
+            stream.sendall(said.read()[:-1])
+        except OSError:
+            pass
+        streams.append(stream)
+    time.sleep(max(0, end - time.monotonic()))
+    count = len(streams)
+    for stream in streams:
+        reset(stream)
+    return count
+
+
+def tls_door(folder):
+    """The flags for a door of TLS beside the plain one."""
+    certificate, key = f"{folder}/attack.crt", f"{folder}/attack.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        + ["-days", "2", "-subj", "/CN=attack", "-keyout", key, "-out", certificate],
+        check=True,
+        stderr=subprocess.DEVNULL,
+    )
+    return ["--listen", f"127.0.0.1:0?cert={certificate}&key={key}"]
+
+
 SMALL_HELD = ["--all-held", "8000000"]
 
 ATTACKS = [
@@ -348,6 +417,12 @@ ATTACKS = [
     (unfinished, SMALL_HELD),
     (unread, []),
     (close_storm, []),
+]
+
+# These go to a door of TLS; the witnesses are at the plain one.
+ATTACKS_ON_TLS = [
+    (hellos, []),
+    (records, SMALL_HELD),
 ]
 
 # What a relay may hold at the defaults: logs, what is held for single connections, and 8 MiB for
@@ -410,7 +485,7 @@ def run(program, attack, flags):
     processor_before, begin = relay.processor_s(), time.monotonic()
     end = begin + SECONDS
     attackers = [
-        multiprocessing.Process(target=work, args=(attack, relay.address, end, counts))
+        multiprocessing.Process(target=work, args=(attack, relay.last_address, end, counts))
         for _ in range(ATTACKERS)
     ]
     for attacker in attackers:
@@ -443,9 +518,12 @@ def main():
     program, names = sys.argv[1], sys.argv[2:]
     print("| attack, by two processes | how many | heard | slowest | processor | most memory |")
     print("|---|--:|--:|--:|--:|--:|")
-    for attack, flags in ATTACKS:
-        if not names or attack.__name__ in names:
-            run(program, attack, flags)
+    with tempfile.TemporaryDirectory() as folder:
+        door = tls_door(folder)
+        attacks = ATTACKS + [(attack, [*door, *flags]) for attack, flags in ATTACKS_ON_TLS]
+        for attack, flags in attacks:
+            if not names or attack.__name__ in names:
+                run(program, attack, flags)
     if not names or "crowd_in_little_memory" in names:
         crowd_in_little_memory(program)
 
