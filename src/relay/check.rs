@@ -3,6 +3,7 @@
 use super::address::NO_ADDRESS;
 use super::conn::{NO_ROOM, Phase};
 use super::deflate::Packing;
+use super::pause::Pause;
 use super::room::{Audience, Room};
 use super::{Relay, held, listens};
 
@@ -38,6 +39,7 @@ impl Relay {
             assert!(room.due || others().all(in_use), "a class without members costs nothing");
         }
         self.check_sharing();
+        self.check_paused();
         assert_eq!(log_bytes, self.pool.used_bytes());
         if self.rooms_due.is_empty() {
             assert!(log_bytes <= self.limits.logs_bytes_max, "all logs: {log_bytes}");
@@ -71,6 +73,25 @@ impl Relay {
         let is_listed = conn.due || room.due || conn.blocked;
         assert!(owed == 0 || is_listed, "forgotten: {conn:?}");
         assert!(!conn.behind || conn.sent < log.end());
+    }
+
+    /// Whoever is not read is found by what it waits for.
+    fn check_paused(&self) {
+        let mut waiting = 0;
+        for index in self.conns.indexes() {
+            let conn = &self.conns[index];
+            let resumes_us = self.debts.get(&index).map_or(0, |debts| debts.resumes_us);
+            let (listed, waits) = self.paused.find(conn.id(index), resumes_us);
+            match conn.pause {
+                Pause::Reading => assert!(self.must_read_first(index), "forgotten: {conn:?}"),
+                Pause::Time => assert!(waits, "forgotten: {conn:?}"),
+                Pause::No | Pause::Look => {}
+            }
+            let is_listed = conn.pause == Pause::Look || conn.phase == Phase::Ended;
+            assert!(listed == usize::from(is_listed) || conn.phase == Phase::Ended, "{conn:?}");
+            waiting += usize::from(conn.pause == Pause::Time);
+        }
+        assert_eq!(waiting, self.paused.waiting());
     }
 
     /// Compressors are where they should be, within their bound.

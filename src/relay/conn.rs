@@ -4,6 +4,7 @@ use super::address::{NO_ADDRESS, Peer};
 use super::class::Class;
 use super::log::Log;
 use super::owed::Owed;
+use super::pause::Pause;
 use super::private::Private;
 use super::skips::Skips;
 use super::{Cause, ConnId};
@@ -82,8 +83,8 @@ pub(super) struct Conn {
     pub(super) behind: bool,
     /// It stands in the list of those to be flushed.
     pub(super) due: bool,
-    /// It was told not to be read.
-    pub(super) paused: bool,
+    /// Why it is not read, if it was told not to be.
+    pub(super) pause: Pause,
     /// A ping is out since `since`.
     pub(super) pinged: bool,
     /// Its token lets it speak in its room.
@@ -152,7 +153,7 @@ impl Conn {
             blocked: false,
             behind: false,
             due: false,
-            paused: false,
+            pause: Pause::No,
             pinged: false,
             speaks: false,
             leaving: false,

@@ -1,6 +1,7 @@
 //! How connections end: failed, closed in order by either side, parted, cut.
 
 use super::conn::{NO_ROOM, Phase};
+use super::pause::Pause;
 use super::{Cause, ConnId, Relay};
 use crate::protocol::CloseCode;
 use crate::protocol::frame::Opcode;
@@ -37,6 +38,7 @@ impl Relay {
         conn.cause = cause;
         conn.since = self.now.seconds();
         self.drop_held(index);
+        self.reconsider(index);
         self.make_due(index);
     }
 
@@ -61,6 +63,7 @@ impl Relay {
         conn.phase = Phase::Closing;
         conn.cause = cause;
         conn.since = self.now.seconds();
+        self.reconsider(index);
         self.make_due(index);
     }
 
@@ -86,6 +89,7 @@ impl Relay {
         conn.cause = cause;
         conn.since = self.now.seconds();
         self.drop_held(index);
+        self.reconsider(index);
         self.make_due(index);
     }
 
@@ -93,9 +97,11 @@ impl Relay {
     pub(super) fn end(&mut self, index: u32, cause: Cause) {
         self.leave_room(index);
         self.drop_held(index);
+        self.stop_waiting(index);
         let conn = &mut self.conns[index];
         conn.phase = Phase::Ended;
         conn.cause = cause;
+        conn.pause = Pause::No;
         self.drop_rare(index);
         self.metrics.count_end(cause);
         self.to_end.push(index);

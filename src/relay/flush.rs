@@ -143,24 +143,6 @@ impl Relay {
             self.keep_logs_within_bound(); // what is held now is what the slow have not read
         }
     }
-
-    /// Paused connections that may be read again.
-    fn next_to_resume(&mut self) -> Option<Order> {
-        while self.paused_left > 0 {
-            self.paused_left -= 1;
-            let id = self.paused[self.paused_left];
-            let listens = self.conns.current(id).is_some_and(|conn| super::listens(conn.phase));
-            if listens && !self.has_room_to_hear(id.index) {
-                continue;
-            }
-            self.paused.swap_remove(self.paused_left);
-            if let Some(conn) = self.conns.current(id) {
-                conn.paused = false;
-                return Some(Order::Resume(id));
-            }
-        }
-        None
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What there is at the moment, beside the bound that it has: the gauges.
 
 use super::conn::Phase;
+use super::pause::Pause;
 use super::room::{Audience, Room};
 use super::{Limits, Relay};
 use crate::protocol::exposition::Family;
@@ -29,7 +30,7 @@ impl Relay {
             let conn = &self.conns[index];
             census.by_phase[conn.phase.number()] += 1;
             census.blocked += u64::from(conn.blocked);
-            census.paused += u64::from(conn.paused);
+            census.paused += u64::from(conn.pause != Pause::No);
             census.behind += u64::from(conn.behind);
             census.private_bytes += conn.private_due().len() as u64;
         }

@@ -1,6 +1,7 @@
 //! Looking at single rooms and connections, and closing one by hand.
 
 use super::conn::Phase;
+use super::pause::Pause;
 use super::{Cause, ConnId, Encoding, Network, Relay, Time};
 
 /// What is known of a room.
@@ -112,7 +113,7 @@ impl Relay {
             private_bytes: conn.private_due().len(),
             held_bytes: conn.held_bytes(),
             is_blocked: conn.blocked,
-            is_paused: conn.paused,
+            is_paused: conn.pause != Pause::No,
             is_pinged: conn.pinged,
         })
     }

@@ -44,6 +44,7 @@ mod order;
 mod overflow;
 mod owed;
 mod page;
+mod pause;
 mod pool;
 mod private;
 mod progress;
@@ -81,6 +82,7 @@ use core::net::IpAddr;
 use deadline::Hand;
 use deflate::Packer;
 use drain::Drain;
+use pause::Paused;
 use pool::Pool;
 use progress::Offered;
 use rate::{Debt, Debts};
@@ -117,9 +119,7 @@ pub struct Relay {
     /// Streams to be shut or closed.
     to_end: Vec<u32>,
     /// Connections that were told not to be read.
-    paused: Vec<ConnId>,
-    /// Those of them that this turn has still to look at.
-    paused_left: usize,
+    paused: Paused,
     /// How much the last `gather` gave.
     offered: Offered,
     /// Memory held for unfinished heads and messages.
@@ -150,6 +150,7 @@ impl Relay {
         limits.deflate.window_bits = self.limits.deflate.window_bits;
         self.rooms.apply(&limits);
         self.limits = limits;
+        self.reconsider_all();
     }
 
     /// A stream was accepted from `peer` (`None`: through a Unix socket): gives the connection's
@@ -203,7 +204,7 @@ impl Relay {
         self.now = now;
         self.writes_left = budget::WRITES_PER_TURN;
         self.room_writes_left = budget::WRITES_PER_ROOM;
-        self.paused_left = self.paused.len();
+        self.look_at_paused();
         self.due.extend(self.due_next.drain(..));
         self.run_drain();
         self.run_deadlines();
@@ -219,7 +220,7 @@ impl Relay {
         }
         let hand = (self.conns.len() > 0).then(|| self.hand.next_step());
         let drain = self.drain.as_ref().map(Drain::next_step).filter(|_| self.conns.len() > 0);
-        [hand, drain].into_iter().flatten().min()
+        [hand, drain, self.paused.next_step()].into_iter().flatten().min()
     }
 
     /// What was counted.

@@ -83,6 +83,7 @@ impl Relay {
         }
         conn.move_to(start, 0);
         self.note_progress(index, from);
+        self.reconsider(index);
     }
 
     /// Copies the rest of a frame that was begun to the member's private bytes, so that the log is

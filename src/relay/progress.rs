@@ -69,6 +69,7 @@ impl Relay {
         if self.conns[index].behind {
             self.note_progress(index, from);
         }
+        self.reconsider(index);
         self.caught_up(index);
     }
 
@@ -112,6 +113,7 @@ impl Relay {
     /// After a write: who is not finished goes on when it can, who is may have something to do.
     fn progressed(&mut self, index: u32, from: u64) {
         self.note_progress(index, from);
+        self.reconsider(index);
         let conn = &mut self.conns[index];
         let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));
         if conn.blocked {

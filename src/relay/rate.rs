@@ -8,7 +8,7 @@ use super::{Cause, Relay, Time};
 use std::ops::Range;
 
 /// How much may be owed: one second's worth.
-const BURST_US: u64 = 1_000_000;
+pub(super) const BURST_US: u64 = 1_000_000;
 
 /// What becomes of a connection that says more than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,6 +67,15 @@ fn micros(now: Time) -> u64 {
 pub(super) struct Debts {
     messages: Debt,
     bytes: Debt,
+    /// When the connection may be read again, in microseconds, if it waits for that.
+    pub(super) resumes_us: u64,
+}
+
+impl Debts {
+    /// When all of it is paid, in microseconds.
+    pub(super) fn end_us(&self) -> u64 {
+        self.messages.0.max(self.bytes.0)
+    }
 }
 
 impl Relay {

@@ -141,13 +141,11 @@ impl Relay {
     /// before it is told more, and so are all rooms when their logs are full together. Who said
     /// more than it may waits until that is paid for.
     pub(super) fn has_room_to_hear(&self, index: u32) -> bool {
-        let conn = &self.conns[index];
-        let fresh_bytes = self.rooms.get(conn.room).map_or(0, |room| room.fresh_bytes());
-        let must_hear = conn.has_message_waiting() && self.must_hear_first(index);
-        !must_hear
-            && !conn.owes_reading()
+        let room = self.rooms.get(self.conns[index].room);
+        let fresh_bytes = room.map_or(0, |room| room.fresh_bytes());
+        !self.must_read_first(index)
             && fresh_bytes < self.limits.fresh_bytes_max()
             && self.pool.used_bytes() <= self.limits.logs_bytes_max
-            && (conn.phase == Phase::Closing || !self.owes_time(index))
+            && !self.must_pay_first(index)
     }
 }

@@ -38,15 +38,6 @@ impl Relay {
         true
     }
 
-    /// The order to resume will follow.
-    pub(super) fn pause(&mut self, index: u32) {
-        let conn = &mut self.conns[index];
-        if !std::mem::replace(&mut conn.paused, true) {
-            let id = conn.id(index);
-            self.paused.push(id);
-        }
-    }
-
     /// Hears what was left, as far as there is room; `false` when there is none for what follows.
     pub(super) fn catch_up(&mut self, index: u32) -> bool {
         loop {
