@@ -109,11 +109,12 @@ fuzz_target!(|story: Story<'_>| {
         held_bytes_max: 16 * 1024,
         slow_consumer: if story.is_skipping { SlowConsumer::Skip } else { SlowConsumer::Close },
         echo: story.is_echoing,
-        deflate: story.is_packing.then(|| Deflate {
+        deflate: Deflate {
+            is_on: story.is_packing,
             message_bytes_min: 0,
             level: 1,
             ..Deflate::default()
-        }),
+        },
         heartbeat: Some(Heartbeat { word: "ping".to_owned(), answer: "pong".to_owned() }),
         ..Limits::default()
     };

@@ -9,7 +9,7 @@ use clap::builder::BoolishValueParser;
 #[command(next_help_heading = "Compression")]
 pub struct DeflateFlags {
     /// Compress messages for clients that ask for it, once for all of them, and take compressed
-    /// messages from them
+    /// messages from them; rules of rooms may say otherwise
     #[arg(long, env = "FANFARE_DEFLATE", value_parser = BoolishValueParser::new())]
     pub deflate: bool,
 
@@ -45,12 +45,13 @@ pub struct DeflateFlags {
 impl DeflateFlags {
     /// Fills in the relay's limits.
     pub(super) fn fill(&self, limits: &mut Limits) {
-        limits.deflate = self.deflate.then_some(Deflate {
+        limits.deflate = Deflate {
+            is_on: self.deflate,
             message_bytes_min: self.deflate_min,
             level: self.deflate_level,
             window_bits: self.deflate_window_bits,
             share_min: self.deflate_share_min,
             memory_bytes_max: self.deflate_memory,
-        });
+        };
     }
 }

@@ -1,11 +1,12 @@
 //! What may change while the relay runs, and what takes a restart.
 
+use super::deflate::DeflateFlags;
 use super::load::Key;
 use super::{Config, Flags, rules};
 
 /// Keys that are read at the start alone: sockets that are bound, buffers, logs and compressors
 /// that were laid out by them, the form of the log.
-const AT_START: [&str; 13] = [
+const AT_START: [&str; 12] = [
     "listen",
     "tls_cert",
     "tls_key",
@@ -13,7 +14,6 @@ const AT_START: [&str; 13] = [
     "room_log",
     "all_logs",
     "log_format",
-    "deflate",
     "deflate_min",
     "deflate_level",
     "deflate_window_bits",
@@ -61,7 +61,8 @@ impl Config {
         next.flags.room_log = *room_log;
         next.flags.all_logs = *all_logs;
         next.flags.log_format = *log_format;
-        next.flags.deflate.clone_from(deflate);
+        let is_on = next.flags.deflate.deflate;
+        next.flags.deflate = DeflateFlags { deflate: is_on, ..deflate.clone() };
         changes
     }
 }
@@ -79,11 +80,14 @@ mod tests {
     #[test]
     fn what_cannot_change_stays() {
         let old = config(&["--room-log", "8000000", "--echo"]);
-        let mut new = config(&["--max-message", "1000", "--listen", "127.0.0.1:9"]);
+        let next = ["--max-message", "1000", "--listen", "127.0.0.1:9", "--deflate"];
+        let mut new = config(&[&next[..], &["--deflate-level", "1"]].concat());
         let changes = old.changes_to(&mut new);
-        assert_eq!(changes.live, ["echo", "max_message"]);
-        assert_eq!(changes.at_start, ["listen", "room_log"]);
+        assert_eq!(changes.live, ["echo", "max_message", "deflate"]);
+        assert_eq!(changes.at_start, ["listen", "room_log", "deflate_level"]);
         assert_eq!((new.flags.room_log, new.flags.max_message), (8_000_000, 1000));
+        let deflate = &new.flags.deflate;
+        assert_eq!((deflate.deflate, deflate.deflate_level), (true, 6));
         assert_eq!(old.changes_to(&mut new).at_start, [""; 0], "the next reload compares right");
         for key in AT_START {
             assert!(new.keys.iter().any(|one| one.name == key), "{key} is a key");

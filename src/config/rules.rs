@@ -25,6 +25,7 @@ pub(super) struct Room {
     publish: Option<Speakers>,
     hear: Option<Hearers>,
     echo: Option<bool>,
+    deflate: Option<bool>,
     max_message: Option<usize>,
     max_members: Option<NonZeroU32>,
     message_rate: Option<u32>,
@@ -62,6 +63,7 @@ impl From<&Room> for Rule {
                 Hearers::Tokens => Hear::Tokens,
             }),
             echo: room.echo,
+            deflate: room.deflate,
             message_bytes_max: room.max_message,
             members_max: room.max_members.map(NonZeroU32::get),
             messages_per_s: room.message_rate,
@@ -93,8 +95,8 @@ mod tests {
 
     const WHOLE: &str = "[[room]]\npattern = \"news/*\"\npublish = \"nobody\"\n\
                          hear = \"anyone\"\n\n\
-                         [[room]]\npattern = \"*\"\necho = true\nmax_message = 10\n\
-                         max_members = 3\nmessage_rate = 5\nbyte_rate = 6\n";
+                         [[room]]\npattern = \"*\"\necho = true\ndeflate = false\n\
+                         max_message = 10\nmax_members = 3\nmessage_rate = 5\nbyte_rate = 6\n";
 
     #[test]
     fn there_and_back() {
@@ -104,7 +106,7 @@ mod tests {
         news.hear = Some(Hear::Anyone);
         let mut rest = Rule::new("*");
         (rest.echo, rest.message_bytes_max, rest.members_max) = (Some(true), Some(10), Some(3));
-        (rest.messages_per_s, rest.bytes_per_s) = (Some(5), Some(6));
+        (rest.messages_per_s, rest.bytes_per_s, rest.deflate) = (Some(5), Some(6), Some(false));
         assert_eq!(rooms.iter().map(Rule::from).collect::<Vec<_>>(), [news, rest]);
         assert_eq!(to_toml(&rooms).trim_start(), WHOLE);
         assert_eq!((parse("echo = true"), to_toml(&[]).as_str()), (Ok(vec![]), ""));
@@ -117,6 +119,7 @@ mod tests {
             ("[[room]]\npattern = \"x\"\npublish = \"me\"\n", "line 3, column 11", "`nobody`"),
             ("[[room]]\necho = true\n", "line 1, column 1", "missing field `pattern`"),
             ("[[room]]\npattern = \"x\"\nmax_members = -1\n", "line 3, column 15", "-1"),
+            ("[[room]]\npattern = \"x\"\ndeflate = \"on\"\n", "line 3, column 11", "a boolean"),
             ("[[room]]\npattern = \"x\"\nmax_members = 0\n", "line 3, column 15", "nonzero"),
             ("[room]\npattern = \"x\"\n", "line 1, column 1", "expected a sequence"),
         ] {

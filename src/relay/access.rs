@@ -100,11 +100,6 @@ impl Relay {
         self.unix_offset_s.map_or(u64::MAX, |offset| offset + u64::from(self.now.seconds()))
     }
 
-    /// The user id of the connection that the newest order was to close.
-    pub fn closed_user(&self) -> Option<&str> {
-        self.closed_user.as_deref()
-    }
-
     /// Whether the sender of a request may join the room, and what it may do there.
     pub(super) fn admit(&self, head: &Head<'_>, name: &[u8]) -> Result<Pass, Denial> {
         let Access { trust, cookie, .. } = &self.limits.access;

@@ -9,6 +9,7 @@ use core::net::{IpAddr, Ipv6Addr};
 use ipnet::IpNet;
 use slab::Slab;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The proxies in front, whose word about a client's address is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,6 +28,39 @@ impl TrustedProxies {
     }
 }
 
+/// What is counted as one: an IPv4 address, or the /64 that a subscriber's line has of IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Network(IpAddr);
+
+impl Network {
+    fn of(address: IpAddr) -> Network {
+        match forwarded::plain(address) {
+            IpAddr::V6(six) => Network(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into()),
+            four => Network(four),
+        }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => write!(f, "{address}"),
+            IpAddr::V6(address) => write!(f, "{address}/64"),
+        }
+    }
+}
+
+/// Who is at the other end of a connection's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// The client itself, as far as is known.
+    Client,
+    /// A proxy whose word about the client's address is taken.
+    Proxy,
+    /// A proxy that has named the client.
+    ForClient,
+}
+
 /// No address that is counted.
 pub(super) const NO_ADDRESS: u32 = u32::MAX;
 
@@ -34,19 +68,21 @@ pub(super) const NO_ADDRESS: u32 = u32::MAX;
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     slab: Slab<Entry>,
-    by_network: BTreeMap<IpAddr, u32>,
+    by_network: BTreeMap<Network, u32>,
+    /// Where connections come from that were one too many for it: they are not counted, but asked
+    /// about when they end.
+    refused: BTreeMap<u32, Network>,
 }
 
 #[derive(Debug)]
 struct Entry {
-    network: IpAddr,
+    network: Network,
     connections: u32,
 }
 
 impl Addresses {
     /// Counts one connection more from an address, if it has fewer than `most`; 0 is no bound.
-    fn enter(&mut self, address: IpAddr, most: usize) -> Option<u32> {
-        let network = network(address);
+    fn enter(&mut self, network: Network, most: usize) -> Option<u32> {
         let key = match self.by_network.get(&network) {
             Some(key) => *key,
             None => {
@@ -64,7 +100,7 @@ impl Addresses {
     }
 
     /// Counts one less.
-    pub(super) fn leave(&mut self, key: u32) {
+    fn leave(&mut self, key: u32) {
         if key == NO_ADDRESS {
             return;
         }
@@ -81,13 +117,10 @@ impl Addresses {
         let connections = self.slab.iter().map(|(_, entry)| entry.connections as usize).sum();
         (self.slab.len(), connections)
     }
-}
 
-/// What is counted as one: an IPv4 address, or the /64 that a subscriber's line has of IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into(),
+    /// Asserts that what is kept belongs to connections that are there.
+    pub(super) fn check(&self, is_used: impl Fn(usize) -> bool) {
+        assert!(self.refused.keys().all(|index| is_used(*index as usize)), "{self:?}");
     }
 }
 
@@ -97,17 +130,31 @@ impl Relay {
     /// is not told twice.
     pub fn introduce(&mut self, id: ConnId, address: IpAddr) {
         if self.conns.current(id).is_some_and(|conn| conn.phase == Phase::Greeting)
-            && let Err(refusal) = self.locate(id.index, Some(address))
+            && let Err(refusal) = self.locate_named(id.index, address)
         {
             self.refuse(id.index, refusal, false);
         }
     }
 
-    /// The address that a connection is counted for: a proxy's client, not the proxy. An IPv6
-    /// address is its /64. `None` when it is not counted.
-    pub fn network(&mut self, id: ConnId) -> Option<IpAddr> {
-        let key = self.conns.current(id)?.address;
-        self.addresses.slab.get(key as usize).map(|entry| entry.network)
+    /// Whom a proxy named as the client of a connection. `None` when it came without a proxy, or
+    /// from this machine.
+    pub fn client(&self, id: ConnId) -> Option<Network> {
+        self.conns.get(id).and_then(|_| self.client_of(id.index))
+    }
+
+    fn client_of(&self, index: u32) -> Option<Network> {
+        let conn = &self.conns[index];
+        let counted = self.addresses.slab.get(conn.address as usize).map(|entry| entry.network);
+        let client = counted.or_else(|| self.addresses.refused.get(&index).copied());
+        client.filter(|_| conn.peer == Peer::ForClient)
+    }
+
+    /// Forgets where a connection that ends came from; gives its client, if a proxy named it.
+    pub(super) fn forget_address(&mut self, index: u32) -> Option<Network> {
+        let client = self.client_of(index);
+        self.addresses.leave(self.conns[index].address);
+        self.addresses.refused.remove(&index);
+        client
     }
 
     /// Counts a connection for its peer; `None` is the other end of a Unix socket.
@@ -118,23 +165,39 @@ impl Relay {
         let peer = peer.map(forwarded::plain);
         let conn = &mut self.conns[index];
         self.addresses.leave(std::mem::replace(&mut conn.address, NO_ADDRESS));
-        conn.behind_proxy = peer.map_or(trusted.unix, |peer| trusted.contain(peer));
-        let Some(peer) = peer.filter(|peer| !conn.behind_proxy && !peer.is_loopback()) else {
-            return Ok(());
+        conn.peer = match peer.map_or(trusted.unix, |peer| trusted.contain(peer)) {
+            true => Peer::Proxy,
+            false => Peer::Client,
         };
+        let is_counted = |peer: &IpAddr| conn.peer == Peer::Client && !peer.is_loopback();
+        let Some(peer) = peer.filter(is_counted) else { return Ok(()) };
         let most = self.limits.connections_per_address_max;
-        conn.address = self.addresses.enter(peer, most).ok_or(Refusal::AddressFull)?;
+        let entered = self.addresses.enter(Network::of(peer), most);
+        conn.address = entered.ok_or(Refusal::AddressFull)?;
         Ok(())
+    }
+
+    /// Counts a connection for the client that a proxy names, which may be another proxy.
+    fn locate_named(&mut self, index: u32, client: IpAddr) -> Result<(), Refusal> {
+        let located = self.locate(index, Some(client));
+        let conn = &mut self.conns[index];
+        if conn.peer == Peer::Client {
+            conn.peer = Peer::ForClient;
+        }
+        if located.is_err() {
+            self.addresses.refused.insert(index, Network::of(client));
+        }
+        located
     }
 
     /// Counts a proxy's connection for the client that the proxy names.
     pub(super) fn locate_client(&mut self, index: u32, head: &Head<'_>) -> Result<(), Refusal> {
-        if !self.conns[index].behind_proxy {
+        if self.conns[index].peer != Peer::Proxy {
             return Ok(());
         }
         let trusted = &self.limits.trusted_proxies;
         match forwarded::client(head, trusted.field, |address| trusted.contain(address)) {
-            Some(client) => self.locate(index, Some(client)),
+            Some(client) => self.locate_named(index, client),
             None => Ok(()),
         }
     }
@@ -149,18 +212,29 @@ mod tests {
         text.parse().expect("an address")
     }
 
+    fn network(text: &str) -> Network {
+        Network::of(ip(text))
+    }
+
+    #[test]
+    fn a_network_is_written_as_one() {
+        assert_eq!(network("192.0.2.1").to_string(), "192.0.2.1");
+        assert_eq!(network("::ffff:192.0.2.1").to_string(), "192.0.2.1");
+        assert_eq!(network("2001:db8:1:2:3::4").to_string(), "2001:db8:1:2::/64");
+    }
+
     #[test]
     fn a_line_of_ipv6_is_one() {
         let mut addresses = Addresses::default();
-        let one = addresses.enter(ip("2001:db8::1"), 2).expect("the first");
-        assert_eq!(addresses.enter(ip("2001:db8::ffff:1"), 2), Some(one));
-        assert_eq!(addresses.enter(ip("2001:db8::2"), 2), None);
-        assert!(addresses.enter(ip("2001:db8:0:1::1"), 2).is_some(), "the next line");
+        let one = addresses.enter(network("2001:db8::1"), 2).expect("the first");
+        assert_eq!(addresses.enter(network("2001:db8::ffff:1"), 2), Some(one));
+        assert_eq!(addresses.enter(network("2001:db8::2"), 2), None);
+        assert!(addresses.enter(network("2001:db8:0:1::1"), 2).is_some(), "the next line");
         assert_eq!(addresses.count(), (2, 3));
         addresses.leave(one);
         addresses.leave(one);
         assert_eq!(addresses.count(), (1, 1));
-        assert!(addresses.enter(ip("2001:db8::3"), 2).is_some());
+        assert!(addresses.enter(network("2001:db8::3"), 2).is_some());
     }
 
     #[test]

@@ -23,6 +23,7 @@ impl Relay {
         assert_eq!(stream_bytes.sum::<usize>(), self.stream_bytes, "what streams keep");
         let counted = |index: &u32| self.conns[*index].address != NO_ADDRESS;
         assert_eq!(self.addresses.count().1, self.conns.indexes().filter(counted).count());
+        self.addresses.check(|index| self.conns.is_used(index));
         self.passes.check(|index| self.conns.is_used(index));
         let mut log_bytes = 0;
         for (key, room) in self.rooms.iter() {
@@ -105,7 +106,7 @@ impl Relay {
                 compressors += 1;
             }
         }
-        assert!(compressors == 0 || compressors <= self.compressors_max());
+        assert!(compressors <= self.compressors_max());
         for index in self.conns.indexes() {
             let conn = &self.conns[index];
             assert!(

@@ -1,6 +1,6 @@
 //! A connection: as few bytes as it can be, for most of a relay's memory is idle connections.
 
-use super::address::NO_ADDRESS;
+use super::address::{NO_ADDRESS, Peer};
 use super::class::Class;
 use super::log::Log;
 use super::owed::Owed;
@@ -91,8 +91,7 @@ pub(super) struct Conn {
     pub(super) speaks: bool,
     /// It is to be closed as soon as it has heard what it is owed.
     pub(super) leaving: bool,
-    /// Its peer is a proxy whose word about the client's address is taken.
-    pub(super) behind_proxy: bool,
+    pub(super) peer: Peer,
     /// It keeps a context: it may hear what others hear.
     pub(super) may_share: bool,
     /// When it last spoke, if it may share: seconds, as far as 16 bits count.
@@ -165,7 +164,7 @@ impl Conn {
             pinged: false,
             speaks: false,
             leaving: false,
-            behind_proxy: false,
+            peer: Peer::Client,
             may_share: false,
             said_at: 0,
         }

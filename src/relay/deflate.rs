@@ -8,9 +8,11 @@ use crate::protocol::extension::{self, Agreed, Terms, WINDOW_BITS_MIN};
 use crate::protocol::head::Head;
 use crate::protocol::{Kind, Violation, utf8};
 
-/// How messages are compressed for those who asked for it.
+/// Whether messages are compressed for those who ask for it, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deflate {
+    /// Whether they are where no rule of a room says so.
+    pub is_on: bool,
     /// Messages of fewer bytes leave as they are.
     pub message_bytes_min: usize,
     /// From 1, fast, to 9, small.
@@ -27,6 +29,7 @@ pub struct Deflate {
 impl Default for Deflate {
     fn default() -> Deflate {
         Deflate {
+            is_on: false,
             message_bytes_min: 128,
             level: 6,
             window_bits: 15,
@@ -59,35 +62,30 @@ pub(super) struct Packer {
     inflated: Vec<u8>,
     /// A compressed one.
     pub(super) packed: Vec<u8>,
-    /// The window of all who joined so far.
-    window_bits: Option<u8>,
     /// Where compressors are that members share; some may be gone.
     pub(super) sharing: Vec<(u32, Class)>,
 }
 
 impl Relay {
-    /// Members rely on the window that they were promised.
-    pub(super) fn keep_window(&mut self) {
-        if let Some(deflate) = &mut self.limits.deflate {
-            let window_bits = self.packer.window_bits.get_or_insert(deflate.window_bits);
-            deflate.window_bits = *window_bits;
+    /// What is agreed on with a client that joins a room about compression.
+    pub(super) fn agree(&self, key: u32, head: &Head<'_>) -> Option<Agreed> {
+        if !self.rooms[key].manners.deflate {
+            return None;
         }
-    }
-
-    /// What is agreed on with a client about compression.
-    pub(super) fn agree(&self, head: &Head<'_>) -> Option<Agreed> {
-        let deflate = self.limits.deflate?;
-        let keeps_context = share::is_wanted(&deflate);
+        let deflate = &self.limits.deflate;
+        let keeps_context = share::is_wanted(deflate);
         let terms = Terms { window_bits: deflate.window_bits, keeps_context };
         extension::negotiate(head.values("sec-websocket-extensions"), terms)
     }
 
     /// The packing of whoever agreed on this.
     pub(super) fn packing(&self, agreed: Option<&Agreed>) -> Packing {
-        match (agreed, self.packer.window_bits) {
-            (None, _) | (_, None) => Packing::Plain,
-            (Some(agreed), Some(ours)) if agreed.window_bits < ours => Packing::AloneNarrow,
-            (Some(_), Some(_)) => Packing::Alone,
+        match agreed {
+            None => Packing::Plain,
+            Some(agreed) if agreed.window_bits < self.limits.deflate.window_bits => {
+                Packing::AloneNarrow
+            }
+            Some(_) => Packing::Alone,
         }
     }
 
@@ -96,14 +94,13 @@ impl Relay {
         if packing == Packing::Plain {
             return None;
         }
-        let Deflate { message_bytes_min, level, .. } = self.limits.deflate.unwrap_or_default();
+        let Deflate { message_bytes_min, level, window_bits, .. } = self.limits.deflate;
         if payload.len() < message_bytes_min {
             return None;
         }
-        let ours = self.packer.window_bits?;
         let (deflater, window_bits) = match packing {
-            Packing::Plain | Packing::Shared => return None,
-            Packing::Alone => (&mut self.packer.wide, ours),
+            Packing::Plain => return None,
+            Packing::Alone | Packing::Shared => (&mut self.packer.wide, window_bits),
             Packing::AloneNarrow => (&mut self.packer.narrow, WINDOW_BITS_MIN),
         };
         let deflater = deflater.get_or_insert_with(|| Deflater::new(level, window_bits));
@@ -146,5 +143,25 @@ impl Relay {
         };
         self.packer.inflated = inflated;
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::{Limits, Rule};
+
+    #[test]
+    fn the_window_that_was_promised_stays() {
+        let with = |window_bits: u8| {
+            let mut all = Rule::new("*");
+            all.deflate = Some(true);
+            let deflate = Deflate { window_bits, ..Deflate::default() };
+            Limits { deflate, rules: vec![all], ..Limits::default() }
+        };
+        let mut relay = Relay::new(with(10));
+        relay.configure(Limits::default());
+        relay.configure(with(12));
+        assert_eq!(relay.limits().deflate.window_bits, 10);
     }
 }

@@ -5,7 +5,7 @@
 
 use super::budget::{BYTES_PER_WRITE, WRITE_BYTES_MAX, WRITES_FOR_ROOMS, WRITES_PER_ROOM};
 use super::conn::Phase;
-use super::{Cause, Order, Relay};
+use super::{Cause, Departed, Order, Relay};
 
 impl Relay {
     /// The next thing to do in this turn; `None` when it is over.
@@ -52,10 +52,10 @@ impl Relay {
         match self.conns[index].phase {
             Phase::Lingering => Some(Order::Shutdown(id)),
             _ => {
-                self.addresses.leave(self.conns[index].address);
+                let client = self.forget_address(index);
+                self.departed = Departed { user: self.passes.forget(index), client };
                 self.debts.remove(&index);
                 self.conns.remove(index);
-                self.closed_user = self.passes.forget(index);
                 Some(Order::Close(id, cause))
             }
         }

@@ -2,7 +2,7 @@
 
 use super::conn::Phase;
 use super::pause::Pause;
-use super::room::Room;
+use super::room::{Audience, Room};
 use super::{Limits, Relay};
 use crate::protocol::exposition::Family;
 
@@ -36,6 +36,7 @@ impl Relay {
         }
         let by_state = Phase::NAMES.into_iter().zip(census.by_phase).collect();
         let members = self.rooms.iter().map(|(_, room)| room.members.len() as u64).sum();
+        let sharing = self.sharing().map(|audience| u64::from(audience.listeners)).sum();
         let row = Family::gauge;
         vec![
             row("fanfare_connections", "Connections, by where they stand in their life.", 0)
@@ -52,6 +53,11 @@ impl Relay {
             ),
             row("fanfare_members", "Connections that are in a room.", members),
             row(
+                "fanfare_sharing_members",
+                "Members that hear compressed messages with those before them as context.",
+                sharing,
+            ),
+            row(
                 "fanfare_behind_members",
                 "Members that could not take all of their room's log at once.",
                 census.behind,
@@ -67,6 +73,12 @@ impl Relay {
                 self.drain.is_some().into(),
             ),
         ]
+    }
+
+    /// The members who share a context, by room.
+    fn sharing(&self) -> impl Iterator<Item = &Audience> {
+        let audiences = self.rooms.iter().flat_map(|(_, room)| room.audiences());
+        audiences.filter(|audience| audience.shared.is_some())
     }
 
     /// What is bounded, and each bound beside it.
@@ -100,6 +112,16 @@ impl Relay {
                 "fanfare_room_log_limit_bytes",
                 "Memory that one room's log may have.",
                 room_log_bytes_max,
+            ),
+            row(
+                "fanfare_compressors",
+                "Compressors whose context members of a room share.",
+                self.sharing().count(),
+            ),
+            row(
+                "fanfare_compressors_limit",
+                "Compressors that the memory for them allows.",
+                self.compressors_max(),
             ),
             row(
                 "fanfare_held_bytes",

@@ -100,12 +100,12 @@ impl Relay {
         if self.drain.is_some() {
             return Err(Refusal::Draining);
         }
-        let agreed = self.agree(head);
-        let class =
-            Class { encoding: self.limits.encoding, packing: self.packing(agreed.as_ref()) };
         self.limits.access.origins.judge(head)?;
         let pass = self.admit(head, path)?;
-        let key = self.rooms.open(path, class, &self.limits)?;
+        let key = self.rooms.open(path, &self.limits)?;
+        let agreed = self.agree(key, head);
+        let class =
+            Class { encoding: self.limits.encoding, packing: self.packing(agreed.as_ref()) };
         let subprotocol = credential::subprotocol(head);
         self.answer(index, |to| {
             response::switching_protocols(accept, subprotocol, agreed.as_ref(), to);

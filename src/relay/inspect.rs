@@ -2,7 +2,7 @@
 
 use super::conn::Phase;
 use super::pause::Pause;
-use super::{Cause, ConnId, Encoding, Relay, Time};
+use super::{Cause, ConnId, Encoding, Network, Relay, Time};
 
 /// What is known of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct ConnFacts<'a> {
     pub cause: Option<Cause>,
     /// The name of its room, if it is in one.
     pub room: Option<&'a [u8]>,
+    /// Whom a proxy named as its client.
+    pub client: Option<Network>,
     /// The user id in the token that it came with.
     pub user: Option<&'a str>,
     /// How its room's messages are written to it.
@@ -103,6 +105,7 @@ impl Relay {
             state: Phase::NAMES[conn.phase.number()],
             cause: (!is_living).then_some(conn.cause),
             room: room.map(|room| room.name()),
+            client: self.client(id),
             user: self.passes.user(id.index),
             encoding: conn.class.encoding,
             waited_s: self.now.seconds().saturating_sub(conn.since),

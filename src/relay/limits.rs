@@ -61,8 +61,8 @@ pub struct Limits {
     pub echo: bool,
     /// How messages are written to members who join from now on.
     pub encoding: Encoding,
-    /// How messages are compressed for clients who ask for it (RFC 7692); `None`: not at all.
-    pub deflate: Option<Deflate>,
+    /// Whether and how messages are compressed for clients who ask for it (RFC 7692).
+    pub deflate: Deflate,
     /// Seconds of silence before a ping, and then again before a connection without pong is ended.
     pub ping_interval_s: u32,
     /// Seconds from a message's first byte to its last.
@@ -99,7 +99,7 @@ impl Default for Limits {
             slow_consumer: SlowConsumer::Close,
             echo: false,
             encoding: Encoding::Raw,
-            deflate: None,
+            deflate: Deflate::default(),
             ping_interval_s: 25,
             message_timeout_s: 60,
             handshake_timeout_s: 10,

@@ -1,6 +1,7 @@
 //! What the relay counts: plain numbers, and the one table through which they are told.
 
 use super::Cause;
+use super::savings::Savings;
 use crate::protocol::exposition::Family;
 use std::collections::BTreeMap;
 
@@ -33,6 +34,8 @@ pub struct Metrics {
     pub bytes_out: u64,
     /// Connections ended by the close timeout or the drain's end, with bytes still due.
     pub cut: u64,
+    /// What compression made of messages.
+    pub savings: Savings,
     /// Connections ended, by cause.
     pub ended: BTreeMap<&'static str, u64>,
     /// Requests and connections refused with an HTTP status, by reason.
@@ -65,12 +68,13 @@ impl Metrics {
             bytes_in,
             bytes_out,
             cut,
+            savings,
             ended,
             refused,
         } = self;
         let slow = vec![("closed", *slow_closed), ("skipped", *slow_skipped)];
         let row = Family::counter;
-        vec![
+        let mut families = vec![
             row("fanfare_accepts_total", "Connections accepted.", *accepted),
             row("fanfare_upgrades_total", "Connections that became WebSockets.", *upgraded),
             row("fanfare_closes_total", "Connections ended, by reason.", 0)
@@ -108,7 +112,9 @@ impl Metrics {
             row("fanfare_pings_total", "Pings sent to silent clients.", *pings),
             row("fanfare_received_bytes_total", "Bytes read from connections.", *bytes_in),
             row("fanfare_sent_bytes_total", "Bytes written to connections.", *bytes_out),
-        ]
+        ];
+        families.extend(savings.families());
+        families
     }
 }
 
@@ -120,6 +126,17 @@ fn by_name(counts: &BTreeMap<&'static str, u64>) -> Vec<(&'static str, u64)> {
 mod tests {
     use super::*;
     use crate::protocol::exposition::{self, Type, Value};
+    use crate::relay::savings::Packed;
+
+    fn packed(first: u64) -> Packed {
+        Packed {
+            compressed: first,
+            uncompressed: first + 1,
+            bytes_in: first + 2,
+            bytes_out: first + 3,
+            bytes_saved: first + 4,
+        }
+    }
 
     #[test]
     fn every_counter_is_told_under_a_name_of_its_own() {
@@ -139,10 +156,16 @@ mod tests {
             cut: 113,
             ended: BTreeMap::from([("drained", 114)]),
             refused: BTreeMap::from([("rooms_full", 115)]),
+            savings: Savings {
+                alone: packed(116),
+                shared: packed(121),
+                resets: 126,
+                compressors_taken: 127,
+            },
         };
         let families = metrics.families();
         let text = exposition::text(&families);
-        for number in 101..=115 {
+        for number in 101..=127 {
             let end = format!(" {number}\n");
             assert_eq!(text.matches(&end).count(), 1, "{number} in {text}");
         }

@@ -54,13 +54,14 @@ mod rate;
 mod receive;
 mod room;
 mod rules;
+mod savings;
 mod share;
 mod skips;
 mod time;
 mod unheard;
 
 pub use access::Access;
-pub use address::TrustedProxies;
+pub use address::{Network, TrustedProxies};
 pub use cause::Cause;
 pub use deflate::Deflate;
 pub use encoding::Encoding;
@@ -68,9 +69,10 @@ pub use id::ConnId;
 pub use inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
 pub use metrics::Metrics;
-pub use order::{Order, Slices};
+pub use order::{Departed, Order, Slices};
 pub use rate::{OverRate, Rates};
 pub use rules::{Hear, Publish, Rule};
+pub use savings::{Packed, Savings};
 pub use time::Time;
 
 use crate::protocol::Refusal;
@@ -104,7 +106,8 @@ pub struct Relay {
     passes: Passes,
     /// Seconds from 1970 to the first moment of `now`, if that was told.
     unix_offset_s: Option<u64>,
-    closed_user: Option<Box<str>>,
+    /// Of the connection that the newest order was to close.
+    departed: Departed,
     /// Connections with something due that no pass over a room will find.
     due: VecDeque<u32>,
     /// The same for the next turn: those that had their share of this one.
@@ -138,17 +141,16 @@ pub struct Relay {
 impl Relay {
     /// A relay without connections.
     pub fn new(limits: Limits) -> Relay {
-        let mut relay = Relay::default();
-        relay.configure(limits);
-        relay
+        Relay { limits, ..Relay::default() }
     }
 
-    /// Takes other limits from now on; members keep the encoding that they joined with, and stay
-    /// where they would not be let in any more.
-    pub fn configure(&mut self, limits: Limits) {
+    /// Takes other limits from now on; members keep the encoding that they joined with and what
+    /// they agreed on about compression, and stay where they would not be let in any more.
+    pub fn configure(&mut self, mut limits: Limits) {
+        // Members rely on the window that they were promised.
+        limits.deflate.window_bits = self.limits.deflate.window_bits;
         self.rooms.apply(&limits);
         self.limits = limits;
-        self.keep_window();
         self.reconsider_all();
     }
 
@@ -234,6 +236,11 @@ impl Relay {
     /// The limits in force.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// What was known of the connection that the newest order was to close.
+    pub fn departed(&self) -> &Departed {
+        &self.departed
     }
 
     /// Connections, whatever their state.

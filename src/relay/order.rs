@@ -1,7 +1,7 @@
 //! What the relay wants done, and what it wants written.
 
 use super::budget::SLICES_MAX;
-use super::{Cause, ConnId};
+use super::{Cause, ConnId, Network};
 
 /// An order to the server; it is carried out before the next is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,15 @@ pub enum Order {
     Close(ConnId, Cause),
     /// Read this connection again.
     Resume(ConnId),
+}
+
+/// What was known of a connection that is closed.
+#[derive(Debug, Default)]
+pub struct Departed {
+    /// The user id in the token that it came with.
+    pub user: Option<Box<str>>,
+    /// Whom a proxy named as its client.
+    pub client: Option<Network>,
 }
 
 /// What is to be written to a connection, in order.

@@ -33,7 +33,7 @@ impl Relay {
             let encoded = class.encoding.encode(kind, payload, &mut scratch);
             let packed = match class.packing {
                 Packing::Plain => None,
-                _ => self.pack(key, class, encoded),
+                _ => self.pack(key, class, encoded, hearers),
             };
             let first = frame::first(kind.opcode(), packed.is_some());
             let bytes = packed.as_deref().unwrap_or(encoded);
@@ -57,13 +57,16 @@ impl Relay {
         }
     }
 
-    /// Compresses a message for a class, if the message shrinks.
+    /// Compresses a message for a class with so many hearers, if the message shrinks.
     #[inline(never)]
-    fn pack(&mut self, key: u32, class: Class, payload: &[u8]) -> Option<Vec<u8>> {
-        match class.packing {
-            Packing::Shared => self.pack_shared(key, class, payload),
-            _ => self.pack_alone(class.packing, payload),
-        }
+    fn pack(&mut self, key: u32, class: Class, payload: &[u8], hearers: u32) -> Option<Vec<u8>> {
+        let has_context = self.rooms[key].audience_mut(class).shared.is_some();
+        let (packed, counts) = match has_context {
+            true => (self.pack_shared(key, class, payload), &mut self.metrics.savings.shared),
+            false => (self.pack_alone(class.packing, payload), &mut self.metrics.savings.alone),
+        };
+        counts.count(payload.len(), packed.as_ref().map(Vec::len), hearers);
+        packed
     }
 
     fn make_room_due(&mut self, key: u32) {

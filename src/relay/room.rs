@@ -56,12 +56,12 @@ impl Audience {
 }
 
 impl Room {
-    /// A room that a member of this class is about to join.
-    fn new(name: &[u8], class: Class, manners: Manners) -> Room {
+    /// A room that somebody is about to join.
+    fn new(name: &[u8], manners: Manners) -> Room {
         Room {
             name: name.into(),
             members: Vec::new(),
-            first: Audience::new(class),
+            first: Audience::new(Class::RAW),
             others: Vec::new(),
             sharers: 0,
             looked_at: 0,
@@ -237,17 +237,12 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
-    /// The room of this name with a place in it, made for a member of this class if there is none.
+    /// The room of this name with a place in it, made if there is none.
     ///
     /// # Errors
     /// When it has as many members as it may, there are as many rooms as may be, or there is no
     /// memory.
-    pub(super) fn open(
-        &mut self,
-        name: &[u8],
-        class: Class,
-        limits: &Limits,
-    ) -> Result<u32, Refusal> {
+    pub(super) fn open(&mut self, name: &[u8], limits: &Limits) -> Result<u32, Refusal> {
         if let Some(&key) = self.by_name.get(name) {
             return self[key].may_take_one_more().map(|()| key);
         }
@@ -257,7 +252,7 @@ impl Rooms {
         if !memory::takes_one_more(&self.slab) {
             return Err(Refusal::NoMemory);
         }
-        let key = self.slab.insert(Room::new(name, class, limits.manners(name))) as u32;
+        let key = self.slab.insert(Room::new(name, limits.manners(name))) as u32;
         self.by_name.insert(name.into(), key);
         Ok(key)
     }
@@ -323,7 +318,7 @@ mod tests {
     #[test]
     fn leaving_during_a_pass_hides_nobody() {
         for leaver in 0..5u32 {
-            let mut room = Room::new(b"x", Class::RAW, Limits::default().manners(b"x"));
+            let mut room = Room::new(b"x", Limits::default().manners(b"x"));
             for index in 0..5 {
                 room.join(index, Class::RAW);
             }
@@ -343,10 +338,10 @@ mod tests {
     fn rooms_are_bounded() {
         let mut rooms = Rooms::default();
         let limits = Limits { rooms_max: 1, ..Limits::default() };
-        let first = rooms.open(b"a", Class::RAW, &limits);
-        assert_eq!(rooms.open(b"a", Class::RAW, &limits), first);
-        assert_eq!(rooms.open(b"b", Class::RAW, &limits), Err(Refusal::RoomsFull));
+        let first = rooms.open(b"a", &limits);
+        assert_eq!(rooms.open(b"a", &limits), first);
+        assert_eq!(rooms.open(b"b", &limits), Err(Refusal::RoomsFull));
         rooms.close_if_empty(first.expect("opened"));
-        assert!(rooms.open(b"b", Class::RAW, &limits).is_ok());
+        assert!(rooms.open(b"b", &limits).is_ok());
     }
 }

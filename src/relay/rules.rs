@@ -34,6 +34,8 @@ pub struct Rule {
     pub hear: Option<Hear>,
     /// Whether a sender hears its own messages.
     pub echo: Option<bool>,
+    /// Whether messages are compressed for those who ask for it when they join.
+    pub deflate: Option<bool>,
     /// Payload bytes of a message.
     pub message_bytes_max: Option<usize>,
     /// Members at a time; one more is refused with 503.
@@ -52,6 +54,7 @@ impl Rule {
             publish: None,
             hear: None,
             echo: None,
+            deflate: None,
             message_bytes_max: None,
             members_max: None,
             messages_per_s: None,
@@ -66,6 +69,7 @@ pub(super) struct Manners {
     pub(super) publish: Publish,
     pub(super) hear: Hear,
     pub(super) echo: bool,
+    pub(super) deflate: bool,
     pub(super) message_bytes_max: usize,
     pub(super) members_max: usize,
     pub(super) rates: Rates,
@@ -84,6 +88,7 @@ impl Limits {
             publish: rule.and_then(|rule| rule.publish).unwrap_or(publish),
             hear: rule.and_then(|rule| rule.hear).unwrap_or(hear),
             echo: rule.and_then(|rule| rule.echo).unwrap_or(self.echo),
+            deflate: rule.and_then(|rule| rule.deflate).unwrap_or(self.deflate.is_on),
             message_bytes_max: rule
                 .and_then(|rule| rule.message_bytes_max)
                 .unwrap_or(self.message_bytes_max),
@@ -133,13 +138,14 @@ mod tests {
         news.message_bytes_max = Some(100);
         let mut flash = Rule::new("news/flash");
         flash.echo = Some(true);
-        flash.members_max = Some(7);
+        (flash.members_max, flash.deflate) = (Some(7), Some(true));
         let limits = Limits { rules: vec![flash, news], ..Limits::default() };
         let of = |name: &str| limits.manners(name.as_bytes());
         assert_eq!((of("news/flash").publish, of("news/flash").echo), (Publish::Anyone, true));
-        assert_eq!(of("news/flash").members_max, 7);
+        assert_eq!((of("news/flash").members_max, of("news/flash").deflate), (7, true));
         assert_eq!((of("news/x").publish, of("news/x").message_bytes_max), (Publish::Nobody, 100));
         assert_eq!((of("x").publish, of("x").message_bytes_max), (Publish::Anyone, 65_536));
+        assert!(!of("x").deflate && !of("news/x").deflate, "it is off where nothing says more");
         assert_eq!(limits.message_bytes_most(), 65_536);
     }
 

@@ -47,9 +47,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    fn reset(&mut self) {
+    /// What comes next refers to nothing before it; `resets` counts how often it could have.
+    fn reset(&mut self, resets: &mut u64) {
         if self.has_context {
             self.deflater.reset();
+            *resets += 1;
         }
         self.has_context = false;
         self.must_reset = false;
@@ -104,7 +106,10 @@ impl Relay {
     fn let_in(&mut self, key: u32, encoding: Encoding) {
         let from = Class { encoding, packing: Packing::Alone };
         let to = Class { encoding, packing: Packing::Shared };
-        let Some(deflate) = self.limits.deflate.filter(is_wanted) else { return };
+        let deflate = self.limits.deflate;
+        if !is_wanted(&deflate) {
+            return;
+        }
         let room = &self.rooms[key];
         let inside = room.of_class(to).map_or(0, |audience| audience.listeners as usize);
         let outside = room.of_class(from).map_or(0, |audience| audience.listeners as usize);
@@ -142,7 +147,7 @@ impl Relay {
             let used_s = self.now.seconds();
             Box::new(Shared { deflater, has_context: false, must_reset: false, used_s })
         });
-        shared.reset();
+        shared.reset(&mut self.metrics.savings.resets);
         if !is_there {
             self.packer.sharing.push((key, to));
         }
@@ -150,10 +155,8 @@ impl Relay {
 
     /// How many compressors the memory for them allows.
     pub(super) fn compressors_max(&self) -> usize {
-        let bytes_max = |deflate: &Deflate| {
-            deflate.memory_bytes_max / Deflater::held_bytes(deflate.window_bits)
-        };
-        self.limits.deflate.as_ref().map_or(0, bytes_max)
+        let Deflate { memory_bytes_max, window_bits, .. } = self.limits.deflate;
+        memory_bytes_max / Deflater::held_bytes(window_bits)
     }
 
     /// Whether the memory for compressors allows another one, perhaps for one that is not used.
@@ -177,6 +180,7 @@ impl Relay {
             {
                 rooms[key].audience_mut(class).shared = None;
                 self.packer.sharing.swap_remove(at);
+                self.metrics.savings.compressors_taken += 1;
                 true
             }
             _ => false,
@@ -193,7 +197,7 @@ impl Relay {
         conn.sent = room.log(class).end();
     }
 
-    /// Compresses a message for those who share a context; `None` when it leaves as it is.
+    /// Compresses a message for those who share a compressor; `None` when it leaves as it is.
     ///
     /// It makes the space for it: that may skip members, who then need a message that stands by
     /// itself.
@@ -203,9 +207,6 @@ impl Relay {
         class: Class,
         payload: &[u8],
     ) -> Option<Vec<u8>> {
-        if self.rooms[key].audience_mut(class).shared.is_none() {
-            return self.pack_alone(Packing::Alone, payload);
-        }
         let mut packed = std::mem::take(&mut self.packer.packed);
         let is_packed = loop {
             let (is_packed, refers) = self.pack_with_context(key, class, payload, &mut packed);
@@ -216,20 +217,21 @@ impl Relay {
             let audience = self.rooms[key].audience_mut(class);
             let is_first = audience.log.begins_segment(frame_bytes, segment_bytes_max);
             let Some(shared) = &mut audience.shared else { break is_packed };
+            let resets = &mut self.metrics.savings.resets;
             if !is_first && !shared.must_reset {
                 break is_packed;
             }
             // Somebody may begin to hear here: this message and what follows refer to nothing
             // before it.
             if !is_packed {
-                shared.reset();
+                shared.reset(resets);
                 break false;
             }
             if !refers {
                 shared.must_reset = false;
                 break true;
             }
-            shared.reset();
+            shared.reset(resets);
         };
         if is_packed {
             return Some(packed);
@@ -246,12 +248,13 @@ impl Relay {
         payload: &[u8],
         packed: &mut Vec<u8>,
     ) -> (bool, bool) {
-        let bytes_min = self.limits.deflate.unwrap_or_default().message_bytes_min / MIN_SHARE;
+        let bytes_min = self.limits.deflate.message_bytes_min / MIN_SHARE;
         let Some(shared) = &mut self.rooms[key].audience_mut(class).shared else {
             return (false, false);
         };
+        let resets = &mut self.metrics.savings.resets;
         if shared.must_reset {
-            shared.reset();
+            shared.reset(resets);
         }
         if payload.len() < bytes_min.max(1) {
             return (false, false);
@@ -261,7 +264,7 @@ impl Relay {
         if shared.deflater.deflate(payload, packed) && packed.len() < payload.len() {
             return (true, refers);
         }
-        shared.reset(); // it has seen what leaves as it is
+        shared.reset(resets); // it has seen what leaves as it is
         (false, false)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::Server;
 use crate::relay::budget::SLICES_MAX;
-use crate::relay::{Cause, ConnId, Order, Slices, Time};
+use crate::relay::{Cause, ConnId, Departed, Order, Slices, Time};
 use std::io::{self, IoSlice};
+use tracing::field::display;
 use tracing::{debug, warn};
 
 impl Server {
@@ -62,12 +63,15 @@ impl Server {
     fn close(&mut self, id: ConnId, cause: Cause, now: Time) {
         self.end_tls(id);
         if let Some(stream) = self.streams.remove(id) {
-            let (id, reason, user) = (u64::from(id), cause.name(), self.relay.closed_user());
-            debug!(id, address = stream.peer(), user, reason, "closed");
+            let Departed { user, client } = self.relay.departed();
+            let (id, reason) = (u64::from(id), cause.name());
+            let (user, client) = (user.as_deref(), client.map(display));
+            debug!(id, address = stream.peer(), client, user, reason, "closed");
             if cause.is_our_limit()
                 && let Some(and_more) = self.throttle.admit(reason, now)
             {
-                warn!(id, address = stream.peer(), reason, and_more, "closed at a limit");
+                let address = stream.peer();
+                warn!(id, address, client, reason, and_more, "closed at a limit");
             }
         }
         self.accept_again = None; // a descriptor is free

@@ -1,9 +1,10 @@
 //! What the server tells about itself: how it ended, its counters, and what it must not say too
 //! often.
 
-use crate::relay::{ConnId, Metrics, Relay, Time};
+use crate::relay::{ConnId, Metrics, Relay, Savings, Time};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use tracing::field::display;
 use tracing::{debug, info, warn};
 
 /// How long one kind of warning is kept back after it was told: what a person can still read.
@@ -95,8 +96,7 @@ impl Throttle {
     }
 }
 
-/// Gives the relay what a stream brought; an upgrade is told, with the client's address if that is
-/// another than the stream's.
+/// Gives the relay what a stream brought; an upgrade is told.
 pub(super) fn received(
     relay: &mut Relay,
     id: ConnId,
@@ -107,7 +107,7 @@ pub(super) fn received(
     let upgraded_before = relay.metrics().upgraded;
     relay.receive(id, bytes, now);
     if relay.metrics().upgraded != upgraded_before {
-        let client = relay.network(id).map(|network| network.to_string());
+        let client = relay.client(id).map(display);
         let room = relay.room_name(id).map(path).unwrap_or_default();
         debug!(id = u64::from(id), address = peer(), client, room, "upgraded");
     }
@@ -117,6 +117,7 @@ pub(super) fn received(
 /// refused, then one line for everything else.
 pub(super) fn counters(relay: &Relay) {
     let metrics = relay.metrics();
+    let Savings { alone, shared, .. } = metrics.savings;
     for (reason, count) in &metrics.ended {
         info!(reason, count, "ended so far");
     }
@@ -135,6 +136,8 @@ pub(super) fn counters(relay: &Relay) {
         skipped = metrics.skipped,
         heartbeats = metrics.heartbeats,
         pings = metrics.pings,
+        compressed = alone.compressed + shared.compressed,
+        saved_bytes = alone.bytes_saved + shared.bytes_saved,
         cut = metrics.cut,
         "counters"
     );

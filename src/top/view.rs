@@ -64,6 +64,7 @@ impl View<'_> {
             self.share("fanfare_turn_seconds_sum")
         ));
         lines.push(format!("fan-out      {}", self.quantiles("fanfare_fanout_seconds")));
+        lines.push(format!("compression  {}", self.compression()));
         lines.push(format!(
             "logs         {} of {}; the largest room's {} of {}",
             bytes("fanfare_log_bytes"),
@@ -112,6 +113,32 @@ impl View<'_> {
             (bytes_cell(("bytes in", bytes_in)), bytes_cell(("bytes out", bytes_out)));
         lines.insert(1, format!("{left}  {right}"));
         lines
+    }
+
+    /// Messages compressed, what became of all payload until now, and what that saved.
+    fn compression(&self) -> String {
+        let (_, bytes_in) = self.rate_and_sum("fanfare_compression_in_bytes_total");
+        let (_, bytes_out) = self.rate_and_sum("fanfare_compression_out_bytes_total");
+        if bytes_in == 0.0 {
+            return "none".to_owned();
+        }
+        let (saved_rate, saved) = self.rate_and_sum("fanfare_compression_saved_bytes_total");
+        format!(
+            "{}/s to {:.0} %; saved {}/s {}; {} of {} contexts",
+            number(self.rate_and_sum("fanfare_compressed_messages_total").0.round()),
+            bytes_out / bytes_in * 100.0,
+            bytes(saved_rate),
+            bytes(saved),
+            number(self.now.get("fanfare_compressors")),
+            number(self.now.get("fanfare_compressors_limit")),
+        )
+    }
+
+    /// Of a family with labels, all together.
+    fn rate_and_sum(&self, name: &str) -> (f64, f64) {
+        let sum = |sample: &Sample| sample.labelled(name).map(|(_, value)| value).sum::<f64>();
+        let (before, now) = (sum(self.before), sum(self.now));
+        (self.grown(before, now) / self.seconds, now)
     }
 
     /// How much a counter grew in a second; one that fell began anew.
@@ -215,11 +242,20 @@ mod tests {
 
     #[test]
     fn rates_are_between_two_samples() {
-        let before = sample("fanfare_messages_total 100\nfanfare_pings_total 50\n");
+        let before = sample(
+            "fanfare_messages_total 100\nfanfare_pings_total 50\n\
+             fanfare_compressed_messages_total{context=\"none\"} 10\n",
+        );
         let mut now = sample(
             "# HELP a b\nfanfare_messages_total 3100\nfanfare_pings_total 6\n\
              fanfare_members 12345\nfanfare_closes_total{reason=\"reset\"} 8\nfanfare_ready 1\n\
              fanfare_build_info{version=\"1.2.3\"} 1\n\
+             fanfare_compressed_messages_total{context=\"none\"} 20\n\
+             fanfare_compressed_messages_total{context=\"shared\"} 30\n\
+             fanfare_compression_in_bytes_total{context=\"none\"} 1000\n\
+             fanfare_compression_out_bytes_total{context=\"none\"} 230\n\
+             fanfare_compression_saved_bytes_total{context=\"none\"} 4096\n\
+             fanfare_compressors 3\nfanfare_compressors_limit 51\n\
              fanfare_turn_seconds_bucket{le=\"0.000008\"} 1\n\
              fanfare_turn_seconds_bucket{le=\"0.5\"} 2\n\
              fanfare_turn_seconds_bucket{le=\"+Inf\"} 4\n",
@@ -233,6 +269,7 @@ mod tests {
             "members      12,345 in 0 rooms",
             "turn         2/s; half within 500 ms, 99 % within more than 4 s;",
             "fan-out      none\n",
+            "compression  20/s to 23 %; saved 2.0 KiB/s 4.0 KiB; 3 of 51 contexts\n",
             "closes       reset 4/s 8\n",
             "refusals     none\n",
         ] {
@@ -254,6 +291,10 @@ mod tests {
         }
         for name in ["messages", "deliveries", "received_bytes", "sent_bytes"] {
             writeln!(text, "fanfare_{name}_total 12345678901").expect("memory");
+        }
+        for name in ["compressed_messages", "compression_in_bytes", "compression_saved_bytes"] {
+            let context = "{context=\"none\"}";
+            writeln!(text, "fanfare_{name}_total{context} 123456789012").expect("memory");
         }
         let (empty, now) = (sample(""), sample(&text));
         let block = block("unix:/a/rather/long/path/to/the/admin.sock", &empty, &now);

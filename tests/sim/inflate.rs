@@ -16,6 +16,11 @@ pub const OFFERS: [&str; 7] = [
     "permessage-deflate; server_max_window_bits=8",
 ];
 
+/// Whether the relay can meet an offer.
+pub fn can_be_met(offer: &str) -> bool {
+    offer != OFFERS[0] && offer != OFFERS[6]
+}
+
 /// The client's side of what was agreed on.
 pub struct Inflate {
     state: Decompress,

@@ -70,6 +70,7 @@ struct Terms {
     publish: Option<Publish>,
     hear: Option<Hear>,
     echo: Option<bool>,
+    deflate: Option<bool>,
     members_max: Option<u32>,
     message_bytes_max: Option<usize>,
 }
@@ -82,6 +83,7 @@ pub struct Law {
     has_keys: bool,
     /// Where no rule says more.
     pub echo: bool,
+    pub deflate: bool,
     terms: Vec<Terms>,
 }
 
@@ -134,6 +136,7 @@ impl Law {
                     .then(|| *random.pick(&publish[..3 + usize::from(self.has_keys)])),
                 hear: some(random).then_some(Hear::Anyone),
                 echo: some(random).then(|| random.one_in(2)),
+                deflate: some(random).then(|| random.one_in(2)),
                 members_max: some(random).then(|| random.between(1, 6) as u32),
                 message_bytes_max: some(random)
                     .then(|| random.between(least, message_bytes_max + 1)),
@@ -142,7 +145,7 @@ impl Law {
         let rule = |terms: &Terms| {
             let mut rule = Rule::new(terms.pattern);
             (rule.publish, rule.hear, rule.echo) = (terms.publish, terms.hear, terms.echo);
-            rule.members_max = terms.members_max;
+            (rule.members_max, rule.deflate) = (terms.members_max, terms.deflate);
             rule.message_bytes_max = terms.message_bytes_max;
             rule
         };
@@ -155,6 +158,11 @@ impl Law {
 
     pub fn echoes(&self, room: &str) -> bool {
         self.terms(room).and_then(|terms| terms.echo).unwrap_or(self.echo)
+    }
+
+    /// Whether who asks for it when it joins the room hears compressed messages.
+    pub fn deflates(&self, room: &str) -> bool {
+        self.terms(room).and_then(|terms| terms.deflate).unwrap_or(self.deflate)
     }
 
     pub fn may_speak(&self, room: &str, ticket: &Ticket) -> bool {

@@ -24,10 +24,11 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 31] = [
+const TO_BE_SEEN: [&str; 33] = [
     "address_full",
     "binary_in_json",
     "compressed",
+    "compressors_taken",
     "cut",
     "deflate",
     "draining",
@@ -45,6 +46,7 @@ const TO_BE_SEEN: [&str; 31] = [
     "room_denied",
     "room_full",
     "rooms_full",
+    "ruled",
     "skipped",
     "slow_consumer",
     "token_expired",
@@ -69,6 +71,8 @@ pub struct Seen {
     pub unheard: u64,
     /// Messages that waited until their speaker had heard what it was owed.
     pub waiting: u64,
+    /// Clients that a rule alone lets compress.
+    pub ruled: u64,
     /// Messages that were heard compressed.
     pub compressed: u64,
     /// Those of them that refer to others.
@@ -119,7 +123,9 @@ fn every_seed_agrees_with_the_model() {
         *seen.entry("cut").or_default() += metrics.cut;
         *seen.entry("unheard").or_default() += also.unheard;
         *seen.entry("waiting").or_default() += also.waiting;
+        *seen.entry("ruled").or_default() += also.ruled;
         *seen.entry("with_context").or_default() += also.with_context;
+        *seen.entry("compressors_taken").or_default() += metrics.savings.compressors_taken;
         *seen.entry("compressed").or_default() += also.compressed;
         *seen.entry("heartbeats").or_default() += metrics.heartbeats;
     }

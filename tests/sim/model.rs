@@ -16,6 +16,9 @@ pub struct Shadow {
     /// It broke a rule: it hears what it is owed, and is not heard any more.
     pub is_mute: bool,
     pub is_json: bool,
+    /// It made an offer about compression that can be met; and it joined where it is met.
+    pub offers: bool,
+    pub deflates: bool,
     pub ticket: Ticket,
     /// All that it should hear, in order.
     pub expected: Vec<Message>,
@@ -46,6 +49,7 @@ impl Model {
         self.rooms.entry(room.to_owned()).or_default().push(client);
         self.shadows[client].room = Some(room.to_owned());
         self.shadows[client].is_json = encoding == Encoding::Json;
+        self.shadows[client].deflates = self.shadows[client].offers && self.law.deflates(room);
     }
 
     pub fn leave(&mut self, client: usize) {

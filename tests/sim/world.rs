@@ -2,10 +2,12 @@
 
 use crate::Seen;
 use crate::client::{Client, Heard};
+use crate::inflate::can_be_met;
 use crate::law::{BEGIN_UNIX_S, Law, Ticket};
 use crate::model::{Model, Shadow};
 use crate::random::Random;
 use core::net::IpAddr;
+use fanfare::protocol::Refusal;
 use fanfare::relay::{
     Cause, ConnId, Deflate, Encoding, Heartbeat, Limits, Order, OverRate, Rates, Relay, Slices,
     SlowConsumer, Time, TrustedProxies,
@@ -51,11 +53,15 @@ pub struct World {
     pub is_loud: bool,
     pub unheard: u64,
     pub waiting: u64,
+    /// Clients that a rule alone lets compress.
+    pub ruled: u64,
 }
 
 impl World {
     pub fn new(random: &mut Random, mut law: Law) -> World {
         let room_log_bytes_max = random.between(64, 200) * 1024;
+        // In JSON a message may grow sixfold, and four of them must fit.
+        let message_bytes_max = random.between(100, room_log_bytes_max / 4 / 6 - 20);
         let limits = Limits {
             connections_max: 40,
             connections_per_address_max: 5,
@@ -64,11 +70,10 @@ impl World {
                 ..TrustedProxies::default()
             },
             rooms_max: 3,
-            // In JSON a message may grow sixfold, and four of them must fit.
-            message_bytes_max: random.between(100, room_log_bytes_max / 4 / 6 - 20),
+            message_bytes_max,
             room_log_bytes_max,
             logs_bytes_max: random.between(room_log_bytes_max, 3 * room_log_bytes_max),
-            held_bytes_max: *random.pick(&[1 << 26, 1 << 26, 25_000]),
+            held_bytes_max: *random.pick(&[1 << 26, 1 << 26, 5_000.max(2 * message_bytes_max)]),
             slow_consumer: *random.pick(&[SlowConsumer::Close, SlowConsumer::Skip]),
             message_timeout_s: random.between(5, 60) as u32,
             handshakes_per_s_max: *random.pick(&[0, 0, 20]),
@@ -80,18 +85,22 @@ impl World {
             echo: random.one_in(4),
             access: law.access(),
             encoding: Encoding::Raw,
-            deflate: (!random.one_in(4)).then_some(Deflate {
-                message_bytes_min: *random.pick(&[0, 20, 128]),
-                level: *random.pick(&[1, 6, 9]),
-                window_bits: *random.pick(&[9, 12, 15, 15]),
-                share_min: random.between(1, 5),
-                memory_bytes_max: *random.pick(&[0, 330_000, 1 << 20]),
-            }),
+            deflate: match random.one_in(4) {
+                true => Deflate { share_min: 2, ..Deflate::default() },
+                false => Deflate {
+                    is_on: true,
+                    message_bytes_min: *random.pick(&[0, 20, 128]),
+                    level: *random.pick(&[1, 6, 9]),
+                    window_bits: *random.pick(&[9, 12, 15, 15]),
+                    share_min: random.between(1, 5),
+                    memory_bytes_max: *random.pick(&[0, 330_000, 1 << 20]),
+                },
+            },
             heartbeat: Some(Heartbeat { word: "ping".into(), answer: "pong".into() }),
             ..Limits::default()
         };
         limits.check().expect("sound limits");
-        law.echo = limits.echo;
+        (law.echo, law.deflate) = (limits.echo, limits.deflate.is_on);
         World {
             relay: Relay::new(limits.clone()),
             now: Time::from_millis(1_000_000),
@@ -101,6 +110,7 @@ impl World {
             is_loud: random.one_in(3),
             unheard: 0,
             waiting: 0,
+            ruled: 0,
         }
     }
 
@@ -118,7 +128,8 @@ impl World {
         let (compressed, with_context) = inflaters
             .map(|inflate| (inflate.messages, inflate.with_context))
             .fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
-        Seen { unheard: self.unheard, waiting: self.waiting, compressed, with_context }
+        let World { unheard, waiting, ruled, .. } = *self;
+        Seen { unheard, waiting, ruled, compressed, with_context }
     }
 
     /// Perhaps other rules for rooms, with members in them.
@@ -178,7 +189,8 @@ impl World {
             has_ended: false,
             cause: None,
         });
-        self.model.shadows.push(Shadow { ticket, ..Shadow::default() });
+        let offers = can_be_met(offer);
+        self.model.shadows.push(Shadow { ticket, offers, ..Shadow::default() });
         self.relay.check_invariants();
     }
 
@@ -270,6 +282,7 @@ impl World {
                 Order::Resume(id) => self.peer(id).is_paused = false,
                 Order::Close(id, cause) => {
                     let number = self.number(id);
+                    self.check_client(number, cause);
                     let peer = &mut self.peers[number];
                     peer.id = None;
                     peer.is_shut = true;
@@ -280,6 +293,16 @@ impl World {
             self.relay.check_invariants();
         }
         self.relay.check_invariants();
+    }
+
+    /// Whom a proxy named is known at the end, also if it was one too many.
+    fn check_client(&self, number: usize, cause: Cause) {
+        let client = self.relay.departed().client.map(|client| client.to_string());
+        match (self.peers[number].from, client) {
+            (From::Proxy(last), Some(client)) => assert_eq!(client, format!("192.0.2.{last}")),
+            (From::Proxy(_), None) => assert_ne!(cause, Cause::Refused(Refusal::AddressFull)),
+            (_, client) => assert_eq!(client, None),
+        }
     }
 
     fn number(&self, id: ConnId) -> usize {
@@ -326,7 +349,10 @@ impl World {
         for heard in peer.client.take(bytes) {
             assert_eq!(shadow.closed, None, "nothing follows a close frame");
             match heard {
-                Heard::Status(_) => {}
+                Heard::Status(_) => {
+                    assert_eq!(peer.client.inflate.is_some(), shadow.deflates);
+                    self.ruled += u64::from(shadow.deflates && !self.limits.deflate.is_on);
+                }
                 // The answer to the heartbeat, whose word nobody else says.
                 Heard::Message(true, payload) if payload == b"pong" => {}
                 Heard::Message(kind, payload) => shadow.heard.push((kind, payload)),

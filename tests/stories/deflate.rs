@@ -2,14 +2,15 @@
 
 use crate::client::{BINARY, CONTINUATION, Client, FIN, Frame, PING, PONG, RSV1, TEXT, dial};
 use crate::relay::Relay;
+use crate::watch::Samples;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::io::Write;
 
-const OFFER: &str = "permessage-deflate; client_max_window_bits";
+pub(crate) const OFFER: &str = "permessage-deflate; client_max_window_bits";
 
 /// A client that offers this, and the extensions of the answer.
-fn connect(relay: &Relay, offer: &str) -> (Client, Option<String>) {
-    let request = crate::client::request("/");
+pub(crate) fn connect(relay: &Relay, path: &str, offer: &str) -> (Client, Option<String>) {
+    let request = crate::client::request(path);
     let request = request.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: ") + offer;
     let mut stream = dial(relay.address());
     stream.write_all(format!("{request}\r\n\r\n").as_bytes()).expect("the relay reads");
@@ -35,13 +36,13 @@ fn inflate(payload: &[u8], state: &mut Decompress) -> String {
 }
 
 /// The next message, which is compressed; gives the text and its bytes on the wire.
-fn hear_packed(client: &mut Client) -> (String, usize) {
+pub(crate) fn hear_packed(client: &mut Client) -> (String, usize) {
     let Frame { opcode, payload } = client.hear();
     assert_eq!(opcode, RSV1 | TEXT, "{payload:?}");
     (inflate(&payload, &mut Decompress::new(false)), payload.len())
 }
 
-fn ticker(number: u32) -> String {
+pub(crate) fn ticker(number: u32) -> String {
     let rows =
         (0..8).map(|row| format!("{{\"symbol\":\"S{row}\",\"price\":{}}}", number * 7 + row));
     rows.collect::<Vec<_>>().join(",")
@@ -50,7 +51,7 @@ fn ticker(number: u32) -> String {
 #[test]
 fn nothing_is_compressed_unless_both_sides_want_it() {
     let relay = Relay::start(&[]);
-    let (mut other, answer) = connect(&relay, OFFER);
+    let (mut other, answer) = connect(&relay, "/", OFFER);
     assert_eq!(answer, None, "it is off unless asked for");
     let mut sender = relay.connect("/");
     sender.send_text(&ticker(1));
@@ -59,7 +60,7 @@ fn nothing_is_compressed_unless_both_sides_want_it() {
     assert_eq!(sender.hear_close(), Some(1002));
     let relay = Relay::start(&["--deflate"]);
     for offer in ["x-webkit-deflate-frame", "permessage-deflate; foo", "permessage-deflate; =\""] {
-        let (mut client, answer) = connect(&relay, offer);
+        let (mut client, answer) = connect(&relay, "/", offer);
         assert_eq!(answer, None, "{offer}");
         client.hear_nothing();
     }
@@ -68,10 +69,11 @@ fn nothing_is_compressed_unless_both_sides_want_it() {
 #[test]
 fn members_with_and_without_it_share_a_room() {
     let relay = Relay::start(&["--deflate"]);
-    let (mut packed, answer) = connect(&relay, OFFER);
+    let (mut packed, answer) = connect(&relay, "/", OFFER);
     let answer = answer.expect("it is agreed on");
     assert!(answer.starts_with("permessage-deflate; client_no_context_takeover"), "{answer}");
-    let (mut narrow, answer) = connect(&relay, "permessage-deflate; server_max_window_bits=10");
+    let (mut narrow, answer) =
+        connect(&relay, "/", "permessage-deflate; server_max_window_bits=10");
     assert!(answer.is_some_and(|answer| answer.contains("server_max_window_bits=9")));
     let mut plain = relay.connect("/");
     for number in 0..20 {
@@ -105,7 +107,7 @@ fn members_with_and_without_it_share_a_room() {
 #[test]
 fn compressed_messages_in_pieces_and_empty_ones() {
     let relay = Relay::start(&["--deflate"]);
-    let (mut sender, _) = connect(&relay, OFFER);
+    let (mut sender, _) = connect(&relay, "/", OFFER);
     let mut other = relay.connect("/");
     let text = "in 三 pieces, in 三 pieces";
     let data = deflate(text.as_bytes());
@@ -136,7 +138,7 @@ fn what_is_wrong_with_it_ends_its_sender_alone() {
         (FIN | RSV1 | CONTINUATION, b"", 1002),
     ];
     for (first, payload, code) in cases {
-        let (mut sender, _) = connect(&relay, OFFER);
+        let (mut sender, _) = connect(&relay, "/", OFFER);
         sender.send(first, payload);
         assert_eq!(sender.hear_close(), Some(code), "{first:#x}");
     }
@@ -147,7 +149,7 @@ fn what_is_wrong_with_it_ends_its_sender_alone() {
 #[test]
 fn a_burst_that_becomes_more_than_a_log_is_heard_in_parts() {
     let relay = Relay::start(&["--deflate", "--room-log", "3000000"]);
-    let (mut sender, _) = connect(&relay, OFFER);
+    let (mut sender, _) = connect(&relay, "/", OFFER);
     let mut other = relay.connect("/");
     let data = deflate(&[b'x'; 60_000]);
     let frame = crate::client::frame(FIN | RSV1 | TEXT, &data);
@@ -183,12 +185,12 @@ fn those_who_listen_share_a_context() {
     let relay = Relay::start(&["--deflate"]);
     let mut speaker = relay.connect("/");
     let listen = || {
-        let (client, answer) = connect(&relay, OFFER);
+        let (client, answer) = connect(&relay, "/", OFFER);
         assert!(answer.is_some_and(|answer| !answer.contains("server_no_context_takeover")));
         (client, Decompress::new(false), 0)
     };
     let mut listeners: Vec<_> = (0..12).map(|_| listen()).collect();
-    let mut forgetful = connect(&relay, "permessage-deflate; server_no_context_takeover").0;
+    let mut forgetful = connect(&relay, "/", "permessage-deflate; server_no_context_takeover").0;
     let hear = |(client, state, bytes): &mut (Client, Decompress, usize), text: &str| {
         let Frame { opcode, payload } = client.hear();
         *bytes += payload.len();
@@ -223,4 +225,99 @@ fn those_who_listen_share_a_context() {
         assert_eq!(hear_packed(&mut forgetful).0, text);
     }
     listeners.iter_mut().for_each(|listener| listener.0.hear_nothing());
+}
+
+/// A frame's bytes on the wire.
+fn frame_bytes(payload_bytes: usize) -> usize {
+    payload_bytes + if payload_bytes < 126 { 2 } else { 4 }
+}
+
+/// What a message became for a listener: compressed or not, and its payload's bytes.
+fn hear_quote((client, state): &mut (Client, Decompress), text: &str) -> (bool, usize) {
+    let Frame { opcode, payload } = client.hear();
+    match opcode {
+        TEXT => assert_eq!(payload, text.as_bytes()),
+        _ => assert_eq!(inflate(&payload, state), text),
+    }
+    (opcode != TEXT, payload.len())
+}
+
+/// What is counted by context: messages compressed and left, bytes in, out and saved.
+fn counted(metrics: &Samples, context: &str) -> [f64; 5] {
+    let names = [
+        "compressed_messages",
+        "uncompressed_messages",
+        "compression_in_bytes",
+        "compression_out_bytes",
+        "compression_saved_bytes",
+    ];
+    names.map(|name| metrics.get(&format!("fanfare_{name}_total{{context=\"{context}\"}}")))
+}
+
+#[test]
+fn what_it_saves_is_counted_exactly() {
+    let relay = Relay::start_watched(&["--deflate", "--deflate-share-min", "2"]);
+    let mut speaker = relay.connect("/");
+    let listen = |offer| (connect(&relay, "/", offer).0, Decompress::new(false));
+    let [mut one, mut two] = [OFFER; 2].map(listen);
+    let mut forgetful = listen("permessage-deflate; server_no_context_takeover");
+    let mut number = 0;
+    let before = loop {
+        let text = quote(number);
+        speaker.send_text(&text);
+        assert_eq!(hear_quote(&mut one, &text), hear_quote(&mut two, &text));
+        forgetful.1.reset(false);
+        hear_quote(&mut forgetful, &text);
+        let metrics = relay.metrics();
+        if metrics.get("fanfare_sharing_members") == 2.0 {
+            break metrics;
+        }
+        number += 1;
+        assert!(number < 100_000, "they never share");
+    };
+    let limit = before.get("fanfare_compressors_limit");
+    assert_eq!((before.get("fanfare_compressors"), limit), (1.0, 51.0));
+    let (mut shared, mut alone, mut sent) = ([0; 5], [0; 5], 0);
+    let texts = (1000..1020).map(quote).chain(["short".to_owned()]);
+    for text in texts {
+        speaker.send_text(&text);
+        forgetful.1.reset(false);
+        let with_context = hear_quote(&mut one, &text);
+        assert_eq!(hear_quote(&mut two, &text), with_context);
+        let by_itself = hear_quote(&mut forgetful, &text);
+        for (counts, (is_packed, bytes), hearers) in
+            [(&mut shared, with_context, 2), (&mut alone, by_itself, 1)]
+        {
+            let saved = (frame_bytes(text.len()) - frame_bytes(bytes)) * hearers;
+            let more = [is_packed.into(), (!is_packed).into(), text.len(), bytes, saved];
+            counts.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+            sent += frame_bytes(bytes) * hearers;
+        }
+    }
+    let after = relay.metrics();
+    for (context, expected) in [("shared", shared), ("none", alone)] {
+        let (before, after) = (counted(&before, context), counted(&after, context));
+        let moved: Vec<f64> =
+            before.iter().zip(after).map(|(before, after)| after - before).collect();
+        assert_eq!(moved, expected.map(|count| count as f64), "{context}");
+        assert_eq!(expected[..2], [20, 1]);
+    }
+    let moved = |name: &str| after.get(name) - before.get(name);
+    assert_eq!(moved("fanfare_sent_bytes_total"), sent as f64);
+    assert_eq!(moved("fanfare_context_resets_total"), 0.0);
+    let saved = counted(&after, "none")[4] + counted(&after, "shared")[4];
+    assert_eq!(relay.counters().get("saved_bytes") as f64, saved);
+    // Somebody comes in: the context begins anew for all.
+    let mut three = listen(OFFER);
+    let mut number = 2000;
+    while relay.metrics().get("fanfare_sharing_members") < 3.0 {
+        let text = quote(number);
+        speaker.send_text(&text);
+        for listener in [&mut one, &mut two, &mut three] {
+            hear_quote(listener, &text);
+        }
+        number += 1;
+        assert!(number < 100_000, "it never comes in");
+    }
+    assert!(relay.metrics().get("fanfare_context_resets_total") >= 1.0);
 }

@@ -4,6 +4,7 @@ use crate::authority::{Authority, wrap};
 use crate::client::{Client, dial, request};
 use crate::http::Answer;
 use crate::relay::{Relay, program};
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
@@ -38,6 +39,31 @@ fn whom_the_header_names_is_counted() {
     assert_eq!(Answer::read(join(&relay, one)).status, 429);
     drop(Client::hear_greeting(join(&relay, &v2([192, 0, 2, 2]))));
     drop(Client::hear_greeting(join(&relay, b"PROXY UNKNOWN\r\n")));
+}
+
+#[test]
+fn whom_the_header_names_is_told() {
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0?proxy", "--admin", "127.0.0.1:0"]);
+    command.args(["--max-per-address", "1", "--log-level", "debug"]);
+    let relay = Relay::run(command);
+    let six = b"PROXY TCP6 2001:db8:1:2:3::4 ::1 1 2\r\n";
+    // It is known before the request comes.
+    let mut stream = dial(relay.addresses()[0]);
+    stream.write_all(six).expect("the relay reads");
+    let network = "2001:db8:1:2::/64";
+    relay.metrics_when(|metrics| metrics.get("fanfare_addresses") == 1.0);
+    assert_eq!(relay.clients(), [network]);
+    stream.write_all(request("/").as_bytes()).expect("the relay reads");
+    let client = Client::hear_greeting(stream);
+    assert_eq!(relay.clients(), [network]);
+    assert_eq!(Answer::read(join(&relay, six)).status, 429);
+    client.close();
+    Client::hear_greeting(join(&relay, &v2([192, 0, 2, 1]))).close();
+    let clients = relay.lives::<3>().map(|life| life.map(|line| line["client"].clone()));
+    // When it was accepted, nothing was known.
+    let of = |client: &str| [Value::Null, client.into(), client.into()];
+    assert_eq!(clients, [of(network), of(network), of("192.0.2.1")]);
 }
 
 #[test]

@@ -1,16 +1,30 @@
 //! Rules of rooms: what holds in some rooms only.
 
 use crate::client::{CLOSE, request};
+use crate::deflate::{OFFER, connect, hear_packed, ticker};
 use crate::relay::{Relay, program};
 use crate::token::{key, token};
 use std::io::{Seek, Write};
+use tempfile::NamedTempFile;
 
 /// A relay with these rules; the file is gone when it runs, for it is read once.
 fn ruled(rules: &str, flags: &[&str]) -> Relay {
-    let mut file = tempfile::NamedTempFile::new().expect("a file");
-    file.write_all(rules.as_bytes()).expect("space");
-    let path = file.path().display().to_string();
+    let (_file, path) = written(rules);
     Relay::start(&[&["--config", &path], flags].concat())
+}
+
+/// A file with this text, and its path.
+fn written(text: &str) -> (NamedTempFile, String) {
+    let mut file = NamedTempFile::new().expect("a file");
+    file.write_all(text.as_bytes()).expect("space");
+    let path = file.path().display().to_string();
+    (file, path)
+}
+
+fn rewrite(file: &mut NamedTempFile, text: &str) {
+    file.as_file_mut().set_len(0).expect("a file of ours");
+    file.rewind().expect("a file of ours");
+    file.write_all(text.as_bytes()).expect("space");
 }
 
 impl Relay {
@@ -71,6 +85,49 @@ fn the_first_rule_that_matches_decides() {
     }
 }
 
+/// Whether what is said in this room is heard compressed there.
+fn packs(relay: &Relay, path: &str) -> bool {
+    let (mut listener, answer) = connect(relay, path, OFFER);
+    relay.connect(path).send_text(&ticker(1));
+    match answer {
+        Some(_) => assert_eq!(hear_packed(&mut listener).0, ticker(1)),
+        None => assert_eq!(listener.hear_text(), ticker(1)),
+    }
+    answer.is_some()
+}
+
+#[test]
+fn some_rooms_are_compressed_and_others_are_not() {
+    let rules = "[[room]]\npattern = \"prices/old\"\nmax_message = 9000\n\
+                 [[room]]\npattern = \"prices/*\"\ndeflate = true\n\
+                 [[room]]\npattern = \"pictures/*\"\ndeflate = false\n";
+    let relay = ruled(rules, &["--deflate-window-bits", "10"]);
+    let of = |path: &str| packs(&relay, path);
+    assert!(of("/prices/new") && !of("/prices/old") && !of("/pictures/1") && !of("/"));
+    // How it is done holds where only a rule wants it.
+    let (_, answer) = connect(&relay, "/prices/new", OFFER);
+    assert!(answer.is_some_and(|answer| answer.ends_with("server_max_window_bits=10")));
+    let relay = ruled(rules, &["--deflate"]);
+    let of = |path: &str| packs(&relay, path);
+    assert!(of("/prices/new") && of("/prices/old") && !of("/pictures/1") && of("/"));
+}
+
+#[test]
+fn who_is_in_keeps_what_was_agreed_on() {
+    let (mut file, path) = written("[[room]]\npattern = \"a\"\ndeflate = true\n");
+    let relay = Relay::start(&["--config", &path]);
+    let (mut packed, _) = connect(&relay, "/a", OFFER);
+    assert!(!packs(&relay, "/b"));
+    rewrite(&mut file, "deflate = true\n[[room]]\npattern = \"a\"\ndeflate = false\n");
+    relay.signal(rustix::process::Signal::HUP);
+    relay.log.wait("the new configuration", |lines, _| {
+        lines.iter().find(|line| line.contains("\"changed\":\"deflate, room\"")).map(drop)
+    });
+    assert!(packs(&relay, "/b") && !packs(&relay, "/a"));
+    assert_eq!(hear_packed(&mut packed).0, ticker(1));
+    packed.hear_nothing();
+}
+
 #[test]
 fn a_room_may_hold_so_many() {
     let relay = ruled("[[room]]\npattern = \"small\"\nmax_members = 2\n", &[]);
@@ -115,13 +172,13 @@ fn rules_that_cannot_work_are_refused_with_their_place() {
     for (rules, reason) in [
         ("[[room]]\npattern = \"x\"\nspeek = 1\n", ":3:1: unknown field `speek`"),
         ("[[room]]\npattern = \"x\"\nhear = \"tokens\"\n", "--token-key"),
+        ("[[room]]\npattern = \"x\"\ndeflate = \"yes\"\n", ":3:11: "),
         ("[[room]]\npattern = \"x\"\nmax_members = 0\n", ":3:15: "),
         ("[[room]]\npattern = \"x\"\nmax_message = 2000000\n", "--room-log"),
         ("[[room]]\npattern = \"x\"\nbyte_rate = 9\n", "1093 bytes a second"),
     ] {
-        let mut file = tempfile::NamedTempFile::new().expect("a file");
-        file.write_all(rules.as_bytes()).expect("space");
-        let output = program().arg("check-config").arg("--config").arg(file.path()).output();
+        let (_file, path) = written(rules);
+        let output = program().args(["check-config", "--config", &path]).output();
         let output = output.expect("the program starts");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{stderr}");
@@ -131,19 +188,13 @@ fn rules_that_cannot_work_are_refused_with_their_place() {
 
 #[test]
 fn rules_and_keys_change_while_members_are_there() {
-    let mut file = tempfile::NamedTempFile::new().expect("a file");
-    let path = file.path().display().to_string();
-    let mut write = |text: &str| {
-        file.as_file_mut().set_len(0).expect("a file of ours");
-        file.rewind().expect("a file of ours");
-        file.write_all(text.as_bytes()).expect("space");
-    };
-    write("echo = true\n");
+    let (mut file, path) = written("echo = true\n");
     let relay = Relay::start(&["--config", &path]);
     let [mut one, mut two] = relay.connect_all("/news");
     one.send_text("open to all");
     assert_eq!([one.hear_text(), two.hear_text()], ["open to all"; 2]);
-    write(&format!("token_key = [{:?}]\n[[room]]\npattern = \"news\"\necho = false\n", key()));
+    let rule = "[[room]]\npattern = \"news\"\necho = false\n";
+    rewrite(&mut file, &format!("token_key = [{:?}]\n{rule}", key()));
     relay.signal(rustix::process::Signal::HUP);
     relay.log.wait("the new configuration", |lines, _| {
         lines.iter().find(|line| line.contains("configuration read again")).map(drop)
@@ -160,12 +211,11 @@ fn rules_and_keys_change_while_members_are_there() {
 
 #[test]
 fn what_is_printed_holds_the_rules_and_no_secret() {
-    let mut file = tempfile::NamedTempFile::new().expect("a file");
-    let rules = "[[room]]\npattern = \"x\"\nmax_members = 3\n";
-    file.write_all(rules.as_bytes()).expect("space");
+    let rules = "[[room]]\npattern = \"x\"\ndeflate = true\nmax_members = 3\n";
+    let (_file, path) = written(rules);
     let key = format!("kid=a:{}", key());
     let mut command = program();
-    command.arg("print-config").arg("--config").arg(file.path()).args(["--token-key", &key]);
+    command.args(["print-config", "--config", &path, "--token-key", &key]);
     let output = command.output().expect("the program starts");
     let stdout = String::from_utf8_lossy(&output.stdout);
     assert!(stdout.ends_with(rules), "{stdout}");

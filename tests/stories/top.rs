@@ -24,6 +24,7 @@ fn once_shows_a_second_of_it() {
     assert!(text.starts_with(&format!("fanfare {version} at {place}: ready\n")), "{text}");
     assert!(text.contains("\nconnections  2 of ") && text.contains(": 2 open\n"), "{text}");
     assert!(text.contains("\nmembers      2 in 1 rooms;"), "{text}");
+    assert!(text.contains("\ncompression  none\n"), "{text}");
     // What was before it began is no rate.
     let messages = text.lines().find(|line| line.starts_with("messages in")).expect("a line");
     let words: Vec<&str> = messages.split_whitespace().collect();

@@ -144,6 +144,7 @@ impl Server {
     fn connection_json(&self, id: ConnId) -> Option<String> {
         let facts = self.relay.connection(id)?;
         let address = self.streams.get(id).map_or_else(|| "gone".to_owned(), |at| at.peer());
+        let client = facts.client.map_or("null".to_owned(), |client| format!("\"{client}\""));
         let room = facts.room.map_or("null".to_owned(), |name| format!("\"{}\"", path(name)));
         let user = serde_json::Value::from(facts.user);
         let cause = facts.cause.map(Cause::name);
@@ -152,8 +153,8 @@ impl Server {
         let ConnFacts { is_blocked, is_paused, is_pinged, .. } = facts;
         let id = u64::from(id);
         Some(format!(
-            "{{\"id\":{id},\"address\":\"{address}\",\"room\":{room},\"user\":{user},\
-             \"state\":\"{state}\",\
+            "{{\"id\":{id},\"address\":\"{address}\",\"client\":{client},\"room\":{room},\
+             \"user\":{user},\"state\":\"{state}\",\
              \"reason\":{cause},\"silent_seconds\":{waited_s},\"behind_bytes\":{behind_bytes},\
              \"private_bytes\":{private_bytes},\"held_bytes\":{held_bytes},\
              \"blocked\":{is_blocked},\"paused\":{is_paused},\"pinged\":{is_pinged}}}"
