@@ -46,6 +46,7 @@ pub(crate) fn measure(
     report.put("messages", outcome.messages);
     report.put("deliveries", outcome.deliveries);
     report.round("deliveries_per_s", outcome.deliveries as f64 / wall);
+    report.bytes(outcome.wire_bytes, outcome.payload_bytes, outcome.deliveries);
     taken.share(report, "ns_per_delivery", outcome.deliveries, Duration::from_nanos(1));
     taken.put(report);
     taken.judge(outcome.busiest, report);

@@ -1,6 +1,6 @@
 //! One connection to the server: its bytes in both directions.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ use crate::wire::Wire;
 pub(crate) trait Audience {
     /// The handshake is done, so long after it was begun.
     fn opened(&mut self, _member: usize, _took: Duration) {}
+    /// So many bytes came from the socket, with all that they were wrapped in.
+    fn received(&mut self, _member: usize, _wire_bytes: usize) {}
     /// A whole message, which was read at this moment.
     fn message(&mut self, _member: usize, _payload: &[u8], _heard: Instant) {}
     /// An answer to a ping.
@@ -232,7 +234,10 @@ impl Member {
                 return Err(Error::Protocol("a message longer than the buffer"));
             }
             buffer[..kept].copy_from_slice(&self.partial);
-            match self.wire.read(&mut buffer[kept..]) {
+            let mut wire_bytes = 0;
+            let count = self.wire.read(&mut buffer[kept..], &mut wire_bytes);
+            audience.received(self.index, wire_bytes);
+            match count {
                 Ok(0) => self.end(audience),
                 Ok(count) => {
                     let have = kept + count;

@@ -65,6 +65,7 @@ pub(crate) fn run(options: &Million, run: &Run) -> Result<Report, Error> {
     let outcome = scene.phase(run, Until::Messages(1), None)?;
     let taken = span.end()?;
     report.put("deliveries", outcome.deliveries);
+    report.bytes(outcome.wire_bytes, outcome.payload_bytes, outcome.deliveries);
     report.seconds("message_s", taken.wall);
     taken.share(&mut report, "ns_per_delivery", outcome.deliveries, Duration::from_nanos(1));
     if run.server.known() {

@@ -11,7 +11,7 @@ use crate::board::{Board, Pace};
 use crate::crowd::Crowd;
 use crate::error::{Error, usage};
 use crate::gather::{self, Ramp};
-use crate::hall::Place;
+use crate::hall::{Hall, Place};
 use crate::latency::{self, Times};
 use crate::ledger::{Faults, Ledger};
 use crate::options::Room;
@@ -49,6 +49,9 @@ pub(crate) struct Scene {
 /// What a phase came to.
 pub(crate) struct Outcome {
     pub(crate) deliveries: u64,
+    /// What came for these deliveries, and what they said.
+    pub(crate) wire_bytes: u64,
+    pub(crate) payload_bytes: u64,
     pub(crate) messages: u64,
     /// Processor time of the busiest loop.
     pub(crate) busiest: Duration,
@@ -150,7 +153,7 @@ impl Scene {
         until: Until,
         beside: Option<&mut (dyn Beside + Send + '_)>,
     ) -> Result<Outcome, Error> {
-        let before = (self.deliveries(), self.messages());
+        let before = self.so_far();
         self.boards.iter().for_each(|board| board.begin(self.loops.len()));
         for part in &mut self.loops {
             part.late.reset();
@@ -169,9 +172,12 @@ impl Scene {
             part.run(&phase, beside).inspect_err(|_| abort.store(true, Relaxed))?;
             Ok(thread_cpu()? - begin)
         })?;
+        let now = self.so_far();
         Ok(Outcome {
-            deliveries: self.deliveries() - before.0,
-            messages: self.messages() - before.1,
+            deliveries: now.deliveries - before.deliveries,
+            wire_bytes: now.wire_bytes - before.wire_bytes,
+            payload_bytes: now.payload_bytes - before.payload_bytes,
+            messages: now.messages - before.messages,
             busiest: cpu.into_iter().max().unwrap_or_default(),
         })
     }
@@ -242,11 +248,15 @@ impl Scene {
         sum
     }
 
-    fn deliveries(&self) -> u64 {
-        self.loops.iter().map(|part| part.hall.deliveries()).sum()
-    }
-
-    fn messages(&self) -> u64 {
-        self.boards.iter().map(|board| board.started()).sum()
+    /// What all phases came to.
+    fn so_far(&self) -> Outcome {
+        let halls = || self.loops.iter().map(|part| &part.hall);
+        Outcome {
+            deliveries: halls().map(Hall::deliveries).sum(),
+            wire_bytes: halls().map(|hall| hall.wire_bytes).sum(),
+            payload_bytes: halls().map(Hall::payload_bytes).sum(),
+            messages: self.boards.iter().map(|board| board.started()).sum(),
+            busiest: Duration::ZERO,
+        }
     }
 }

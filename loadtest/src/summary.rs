@@ -13,8 +13,9 @@ use crate::table::short;
 /// What tells runs of the same work apart.
 const SETTINGS: [&str; 7] = ["work", "members", "publishers", "window", "size", "rate", "chinese"];
 /// Figures worth a column, if a line has them.
-const FIGURES: [&str; 8] = [
+const FIGURES: [&str; 9] = [
     "ns_per_delivery",
+    "wire_bytes_per_delivery",
     "deliveries_per_s",
     "us_per_handshake",
     "resident_per_connection",

@@ -47,6 +47,14 @@ fn a_server_without_fault_is_good() {
         let (code, line, complaint) = run(work, Fault::None, EVERY);
         assert!(code == 0 || code == 3, "{work}: {code} {line} {complaint}");
         assert_eq!(line["good"], true, "{work}");
+        let bytes = |name| line[format!("{name}_bytes_per_delivery")].as_f64();
+        if let (Some(wire), Some(payload)) = (bytes("wire"), bytes("payload")) {
+            // Nothing but the header of a frame is between them: two bytes, or four from 126 on.
+            assert!((2.0..=4.0).contains(&(wire - payload)), "{work}: {line}");
+            assert!(payload >= 16.0, "{work}: {line}");
+        } else {
+            assert!(line["deliveries"].is_null(), "{work}: {line}");
+        }
     }
 }
 
