@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Churn, run: &Run) -> Result<Report, Error> {
     street.busy(run, &mut crowd, options.rate, half)?;
     let taken = span.end()?;
 
-    let mut report = Report::new("churn");
+    let mut report = run.report("churn");
     report.put("members", options.members);
     report.round("rate", options.rate);
     report.put("connections", street.come);

@@ -12,7 +12,7 @@ use crate::scene::{Plan, Scene};
 pub(crate) fn fanout(options: &Fanout, run: &Run) -> Result<Report, Error> {
     let span = (seconds(options.span.warmup)?, until(&options.span, options.room.publishers)?);
     let mut scene = Scene::assemble(run, &[plan(options, run)], 0)?;
-    let mut report = Report::new("fanout");
+    let mut report = run.report("fanout");
     describe(options, &mut report);
     measure(run, &mut scene, span, None, &mut report)?;
     finish(scene, &mut report)?;
@@ -24,7 +24,7 @@ pub(crate) fn chat(options: &Chat, run: &Run) -> Result<Report, Error> {
     let room = Room { members: options.members, publishers: options.members, size: options.size };
     let span = (seconds(options.span.warmup)?, until(&options.span, options.members)?);
     let mut scene = Scene::assemble(run, &[Plan::of(&room, run, Pace::Rounds)], 0)?;
-    let mut report = Report::new("chat");
+    let mut report = run.report("chat");
     room.describe(&mut report);
     measure(run, &mut scene, span, None, &mut report)?;
     finish(scene, &mut report)?;

@@ -43,6 +43,12 @@ pub(crate) fn run(options: &Inbound, run: &Run) -> Result<Report, Error> {
     if run.threads > 1 {
         return usage("inbound has one loop: one is faster than any server");
     }
+    if options.common.deflate.is_some() {
+        return usage(
+            "inbound hears no messages, and what members send is not compressed: leave --deflate \
+             out",
+        );
+    }
     run.allows(options.publishers)?;
     let mut crowd = Crowd::new(&run.target, 0)?;
     // In one room they would hear each other: that is what the other commands measure.
@@ -62,7 +68,7 @@ pub(crate) fn run(options: &Inbound, run: &Run) -> Result<Report, Error> {
     let messages = stream(run, &mut crowd, &stock, until)?;
     let taken = span.end()?;
 
-    let mut report = Report::new("inbound");
+    let mut report = run.report("inbound");
     let (size, nano) = (options.size as u64, Duration::from_nanos(1));
     report.put("publishers", options.publishers);
     report.put("size", size);

@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Million, run: &Run) -> Result<Report, Error> {
         kind: 0,
     };
     plan.check()?;
-    let mut report = Report::new("million");
+    let mut report = run.report("million");
     let (before, slab) = (run.server.memory()?, machine::slab());
     let (span, begin) = (Span::begin(&run.server)?, thread_cpu()?);
     let part = grow(options, run)?;

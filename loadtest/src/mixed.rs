@@ -28,7 +28,7 @@ pub(crate) fn run(options: &Mixed, run: &Run) -> Result<Report, Error> {
     let plans: Vec<Plan> = scenario.rooms().collect();
     let mut door = Door::new(&scenario.room, &plans);
     let mut scene = Scene::assemble(run, &plans, door.most)?;
-    let mut report = Report::new("mixed");
+    let mut report = run.report("mixed");
     report.put("scenario", scenario.name.as_str());
     report.put("rooms", plans.len());
     report.put("members", plans.iter().map(|plan| plan.members).sum::<usize>());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::offer::Offer;
 use crate::source::Sources;
 use crate::url::Url;
 
@@ -60,6 +61,10 @@ pub(crate) struct Common {
     /// For wss://: trust any certificate.
     #[arg(long, conflicts_with = "cacert")]
     pub(crate) insecure: bool,
+    /// Ask the server to compress (permessage-deflate); every delivery is inflated and checked.
+    /// What members send themselves leaves uncompressed, as RFC 7692 allows.
+    #[arg(long, value_name = "HOW")]
+    pub(crate) deflate: Option<Offer>,
     /// A process of the server, whose processor time and memory are measured; several are summed.
     #[arg(long, value_name = "PID")]
     pub(crate) server_pid: Vec<i32>,

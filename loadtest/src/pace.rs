@@ -69,7 +69,7 @@ fn probe(options: &Pace, run: &Run, rate: f64) -> Result<(Report, bool), Error> 
     let plan = Plan::of(&options.room, run, Schedule::Rate(rate));
     let until = until(&options.span, options.room.publishers)?;
     let mut scene = Scene::assemble(run, &[plan], 0)?;
-    let mut report = Report::new("pace");
+    let mut report = run.report("pace");
     options.room.describe(&mut report);
     report.round("rate", rate);
     let outcome =

@@ -33,7 +33,7 @@ pub(crate) fn run(options: &Slow, run: &Run) -> Result<Report, Error> {
     let count = (fanout.room.members as f64 * options.share).ceil() as usize;
     let mut scene = Scene::assemble(run, &[fanout::plan(fanout, run)], count)?;
     let mut slow = Sippers::seat(options, run, &mut scene, count)?;
-    let mut report = Report::new("slow");
+    let mut report = run.report("slow");
     fanout::describe(fanout, &mut report);
     report.put("slow", count);
     report.put("read_rate", options.read_rate);

@@ -1,27 +1,12 @@
 //! A server that does something wrong is found out, whatever is measured.
 
+#[allow(dead_code, reason = "what it says of compression is for other tests")]
 mod server;
-
-use std::process::{Command, Output};
+mod tool;
 
 use serde_json::Value;
 use server::Fault;
-
-/// Runs the tool against a faulty server; gives its exit code, its line and what it complained of.
-fn run(words: &str, fault: Fault, every: u64) -> (i32, Value, String) {
-    let address = server::start(fault, every);
-    let url = format!("ws://{address}/");
-    let output = tool(&format!("{words} --stall 2 --json {url}"));
-    let line = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let code = output.status.code().expect("an exit code");
-    (code, line, String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-fn tool(words: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare-loadtest"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command.args(words.split(' ')).output().expect("the tool runs")
-}
+use tool::{run, tool};
 
 /// Every kind of work that has deliveries, with several messages under way.
 const WORKS: [&str; 7] = [
@@ -44,7 +29,7 @@ fn a_server_without_fault_is_good() {
         "connect -n 20 --hold 0",
         "inbound -p 2 --size 300 --messages 200",
     ]) {
-        let (code, line, complaint) = run(work, Fault::None, EVERY);
+        let (code, line, complaint) = run(work, server::start(Fault::None, EVERY));
         assert!(code == 0 || code == 3, "{work}: {code} {line} {complaint}");
         assert_eq!(line["good"], true, "{work}");
         let bytes = |name| line[format!("{name}_bytes_per_delivery")].as_f64();
@@ -60,7 +45,7 @@ fn a_server_without_fault_is_good() {
 
 fn found_out(fault: Fault, field: &str) {
     for work in WORKS {
-        let (code, line, complaint) = run(work, fault, EVERY);
+        let (code, line, complaint) = run(work, server::start(fault, EVERY));
         let counted = line[field].as_u64() > Some(0);
         let stalled = complaint.contains("stalled");
         assert!(code == 1 && counted || code == 2 && stalled, "{work}: {code} {line} {complaint}");
@@ -96,7 +81,7 @@ fn two_swapped_messages_are_found_out() {
 #[test]
 fn a_server_that_stands_still_is_found_out() {
     for work in WORKS {
-        let (code, _, complaint) = run(work, Fault::Stall, EVERY);
+        let (code, _, complaint) = run(work, server::start(Fault::Stall, EVERY));
         assert!(code == 2 && complaint.contains("stalled"), "{work}: {code} {complaint}");
     }
 }
@@ -122,7 +107,7 @@ fn churn_finds_out() {
 fn a_search_finds_the_limit_of_a_server() {
     let limit = 200.0;
     let words = "pace -n 4 --rate 50 --find --p99-ms 60 --secs 0.5 --warmup 0";
-    let (code, line, complaint) = run(words, Fault::Limit(limit), EVERY);
+    let (code, line, complaint) = run(words, server::start(Fault::Limit(limit), EVERY));
     assert_eq!(code, 0, "{line} {complaint}");
     let found = line["found_rate"].as_f64().expect("a rate");
     // Beyond the limit a backlog of 60 ms grows in half a second at 1.14 times the limit; below it,
