@@ -21,7 +21,8 @@ pub(crate) fn fanout(options: &Fanout, run: &Run) -> Result<Report, Error> {
 
 /// Rounds in which everyone speaks once.
 pub(crate) fn chat(options: &Chat, run: &Run) -> Result<Report, Error> {
-    let room = Room { members: options.members, publishers: options.members, size: options.size };
+    let Chat { members, size, .. } = *options;
+    let room = Room { members, publishers: members, size, corpus: None };
     let span = (seconds(options.span.warmup)?, until(&options.span, options.members)?);
     let mut scene = Scene::assemble(run, &[Plan::of(&room, run, Pace::Rounds)], 0)?;
     let mut report = run.report("chat");
@@ -47,6 +48,9 @@ impl Room {
     pub(crate) fn describe(&self, report: &mut Report) {
         report.put("members", self.members);
         report.put("publishers", self.publishers);
-        report.put("size", self.size);
+        match self.corpus {
+            Some(corpus) => report.put("corpus", corpus.name()),
+            None => report.put("size", self.size),
+        }
     }
 }

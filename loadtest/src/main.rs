@@ -4,12 +4,15 @@
 //! over all loops: a `volley` is one loop's work, a `board` what the loops know together of one
 //! room, a `ledger` what one loop's members of it have heard, and `hall` says who sits where. Each
 //! kind of work has a file: `connect`, `fanout` (and chat), `pace`, `inbound`, `churn`, `slow`,
-//! `mixed`, `million`. `floor` is the yardstick; `compare` runs servers beside it.
+//! `mixed`, `million`. What members say is a `payload`, perhaps from a `corpus`; what they `offer`
+//! about compression an `inflater` has to read. `floor` is the yardstick; `compare` runs servers
+//! beside it.
 
 mod board;
 mod churn;
 mod compare;
 mod connect;
+mod corpus;
 mod crowd;
 mod error;
 mod fanout;

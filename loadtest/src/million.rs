@@ -34,6 +34,7 @@ pub(crate) fn run(options: &Million, run: &Run) -> Result<Report, Error> {
         members: options.members,
         publishers: 1,
         size: SIZE,
+        corpus: None,
         pace: Pace::Window(1),
         kind: 0,
     };

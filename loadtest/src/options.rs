@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::corpus::Corpus;
 use crate::offer::Offer;
 use crate::source::Sources;
 use crate::url::Url;
@@ -112,9 +113,12 @@ pub(crate) struct Room {
     /// Members that publish.
     #[arg(short = 'p', long, default_value_t = 1)]
     pub(crate) publishers: usize,
-    /// Bytes of a message.
+    /// Bytes of a message; all say the same, but for the stamp of each.
     #[arg(long, default_value_t = 64)]
     pub(crate) size: usize,
+    /// Messages like those of a site, in JSON, so that compression has something to do.
+    #[arg(long, value_name = "WHAT", conflicts_with = "size")]
+    pub(crate) corpus: Option<Corpus>,
 }
 
 #[derive(Args)]

@@ -39,6 +39,7 @@ fn an_honest_server_is_good() {
     for (number, (mode, packing)) in modes.into_iter().enumerate() {
         for work in [
             "fanout -n 9 -p 3 --window 8 --messages 400 --size 600 --warmup 0 --threads 2",
+            "fanout -n 8 -p 2 --window 8 --messages 400 --corpus dashboard --warmup 0",
             "pace -n 8 --rate 400 --secs 0.3 --size 600 --warmup 0",
             "chat -n 8 --messages 200 --size 600 --warmup 0",
             "slow -n 8 --share 0.2 --window 8 --messages 400 --size 600 --warmup 0",

@@ -132,6 +132,8 @@ fn bad_input_is_refused_with_a_reason() {
         ("fanout -n 1 ws://127.0.0.1:1/", "two members"),
         ("fanout -n 5 -p 6 ws://127.0.0.1:1/", "two members at least, and from 1 to all"),
         ("fanout --size 3 ws://127.0.0.1:1/", "16 bytes"),
+        ("fanout --size 64 --corpus chat ws://127.0.0.1:1/", "cannot be used with"),
+        ("fanout -p 300 --corpus chat ws://127.0.0.1:1/", "256 publishers"),
         ("fanout --window 0 ws://127.0.0.1:1/", "a window"),
         ("fanout --secs=-1 ws://127.0.0.1:1/", "number of seconds"),
         ("fanout --threads 0 ws://127.0.0.1:1/", "threads"),
