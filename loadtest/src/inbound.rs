@@ -6,7 +6,7 @@ use crate::crowd::Crowd;
 use crate::error::{Error, usage};
 use crate::frame::{self, Kind};
 use crate::gather::{self, Ramp};
-use crate::measure::{seconds, until};
+use crate::measure::{until, warmup};
 use crate::member::Audience;
 use crate::options::Inbound;
 use crate::process::thread_cpu;
@@ -62,7 +62,7 @@ pub(crate) fn run(options: &Inbound, run: &Run) -> Result<Report, Error> {
     let copies = (STOCK_BYTES / frame.len()).max(1);
     let stock = Stock { frame: frame.len(), bytes: frame.repeat(copies) };
 
-    stream(run, &mut crowd, &stock, Until::Time(seconds(options.span.warmup)?))?;
+    stream(run, &mut crowd, &stock, warmup(&options.span, options.publishers)?)?;
     let (span, begin) = (Span::begin(&run.server)?, thread_cpu()?);
     let until = until(&options.span, options.publishers)?;
     let messages = stream(run, &mut crowd, &stock, until)?;

@@ -50,6 +50,7 @@ mod span;
 mod stop;
 mod summary;
 mod table;
+mod task;
 mod tls;
 mod upgrade;
 mod url;

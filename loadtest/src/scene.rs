@@ -222,12 +222,20 @@ impl Scene {
 
     /// Listens a little longer for deliveries that are too many.
     pub(crate) fn aftermath(&mut self) -> Result<(), Error> {
+        self.listen(AFTERMATH)
+    }
+
+    /// Says nothing for so long.
+    pub(crate) fn listen(&mut self, time: Duration) -> Result<(), Error> {
         self.each(|_, part| {
-            let end = Instant::now() + AFTERMATH;
-            while Instant::now() < end {
-                part.crowd.turn_within(AFTERMATH, &mut part.hall)?;
+            let end = Instant::now() + time;
+            loop {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Ok(());
+                }
+                part.crowd.turn_within(left, &mut part.hall)?;
             }
-            Ok(())
         })?;
         Ok(())
     }

@@ -25,6 +25,7 @@ const EVERY: u64 = 100;
 #[test]
 fn a_server_without_fault_is_good() {
     for work in WORKS.iter().chain(&[
+        "fanout -n 8 --corpus ticker --hold 0.1 --warmup-messages 20 --messages 40",
         "churn -n 3 --rate 100 --secs 0.5",
         "connect -n 20 --hold 0",
         "inbound -p 2 --size 300 --messages 200",
