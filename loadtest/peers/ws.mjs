@@ -1,8 +1,14 @@
 // A broadcast server on Node and `ws`, as its own examples write it: a peer for `compare`.
+//
+// With `deflate` as its argument it compresses for those who offer that, and as they offer it. Level
+// and threshold are fanfare's (`ws` minds the threshold only without a context, fanfare an eighth of
+// it with one); how many calls to zlib may run at a time is its own default, 10.
 import { createRequire } from 'node:module';
 
 const { WebSocketServer } = createRequire(`${process.cwd()}/`)('ws');
-const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false });
+const deflate = { threshold: 128, zlibDeflateOptions: { level: 6 } };
+const perMessageDeflate = process.argv[2] === 'deflate' && deflate;
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate });
 const rooms = new Map();
 
 server.on('listening', () => console.log(`listens on 127.0.0.1:${server.address().port}`));

@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Churn, run: &Run) -> Result<Report, Error> {
     street.busy(run, &mut crowd, options.rate, half)?;
     let taken = span.end()?;
 
-    let mut report = Report::new("churn");
+    let mut report = run.report("churn");
     report.put("members", options.members);
     report.round("rate", options.rate);
     report.put("connections", street.come);
@@ -52,6 +52,7 @@ pub(crate) fn run(options: &Churn, run: &Run) -> Result<Report, Error> {
     taken.put(&mut report);
     taken.judge(thread_cpu()? - begin, &mut report);
     report.put("deliveries", street.deliveries);
+    report.bytes(street.wire_bytes, street.deliveries * HEAD as u64, street.deliveries);
     report.faults(street.faults());
     report.put("late", street.due_late);
     if street.kept > 0 {
@@ -97,6 +98,8 @@ struct Street {
     /// Connections that were begun later than the rate asks for, by a second or more.
     due_late: u64,
     deliveries: u64,
+    /// What came for those who stay.
+    wire_bytes: u64,
     faults: Faults,
     /// By message: how many of those who stay have heard it.
     heard: Vec<usize>,
@@ -126,6 +129,7 @@ impl Street {
             said: 0,
             due_late: 0,
             deliveries: 0,
+            wire_bytes: 0,
             faults: Faults::default(),
             heard: Vec::new(),
             says: vec![None; stay],
@@ -241,6 +245,12 @@ impl Street {
 impl Audience for Street {
     fn opened(&mut self, member: usize, _took: Duration) {
         self.open.push(member);
+    }
+
+    fn received(&mut self, member: usize, wire_bytes: usize) {
+        if member < self.stay {
+            self.wire_bytes += wire_bytes as u64;
+        }
     }
 
     fn message(&mut self, member: usize, payload: &[u8], _heard: Instant) {

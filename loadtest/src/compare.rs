@@ -13,98 +13,7 @@ use crate::process;
 use crate::stop::Stop;
 use crate::summary;
 use crate::table::{Row, Table};
-
-/// One kind of work: its title, how it is called, and the figures that count.
-struct Task {
-    title: &'static str,
-    full: &'static str,
-    quick: &'static str,
-    figures: &'static [(&'static str, &'static str)],
-}
-
-/// Delivery, in processor time of the server.
-const DELIVERY: &[(&str, &str)] = &[("ns_per_delivery", "ns CPU per delivery")];
-
-const TASKS: &[Task] = &[
-    Task {
-        title: "connect",
-        full: "connect -n 15000 --hold 0",
-        quick: "connect -n 300 --hold 0",
-        figures: &[
-            ("us_per_handshake", "µs CPU per handshake"),
-            ("resident_per_connection", "resident bytes per connection"),
-        ],
-    },
-    Task {
-        title: "one in flight, 100 members",
-        full: "fanout -n 100 --secs 2",
-        quick: "fanout -n 20 --secs 0.1 --warmup 0.05",
-        figures: DELIVERY,
-    },
-    Task {
-        title: "one in flight, 1,000 members",
-        full: "fanout -n 1000 --secs 3",
-        quick: "",
-        figures: DELIVERY,
-    },
-    Task {
-        title: "one in flight, 10,000 members",
-        full: "fanout -n 10000 --secs 4",
-        quick: "",
-        figures: DELIVERY,
-    },
-    Task {
-        title: "8 in flight, 1,000 members",
-        full: "fanout -n 1000 --window 8 --secs 3",
-        quick: "fanout -n 50 --window 8 --secs 0.1 --warmup 0.05",
-        figures: DELIVERY,
-    },
-    Task {
-        title: "64 in flight, 1,000 members",
-        full: "fanout -n 1000 --window 64 --secs 3",
-        quick: "",
-        figures: DELIVERY,
-    },
-    Task {
-        title: "16 publishers, 16 in flight each, 1,000 members",
-        full: "fanout -n 1000 -p 16 --window 16 --secs 3",
-        quick: "",
-        figures: DELIVERY,
-    },
-    Task {
-        title: "chat of 32",
-        full: "chat -n 32 --secs 3",
-        quick: "chat -n 8 --secs 0.1 --warmup 0.05",
-        figures: DELIVERY,
-    },
-    Task {
-        title: "50 messages a second, 1,000 members",
-        full: "pace -n 1000 --rate 50 --secs 4",
-        quick: "pace -n 20 --rate 100 --secs 0.2 --warmup 0.05",
-        figures: &[
-            ("each_us_p50", "µs to a recipient, median"),
-            ("last_us_p99", "µs to the last recipient, p99"),
-        ],
-    },
-    Task {
-        title: "inbound, texts of 64 KiB, ASCII",
-        full: "inbound --secs 2",
-        quick: "inbound --secs 0.1 --warmup 0.05",
-        figures: &[("ns_per_byte", "ns CPU per byte")],
-    },
-    Task {
-        title: "inbound, texts of 64 KiB, Chinese",
-        full: "inbound --chinese --secs 2",
-        quick: "",
-        figures: &[("ns_per_byte", "ns CPU per byte")],
-    },
-    Task {
-        title: "inbound, texts of 125 B",
-        full: "inbound --size 125 --secs 2",
-        quick: "",
-        figures: &[("ns_per_message", "ns CPU per message")],
-    },
-];
+use crate::task::Task;
 
 /// Runs everything and writes lines, table and plots.
 pub(crate) fn run(options: &Compare, stop: &Stop) -> Result<(), Error> {
@@ -119,7 +28,7 @@ pub(crate) fn run(options: &Compare, stop: &Stop) -> Result<(), Error> {
             Err(why) => eprintln!("fanfare-loadtest: without {name}: {why}"),
         }
     }
-    let tasks: Vec<&Task> = TASKS.iter().filter(|task| task.wanted(options)).collect();
+    let tasks = Task::wanted(options);
     if peers.is_empty() || tasks.is_empty() {
         return usage("there is nothing to compare");
     }
@@ -143,8 +52,8 @@ pub(crate) fn run(options: &Compare, stop: &Stop) -> Result<(), Error> {
     for task in &tasks {
         let own: Vec<&Value> =
             lines.iter().filter(|line| line["title"] == task.name(options)).collect();
-        for (field, unit) in task.figures {
-            table.rows.push(Row::new(task.name(options), unit, field, &names, &own));
+        for figure in task.figures {
+            table.rows.push(Row::new(task.name(options), figure, &names, &own));
         }
     }
     let text = table.markdown();
@@ -155,22 +64,6 @@ pub(crate) fn run(options: &Compare, stop: &Stop) -> Result<(), Error> {
     match lines.iter().find(|line| line["good"] == false) {
         Some(line) => usage(format!("{} did not deliver everything: {line}", line["server"])),
         None => Ok(()),
-    }
-}
-
-impl Task {
-    fn words(&self, options: &Compare) -> &'static str {
-        if options.quick { self.quick } else { self.full }
-    }
-
-    /// What the table says of it.
-    fn name(&self, options: &Compare) -> &'static str {
-        if options.quick { self.quick } else { self.title }
-    }
-
-    fn wanted(&self, options: &Compare) -> bool {
-        let named = options.only.is_empty() || options.only.iter().any(|o| self.title.contains(o));
-        named && !self.words(options).is_empty()
     }
 }
 
@@ -187,6 +80,9 @@ fn measure(task: &Task, peer: &Peer, round: usize, options: &Compare) -> Result<
     let mut command = Command::new(own);
     command.args(task.words(options).split(' ')).arg("--json");
     command.arg("--server-pid").arg(running.pid().to_string());
+    if let Some(offer) = peer.offer {
+        command.args(["--deflate", offer.name()]);
+    }
     command.arg(format!("ws://{}/", running.address)).stdin(Stdio::null()).stderr(Stdio::inherit());
     let output = command.output().doing("run a load")?;
     if apart {

@@ -28,7 +28,7 @@ pub(crate) fn run(options: &Connect, run: &Run) -> Result<Report, Error> {
         return usage("connect has one loop: start several of this program in place of --threads");
     }
     let hold = seconds(options.hold)?;
-    let mut report = Report::new("connect");
+    let mut report = run.report("connect");
     let mut part = Loop::new(Crowd::new(&run.target, 0)?, 0, 1);
     let came = come(options, run, &mut part, &mut report)?;
     still(run, hold, &mut report)?;

@@ -14,13 +14,13 @@ use slab::Slab;
 use crate::error::{Doing, Error};
 use crate::frame::Keys;
 use crate::member::{Audience, Member, Read, Route};
+use crate::offer::Offer;
+use crate::reader::Reader;
 use crate::source::Sources;
 use crate::tls::Tls;
 use crate::upgrade;
 use crate::url::Url;
 
-/// Every read lands here; a message must fit.
-const BUFFER_BYTES: usize = 1 << 20;
 /// Long enough to cost nothing, short enough for the watch.
 const NAP: Duration = Duration::from_millis(500);
 const WAKE: Token = Token(usize::MAX);
@@ -32,6 +32,8 @@ pub(crate) struct Target {
     pub(crate) url: Url,
     /// For `wss://`.
     pub(crate) tls: Option<Tls>,
+    /// Whether, and how, members ask the server to compress.
+    pub(crate) offer: Option<Offer>,
     pub(crate) sources: Option<Sources>,
 }
 
@@ -42,7 +44,7 @@ pub(crate) struct Crowd {
     waker: Arc<Waker>,
     /// Wakes the poller with more precision than its own milliseconds.
     timer: TimerFd,
-    buffer: Box<[u8]>,
+    reader: Reader,
     target: Target,
     /// Connections begun so far: each takes the next source address.
     dialled: usize,
@@ -65,7 +67,7 @@ impl Crowd {
             events: Events::with_capacity(1024),
             waker: Arc::new(waker),
             timer,
-            buffer: vec![0; BUFFER_BYTES.max(message_size * 2)].into(),
+            reader: Reader::new(message_size, target.offer),
             target: target.clone(),
             dialled: 0,
             keys: Keys::new(),
@@ -86,11 +88,12 @@ impl Crowd {
     ) -> Result<usize, Error> {
         let place = self.members.vacant_entry();
         let index = place.key();
-        let Target { url, tls, sources } = &self.target;
+        let Target { url, tls, sources, offer } = &self.target;
         let source = sources.as_ref().map(|sources| sources.address(self.dialled));
         self.dialled += 1;
         let route = Route { server: url.server, tls: tls.as_ref(), source, receive_buffer };
-        let mut member = Member::dial(index, route, upgrade::request(&url.host, path))?;
+        let request = upgrade::request(&url.host, path, *offer);
+        let mut member = Member::dial(index, route, request)?;
         let both = Interest::READABLE | Interest::WRITABLE;
         let registry = self.poll.registry();
         registry.register(&mut member.wire.socket, Token(index), both).doing("register")?;
@@ -116,7 +119,7 @@ impl Crowd {
             let due = Expiration::OneShot(TimeSpec::from_duration(nap));
             self.timer.set(due, TimerSetTimeFlags::empty()).doing("set a timer")?;
         }
-        let Self { poll, events, buffer, keys, members, .. } = self;
+        let Self { poll, events, reader, keys, members, .. } = self;
         match poll.poll(events, Some(if precise { NAP } else { nap })) {
             Err(cause) if cause.kind() == ErrorKind::Interrupted => return Ok(()),
             polled => polled.doing("poll")?,
@@ -127,7 +130,7 @@ impl Crowd {
             if event.is_readable() || event.is_read_closed() || event.is_error() {
                 let hung_up = event.is_read_closed() || event.is_error();
                 let read = if hung_up { Read::ToTheEnd } else { Read::All };
-                member.receive(buffer, keys, audience, read)?;
+                member.receive(reader, keys, audience, read)?;
             } else {
                 member.flush()?;
             }
@@ -155,6 +158,7 @@ impl Crowd {
         most: usize,
         audience: &mut impl Audience,
     ) -> Result<(), Error> {
-        self.members[member].sip(most, &mut self.buffer, &mut self.keys, audience)
+        let read = Read::Sip(most);
+        self.members[member].receive(&mut self.reader, &mut self.keys, audience, read)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::board::Pace;
 use crate::error::Error;
-use crate::measure::{finish, measure, seconds, until};
+use crate::measure::{finish, measure, seconds, until, warmup};
 use crate::options::{Chat, Fanout, Room};
 use crate::report::Report;
 use crate::run::Run;
@@ -10,9 +10,12 @@ use crate::scene::{Plan, Scene};
 
 /// Publishers with a window each.
 pub(crate) fn fanout(options: &Fanout, run: &Run) -> Result<Report, Error> {
-    let span = (seconds(options.span.warmup)?, until(&options.span, options.room.publishers)?);
+    let publishers = options.room.publishers;
+    let span = (warmup(&options.span, publishers)?, until(&options.span, publishers)?);
+    let hold = seconds(options.room.hold)?;
     let mut scene = Scene::assemble(run, &[plan(options, run)], 0)?;
-    let mut report = Report::new("fanout");
+    scene.listen(hold)?;
+    let mut report = run.report("fanout");
     describe(options, &mut report);
     measure(run, &mut scene, span, None, &mut report)?;
     finish(scene, &mut report)?;
@@ -21,10 +24,11 @@ pub(crate) fn fanout(options: &Fanout, run: &Run) -> Result<Report, Error> {
 
 /// Rounds in which everyone speaks once.
 pub(crate) fn chat(options: &Chat, run: &Run) -> Result<Report, Error> {
-    let room = Room { members: options.members, publishers: options.members, size: options.size };
-    let span = (seconds(options.span.warmup)?, until(&options.span, options.members)?);
+    let Chat { members, size, .. } = *options;
+    let room = Room { members, publishers: members, size, corpus: None, hold: 0.0 };
+    let span = (warmup(&options.span, members)?, until(&options.span, members)?);
     let mut scene = Scene::assemble(run, &[Plan::of(&room, run, Pace::Rounds)], 0)?;
-    let mut report = Report::new("chat");
+    let mut report = run.report("chat");
     room.describe(&mut report);
     measure(run, &mut scene, span, None, &mut report)?;
     finish(scene, &mut report)?;
@@ -47,6 +51,9 @@ impl Room {
     pub(crate) fn describe(&self, report: &mut Report) {
         report.put("members", self.members);
         report.put("publishers", self.publishers);
-        report.put("size", self.size);
+        match self.corpus {
+            Some(corpus) => report.put("corpus", corpus.name()),
+            None => report.put("size", self.size),
+        }
     }
 }

@@ -4,6 +4,9 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::error::Error;
 
+/// Says that a message is compressed.
+const RSV1: u8 = 0x40;
+
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -18,6 +21,8 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) kind: Kind,
+    /// RSV1, which only the first frame of a message may have (RFC 7692, section 6).
+    pub(crate) compressed: bool,
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
@@ -39,19 +44,22 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<Header>, Error> {
         _ => return Err(Error::Protocol("a server's frame is masked")),
     };
     let kind = match first {
-        0x81 => Kind::Text,
-        0x82 => Kind::Binary,
+        0x81 | 0xc1 => Kind::Text,
+        0x82 | 0xc2 => Kind::Binary,
         0x88 => Kind::Close,
         0x89 => Kind::Ping,
         0x8a => Kind::Pong,
-        0x00..=0x02 | 0x80 => return Err(Error::Protocol("a fragmented message")),
+        0x00..=0x02 | 0x80 | 0x41 | 0x42 => return Err(Error::Protocol("a fragmented message")),
+        0x40 | 0xc0 => return Err(Error::Protocol("RSV1 within a message")),
+        0xc8..=0xca => return Err(Error::Protocol("RSV1 on a control frame")),
         _ => return Err(Error::Protocol("an unknown kind of frame")),
     };
     if length > u64::from(u32::MAX) {
         return Err(Error::Protocol("a frame beyond 4 GiB"));
     }
     let end = start + length as usize;
-    Ok((bytes.len() >= end).then_some(Header { kind, start, end }))
+    let compressed = first & RSV1 != 0;
+    Ok((bytes.len() >= end).then_some(Header { kind, compressed, start, end }))
 }
 
 /// Appends one whole masked frame.
@@ -105,8 +113,28 @@ mod tests {
         for cut in 0..frame.len() {
             assert_eq!(read(&frame[..cut]).unwrap(), None);
         }
-        let header = Header { kind: Kind::Text, start: 2, end: 5 };
+        let header = Header { kind: Kind::Text, compressed: false, start: 2, end: 5 };
         assert_eq!(read(&frame).unwrap(), Some(header));
+        let compressed = [0xc1, 3, b'a', b'b', b'c'];
+        assert_eq!(read(&compressed).unwrap(), Some(Header { compressed: true, ..header }));
+    }
+
+    #[test]
+    fn rsv1_is_for_the_first_frame_of_a_message() {
+        for (first, why) in [
+            (0x40, "RSV1 within"),
+            (0xc0, "RSV1 within"),
+            (0x41, "fragmented"),
+            (0xc8, "RSV1 on a control"),
+            (0xc9, "RSV1 on a control"),
+            (0xca, "RSV1 on a control"),
+            (0xa1, "unknown"),
+            (0xd1, "unknown"),
+            (0xc3, "unknown"),
+        ] {
+            let complaint = read(&[first, 0]).expect_err(why).to_string();
+            assert!(complaint.contains(why), "{first:x}: {complaint}");
+        }
     }
 
     #[test]

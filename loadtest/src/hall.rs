@@ -23,6 +23,8 @@ pub(crate) enum Place {
 #[derive(Default)]
 pub(crate) struct Hall {
     pub(crate) ledgers: Vec<Ledger>,
+    /// What came for those who must hear everything.
+    pub(crate) wire_bytes: u64,
     /// Latencies, by the kind of the room.
     pub(crate) times: Vec<Times>,
     /// By room: where its first member is in the crowd; the others follow it.
@@ -65,9 +67,21 @@ impl Hall {
     pub(crate) fn deliveries(&self) -> u64 {
         self.ledgers.iter().map(|ledger| ledger.deliveries).sum()
     }
+
+    /// The bytes of these messages.
+    pub(crate) fn payload_bytes(&self) -> u64 {
+        self.ledgers.iter().map(|ledger| ledger.payload_bytes).sum()
+    }
 }
 
 impl Audience for Hall {
+    #[inline]
+    fn received(&mut self, member: usize, wire_bytes: usize) {
+        if let Place::Seat { .. } = self.places[member] {
+            self.wire_bytes += wire_bytes as u64;
+        }
+    }
+
     #[inline]
     fn message(&mut self, member: usize, payload: &[u8], heard: Instant) {
         match self.places[member] {

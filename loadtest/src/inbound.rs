@@ -6,7 +6,7 @@ use crate::crowd::Crowd;
 use crate::error::{Error, usage};
 use crate::frame::{self, Kind};
 use crate::gather::{self, Ramp};
-use crate::measure::{seconds, until};
+use crate::measure::{until, warmup};
 use crate::member::Audience;
 use crate::options::Inbound;
 use crate::process::thread_cpu;
@@ -43,6 +43,12 @@ pub(crate) fn run(options: &Inbound, run: &Run) -> Result<Report, Error> {
     if run.threads > 1 {
         return usage("inbound has one loop: one is faster than any server");
     }
+    if options.common.deflate.is_some() {
+        return usage(
+            "inbound hears no messages, and what members send is not compressed: leave --deflate \
+             out",
+        );
+    }
     run.allows(options.publishers)?;
     let mut crowd = Crowd::new(&run.target, 0)?;
     // In one room they would hear each other: that is what the other commands measure.
@@ -56,13 +62,13 @@ pub(crate) fn run(options: &Inbound, run: &Run) -> Result<Report, Error> {
     let copies = (STOCK_BYTES / frame.len()).max(1);
     let stock = Stock { frame: frame.len(), bytes: frame.repeat(copies) };
 
-    stream(run, &mut crowd, &stock, Until::Time(seconds(options.span.warmup)?))?;
+    stream(run, &mut crowd, &stock, warmup(&options.span, options.publishers)?)?;
     let (span, begin) = (Span::begin(&run.server)?, thread_cpu()?);
     let until = until(&options.span, options.publishers)?;
     let messages = stream(run, &mut crowd, &stock, until)?;
     let taken = span.end()?;
 
-    let mut report = Report::new("inbound");
+    let mut report = run.report("inbound");
     let (size, nano) = (options.size as u64, Duration::from_nanos(1));
     report.put("publishers", options.publishers);
     report.put("size", size);

@@ -57,6 +57,8 @@ pub(crate) struct Ledger {
     missing: HashSet<(usize, Stamp)>,
     faults: Faults,
     pub(crate) deliveries: u64,
+    /// The bytes of all deliveries.
+    pub(crate) payload_bytes: u64,
     /// A message has reached everyone: somebody may be waiting for that.
     pub(crate) moved: bool,
 }
@@ -88,6 +90,7 @@ impl Ledger {
             missing: HashSet::new(),
             faults: Faults::default(),
             deliveries: 0,
+            payload_bytes: 0,
             moved: false,
             board,
         };
@@ -116,6 +119,7 @@ impl Ledger {
             return;
         }
         self.deliveries += 1;
+        self.payload_bytes += payload.len() as u64;
         let next = &mut self.next[seat * self.publishers + publisher];
         if *next == stamp.sequence && stamp.sequence < self.board.sent(publisher) {
             *next += 1;
@@ -199,7 +203,7 @@ mod tests {
         assert_eq!((ledger.board.in_flight(0), ledger.moved), (2, true));
         (1..3).for_each(|sequence| hear(&mut ledger, 2, sequence));
         assert!(ledger.board.settled() && ledger.faults().none());
-        assert_eq!(ledger.deliveries, 6);
+        assert_eq!((ledger.deliveries, ledger.payload_bytes), (6, 6 * 20));
     }
 
     #[test]

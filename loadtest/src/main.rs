@@ -4,12 +4,15 @@
 //! over all loops: a `volley` is one loop's work, a `board` what the loops know together of one
 //! room, a `ledger` what one loop's members of it have heard, and `hall` says who sits where. Each
 //! kind of work has a file: `connect`, `fanout` (and chat), `pace`, `inbound`, `churn`, `slow`,
-//! `mixed`, `million`. `floor` is the yardstick; `compare` runs servers beside it.
+//! `mixed`, `million`. What members say is a `payload`, perhaps from a `corpus`; what they `offer`
+//! about compression an `inflater` has to read. `floor` is the yardstick; `compare` runs servers
+//! beside it.
 
 mod board;
 mod churn;
 mod compare;
 mod connect;
+mod corpus;
 mod crowd;
 mod error;
 mod fanout;
@@ -19,6 +22,7 @@ mod gather;
 mod guest;
 mod hall;
 mod inbound;
+mod inflater;
 mod latency;
 mod ledger;
 mod machine;
@@ -26,6 +30,7 @@ mod measure;
 mod member;
 mod million;
 mod mixed;
+mod offer;
 mod options;
 mod pace;
 mod payload;
@@ -33,6 +38,8 @@ mod peer;
 mod plot;
 mod process;
 mod progress;
+mod reach;
+mod reader;
 mod report;
 mod run;
 mod scenario;
@@ -43,6 +50,7 @@ mod span;
 mod stop;
 mod summary;
 mod table;
+mod task;
 mod tls;
 mod upgrade;
 mod url;

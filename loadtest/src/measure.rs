@@ -19,9 +19,19 @@ pub(crate) fn seconds(value: f64) -> Result<Duration, Error> {
     }
 }
 
-/// How much to send: a time, or a count of messages shared among the publishers.
+/// How much to send before what is measured.
+pub(crate) fn warmup(span: &options::Span, publishers: usize) -> Result<Until, Error> {
+    either(span.warmup_messages, span.warmup, publishers)
+}
+
+/// How much to send.
 pub(crate) fn until(span: &options::Span, publishers: usize) -> Result<Until, Error> {
-    let Some(messages) = span.messages else { return Ok(Until::Time(seconds(span.secs)?)) };
+    either(span.messages, span.secs, publishers)
+}
+
+/// A count of messages shared among the publishers, or a time.
+fn either(messages: Option<u64>, secs: f64, publishers: usize) -> Result<Until, Error> {
+    let Some(messages) = messages else { return Ok(Until::Time(seconds(secs)?)) };
     match u32::try_from(messages.div_ceil(publishers.max(1) as u64)) {
         Ok(quota) if quota < u32::MAX / 2 => Ok(Until::Messages(quota)),
         _ => usage("more messages of one publisher than 31 bits count"),
@@ -32,12 +42,12 @@ pub(crate) fn until(span: &options::Span, publishers: usize) -> Result<Until, Er
 pub(crate) fn measure(
     run: &Run,
     scene: &mut Scene,
-    (warmup, until): (Duration, Until),
+    (warmup, until): (Until, Until),
     mut beside: Option<&mut (dyn Beside + Send)>,
     report: &mut Report,
 ) -> Result<Outcome, Error> {
-    if !warmup.is_zero() {
-        scene.phase(run, Until::Time(warmup), beside.as_deref_mut().map(|beside| beside as _))?;
+    if !matches!(warmup, Until::Time(Duration::ZERO) | Until::Messages(0)) {
+        scene.phase(run, warmup, beside.as_deref_mut().map(|beside| beside as _))?;
     }
     let span = Span::begin(&run.server)?;
     let outcome = scene.phase(run, until, beside)?;
@@ -46,9 +56,13 @@ pub(crate) fn measure(
     report.put("messages", outcome.messages);
     report.put("deliveries", outcome.deliveries);
     report.round("deliveries_per_s", outcome.deliveries as f64 / wall);
+    report.bytes(outcome.wire_bytes, outcome.payload_bytes, outcome.deliveries);
     taken.share(report, "ns_per_delivery", outcome.deliveries, Duration::from_nanos(1));
     taken.put(report);
     taken.judge(outcome.busiest, report);
+    if run.server.known() {
+        report.memory("after", run.server.memory()?);
+    }
     if run.stop.asked() {
         report.put("interrupted", true);
     }

@@ -1,6 +1,6 @@
 //! One connection to the server: its bytes in both directions.
 
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::error::{Doing, Error};
 use crate::frame::{self, Keys, Kind};
+use crate::reader::{Packing, Reader};
 use crate::tls::Tls;
 use crate::upgrade;
 use crate::wire::Wire;
@@ -18,6 +19,8 @@ use crate::wire::Wire;
 pub(crate) trait Audience {
     /// The handshake is done, so long after it was begun.
     fn opened(&mut self, _member: usize, _took: Duration) {}
+    /// So many bytes came from the socket, with all that they were wrapped in.
+    fn received(&mut self, _member: usize, _wire_bytes: usize) {}
     /// A whole message, which was read at this moment.
     fn message(&mut self, _member: usize, _payload: &[u8], _heard: Instant) {}
     /// An answer to a ping.
@@ -56,8 +59,8 @@ impl Leave {
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
-    /// One buffer.
-    Once,
+    /// Once, and at most so many bytes.
+    Sip(usize),
     /// What the socket has.
     All,
     /// What the socket has, and the end that it has announced.
@@ -79,6 +82,8 @@ pub(crate) struct Member {
     index: usize,
     phase: Phase,
     begun: Instant,
+    /// Whether and how the server compresses; in a box, for most do not.
+    packing: Option<Box<Packing>>,
     /// The start of a frame whose rest has not come.
     partial: Vec<u8>,
     /// What is still to be written, from `written` on.
@@ -121,6 +126,7 @@ impl Member {
             index,
             phase: Phase::Upgrading,
             begun: Instant::now(),
+            packing: None,
             partial: Vec::new(),
             out: request,
             written: 0,
@@ -206,43 +212,39 @@ impl Member {
         Ok(())
     }
 
-    /// Reads once, at most so many bytes, and tells the audience.
-    pub(crate) fn sip(
-        &mut self,
-        most: usize,
-        buffer: &mut [u8],
-        keys: &mut Keys,
-        audience: &mut impl Audience,
-    ) -> Result<(), Error> {
-        let until = buffer.len().min(self.partial.len() + most);
-        self.receive(&mut buffer[..until], keys, audience, Read::Once)
-    }
-
     /// Reads and tells the audience.
     pub(crate) fn receive(
         &mut self,
-        buffer: &mut [u8],
+        reader: &mut Reader,
         keys: &mut Keys,
         audience: &mut impl Audience,
         read: Read,
     ) -> Result<(), Error> {
         while self.phase != Phase::Gone {
             let kept = self.partial.len();
+            let buffer = &mut reader.buffer;
             if kept >= buffer.len() {
                 return Err(Error::Protocol("a message longer than the buffer"));
             }
+            let until = match read {
+                Read::Sip(most) => buffer.len().min(kept + most),
+                Read::All | Read::ToTheEnd => buffer.len(),
+            };
             buffer[..kept].copy_from_slice(&self.partial);
-            match self.wire.read(&mut buffer[kept..]) {
+            let mut wire_bytes = 0;
+            let count = self.wire.read(&mut buffer[kept..until], &mut wire_bytes);
+            audience.received(self.index, wire_bytes);
+            match count {
                 Ok(0) => self.end(audience),
                 Ok(count) => {
                     let have = kept + count;
                     let heard = Instant::now();
-                    let used = self.consume(&buffer[..have], keys, audience, heard)?;
+                    let used = self.consume(have, reader, keys, audience, heard)?;
                     self.partial.clear();
-                    self.partial.extend_from_slice(&buffer[used..have]);
+                    self.partial.extend_from_slice(&reader.buffer[used..have]);
                     // A short read has emptied the socket, unless the end came with it.
-                    let short = have < buffer.len() && self.wire.short_is_empty();
-                    if read == Read::Once || short && read != Read::ToTheEnd {
+                    let short = have < until && self.wire.short_is_empty();
+                    if matches!(read, Read::Sip(_)) || short && read != Read::ToTheEnd {
                         break;
                     }
                 }
@@ -254,25 +256,36 @@ impl Member {
         self.flush()
     }
 
-    /// Tells the audience of all whole frames; gives the count of bytes used.
+    /// Tells the audience of all whole frames in the first `have` bytes of the buffer; gives the
+    /// count of bytes used.
     fn consume(
         &mut self,
-        bytes: &[u8],
+        have: usize,
+        reader: &mut Reader,
         keys: &mut Keys,
         audience: &mut impl Audience,
         heard: Instant,
     ) -> Result<usize, Error> {
         let mut used = 0;
         if self.phase == Phase::Upgrading {
-            let Some(head) = upgrade::answer(bytes)? else { return Ok(0) };
+            let answer = upgrade::answer(&reader.buffer[..have], reader.offer)?;
+            let Some((head, agreed)) = answer else { return Ok(0) };
             used = head;
             self.phase = Phase::Open;
+            self.packing = agreed.map(|agreed| Box::new(Packing::new(agreed)));
             self.out = Vec::new(); // the request: a million of them would count
             self.written = 0;
             audience.opened(self.index, heard.duration_since(self.begun));
         }
-        while let Some(header) = frame::read(&bytes[used..])? {
-            let payload = &bytes[used + header.start..used + header.end];
+        while let Some(header) = frame::read(&reader.buffer[used..have])? {
+            let place = used + header.start..used + header.end;
+            let payload = match (header.compressed, &mut self.packing) {
+                (false, _) => &reader.buffer[place],
+                (true, Some(packing)) => reader.unpack(packing, place)?,
+                (true, None) => {
+                    return Err(Error::Protocol("RSV1, though compression was not agreed on"));
+                }
+            };
             match header.kind {
                 Kind::Text | Kind::Binary => audience.message(self.index, payload, heard),
                 Kind::Ping => frame::write(&mut self.out, Kind::Pong, payload, keys.next()),
@@ -303,6 +316,7 @@ impl Member {
         self.phase = Phase::Gone;
         self.out = Vec::new();
         self.written = 0;
+        self.packing = None;
         audience.closed(self.index, self.close_code);
     }
 }

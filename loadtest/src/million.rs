@@ -34,11 +34,12 @@ pub(crate) fn run(options: &Million, run: &Run) -> Result<Report, Error> {
         members: options.members,
         publishers: 1,
         size: SIZE,
+        corpus: None,
         pace: Pace::Window(1),
         kind: 0,
     };
     plan.check()?;
-    let mut report = Report::new("million");
+    let mut report = run.report("million");
     let (before, slab) = (run.server.memory()?, machine::slab());
     let (span, begin) = (Span::begin(&run.server)?, thread_cpu()?);
     let part = grow(options, run)?;
@@ -65,6 +66,7 @@ pub(crate) fn run(options: &Million, run: &Run) -> Result<Report, Error> {
     let outcome = scene.phase(run, Until::Messages(1), None)?;
     let taken = span.end()?;
     report.put("deliveries", outcome.deliveries);
+    report.bytes(outcome.wire_bytes, outcome.payload_bytes, outcome.deliveries);
     report.seconds("message_s", taken.wall);
     taken.share(&mut report, "ns_per_delivery", outcome.deliveries, Duration::from_nanos(1));
     if run.server.known() {

@@ -28,12 +28,12 @@ pub(crate) fn run(options: &Mixed, run: &Run) -> Result<Report, Error> {
     let plans: Vec<Plan> = scenario.rooms().collect();
     let mut door = Door::new(&scenario.room, &plans);
     let mut scene = Scene::assemble(run, &plans, door.most)?;
-    let mut report = Report::new("mixed");
+    let mut report = run.report("mixed");
     report.put("scenario", scenario.name.as_str());
     report.put("rooms", plans.len());
     report.put("members", plans.iter().map(|plan| plan.members).sum::<usize>());
     let time = seconds(options.secs.unwrap_or(scenario.secs))?;
-    let span = (seconds(scenario.warmup)?, Until::Time(time));
+    let span = (Until::Time(seconds(scenario.warmup)?), Until::Time(time));
     let outcome = measure(run, &mut scene, span, Some(&mut door), &mut report)?;
     let scheduled: f64 = plans.iter().map(|plan| plan.rate() * time.as_secs_f64()).sum();
     let unsent = (scheduled.floor() as u64).saturating_sub(outcome.messages);

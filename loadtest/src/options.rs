@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::corpus::Corpus;
+use crate::offer::Offer;
 use crate::source::Sources;
 use crate::url::Url;
 
@@ -60,6 +62,10 @@ pub(crate) struct Common {
     /// For wss://: trust any certificate.
     #[arg(long, conflicts_with = "cacert")]
     pub(crate) insecure: bool,
+    /// Ask the server to compress (permessage-deflate); every delivery is inflated and checked.
+    /// What members send themselves leaves uncompressed, as RFC 7692 allows.
+    #[arg(long, value_name = "HOW")]
+    pub(crate) deflate: Option<Offer>,
     /// A process of the server, whose processor time and memory are measured; several are summed.
     #[arg(long, value_name = "PID")]
     pub(crate) server_pid: Vec<i32>,
@@ -96,6 +102,9 @@ pub(crate) struct Span {
     /// Seconds of the same before, not measured.
     #[arg(long, default_value_t = 0.5, value_name = "SECS")]
     pub(crate) warmup: f64,
+    /// Warm up with this many messages in all in place of a time.
+    #[arg(long, conflicts_with = "warmup", value_name = "MESSAGES")]
+    pub(crate) warmup_messages: Option<u64>,
 }
 
 /// Who is in the room, and what they say.
@@ -107,9 +116,15 @@ pub(crate) struct Room {
     /// Members that publish.
     #[arg(short = 'p', long, default_value_t = 1)]
     pub(crate) publishers: usize,
-    /// Bytes of a message.
+    /// Bytes of a message; all say the same, but for the stamp of each.
     #[arg(long, default_value_t = 64)]
     pub(crate) size: usize,
+    /// Messages like those of a site, in JSON, so that compression has something to do.
+    #[arg(long, value_name = "WHAT", conflicts_with = "size")]
+    pub(crate) corpus: Option<Corpus>,
+    /// Seconds of quiet when everyone has come, before the first message.
+    #[arg(long, default_value_t = 0.0, value_name = "SECS")]
+    pub(crate) hold: f64,
 }
 
 #[derive(Args)]
@@ -260,12 +275,25 @@ pub(crate) struct Floor {
     pub(crate) style: crate::floor::Style,
 }
 
+/// The servers of `--compression`.
+const COMPRESSING: &str = "fanfare,fanfare-alone,fanfare-context,ws,ws-alone,ws-context";
+
 #[derive(Args)]
 pub(crate) struct Compare {
     /// Servers, in the order of the table: floor, fanfare, ws, bun, tokio-tungstenite, or
-    /// NAME=COMMAND for any other that prints `listens on ADDR:PORT`.
-    #[arg(long, value_delimiter = ',', default_value = "floor,fanfare,ws,bun,tokio-tungstenite")]
+    /// NAME=COMMAND for any other that prints `listens on ADDR:PORT`. A name (fanfare, ws, NAME)
+    /// that ends in -alone or -context is of a server that compresses, with clients who offer that.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "floor,fanfare,ws,bun,tokio-tungstenite",
+        default_value_if("compression", "true", Some(COMPRESSING))
+    )]
     pub(crate) servers: Vec<String>,
+    /// Compare ways to compress, in place of servers: each corpus with fanfare and ws, plain, each
+    /// message by itself, and with context.
+    #[arg(long)]
+    pub(crate) compression: bool,
     /// fanfare's binary; the one beside this program otherwise.
     #[arg(long, value_name = "FILE")]
     pub(crate) fanfare: Option<PathBuf>,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::board::Pace as Schedule;
 use crate::error::{Error, usage};
 use crate::latency;
-use crate::measure::{finish, measure, seconds, until};
+use crate::measure::{finish, measure, seconds, until, warmup};
 use crate::options::Pace;
 use crate::report::Report;
 use crate::run::Run;
@@ -67,13 +67,15 @@ pub(crate) fn run(options: &Pace, run: &Run) -> Result<Report, Error> {
 /// Runs at one rate, and says whether the server kept it.
 fn probe(options: &Pace, run: &Run, rate: f64) -> Result<(Report, bool), Error> {
     let plan = Plan::of(&options.room, run, Schedule::Rate(rate));
-    let until = until(&options.span, options.room.publishers)?;
+    let publishers = options.room.publishers;
+    let (warmup, until) = (warmup(&options.span, publishers)?, until(&options.span, publishers)?);
+    let hold = seconds(options.room.hold)?;
     let mut scene = Scene::assemble(run, &[plan], 0)?;
-    let mut report = Report::new("pace");
+    scene.listen(hold)?;
+    let mut report = run.report("pace");
     options.room.describe(&mut report);
     report.round("rate", rate);
-    let outcome =
-        measure(run, &mut scene, (seconds(options.span.warmup)?, until), None, &mut report)?;
+    let outcome = measure(run, &mut scene, (warmup, until), None, &mut report)?;
     let unsent = match until {
         Until::Time(time) => scheduled(rate, time).saturating_sub(outcome.messages),
         Until::Messages(_) => 0,

@@ -1,7 +1,12 @@
 //! What a message says: who published it and which of theirs it is, in 16 hexadecimal digits, and
-//! then a filler that is the same in every message. All of it is ASCII.
+//! then a filler that is the same in every message, in ASCII; or JSON of a corpus that has the same
+//! digits in it, and a body that they choose.
 
-/// Digits at the start of every message; no message is shorter.
+use std::sync::Arc;
+
+use crate::corpus::{Corpus, FRONT};
+
+/// Digits in every message; no message is shorter.
 pub(crate) const HEAD: usize = 16;
 
 /// Who published a message, and the how-manieth of theirs it is.
@@ -11,9 +16,14 @@ pub(crate) struct Stamp {
     pub(crate) sequence: u32,
 }
 
-/// Makes and checks messages of one size.
-pub(crate) struct Pattern {
-    filler: Vec<u8>,
+/// Makes and checks messages of one kind; a clone costs nothing.
+#[derive(Clone)]
+pub(crate) enum Pattern {
+    /// The stamp and then this, in every message.
+    Filler(Arc<[u8]>),
+    /// The stamp between two parts of JSON; of the second, so many, a power of two, are one
+    /// publisher's in turn.
+    Corpus { bodies: Arc<[Box<[u8]>]>, each: usize },
 }
 
 impl Pattern {
@@ -21,27 +31,59 @@ impl Pattern {
     pub(crate) fn new(size: usize) -> Self {
         assert!(size >= HEAD);
         // 61 is prime and no divisor of any buffer's size: a shift by a page shows.
-        let filler = (0..size - HEAD).map(|at| b'!' + (at % 61) as u8).collect();
-        Self { filler }
+        Self::Filler((0..size - HEAD).map(|at| b'!' + (at % 61) as u8).collect())
+    }
+
+    /// Messages of a corpus, for so many publishers.
+    pub(crate) fn of(corpus: Corpus, publishers: usize) -> Self {
+        let bodies = (0..publishers).flat_map(|publisher| corpus.bodies(publisher)).collect();
+        Self::Corpus { bodies, each: corpus.bodies_each() }
+    }
+
+    /// The bytes of the longest message.
+    pub(crate) fn longest(&self) -> usize {
+        match self {
+            Self::Filler(filler) => HEAD + filler.len(),
+            Self::Corpus { bodies, .. } => {
+                FRONT.len() + HEAD + bodies.iter().map(|body| body.len()).max().unwrap_or(0)
+            }
+        }
     }
 
     /// Writes one message over `out`.
     pub(crate) fn write(&self, stamp: Stamp, out: &mut Vec<u8>) {
         out.clear();
+        if let Self::Corpus { .. } = self {
+            out.extend_from_slice(FRONT);
+        }
         out.extend_from_slice(&hex(stamp.publisher));
         out.extend_from_slice(&hex(stamp.sequence));
-        out.extend_from_slice(&self.filler);
+        out.extend_from_slice(self.body(stamp).expect("a publisher that was counted"));
     }
 
     /// Reads one message; `None` if a single bit of it cannot be right.
     #[inline]
     pub(crate) fn read(&self, payload: &[u8]) -> Option<Stamp> {
-        let (publisher, rest) = payload.split_first_chunk::<8>()?;
-        let (sequence, filler) = rest.split_first_chunk::<8>()?;
-        if filler != self.filler {
-            return None;
+        let rest = match self {
+            Self::Filler(_) => payload,
+            Self::Corpus { .. } => payload.strip_prefix(FRONT)?,
+        };
+        let (publisher, rest) = rest.split_first_chunk::<8>()?;
+        let (sequence, body) = rest.split_first_chunk::<8>()?;
+        let stamp = Stamp { publisher: unhex(publisher)?, sequence: unhex(sequence)? };
+        (self.body(stamp)? == body).then_some(stamp)
+    }
+
+    /// What follows the stamp; `None` for a publisher that has no bodies.
+    #[inline]
+    fn body(&self, stamp: Stamp) -> Option<&[u8]> {
+        match self {
+            Self::Filler(filler) => Some(filler),
+            Self::Corpus { bodies, each } => {
+                let turn = stamp.sequence as usize & (each - 1);
+                bodies.get(stamp.publisher as usize * each + turn).map(|body| &**body)
+            }
         }
-        Some(Stamp { publisher: unhex(publisher)?, sequence: unhex(sequence)? })
     }
 }
 
@@ -87,16 +129,39 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_shows() {
-        let pattern = Pattern::new(80);
-        let stamp = Stamp { publisher: 7, sequence: 0xabc };
+        for pattern in [
+            Pattern::new(80),
+            Pattern::of(Corpus::Ticker, 8),
+            Pattern::of(Corpus::Chat, 8),
+            Pattern::of(Corpus::Dashboard, 8),
+        ] {
+            let stamp = Stamp { publisher: 7, sequence: 0xabc };
+            let mut message = Vec::new();
+            pattern.write(stamp, &mut message);
+            assert_eq!(pattern.read(&message), Some(stamp));
+            assert!(message.len() <= pattern.longest());
+            for bit in 0..message.len() * 8 {
+                message[bit / 8] ^= 1 << (bit % 8);
+                assert_ne!(pattern.read(&message), Some(stamp));
+                message[bit / 8] ^= 1 << (bit % 8);
+            }
+            assert_eq!(pattern.read(&message[..message.len() - 1]), None);
+            message.push(b' ');
+            assert_eq!(pattern.read(&message), None);
+        }
+    }
+
+    #[test]
+    fn another_sequence_or_publisher_has_another_body() {
+        let pattern = Pattern::of(Corpus::Chat, 2);
+        let stamp = Stamp { publisher: 1, sequence: u32::MAX };
         let mut message = Vec::new();
         pattern.write(stamp, &mut message);
         assert_eq!(pattern.read(&message), Some(stamp));
-        for bit in 0..80 * 8 {
-            message[bit / 8] ^= 1 << (bit % 8);
-            assert_ne!(pattern.read(&message), Some(stamp));
-            message[bit / 8] ^= 1 << (bit % 8);
+        let digits = FRONT.len()..FRONT.len() + HEAD;
+        for stamped in ["0000000100000000", "00000000ffffffff", "00000002ffffffff"] {
+            message[digits.clone()].copy_from_slice(stamped.as_bytes());
+            assert_eq!(pattern.read(&message), None, "{stamped}: there are two publishers");
         }
-        assert_eq!(pattern.read(&message[..79]), None);
     }
 }

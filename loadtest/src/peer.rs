@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::error::{Doing, Error, usage};
+use crate::offer::Offer;
 use crate::options::Compare;
 use crate::process;
 
@@ -19,6 +20,8 @@ pub(crate) struct Peer {
     program: PathBuf,
     arguments: Vec<String>,
     folder: Option<PathBuf>,
+    /// What its clients offer.
+    pub(crate) offer: Option<Offer>,
 }
 
 /// A server that runs; it ends with this value.
@@ -30,17 +33,30 @@ pub(crate) struct Running {
 }
 
 impl Peer {
-    /// Finds a server by name; the error says what is missing.
+    /// Finds a server by name, which may end in -alone or -context: then it compresses so. The
+    /// error says what is missing.
     pub(crate) fn find(name: &str, options: &Compare) -> Result<Self, Error> {
         let own = std::env::current_exe().doing("find this program")?;
+        let (name, command) = match name.split_once('=') {
+            Some((name, command)) => (name, Some(command)),
+            None => (name, None),
+        };
+        let (server, offer) = match name.rsplit_once('-') {
+            Some((server, "alone")) => (server, Some(Offer::Alone)),
+            Some((server, "context")) => (server, Some(Offer::Context)),
+            _ => (name, None),
+        };
         let peer = |program: PathBuf, arguments: &[&str]| Self {
             name: name.to_owned(),
             program,
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
             folder: None,
+            offer,
         };
-        match name {
-            "floor" => Ok(peer(own, &["floor"])),
+        if let Some(command) = command {
+            return Ok(peer("sh".into(), &["-c", &format!("exec {command}")]));
+        }
+        match server {
             "fanfare" => {
                 let beside = own.with_file_name("fanfare");
                 let program = options.fanfare.clone().unwrap_or(beside);
@@ -48,7 +64,9 @@ impl Peer {
                 let Ok(program) = found else {
                     return usage(format!("no {}: cargo build --release", program.display()));
                 };
-                Ok(peer(program, &["--listen", "127.0.0.1:0", "--log-level", "warn"]))
+                let mut peer = peer(program, &["--listen", "127.0.0.1:0", "--log-level", "warn"]);
+                peer.arguments.extend(offer.map(|_| "--deflate".to_owned()));
+                Ok(peer)
             }
             "ws" => {
                 let folder = options.node_dir.clone();
@@ -56,18 +74,17 @@ impl Peer {
                     return usage(format!("no node, or no ws in {}", folder.display()));
                 }
                 let script = script(&options.out, "ws.mjs", WS)?;
-                Ok(Self { folder: Some(folder), ..peer("node".into(), &[&script]) })
+                let mode = if offer.is_some() { "deflate" } else { "plain" };
+                Ok(Self { folder: Some(folder), ..peer("node".into(), &[&script, mode]) })
             }
+            "floor" | "bun" | "tokio-tungstenite" if offer.is_some() => {
+                usage(format!("{server} does not compress here"))
+            }
+            "floor" => Ok(peer(own, &["floor"])),
             "bun" if !works("bun") => usage("no bun"),
             "bun" => Ok(peer("bun".into(), &[&script(&options.out, "bun.js", BUN)?])),
             "tokio-tungstenite" => Ok(peer(example(&own, name)?, &[])),
-            other => match other.split_once('=') {
-                Some((name, command)) => Ok(Self {
-                    name: name.to_owned(),
-                    ..peer("sh".into(), &["-c", &format!("exec {command}")])
-                }),
-                None => usage(format!("no server is known by the name {other}; NAME=COMMAND?")),
-            },
+            _ => usage(format!("no server is known by the name {name}; NAME=COMMAND?")),
         }
     }
 
@@ -139,4 +156,47 @@ fn example(own: &Path, name: &str) -> Result<PathBuf, Error> {
         }
     }
     Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::{Options, Work};
+    use clap::Parser;
+
+    fn options(words: &[&str]) -> Compare {
+        let words = [&["fanfare-loadtest", "compare"], words].concat();
+        match Options::parse_from(words).work {
+            Work::Compare(options) => options,
+            _ => panic!("another command"),
+        }
+    }
+
+    #[test]
+    fn a_name_says_how_its_clients_want_to_be_served() {
+        let options = options(&[]);
+        for (name, expected) in [
+            ("floor", ("floor", None)),
+            ("x=serve --fast", ("x", None)),
+            ("x-alone=serve -a=b", ("x-alone", Some(Offer::Alone))),
+            ("a-b-context=serve", ("a-b-context", Some(Offer::Context))),
+        ] {
+            let peer = Peer::find(name, &options).expect(name);
+            assert_eq!((peer.name.as_str(), peer.offer), expected);
+        }
+        let peer = Peer::find("x-alone=serve -a=b", &options).expect("a command");
+        assert_eq!(peer.arguments, ["-c", "exec serve -a=b"]);
+        for (name, why) in [("floor-alone", "does not compress"), ("x-alone", "no server")] {
+            let complaint = Peer::find(name, &options).expect_err(name).to_string();
+            assert!(complaint.contains(why), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn compression_has_its_own_servers() {
+        assert_eq!(options(&[]).servers[0], "floor");
+        let servers = options(&["--compression"]).servers;
+        assert_eq!((servers.len(), servers[2].as_str()), (6, "fanfare-context"));
+        assert_eq!(options(&["--compression", "--servers", "ws-alone"]).servers, ["ws-alone"]);
+    }
 }

@@ -18,12 +18,20 @@ const COLOURS: [RGBColor; 6] = [
 ];
 const SIZE: (u32, u32) = (760, 420);
 const BAR_HEIGHT: u32 = 34;
+/// Bars of a group are thinner, and its name has a line above them.
+const GROUP_BAR_HEIGHT: i32 = 20;
 
 /// A name and points.
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) name: String,
     pub(crate) points: Vec<(f64, f64)>,
+}
+
+/// Bars that belong together.
+pub(crate) struct Group {
+    pub(crate) name: String,
+    pub(crate) bars: Vec<(String, f64)>,
 }
 
 /// One picture.
@@ -42,6 +50,10 @@ enum Kind {
     Bars {
         unit: &'static str,
         bars: Vec<(String, f64)>,
+    },
+    Groups {
+        unit: &'static str,
+        groups: Vec<Group>,
     },
 }
 
@@ -70,11 +82,22 @@ impl Plot {
         Self { name, title, kind: Kind::Bars { unit, bars } }
     }
 
+    /// Groups of bars, each with a scale of its own; bars of one name have one colour.
+    pub(crate) fn groups(
+        name: &'static str,
+        title: &'static str,
+        unit: &'static str,
+        groups: Vec<Group>,
+    ) -> Self {
+        Self { name, title, kind: Kind::Groups { unit, groups } }
+    }
+
     /// Whether there is nothing to see: a line needs two points.
     pub(crate) fn empty(&self) -> bool {
         match &self.kind {
             Kind::Lines { series, .. } => series.iter().all(|series| series.points.len() < 2),
             Kind::Bars { bars, .. } => bars.is_empty(),
+            Kind::Groups { groups, .. } => groups.is_empty(),
         }
     }
 
@@ -86,6 +109,9 @@ impl Plot {
                 series.iter().flat_map(|series| series.points.iter().map(|point| point.1)).collect()
             }
             Kind::Bars { bars, .. } => bars.iter().map(|bar| bar.1).collect(),
+            Kind::Groups { groups, .. } => {
+                groups.iter().flat_map(|group| group.bars.iter().map(|bar| bar.1)).collect()
+            }
         }
     }
 
@@ -94,6 +120,7 @@ impl Plot {
         match &self.kind {
             Kind::Lines { axes, series } => draw_lines(self.title, *axes, series),
             Kind::Bars { unit, bars } => draw_bars(self.title, unit, bars),
+            Kind::Groups { unit, groups } => draw_groups(self.title, unit, groups),
         }
     }
 }
@@ -178,6 +205,48 @@ fn draw_bars(title: &str, unit: &str, bars: &[(String, f64)]) -> Result<String, 
     Ok(text)
 }
 
+fn draw_groups(title: &str, unit: &str, groups: &[Group]) -> Result<String, Error> {
+    let lines: usize = groups.iter().map(|group| group.bars.len() + 2).sum();
+    let height = 56 + GROUP_BAR_HEIGHT as u32 * lines as u32;
+    let names = groups.iter().flat_map(|group| &group.bars).map(|(name, _)| name.as_str());
+    let mut known: Vec<&str> = Vec::new();
+    for name in names {
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    let colour = |name: &str| {
+        let place = known.iter().position(|known| *known == name);
+        COLOURS[place.unwrap_or(0) % COLOURS.len()]
+    };
+    let mut text = String::new();
+    {
+        let area = SVGBackend::with_string(&mut text, (SIZE.0, height)).into_drawing_area();
+        area.fill(&WHITE).map_err(failed)?;
+        let style = ("sans-serif", 18).into_text_style(&area);
+        area.draw_text(&format!("{title} ({unit})"), &style, (12, 12)).map_err(failed)?;
+        let small = ("sans-serif", 14).into_text_style(&area);
+        let mut top = 48;
+        for Group { name, bars } in groups {
+            area.draw_text(name, &small, (12, top)).map_err(failed)?;
+            top += GROUP_BAR_HEIGHT;
+            let most = bars.iter().fold(f64::MIN_POSITIVE, |most, (_, value)| most.max(*value));
+            for (name, value) in bars {
+                let width = (f64::from(SIZE.0 - 320) * value / most) as i32;
+                let corners = [(220, top), (221 + width, top + GROUP_BAR_HEIGHT - 4)];
+                area.draw(&Rectangle::new(corners, colour(name).filled())).map_err(failed)?;
+                area.draw_text(name, &small, (36, top + 1)).map_err(failed)?;
+                let place = (228 + width, top + 1);
+                area.draw_text(&short(*value), &small, place).map_err(failed)?;
+                top += GROUP_BAR_HEIGHT;
+            }
+            top += GROUP_BAR_HEIGHT;
+        }
+        area.present().map_err(failed)?;
+    }
+    Ok(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,5 +261,11 @@ mod tests {
         assert!(!plot.empty() && Plot::bars("x", "y", "z", Vec::new()).empty());
         let bars = Plot::bars("x", "memory", "bytes", vec![("ws".into(), 5_858.0)]);
         assert!(bars.svg().expect("a picture").contains("5858"));
+        let group =
+            |name: &str, value| Group { name: name.into(), bars: vec![("a".into(), value)] };
+        let groups = Plot::groups("x", "y", "z", vec![group("one", 0.25), group("two", 1_234.0)]);
+        let svg = groups.svg().expect("a picture");
+        assert!(["one", "two", "0.250", "1234"].iter().all(|text| svg.contains(text)));
+        assert_eq!(svg.matches("#606060").count(), 2, "one name has one colour");
     }
 }

@@ -43,6 +43,13 @@ impl Report {
         self.round(name, time.as_secs_f64());
     }
 
+    /// Puts in what one of `count` deliveries had on the wire, and what it said.
+    pub(crate) fn bytes(&mut self, wire_bytes: u64, payload_bytes: u64, count: u64) {
+        let each = |bytes: u64| bytes as f64 / count.max(1) as f64;
+        self.round("wire_bytes_per_delivery", each(wire_bytes));
+        self.round("payload_bytes_per_delivery", each(payload_bytes));
+    }
+
     /// Puts in the memory of one moment.
     pub(crate) fn memory(&mut self, when: &str, memory: Memory) {
         self.put(&format!("resident_{when}"), memory.resident);

@@ -7,6 +7,7 @@ use crate::error::{Error, usage};
 use crate::measure::seconds;
 use crate::options::Common;
 use crate::process::{self, Server};
+use crate::report::Report;
 use crate::stop::Stop;
 use crate::tls::Tls;
 
@@ -44,6 +45,7 @@ impl Run {
             target: Target {
                 url: common.url.clone(),
                 tls: common.tls()?,
+                offer: common.deflate,
                 sources: common.source.clone(),
             },
             threads: common.threads,
@@ -51,6 +53,15 @@ impl Run {
             stall: seconds(common.stall)?,
             files: process::raise_files()?,
         })
+    }
+
+    /// An empty report about one kind of work.
+    pub(crate) fn report(&self, work: &str) -> Report {
+        let mut report = Report::new(work);
+        if let Some(offer) = self.target.offer {
+            report.put("deflate", offer.name());
+        }
+        report
     }
 
     /// Whether so many connections can be open at a time.

@@ -118,6 +118,7 @@ impl Scenario {
             members: *members,
             publishers: *publishers,
             size: *size,
+            corpus: None,
             pace: Pace::Rate(*rate),
             kind: number,
         }

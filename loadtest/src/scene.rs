@@ -8,10 +8,11 @@ use hdrhistogram::Histogram;
 use mio::Waker;
 
 use crate::board::{Board, Pace};
+use crate::corpus::Corpus;
 use crate::crowd::Crowd;
 use crate::error::{Error, usage};
 use crate::gather::{self, Ramp};
-use crate::hall::Place;
+use crate::hall::{Hall, Place};
 use crate::latency::{self, Times};
 use crate::ledger::{Faults, Ledger};
 use crate::options::Room;
@@ -24,6 +25,8 @@ use crate::volley::{Beside, Loop, Phase, Until};
 const WINDOW_MAX: usize = 65_536;
 /// Pairs of a member and a publisher, four bytes each.
 const PAIRS_MAX: usize = 100_000_000;
+/// Each has bodies of its own, some 100 KB.
+const CORPUS_PUBLISHERS_MAX: usize = 256;
 /// How long to listen, after the end, for what should not come.
 const AFTERMATH: Duration = Duration::from_millis(30);
 
@@ -33,7 +36,10 @@ pub(crate) struct Plan {
     pub(crate) path: String,
     pub(crate) members: usize,
     pub(crate) publishers: usize,
+    /// Bytes of a message, if they say nothing.
     pub(crate) size: usize,
+    /// What they say otherwise.
+    pub(crate) corpus: Option<Corpus>,
     pub(crate) pace: Pace,
     /// Rooms of one kind have their latencies together.
     pub(crate) kind: usize,
@@ -49,6 +55,9 @@ pub(crate) struct Scene {
 /// What a phase came to.
 pub(crate) struct Outcome {
     pub(crate) deliveries: u64,
+    /// What came for these deliveries, and what they said.
+    pub(crate) wire_bytes: u64,
+    pub(crate) payload_bytes: u64,
     pub(crate) messages: u64,
     /// Processor time of the busiest loop.
     pub(crate) busiest: Duration,
@@ -62,8 +71,17 @@ impl Plan {
             members: room.members,
             publishers: room.publishers,
             size: room.size,
+            corpus: room.corpus,
             pace,
             kind: 0,
+        }
+    }
+
+    /// What is said in it.
+    fn pattern(&self) -> Pattern {
+        match self.corpus {
+            Some(corpus) => Pattern::of(corpus, self.publishers),
+            None => Pattern::new(self.size),
         }
     }
 
@@ -81,6 +99,9 @@ impl Plan {
         if self.size < HEAD {
             return usage(format!("a message has {HEAD} bytes at least"));
         }
+        if self.corpus.is_some() && self.publishers > CORPUS_PUBLISHERS_MAX {
+            return usage(format!("a corpus is for {CORPUS_PUBLISHERS_MAX} publishers at most"));
+        }
         if matches!(self.pace, Pace::Rate(rate) if !(rate > 0.0 && rate <= 1e6)) {
             return usage("a rate is above 0 and at most a million per second");
         }
@@ -97,7 +118,8 @@ impl Scene {
         let board =
             |plan: &Plan| Arc::new(Board::new(plan.pace, plan.members, plan.publishers, threads));
         let boards: Vec<_> = plans.iter().map(board).collect();
-        let size = plans.iter().map(|plan| plan.size).max().unwrap_or(0);
+        let patterns: Vec<Pattern> = plans.iter().map(Plan::pattern).collect();
+        let size = patterns.iter().map(Pattern::longest).max().unwrap_or(0);
         let mut loops = Vec::new();
         for index in 0..threads {
             loops.push(Loop::new(Crowd::new(&run.target, size)?, index, threads));
@@ -109,7 +131,7 @@ impl Scene {
         let mut scene = Self { loops, boards, wakers };
         let boards = scene.boards.clone();
         scene.each(|index, part| {
-            for (plan, board) in plans.iter().zip(&boards) {
+            for ((plan, pattern), board) in plans.iter().zip(&patterns).zip(&boards) {
                 let count = (plan.members + threads - 1 - index) / threads;
                 part.hall.first.push(part.crowd.members.len());
                 let room = part.hall.ledgers.len() as u32;
@@ -121,8 +143,7 @@ impl Scene {
                 if came.open < count {
                     return usage("stopped before everyone was there");
                 }
-                let pattern = Pattern::new(plan.size);
-                let board = Arc::clone(board);
+                let (board, pattern) = (Arc::clone(board), pattern.clone());
                 let mut ledger = Ledger::new(board, pattern, count, index, threads);
                 ledger.kind = plan.kind;
                 part.hall.ledgers.push(ledger);
@@ -136,8 +157,7 @@ impl Scene {
     /// A scene of one room whose members are there already, on one loop.
     pub(crate) fn around(plan: &Plan, mut part: Loop) -> Result<Self, Error> {
         let board = Arc::new(Board::new(plan.pace, plan.members, plan.publishers, 1));
-        let pattern = Pattern::new(plan.size);
-        let ledger = Ledger::new(Arc::clone(&board), pattern, plan.members, 0, 1);
+        let ledger = Ledger::new(Arc::clone(&board), plan.pattern(), plan.members, 0, 1);
         part.hall.ledgers.push(ledger);
         part.hall.times.push(Times::new());
         Ok(Self { loops: vec![part], boards: vec![board], wakers: Vec::new() })
@@ -150,7 +170,7 @@ impl Scene {
         until: Until,
         beside: Option<&mut (dyn Beside + Send + '_)>,
     ) -> Result<Outcome, Error> {
-        let before = (self.deliveries(), self.messages());
+        let before = self.so_far();
         self.boards.iter().for_each(|board| board.begin(self.loops.len()));
         for part in &mut self.loops {
             part.late.reset();
@@ -169,9 +189,12 @@ impl Scene {
             part.run(&phase, beside).inspect_err(|_| abort.store(true, Relaxed))?;
             Ok(thread_cpu()? - begin)
         })?;
+        let now = self.so_far();
         Ok(Outcome {
-            deliveries: self.deliveries() - before.0,
-            messages: self.messages() - before.1,
+            deliveries: now.deliveries - before.deliveries,
+            wire_bytes: now.wire_bytes - before.wire_bytes,
+            payload_bytes: now.payload_bytes - before.payload_bytes,
+            messages: now.messages - before.messages,
             busiest: cpu.into_iter().max().unwrap_or_default(),
         })
     }
@@ -199,12 +222,20 @@ impl Scene {
 
     /// Listens a little longer for deliveries that are too many.
     pub(crate) fn aftermath(&mut self) -> Result<(), Error> {
+        self.listen(AFTERMATH)
+    }
+
+    /// Says nothing for so long.
+    pub(crate) fn listen(&mut self, time: Duration) -> Result<(), Error> {
         self.each(|_, part| {
-            let end = Instant::now() + AFTERMATH;
-            while Instant::now() < end {
-                part.crowd.turn_within(AFTERMATH, &mut part.hall)?;
+            let end = Instant::now() + time;
+            loop {
+                let left = end.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Ok(());
+                }
+                part.crowd.turn_within(left, &mut part.hall)?;
             }
-            Ok(())
         })?;
         Ok(())
     }
@@ -242,11 +273,15 @@ impl Scene {
         sum
     }
 
-    fn deliveries(&self) -> u64 {
-        self.loops.iter().map(|part| part.hall.deliveries()).sum()
-    }
-
-    fn messages(&self) -> u64 {
-        self.boards.iter().map(|board| board.started()).sum()
+    /// What all phases came to.
+    fn so_far(&self) -> Outcome {
+        let halls = || self.loops.iter().map(|part| &part.hall);
+        Outcome {
+            deliveries: halls().map(Hall::deliveries).sum(),
+            wire_bytes: halls().map(|hall| hall.wire_bytes).sum(),
+            payload_bytes: halls().map(Hall::payload_bytes).sum(),
+            messages: self.boards.iter().map(|board| board.started()).sum(),
+            busiest: Duration::ZERO,
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::fanout;
 use crate::gather::{self, Ramp};
 use crate::hall::{Hall, Place};
 use crate::latency;
-use crate::measure::{finish, measure, seconds, until};
+use crate::measure::{finish, measure, seconds, until, warmup};
 use crate::options::Slow;
 use crate::process::Server;
 use crate::report::Report;
@@ -33,19 +33,20 @@ pub(crate) fn run(options: &Slow, run: &Run) -> Result<Report, Error> {
     let count = (fanout.room.members as f64 * options.share).ceil() as usize;
     let mut scene = Scene::assemble(run, &[fanout::plan(fanout, run)], count)?;
     let mut slow = Sippers::seat(options, run, &mut scene, count)?;
-    let mut report = Report::new("slow");
+    let mut report = run.report("slow");
     fanout::describe(fanout, &mut report);
     report.put("slow", count);
     report.put("read_rate", options.read_rate);
+    let publishers = fanout.room.publishers;
+    let span = (warmup(&fanout.span, publishers)?, until(&fanout.span, publishers)?);
+    scene.listen(seconds(fanout.room.hold)?)?;
     let before = run.server.memory()?;
-    let span = (seconds(fanout.span.warmup)?, until(&fanout.span, fanout.room.publishers)?);
     measure(run, &mut scene, span, Some(&mut slow), &mut report)?;
-    let after = run.server.memory()?;
     scene.aftermath()?;
     if run.server.known() {
         report.memory("before", before);
-        report.put("resident_peak", slow.peak.max(after.resident));
-        report.memory("after", after);
+        let after = report.number("resident_after").unwrap_or(0.0);
+        report.put("resident_peak", slow.peak.max(after as u64));
     }
     slow.drain(&mut scene, &mut report)?;
     if run.server.known() {

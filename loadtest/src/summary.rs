@@ -1,5 +1,6 @@
 //! From the JSON lines of any runs to Markdown and plots.
 
+use std::cmp::Reverse;
 use std::fs;
 use std::path::Path;
 
@@ -7,14 +8,16 @@ use serde_json::Value;
 
 use crate::error::{Doing, Error, usage};
 use crate::options::Summary;
-use crate::plot::{Plot, Series};
+use crate::plot::{Group, Plot, Series};
 use crate::table::short;
 
 /// What tells runs of the same work apart.
-const SETTINGS: [&str; 7] = ["work", "members", "publishers", "window", "size", "rate", "chinese"];
+const SETTINGS: [&str; 9] =
+    ["work", "deflate", "members", "publishers", "window", "size", "corpus", "rate", "chinese"];
 /// Figures worth a column, if a line has them.
-const FIGURES: [&str; 8] = [
+const FIGURES: [&str; 9] = [
     "ns_per_delivery",
+    "wire_bytes_per_delivery",
     "deliveries_per_s",
     "us_per_handshake",
     "resident_per_connection",
@@ -34,7 +37,14 @@ pub(crate) fn run(options: &Summary) -> Result<(), Error> {
         return usage("there is no line in these files");
     }
     fs::create_dir_all(&options.out).doing("make a folder for the report")?;
-    let mut plots = vec![per_delivery(&lines), throughput(&lines), latency(&lines), memory(&lines)];
+    let mut plots = vec![
+        per_delivery(&lines),
+        throughput(&lines),
+        latency(&lines),
+        memory(&lines),
+        wire_bytes(&lines),
+        compressed_delivery(&lines),
+    ];
     if let Some(before) = &options.before {
         plots.push(change(&read(before)?, &lines));
     }
@@ -141,9 +151,13 @@ fn more_is_better(figure: &str) -> bool {
     figure.ends_with("_per_s")
 }
 
+/// A fanout of messages that are all alike, not compressed.
+fn is_plain(line: &Value) -> bool {
+    line["work"] == "fanout" && line["size"].is_u64() && line["deflate"].is_null()
+}
+
 fn per_delivery(lines: &[Value]) -> Plot {
-    let fits =
-        |line: &Value| line["work"] == "fanout" && line["window"] == 1 && line["publishers"] == 1;
+    let fits = |line: &Value| is_plain(line) && line["window"] == 1 && line["publishers"] == 1;
     Plot::lines(
         "cpu-per-delivery",
         "CPU per delivery, one message in flight",
@@ -154,7 +168,7 @@ fn per_delivery(lines: &[Value]) -> Plot {
 
 fn throughput(lines: &[Value]) -> Plot {
     let fits = |line: &Value| {
-        line["work"] == "fanout"
+        is_plain(line)
             && line["publishers"] == 1
             && line["members"].as_u64().is_some_and(|members| members == most_windows(lines))
     };
@@ -168,7 +182,7 @@ fn throughput(lines: &[Value]) -> Plot {
 
 /// The member count that was measured with the most windows.
 fn most_windows(lines: &[Value]) -> u64 {
-    let fanouts = || lines.iter().filter(|line| line["work"] == "fanout");
+    let fanouts = || lines.iter().filter(|line| is_plain(line));
     let windows = |members: u64| {
         let mut all: Vec<_> = fanouts()
             .filter(|l| l["members"] == members)
@@ -218,6 +232,61 @@ fn memory(lines: &[Value]) -> Plot {
     )
 }
 
+fn wire_bytes(lines: &[Value]) -> Plot {
+    // How many members hear a message does not matter to its size. Of runs over different messages
+    // the longest counts.
+    let mut lines = lines.to_vec();
+    lines.sort_by_key(|line| Reverse(line["messages"].as_u64()));
+    let name = |line: &Value| line["corpus"].as_str().map(str::to_owned);
+    Plot::groups(
+        "wire-bytes",
+        "On the wire for one delivery",
+        "bytes",
+        groups(&lines, "wire_bytes_per_delivery", name, |longest, _| longest),
+    )
+}
+
+fn compressed_delivery(lines: &[Value]) -> Plot {
+    let name = |line: &Value| {
+        let (members, window) = (line["members"].as_u64()?, line["window"].as_u64()?);
+        Some(format!("{}, {members} members, {window} in flight", line["corpus"].as_str()?))
+    };
+    let groups = groups(lines, "ns_per_delivery", name, f64::min);
+    Plot::groups("cpu-compressed", "CPU per delivery", "ns", groups)
+}
+
+/// One figure of all servers, in groups by some name; of two for one bar `pick` says which it is.
+fn groups(
+    lines: &[Value],
+    figure: &str,
+    name: impl Fn(&Value) -> Option<String>,
+    pick: impl Fn(f64, f64) -> f64,
+) -> Vec<Group> {
+    let mut all: Vec<Group> = Vec::new();
+    for line in lines.iter().filter(|line| line["good"] != false) {
+        let (Some(name), Some(value)) = (name(line), line[figure].as_f64()) else { continue };
+        let at = all.iter().position(|group| group.name == name).unwrap_or_else(|| {
+            all.push(Group { name, bars: Vec::new() });
+            all.len() - 1
+        });
+        let bars = &mut all[at].bars;
+        let mode = mode(line);
+        match bars.iter_mut().find(|bar| bar.0 == mode) {
+            Some(bar) => bar.1 = pick(bar.1, value),
+            None => bars.push((mode, value)),
+        }
+    }
+    all
+}
+
+/// A server and how it compresses, which `compare` says in its name.
+fn mode(line: &Value) -> String {
+    match (&line["server"], line["deflate"].as_str()) {
+        (Value::Null, Some(offer)) => format!("{}-{offer}", server(line)),
+        _ => server(line).to_owned(),
+    }
+}
+
 /// How a figure of the same work has changed: 1 is no change.
 fn change(before: &[Value], after: &[Value]) -> Plot {
     let mut bars = Vec::new();
@@ -241,7 +310,7 @@ mod tests {
     #[test]
     fn the_quietest_of_equal_runs_counts() {
         let line = |n: u64, ns: f64, good: bool| {
-            json!({ "work": "fanout", "members": n, "window": 1, "publishers": 1,
+            json!({ "work": "fanout", "members": n, "window": 1, "publishers": 1, "size": 64,
                     "ns_per_delivery": ns, "good": good })
         };
         let lines = [
@@ -252,6 +321,26 @@ mod tests {
         ];
         let found = series(&lines, "members", "ns_per_delivery", |_| true);
         assert_eq!(found[0].points, [(10.0, 5.0), (100.0, 7.0)]);
+    }
+
+    #[test]
+    fn compression_has_its_own_plots() {
+        let line = |server: &str, corpus: &str, members: u64, bytes: f64| {
+            json!({ "work": "fanout", "server": server, "corpus": corpus, "members": members,
+                    "window": 1, "publishers": 1, "messages": 1_000 / members,
+                    "ns_per_delivery": 9.0, "wire_bytes_per_delivery": bytes })
+        };
+        let lines = [
+            line("x", "chat", 10, 100.0),
+            line("x-alone", "chat", 20, 50.0),
+            line("x-alone", "chat", 10, 60.0),
+            line("x", "ticker", 10, 200.0),
+        ];
+        assert_eq!(wire_bytes(&lines).values(), [100.0, 60.0, 200.0], "of the longest runs");
+        assert_eq!(compressed_delivery(&lines).values().len(), 4, "members tell groups apart");
+        assert!(per_delivery(&lines).empty() && throughput(&lines).empty());
+        let by_hand = json!({ "deflate": "context" });
+        assert_eq!(mode(&by_hand), "server-context");
     }
 
     #[test]

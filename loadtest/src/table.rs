@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::task::Figure;
+
 /// Servers and rows.
 pub(crate) struct Table {
     servers: Vec<String>,
@@ -69,17 +71,12 @@ impl Table {
 
 impl Row {
     /// Collects one field of the lines.
-    pub(crate) fn new(
-        title: &str,
-        unit: &str,
-        field: &str,
-        servers: &[&str],
-        lines: &[&Value],
-    ) -> Self {
+    pub(crate) fn new(title: &str, figure: &Figure, servers: &[&str], lines: &[&Value]) -> Self {
+        let Figure { field, unit, scale } = *figure;
         let cell = |server: &&str| {
             let own = lines.iter().filter(|line| line["server"] == **server);
             let mut figures: Vec<f64> =
-                own.clone().filter_map(|line| line[field].as_f64()).collect();
+                own.clone().filter_map(|line| Some(line[field].as_f64()? * scale)).collect();
             figures.sort_by(f64::total_cmp);
             Some(Cell {
                 quietest: *figures.first()?,
@@ -120,6 +117,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const NS: Figure = Figure { field: "ns", unit: "ns", scale: 1.0 };
+
     #[test]
     fn quietest_and_median_beside_the_first_server() {
         let lines: Vec<Value> = [("floor", 10.0), ("floor", 8.0), ("x", 12.0), ("x", 20.0)]
@@ -128,7 +127,7 @@ mod tests {
             .collect();
         let lines: Vec<&Value> = lines.iter().collect();
         let mut table = Table::new(&["floor", "x", "y"]);
-        table.rows.push(Row::new("work", "ns", "ns", &["floor", "x", "y"], &lines));
+        table.rows.push(Row::new("work", &NS, &["floor", "x", "y"], &lines));
         let text = table.markdown();
         assert!(
             text.contains("| work | ns | 8.0 (1.00, 1.00) | 12.0 (1.50, 2.00) | – |"),
@@ -141,7 +140,7 @@ mod tests {
     fn what_is_doubted_is_marked() {
         let line = json!({ "server": "x", "ns": 0.5, "doubt": "slow client" });
         let mut table = Table::new(&["x"]);
-        table.rows.push(Row::new("work", "ns", "ns", &["x"], &[&line]));
+        table.rows.push(Row::new("work", &NS, &["x"], &[&line]));
         assert!(table.markdown().contains("0.500† (1.00, 1.00)"));
     }
 }

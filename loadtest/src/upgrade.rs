@@ -4,22 +4,32 @@
 //! without computing a digest for each of thousands of connections.
 
 use crate::error::Error;
+use crate::offer::{self, Agreed, Offer};
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// The request that every connection sends.
-pub(crate) fn request(host: &str, path: &str) -> Vec<u8> {
+pub(crate) fn request(host: &str, path: &str, offer: Option<Offer>) -> Vec<u8> {
+    let extensions = match offer {
+        Some(offer) => format!("Sec-WebSocket-Extensions: {}\r\n", offer.value()),
+        None => String::new(),
+    };
     format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\
+         {extensions}\r\n"
     )
     .into_bytes()
 }
 
-/// Checks the answer; gives the length of its head, or `None` while that is not complete.
-pub(crate) fn answer(bytes: &[u8]) -> Result<Option<usize>, Error> {
+/// Checks the answer; gives the length of its head and what was agreed about compression, or `None`
+/// while the head is not complete.
+pub(crate) fn answer(
+    bytes: &[u8],
+    offer: Option<Offer>,
+) -> Result<Option<(usize, Option<Agreed>)>, Error> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         if bytes.len() > HEAD_BYTES_MAX {
             return Err(Error::Refused("an endless head".into()));
@@ -32,13 +42,20 @@ pub(crate) fn answer(bytes: &[u8]) -> Result<Option<usize>, Error> {
     if !status.starts_with("HTTP/1.1 101 ") {
         return Err(Error::Refused(status.into()));
     }
-    let accept = lines
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-accept"));
-    if accept.map(|(_, value)| value.trim()) != Some(ACCEPT) {
+    let field = |wanted| {
+        let fields = lines.clone().filter_map(|line| line.split_once(':'));
+        let own = fields.filter(move |(name, _)| name.eq_ignore_ascii_case(wanted));
+        own.map(|(_, value)| value.trim())
+    };
+    if field("sec-websocket-accept").next() != Some(ACCEPT) {
         return Err(Error::Refused("a wrong Sec-WebSocket-Accept".into()));
     }
-    Ok(Some(end + 4))
+    let extensions = field("sec-websocket-extensions");
+    let agreed = match offer {
+        Some(offer) => Some(offer.judge(extensions)?),
+        None => offer::judge_nothing(extensions).map(|()| None)?,
+    };
+    Ok(Some((end + 4, agreed)))
 }
 
 #[cfg(test)]
@@ -48,9 +65,25 @@ mod tests {
     #[test]
     fn an_answer_must_be_whole_and_right() {
         let right = format!("HTTP/1.1 101 Ok\r\nsec-websocket-ACCEPT: {ACCEPT}\r\n\r\nrest");
-        assert_eq!(answer(right.as_bytes()).unwrap(), Some(right.len() - 4));
-        assert_eq!(answer(&right.as_bytes()[..40]).unwrap(), None);
-        assert!(answer(b"HTTP/1.1 503 Full\r\n\r\n").is_err());
-        assert!(answer(b"HTTP/1.1 101 Ok\r\nSec-WebSocket-Accept: x\r\n\r\n").is_err());
+        assert_eq!(answer(right.as_bytes(), None).unwrap(), Some((right.len() - 4, None)));
+        assert_eq!(answer(&right.as_bytes()[..40], None).unwrap(), None);
+        assert!(answer(right.as_bytes(), Some(Offer::Alone)).is_err(), "nothing was agreed on");
+        assert!(answer(b"HTTP/1.1 503 Full\r\n\r\n", None).is_err());
+        assert!(answer(b"HTTP/1.1 101 Ok\r\nSec-WebSocket-Accept: x\r\n\r\n", None).is_err());
+    }
+
+    #[test]
+    fn extensions_stand_in_any_number_of_fields() {
+        let head = |fields: &str| {
+            format!("HTTP/1.1 101 Ok\r\nSec-WebSocket-Accept: {ACCEPT}\r\n{fields}\r\n\r\n")
+        };
+        let one = head("sec-websocket-extensions: permessage-deflate; server_max_window_bits=9");
+        let agreed = Agreed { window_bits: 9, keeps_context: true };
+        let found = answer(one.as_bytes(), Some(Offer::Context)).unwrap();
+        assert_eq!(found, Some((one.len(), Some(agreed))));
+        assert!(answer(one.as_bytes(), None).is_err(), "nothing was offered");
+        let two =
+            head("Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Extensions: x");
+        assert!(answer(two.as_bytes(), Some(Offer::Context)).is_err());
     }
 }

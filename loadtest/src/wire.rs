@@ -1,6 +1,6 @@
 //! The bytes of a connection as its two ends mean them: on the socket itself, or within TLS.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read as _, Write};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
@@ -52,11 +52,15 @@ impl Wire {
     pub(crate) fn shut(&self, how: Shutdown) {
         let _already_gone = self.socket.shutdown(how);
     }
-}
 
-impl Read for Wire {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(session) = &mut self.session else { return self.socket.read(buffer) };
+    /// Reads what the server means; what came from the socket for it, records of TLS and all, is
+    /// added to `wire_bytes`, whatever the outcome.
+    pub(crate) fn read(&mut self, buffer: &mut [u8], wire_bytes: &mut usize) -> io::Result<usize> {
+        let Some(session) = &mut self.session else {
+            let count = self.socket.read(buffer)?;
+            *wire_bytes += count;
+            return Ok(count);
+        };
         loop {
             match session.reader().read(buffer) {
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => {}
@@ -64,7 +68,7 @@ impl Read for Wire {
                 Err(cause) if cause.kind() == ErrorKind::UnexpectedEof => return Ok(0),
                 read => return read,
             }
-            session.read_tls(&mut self.socket)?;
+            *wire_bytes += session.read_tls(&mut self.socket)?;
             let processed = session.process_new_packets();
             // What it has to say about it goes out, an alert above all.
             let said = session.wants_write().then(|| session.write_tls(&mut self.socket));

@@ -1,27 +1,12 @@
 //! A server that does something wrong is found out, whatever is measured.
 
+#[allow(dead_code, reason = "what it says of compression is for other tests")]
 mod server;
-
-use std::process::{Command, Output};
+mod tool;
 
 use serde_json::Value;
 use server::Fault;
-
-/// Runs the tool against a faulty server; gives its exit code, its line and what it complained of.
-fn run(words: &str, fault: Fault, every: u64) -> (i32, Value, String) {
-    let address = server::start(fault, every);
-    let url = format!("ws://{address}/");
-    let output = tool(&format!("{words} --stall 2 --json {url}"));
-    let line = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let code = output.status.code().expect("an exit code");
-    (code, line, String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-fn tool(words: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare-loadtest"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command.args(words.split(' ')).output().expect("the tool runs")
-}
+use tool::{run, tool};
 
 /// Every kind of work that has deliveries, with several messages under way.
 const WORKS: [&str; 7] = [
@@ -40,19 +25,28 @@ const EVERY: u64 = 100;
 #[test]
 fn a_server_without_fault_is_good() {
     for work in WORKS.iter().chain(&[
+        "fanout -n 8 --corpus ticker --hold 0.1 --warmup-messages 20 --messages 40",
         "churn -n 3 --rate 100 --secs 0.5",
         "connect -n 20 --hold 0",
         "inbound -p 2 --size 300 --messages 200",
     ]) {
-        let (code, line, complaint) = run(work, Fault::None, EVERY);
+        let (code, line, complaint) = run(work, server::start(Fault::None, EVERY));
         assert!(code == 0 || code == 3, "{work}: {code} {line} {complaint}");
         assert_eq!(line["good"], true, "{work}");
+        let bytes = |name| line[format!("{name}_bytes_per_delivery")].as_f64();
+        if let (Some(wire), Some(payload)) = (bytes("wire"), bytes("payload")) {
+            // Nothing but the header of a frame is between them: two bytes, or four from 126 on.
+            assert!((2.0..=4.0).contains(&(wire - payload)), "{work}: {line}");
+            assert!(payload >= 16.0, "{work}: {line}");
+        } else {
+            assert!(line["deliveries"].is_null(), "{work}: {line}");
+        }
     }
 }
 
 fn found_out(fault: Fault, field: &str) {
     for work in WORKS {
-        let (code, line, complaint) = run(work, fault, EVERY);
+        let (code, line, complaint) = run(work, server::start(fault, EVERY));
         let counted = line[field].as_u64() > Some(0);
         let stalled = complaint.contains("stalled");
         assert!(code == 1 && counted || code == 2 && stalled, "{work}: {code} {line} {complaint}");
@@ -88,7 +82,7 @@ fn two_swapped_messages_are_found_out() {
 #[test]
 fn a_server_that_stands_still_is_found_out() {
     for work in WORKS {
-        let (code, _, complaint) = run(work, Fault::Stall, EVERY);
+        let (code, _, complaint) = run(work, server::start(Fault::Stall, EVERY));
         assert!(code == 2 && complaint.contains("stalled"), "{work}: {code} {complaint}");
     }
 }
@@ -114,7 +108,7 @@ fn churn_finds_out() {
 fn a_search_finds_the_limit_of_a_server() {
     let limit = 200.0;
     let words = "pace -n 4 --rate 50 --find --p99-ms 60 --secs 0.5 --warmup 0";
-    let (code, line, complaint) = run(words, Fault::Limit(limit), EVERY);
+    let (code, line, complaint) = run(words, server::start(Fault::Limit(limit), EVERY));
     assert_eq!(code, 0, "{line} {complaint}");
     let found = line["found_rate"].as_f64().expect("a rate");
     // Beyond the limit a backlog of 60 ms grows in half a second at 1.14 times the limit; below it,
@@ -139,6 +133,8 @@ fn bad_input_is_refused_with_a_reason() {
         ("fanout -n 1 ws://127.0.0.1:1/", "two members"),
         ("fanout -n 5 -p 6 ws://127.0.0.1:1/", "two members at least, and from 1 to all"),
         ("fanout --size 3 ws://127.0.0.1:1/", "16 bytes"),
+        ("fanout --size 64 --corpus chat ws://127.0.0.1:1/", "cannot be used with"),
+        ("fanout -p 300 --corpus chat ws://127.0.0.1:1/", "256 publishers"),
         ("fanout --window 0 ws://127.0.0.1:1/", "a window"),
         ("fanout --secs=-1 ws://127.0.0.1:1/", "number of seconds"),
         ("fanout --threads 0 ws://127.0.0.1:1/", "threads"),

@@ -1,12 +1,16 @@
 //! A broadcast server with a fault: threads and locks, nothing clever, so that whoever measures it
 //! has to find out.
 
+pub mod packer;
+
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use packer::{Packer, Packing};
 
 /// What the server does wrong, each so-many-th delivery.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,28 +35,40 @@ pub enum Fault {
     Limit(f64),
 }
 
+struct Member {
+    stream: TcpStream,
+    packer: Packer,
+}
+
 struct Room {
-    members: HashMap<usize, TcpStream>,
+    members: HashMap<usize, Member>,
     held: HashMap<usize, Vec<u8>>,
 }
 
 struct Relay {
     fault: Fault,
     every: u64,
+    packing: Packing,
     rooms: HashMap<String, Room>,
     deliveries: u64,
     /// When the next message may be relayed.
     next: Instant,
-    kept: Vec<TcpStream>,
+    kept: Vec<Member>,
 }
 
 /// Starts a server that ends with the test.
 pub fn start(fault: Fault, every: u64) -> SocketAddr {
+    start_packing(fault, every, Packing::default())
+}
+
+/// Starts a server that compresses.
+pub fn start_packing(fault: Fault, every: u64, packing: Packing) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     let relay = Relay {
         fault,
         every,
+        packing,
         rooms: HashMap::new(),
         deliveries: 0,
         next: Instant::now(),
@@ -99,12 +115,18 @@ impl Relay {
     fn join(&mut self, path: &str, id: usize, stream: &mut TcpStream) -> io::Result<()> {
         let new = || Room { members: HashMap::new(), held: HashMap::new() };
         let room = self.rooms.entry(path.to_owned()).or_insert_with(new);
-        room.members.insert(id, stream.try_clone()?);
+        let member = Member { stream: stream.try_clone()?, packer: Packer::new(self.packing) };
+        room.members.insert(id, member);
         // Every connection of the tool sends the key of RFC 6455's example.
-        stream.write_all(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
-        )
+        let answer = self.packing.answer;
+        let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+                    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+        let extensions = if answer.is_empty() {
+            String::new()
+        } else {
+            format!("Sec-WebSocket-Extensions: {answer}\r\n")
+        };
+        stream.write_all(format!("{head}{extensions}\r\n").as_bytes())
     }
 
     fn publish(&mut self, path: &str, from: usize, payload: &[u8]) {
@@ -113,26 +135,26 @@ impl Relay {
             self.next = self.next.max(Instant::now()) + Duration::from_secs_f64(1.0 / rate);
         }
         let Some(room) = self.rooms.get_mut(path) else { return };
-        let whole = unmasked(1, payload);
         for (id, member) in &mut room.members {
             let due = self.deliveries % self.every == self.every - 1;
             if *id == from && self.fault != Fault::Echo {
                 continue;
             }
             self.deliveries += 1;
-            let mut bytes = whole.clone();
+            let mut messages = vec![payload.to_vec()];
             match self.fault {
                 Fault::Stall if self.deliveries >= self.every => continue,
                 Fault::Drop if due => continue,
-                Fault::Double if due => bytes.extend_from_slice(&whole),
-                Fault::Flip if due => *bytes.last_mut().expect("a payload") ^= 4,
+                Fault::Double if due => messages.push(payload.to_vec()),
+                Fault::Flip if due => *messages[0].last_mut().expect("a payload") ^= 4,
                 Fault::Swap if due => {
-                    room.held.insert(*id, bytes);
+                    room.held.insert(*id, payload.to_vec());
                     continue;
                 }
-                _ => bytes.extend(room.held.remove(id).unwrap_or_default()),
+                _ => messages.extend(room.held.remove(id)),
             }
-            let _gone = member.write_all(&bytes);
+            let frames = messages.iter().map(|message| member.packer.frame(message, due));
+            let _gone = member.stream.write_all(&frames.collect::<Vec<_>>().concat());
         }
     }
 }
@@ -168,8 +190,9 @@ fn frame(stream: &mut TcpStream) -> io::Result<(u8, Vec<u8>)> {
     Ok((start[0] & 15, payload))
 }
 
-fn unmasked(opcode: u8, payload: &[u8]) -> Vec<u8> {
-    let mut out = vec![0x80 | opcode];
+/// A frame as a server sends it: its first byte, without that it is the last of its message.
+fn unmasked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut out = vec![0x80 | first];
     match payload.len() {
         length @ 0..126 => out.push(length as u8),
         length => {
