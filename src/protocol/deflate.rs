@@ -31,6 +31,9 @@ impl Default for Inflater {
 }
 
 impl Inflater {
+    /// The memory of one, in bytes, at the most: a window of 32 KiB, and tables.
+    pub const HELD_BYTES: usize = 64 * 1024;
+
     /// Inflates a message; `to` is emptied first and never holds more than `bytes_max` and one.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! clients compressed is inflated by one inflater for all.
 
 use super::class::Class;
-use super::{Relay, share};
+use super::{Relay, memory, share};
 use crate::protocol::deflate::{Deflater, Inflater};
 use crate::protocol::extension::{self, Agreed, Terms, WINDOW_BITS_MIN};
 use crate::protocol::head::Head;
@@ -103,6 +103,9 @@ impl Relay {
             Packing::Alone | Packing::Shared => (&mut self.packer.wide, window_bits),
             Packing::AloneNarrow => (&mut self.packer.narrow, WINDOW_BITS_MIN),
         };
+        if deflater.is_none() && !memory::is_there(Deflater::held_bytes(window_bits)) {
+            return None;
+        }
         let deflater = deflater.get_or_insert_with(|| Deflater::new(level, window_bits));
         deflater.reset();
         let mut packed = std::mem::take(&mut self.packer.packed);
@@ -128,6 +131,9 @@ impl Relay {
         payload: &[u8],
     ) -> Result<(), Violation> {
         let bytes_max = self.message_bytes_max(index);
+        if self.packer.inflater.is_none() && !memory::is_there(Inflater::HELD_BYTES) {
+            return Err(Violation::NoMemory);
+        }
         let mut inflated = std::mem::take(&mut self.packer.inflated);
         let inflater = self.packer.inflater.get_or_insert_default();
         let result = inflater.inflate(payload, bytes_max, &mut inflated);

@@ -21,7 +21,7 @@ use super::class::Class;
 use super::conn::Phase;
 use super::deflate::{Deflate, Packing};
 use super::room::{Room, Rooms};
-use super::{Encoding, Relay};
+use super::{Encoding, Relay, memory};
 use crate::protocol::deflate::Deflater;
 use crate::protocol::frame;
 
@@ -170,7 +170,8 @@ impl Relay {
         // Rooms end and classes go: the list is looked over when it matters.
         self.packer.sharing.retain(|place| used_s(rooms, *place).is_some());
         if self.packer.sharing.len() < compressors_max {
-            return true;
+            let bytes = Deflater::held_bytes(self.limits.deflate.window_bits);
+            return memory::is_there(bytes);
         }
         let oldest = self.packer.sharing.iter().copied().enumerate();
         let oldest = oldest.min_by_key(|(_, place)| used_s(rooms, *place));
