@@ -20,8 +20,15 @@ const PATHS: &[Path] = &[
     ("join and answer", join_path),
     ("publish to 1,000, delivery", publish_path),
     ("64 messages to 1,000, delivery of 64", burst_path),
+    ("ticker of 200 B to 1,000, delivery", || ticker_path("")),
+    ("the same, each message compressed by itself", || ticker_path(ALONE)),
+    ("the same, compressed with a context", || ticker_path(CONTEXT)),
     ("idle second of 10,000, connection", idle_path),
 ];
+
+/// What members offer who take compressed messages.
+const ALONE: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n";
+const CONTEXT: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
 fn main() {
     let wanted = std::env::args().nth(1).filter(|word| !word.starts_with("--"));
@@ -105,6 +112,26 @@ fn burst_path() -> u64 {
     }
     let (mut room, message) = (Room::of(1_000), frame(0x81, &[b'x'; 64]));
     (0..20).map(|_| counted(&mut room, &mut message.repeat(64)) as u64).sum()
+}
+
+fn ticker_path(fields: &str) -> u64 {
+    #[inline(never)]
+    fn counted(room: &mut Room, message: &mut [u8]) -> usize {
+        room.publish(message)
+    }
+    let mut quotes = (0u64..).map(|number| {
+        let price = |place: u64| (number * 7919 + place * 104_729) % 9_000 + 1_000;
+        let quote = |place| {
+            let (bid, ask) = (price(place), price(place) + number % 17);
+            format!(r#"{{"symbol":"FAN{place}","bid":{bid}.{number:03},"ask":{ask}.25}}"#)
+        };
+        let text = format!(r#"{{"t":{number},"quotes":[{}]}}"#, [1, 2, 3, 4].map(quote).join(","));
+        frame(0x81, text.as_bytes())
+    });
+    let mut room = Room::offering(1_000, fields);
+    // Those who share a context come in with the first message.
+    room.publish(&mut quotes.next().expect("without end"));
+    quotes.take(100).map(|mut quote| counted(&mut room, &mut quote) as u64).sum()
 }
 
 fn idle_path() -> u64 {

@@ -1,6 +1,6 @@
 //! Members without sockets: the whole core, and nothing of the kernel.
 
-use fanfare::relay::{ConnId, Limits, Order, Relay, Slices, Time};
+use fanfare::relay::{ConnId, Deflate, Limits, Order, Relay, Slices, Time};
 
 /// A request as a browser sends it.
 pub const REQUEST: &[u8] = b"GET /news HTTP/1.1\r\nHost: 127.0.0.1:2046\r\n\
@@ -40,14 +40,22 @@ pub struct Room {
 impl Room {
     /// A room of so many members.
     pub fn of(count: usize) -> Self {
-        let limits = Limits { connections_max: count, ..Limits::default() };
-        let relay = Relay::new(limits);
+        Room::offering(count, "")
+    }
+
+    /// The same, of members who send these fields beside the usual ones.
+    pub fn offering(count: usize, fields: &str) -> Self {
+        let deflate = Deflate { is_on: true, ..Deflate::default() };
+        let relay = Relay::new(Limits { connections_max: count, deflate, ..Limits::default() });
+        let mut request = REQUEST[..REQUEST.len() - 2].to_vec();
+        request.extend_from_slice(fields.as_bytes());
+        request.extend_from_slice(b"\r\n");
         let now = Time::from_millis(1_000);
         let mut room = Self { relay, members: Vec::with_capacity(count), now, written: 0 };
         for _ in 0..count {
             let id = room.relay.accepted(None, now).expect("there is room");
             assert!(room.relay.may_read(id));
-            room.relay.receive(id, &mut REQUEST.to_vec(), now);
+            room.relay.receive(id, &mut request.clone(), now);
             room.write(id); // as the server does: nobody's answer waits for another's request
             room.members.push(id);
         }
