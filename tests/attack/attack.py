@@ -281,37 +281,37 @@ def garbage(address, end):
     return count
 
 
-def pages_unread(address, end):
-    """The live page, asked for and not read."""
+def hold(end, most, begin):
+    """Begins as many as there is time for, and keeps all of them to the end."""
     streams = []
-    while time.monotonic() < end and len(streams) < 2000:
-        stream = dial(address, 4096)
-        stream.sendall(b"GET /_/client.js HTTP/1.1\r\nHost: attack\r\n\r\n")
-        streams.append(stream)
+    while time.monotonic() < end and len(streams) < most:
+        streams.append(begin())
     time.sleep(max(0, end - time.monotonic()))
-    count = len(streams)
     for stream in streams:
         reset(stream)
-    return count
+    return len(streams)
+
+
+def send(stream, bytes_):
+    """Sends what the relay takes within a moment."""
+    stream.settimeout(0.2)
+    try:
+        stream.sendall(bytes_)
+    except OSError:
+        pass
+    return stream
+
+
+def pages_unread(address, end):
+    """The live page, asked for and not read."""
+    page = b"GET /_/client.js HTTP/1.1\r\nHost: attack\r\n\r\n"
+    return hold(end, 2000, lambda: send(dial(address, 4096), page))
 
 
 def unfinished(address, end):
     """Messages of 60,000 bytes whose last byte never comes."""
-    streams = []
     piece = frame(0x82, bytes(60_000))[:-1]
-    while time.monotonic() < end and len(streams) < 2000:
-        stream = join(address, "/unfinished")
-        stream.settimeout(0.2)
-        try:
-            stream.sendall(piece)
-        except OSError:
-            pass
-        streams.append(stream)
-    time.sleep(max(0, end - time.monotonic()))
-    count = len(streams)
-    for stream in streams:
-        reset(stream)
-    return count
+    return hold(end, 2000, lambda: send(join(address, "/unfinished"), piece))
 
 
 def unread(address, end):
@@ -364,30 +364,24 @@ def hellos(address, end):
     return count
 
 
+def begin_record(address):
+    """A client of TLS that has sent all of a record but its last byte."""
+    stream = dial(address)
+    client, heard, said = tls_client()
+    while True:
+        try:
+            client.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            stream.sendall(said.read())
+            heard.write(stream.recv(1 << 16))
+    client.write(bytes(16_384))
+    return send(stream, said.read()[:-1])
+
+
 def records(address, end):
     """Records of TLS of 16 KiB whose last byte never comes."""
-    streams = []
-    while time.monotonic() < end and len(streams) < 1000:
-        stream = dial(address)
-        client, heard, said = tls_client()
-        while True:
-            try:
-                client.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                stream.sendall(said.read())
-                heard.write(stream.recv(1 << 16))
-        client.write(bytes(16_384))
-        try:
-            stream.sendall(said.read()[:-1])
-        except OSError:
-            pass
-        streams.append(stream)
-    time.sleep(max(0, end - time.monotonic()))
-    count = len(streams)
-    for stream in streams:
-        reset(stream)
-    return count
+    return hold(end, 1000, lambda: begin_record(address))
 
 
 def tls_door(folder):

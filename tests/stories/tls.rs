@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, HandshakeKind};
 use std::fs;
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -165,6 +166,14 @@ fn openssl_verifies_the_chain_of_the_name_that_it_asks_for() {
     }
 }
 
+/// The certificate that a client is shown there.
+fn shown(config: &Arc<ClientConfig>, address: SocketAddr) -> Vec<u8> {
+    let mut stream = wrap(config, "localhost", dial(address));
+    stream.write_all(request("/elsewhere").as_bytes()).expect("the relay reads");
+    let chain = stream.conn.peer_certificates().expect("the handshake is over");
+    chain[0].to_vec()
+}
+
 #[test]
 fn a_door_may_have_a_certificate_of_its_own() {
     let authority = Authority::new();
@@ -175,12 +184,7 @@ fn a_door_may_have_a_certificate_of_its_own() {
     // The first --listen is the story's own; it speaks TLS with what is for all.
     let relay = start(&authority, &["common"], &["--listen", &own]);
     let config = authority.client();
-    let shown = |address| {
-        let mut stream = wrap(&config, "localhost", dial(address));
-        stream.write_all(request("/").as_bytes()).expect("the relay reads");
-        let chain = stream.conn.peer_certificates().expect("the handshake is over");
-        chain[0].to_vec()
-    };
+    let shown = |address| shown(&config, address);
     let file = |name: &str| {
         CertificateDer::from_pem_file(authority.path(name)).expect("a certificate").to_vec()
     };
@@ -203,26 +207,21 @@ fn new_files_are_taken_and_bad_ones_are_not() {
     let relay = start(&authority, &["one"], &[]);
     let config = authority.client();
     let mut here = join(&relay, &config, "/");
-    let certificate = |relay: &Relay| {
-        let mut client = wrap(&config, "localhost", dial(relay.address()));
-        client.write_all(request("/elsewhere").as_bytes()).expect("the relay reads");
-        let certificates = client.conn.peer_certificates().expect("the handshake is over");
-        certificates[0].to_vec()
-    };
-    let first = certificate(&relay);
+    let certificate = || shown(&config, relay.address());
+    let first = certificate();
     authority.issue("one", "localhost");
     // It looks by itself every few seconds.
     relay.log.wait("a look at the files", |lines, _| {
         lines.iter().any(|line| line.contains("certificates read again")).then_some(())
     });
-    let second = certificate(&relay);
+    let second = certificate();
     assert!(first != second, "the new certificate");
     fs::write(authority.path("one.key"), "no key").expect("a file");
     relay.signal(Signal::HUP);
     relay.log.wait("an error", |lines, _| {
         lines.iter().any(|line| line.contains("the certificates stay as they were")).then_some(())
     });
-    assert!(certificate(&relay) == second, "the last good one");
+    assert!(certificate() == second, "the last good one");
     let mut late = join(&relay, &config, "/");
     late.send_text("still here?");
     assert_eq!(here.hear_text(), "still here?");
