@@ -76,15 +76,20 @@ impl Cause {
         matches!(
             self,
             Cause::SlowConsumer
+                | Cause::NoPong
                 | Cause::MessageTimeout
                 | Cause::TooFast
                 | Cause::HeldBytes
                 | Cause::NoMemory
+                | Cause::Violation(Violation::MessageTooLong | Violation::NoMemory)
                 | Cause::Refused(
                     Refusal::AddressFull
                         | Refusal::TooManyHandshakes
                         | Refusal::ConnectionsFull
                         | Refusal::RoomsFull
+                        | Refusal::RoomFull
+                        | Refusal::HeadTooLong
+                        | Refusal::Timeout
                         | Refusal::NoMemory
                 )
         )

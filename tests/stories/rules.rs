@@ -35,6 +35,30 @@ impl Relay {
 }
 
 #[test]
+fn each_limit_is_told_in_the_log() {
+    let flags = ["--max-message", "100", "--ping-interval", "1", "--handshake-timeout", "1"];
+    let relay = ruled("[[room]]\npattern = \"pair\"\nmax_members = 1\n", &flags);
+    let [_silent, mut long] = relay.connect_all("/");
+    long.send_text(&"x".repeat(101));
+    let _first = relay.connect("/pair");
+    assert_eq!(relay.ask(request("/pair").as_bytes()).status, 503);
+    let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", "x".repeat(9000));
+    assert_eq!(relay.ask(head.as_bytes()).status, 431);
+    assert_eq!(relay.ask(b"GET / HTTP/1.1\r\n").status, 408);
+    for reason in
+        ["message_too_long", "room_full", "head_too_long", "handshake_timeout", "no_pong"]
+    {
+        relay.log.wait(reason, |lines, _| {
+            let is_it = |line: &&String| {
+                line.contains("closed at a limit")
+                    && line.contains(&format!("\"reason\":\"{reason}\""))
+            };
+            lines.iter().find(is_it).map(drop)
+        });
+    }
+}
+
+#[test]
 fn a_room_may_be_read_only() {
     let relay = ruled(
         "[[room]]\npattern = \"news/*\"\npublish = \"nobody\"\n",
