@@ -45,8 +45,7 @@ fn each_limit_is_told_in_the_log() {
     let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", "x".repeat(9000));
     assert_eq!(relay.ask(head.as_bytes()).status, 431);
     assert_eq!(relay.ask(b"GET / HTTP/1.1\r\n").status, 408);
-    for reason in
-        ["message_too_long", "room_full", "head_too_long", "handshake_timeout", "no_pong"]
+    for reason in ["message_too_long", "room_full", "head_too_long", "handshake_timeout", "no_pong"]
     {
         relay.log.wait(reason, |lines, _| {
             let is_it = |line: &&String| {
