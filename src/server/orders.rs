@@ -1,9 +1,8 @@
 //! Carrying out what the relay wants done.
 
 use super::Server;
-use crate::relay::budget::SLICES_MAX;
 use crate::relay::{Cause, ConnId, Departed, Order, Slices, Time};
-use std::io::{self, IoSlice};
+use std::io;
 use tracing::field::display;
 use tracing::{debug, warn};
 
@@ -36,18 +35,19 @@ impl Server {
         let written = match slices.as_slice() {
             [] => return,
             [slice] => entry.stream.write(slice),
-            many => {
-                let mut vector = [IoSlice::new(&[]); SLICES_MAX];
-                for (to, slice) in vector.iter_mut().zip(many) {
-                    *to = IoSlice::new(slice);
-                }
-                entry.stream.write_vectored(&vector[..many.len()])
-            }
+            many => entry.stream.write_vectored(many),
         };
         match written {
             Ok(bytes) => self.relay.sent(id, bytes),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.relay.sent(id, 0),
-            Err(_) => self.relay.closed(id, Cause::Reset),
+            Err(error) => self.not_written(id, &error),
+        }
+    }
+
+    #[inline(never)] // out of the fan-out's way
+    fn not_written(&mut self, id: ConnId, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock => self.relay.sent(id, 0),
+            _ => self.relay.closed(id, Cause::Reset),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::layer::Layer;
 use crate::relay::ConnId;
+use crate::relay::budget::SLICES_MAX;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
@@ -31,10 +32,17 @@ impl Stream {
         }
     }
 
-    pub(super) fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    /// Writes several slices at once.
+    #[inline(never)] // out of the fan-out's way
+    pub(super) fn write_vectored(&mut self, slices: &[&[u8]]) -> io::Result<usize> {
+        let mut vector = [IoSlice::new(&[]); SLICES_MAX];
+        for (to, slice) in vector.iter_mut().zip(slices) {
+            *to = IoSlice::new(slice);
+        }
+        let vector = &vector[..slices.len()];
         match self {
-            Stream::Tcp(stream) => stream.write_vectored(slices),
-            Stream::Unix(stream) => stream.write_vectored(slices),
+            Stream::Tcp(stream) => stream.write_vectored(vector),
+            Stream::Unix(stream) => stream.write_vectored(vector),
         }
     }
 
