@@ -227,11 +227,11 @@ impl World {
         let json = Limits { encoding: Encoding::Json, ..self.limits.clone() };
         let mut given = 0;
         while given < here && !stream.is_paused {
-            if !self.relay.may_read(stream.id) {
+            let Some(bytes_max) = self.relay.may_read(stream.id) else {
                 stream.is_paused = true;
                 break;
-            }
-            let take = (here - given).min(json.read_bytes_max());
+            };
+            let take = (here - given).min(json.read_bytes_max()).min(bytes_max);
             let piece = &mut stream.coming[given..given + take];
             given += take;
             self.relay.receive(stream.id, piece, self.now);
@@ -268,8 +268,7 @@ impl World {
     fn read_on(&mut self, resumed: Vec<ConnId>) {
         for id in resumed {
             if let Some(at) = self.streams.iter().position(|stream| stream.id == id) {
-                let may_read = self.relay.may_read(id);
-                self.streams[at].is_paused = !may_read;
+                self.streams[at].is_paused = self.relay.may_read(id).is_none();
                 self.relay.check_invariants();
             }
         }

@@ -94,7 +94,7 @@ impl Violation {
             Violation::NotUtf8 => "text is not UTF-8",
             Violation::Deflate => "compressed data is broken",
             Violation::MessageTooLong => "message too long",
-            Violation::NoMemory => "no memory for the message",
+            Violation::NoMemory => "no memory left",
         }
     }
 }

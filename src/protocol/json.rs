@@ -4,8 +4,11 @@
 //! as `\/`, five short escapes, everything else below a space and everything beyond ASCII as
 //! `\uXXXX` in lower-case digits, with surrogate pairs beyond the first plane. DEL stays.
 
-/// Appends `text`, which is UTF-8, as a JSON string.
-pub fn encode(text: &str, to: &mut Vec<u8>) {
+/// Appends `text`, which is UTF-8, as a JSON string; `false` when there is no memory for it.
+pub fn encode(text: &str, to: &mut Vec<u8>) -> bool {
+    if to.try_reserve(encoded_bytes(text)).is_err() {
+        return false;
+    }
     to.push(b'"');
     for char in text.chars() {
         match char {
@@ -26,6 +29,17 @@ pub fn encode(text: &str, to: &mut Vec<u8>) {
         }
     }
     to.push(b'"');
+    true
+}
+
+/// How many bytes `text` becomes.
+fn encoded_bytes(text: &str) -> usize {
+    let bytes = |char: char| match char {
+        '"' | '\\' | '/' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => 2,
+        ' '..='\u{7f}' => 1,
+        _ => 6 * char.len_utf16(),
+    };
+    text.chars().map(bytes).sum::<usize>() + 2
 }
 
 /// The most bytes that `text_bytes` of UTF-8 become: a control character has six for one.

@@ -1,7 +1,7 @@
 //! Where peers come from: each address once, with a count of its connections.
 
 use super::conn::Phase;
-use super::{ConnId, Relay};
+use super::{ConnId, Relay, memory};
 use crate::protocol::Refusal;
 use crate::protocol::forwarded::{self, ForwardedBy};
 use crate::protocol::head::Head;
@@ -82,9 +82,10 @@ struct Entry {
 
 impl Addresses {
     /// Counts one connection more from an address, if it has fewer than `most`; 0 is no bound.
-    fn enter(&mut self, network: Network, most: usize) -> Option<u32> {
+    fn enter(&mut self, network: Network, most: usize) -> Result<u32, Refusal> {
         let key = match self.by_network.get(&network) {
             Some(key) => *key,
+            None if !memory::takes_one_more(&self.slab) => return Err(Refusal::NoMemory),
             None => {
                 let key = self.slab.insert(Entry { network, connections: 0 }) as u32;
                 self.by_network.insert(network, key);
@@ -93,10 +94,10 @@ impl Addresses {
         };
         let entry = &mut self.slab[key as usize];
         if most > 0 && entry.connections as usize >= most {
-            return None;
+            return Err(Refusal::AddressFull);
         }
         entry.connections += 1;
-        Some(key)
+        Ok(key)
     }
 
     /// Counts one less.
@@ -172,8 +173,7 @@ impl Relay {
         let is_counted = |peer: &IpAddr| conn.peer == Peer::Client && !peer.is_loopback();
         let Some(peer) = peer.filter(is_counted) else { return Ok(()) };
         let most = self.limits.connections_per_address_max;
-        let entered = self.addresses.enter(Network::of(peer), most);
-        conn.address = entered.ok_or(Refusal::AddressFull)?;
+        conn.address = self.addresses.enter(Network::of(peer), most)?;
         Ok(())
     }
 
@@ -227,14 +227,14 @@ mod tests {
     fn a_line_of_ipv6_is_one() {
         let mut addresses = Addresses::default();
         let one = addresses.enter(network("2001:db8::1"), 2).expect("the first");
-        assert_eq!(addresses.enter(network("2001:db8::ffff:1"), 2), Some(one));
-        assert_eq!(addresses.enter(network("2001:db8::2"), 2), None);
-        assert!(addresses.enter(network("2001:db8:0:1::1"), 2).is_some(), "the next line");
+        assert_eq!(addresses.enter(network("2001:db8::ffff:1"), 2), Ok(one));
+        assert_eq!(addresses.enter(network("2001:db8::2"), 2), Err(Refusal::AddressFull));
+        assert!(addresses.enter(network("2001:db8:0:1::1"), 2).is_ok(), "the next line");
         assert_eq!(addresses.count(), (2, 3));
         addresses.leave(one);
         addresses.leave(one);
         assert_eq!(addresses.count(), (1, 1));
-        assert!(addresses.enter(network("2001:db8::3"), 2).is_some());
+        assert!(addresses.enter(network("2001:db8::3"), 2).is_ok());
     }
 
     #[test]

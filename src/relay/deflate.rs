@@ -91,9 +91,6 @@ impl Relay {
 
     /// Compresses a message for a class, by itself; `None` when it leaves as it is.
     pub(super) fn pack_alone(&mut self, packing: Packing, payload: &[u8]) -> Option<Vec<u8>> {
-        if packing == Packing::Plain {
-            return None;
-        }
         let Deflate { message_bytes_min, level, window_bits, .. } = self.limits.deflate;
         if payload.len() < message_bytes_min {
             return None;
@@ -114,13 +111,6 @@ impl Relay {
         }
         self.packer.packed = packed;
         None
-    }
-
-    /// Takes the buffer of a packed message back.
-    pub(super) fn unpacked(&mut self, packed: Option<Vec<u8>>) {
-        if let Some(packed) = packed {
-            self.packer.packed = packed;
-        }
     }
 
     /// A compressed message: what it says is checked as if it had come as it is.

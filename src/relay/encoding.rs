@@ -13,19 +13,20 @@ pub enum Encoding {
 
 impl Encoding {
     /// The payload as members of this class hear it; `scratch` holds it when it is not the same.
+    /// `None` when there is no memory for that.
     pub(super) fn encode<'a>(
         self,
         kind: Kind,
         payload: &'a [u8],
         scratch: &'a mut Vec<u8>,
-    ) -> &'a [u8] {
+    ) -> Option<&'a [u8]> {
         match (self, kind) {
             (Encoding::Json, Kind::Text) => {
                 scratch.clear();
-                json::encode(utf8::text(payload).expect("the parser checked it"), scratch);
-                scratch
+                let text = utf8::text(payload).expect("the parser checked it");
+                json::encode(text, scratch).then_some(scratch)
             }
-            _ => payload,
+            _ => Some(payload),
         }
     }
 

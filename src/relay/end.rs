@@ -30,9 +30,13 @@ impl Relay {
     /// The peer broke a rule, or one of ours: nothing that it still says is heard.
     pub(super) fn fail(&mut self, index: u32, cause: Cause) {
         let conn = &mut self.conns[index];
-        if conn.phase == Phase::Closing {
-            let cause = conn.cause; // our close frame is on its way already
-            return self.part(index, cause, true);
+        match conn.phase {
+            Phase::Ended => return, // it was ended meanwhile, for another reason
+            Phase::Closing => {
+                let cause = conn.cause; // our close frame is on its way already
+                return self.part(index, cause, true);
+            }
+            _ => {}
         }
         conn.phase = Phase::Failing;
         conn.cause = cause;
@@ -152,8 +156,11 @@ impl Relay {
     }
 
     fn drop_held(&mut self, index: u32) {
+        let is_counted = self.counted_out != Some(index);
         let conn = &mut self.conns[index];
-        self.held_bytes -= conn.held_bytes();
+        if is_counted {
+            self.held_bytes -= conn.held_bytes();
+        }
         conn.parser = Default::default();
         if let Some(rare) = &mut conn.rare {
             rare.head = Vec::new();

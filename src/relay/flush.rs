@@ -85,17 +85,8 @@ impl Relay {
             return None;
         }
         let owed_bytes = log.map_or(0, |log| log.end() - conn.sent);
-        self.writes_left -= 1;
-        self.count_large(owed_bytes);
+        self.writes_left = self.writes_left.saturating_sub(1 + more_writes(owed_bytes));
         Some(Order::Flush(self.conns.id(index)))
-    }
-
-    /// A write of so many bytes costs as much as several.
-    #[cold]
-    fn count_large(&mut self, bytes: u64) {
-        let more = bytes.min(WRITE_BYTES_MAX as u64) as usize / BYTES_PER_WRITE;
-        self.writes_left = self.writes_left.saturating_sub(more);
-        self.room_writes_left = self.room_writes_left.saturating_sub(more);
     }
 
     /// The next member of a room's pass; the pass ends or makes way when there is none.
@@ -108,8 +99,8 @@ impl Relay {
         let room = &mut self.rooms[key];
         while let Some(index) = room.visit() {
             let conn = &mut self.conns[index];
-            let log = room.log_mut(conn.class);
-            let owed_bytes = log.end() - conn.sent;
+            let audience = room.audience_mut(conn.class);
+            let owed_bytes = audience.log.end() - conn.sent;
             if owed_bytes == 0 {
                 continue;
             }
@@ -118,13 +109,17 @@ impl Relay {
                 self.writes_left -= 1;
                 self.room_writes_left -= 1;
                 if owed_bytes >= BYTES_PER_WRITE as u64 {
-                    self.count_large(owed_bytes);
+                    let more = more_writes(owed_bytes);
+                    self.writes_left = self.writes_left.saturating_sub(more);
+                    self.room_writes_left = self.room_writes_left.saturating_sub(more);
+                    let is_one_write = audience.pass_end <= conn.sent + WRITE_BYTES_MAX as u64;
+                    room.goes_round |= !is_one_write;
                 }
                 return Some(Order::Flush(id));
             }
             if !conn.behind {
                 conn.behind = true;
-                log.enter(conn.sent);
+                audience.log.enter(conn.sent);
             }
         }
         self.end_pass(key);
@@ -137,10 +132,8 @@ impl Relay {
         self.rooms_due.pop_front();
         self.room_writes_left = WRITES_PER_ROOM;
         let room = &mut self.rooms[key];
-        if !room.end_pass(&mut self.pool) {
-            return;
-        }
-        room.due = room.fresh_bytes() > 0;
+        let is_over = room.end_pass(&mut self.pool);
+        room.due = !is_over || room.fresh_bytes() > 0;
         if room.due {
             self.rooms_due.push_back(key);
         } else {
@@ -150,6 +143,11 @@ impl Relay {
             self.keep_logs_within_bound(); // what is held now is what the slow have not read
         }
     }
+}
+
+/// A write of so many bytes costs as much as one and these.
+fn more_writes(bytes: u64) -> usize {
+    bytes.min(WRITE_BYTES_MAX as u64) as usize / BYTES_PER_WRITE
 }
 
 #[cfg(test)]
@@ -185,7 +183,7 @@ mod tests {
         }
 
         fn say(&mut self, id: ConnId, bytes: u16) {
-            assert!(self.relay.may_read(id));
+            assert!(self.relay.may_read(id).is_some());
             let [high, low] = bytes.to_be_bytes();
             let mut frame = vec![0x82, 0xfe, high, low];
             frame.resize(frame.len() + 4 + usize::from(bytes), 0); // a mask of zeros
@@ -235,6 +233,62 @@ mod tests {
             heard += pretend.written.len();
         }
         assert_eq!(heard, 999 + 1, "each of them once");
+    }
+
+    #[test]
+    fn who_takes_everything_is_never_called_slow() {
+        let mut pretend = Pretend::new();
+        let limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
+        pretend.relay.configure(limits);
+        let [speaker, reader, deaf] = [(); 3].map(|()| pretend.join("/"));
+        pretend.turn();
+        pretend.windows.insert(deaf, 0);
+        let (mut said, mut heard) = (0, 0);
+        while said < 1_000 {
+            // As much in each turn as the relay lets it say.
+            while said < 1_000 && pretend.relay.may_read(speaker).is_some() {
+                pretend.say(speaker, 60_000);
+                said += 1;
+            }
+            pretend.turn();
+            let to_reader = pretend.written.iter().filter(|(id, _)| *id == reader);
+            heard += to_reader.map(|(_, bytes)| bytes).sum::<usize>();
+        }
+        while pretend.relay.next_deadline() == Some(Time::default()) {
+            pretend.turn();
+            let to_reader = pretend.written.iter().filter(|(id, _)| *id == reader);
+            heard += to_reader.map(|(_, bytes)| bytes).sum::<usize>();
+        }
+        assert_eq!((heard, pretend.relay.metrics().slow_closed), (1_000 * 60_004, 1));
+    }
+
+    #[test]
+    fn who_waits_for_longest_is_read_first() {
+        let mut pretend = Pretend::new();
+        let limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
+        pretend.relay.configure(limits);
+        let [speaker, others @ ..] = [(); 4].map(|()| pretend.join("/"));
+        while pretend.relay.may_read(speaker).is_some() {
+            pretend.say(speaker, 60_000);
+        }
+        others.iter().for_each(|id| assert_eq!(pretend.relay.may_read(*id), None));
+        let mut resumed = Vec::new();
+        pretend.relay.turn(Time::default());
+        while let Some(order) = pretend.relay.order() {
+            match order {
+                Order::Flush(id) => pretend.write(id),
+                Order::Resume(id) => resumed.push(id),
+                _ => {}
+            }
+        }
+        pretend.relay.turn(Time::default());
+        while let Some(order) = pretend.relay.order() {
+            if let Order::Resume(id) = order {
+                resumed.push(id);
+            }
+        }
+        let [one, two, three] = others;
+        assert_eq!(resumed, [speaker, one, two, three]);
     }
 
     #[test]

@@ -12,6 +12,18 @@ impl Relay {
         self.held_bytes + self.private_bytes + self.stream_bytes
     }
 
+    /// Takes what a connection began out of the count while that changes.
+    pub(super) fn count_out(&mut self, index: u32) {
+        self.held_bytes -= self.conns[index].held_bytes();
+        self.counted_out = Some(index);
+    }
+
+    /// Counts it again.
+    pub(super) fn count_in(&mut self, index: u32) {
+        self.held_bytes += self.conns[index].held_bytes();
+        self.counted_out = None;
+    }
+
     /// Says how many bytes a connection's stream keeps by itself, in front of the relay: they count
     /// as held for the connection.
     pub fn stream_holds(&mut self, id: ConnId, bytes: usize) {
@@ -57,8 +69,13 @@ impl Relay {
             return;
         }
         let size = |index| (all_bytes(&self.conns[index]), index);
-        let mut holders: Vec<(usize, u32)> =
-            self.conns.indexes().map(size).filter(|(bytes, _)| *bytes > 0).collect();
+        let sizes = self.conns.indexes().map(size).filter(|(bytes, _)| *bytes > 0);
+        let mut holders: Vec<(usize, u32)> = Vec::new();
+        if holders.try_reserve_exact(self.conns.len()).is_err() {
+            // No memory for the search, then: the largest alone, and the next one in the next turn.
+            return sizes.max().map_or((), |(_, index)| self.end_holder(index));
+        }
+        holders.extend(sizes);
         holders.sort_unstable(); // the largest comes last
         while self.held_bytes() > self.limits.held_bytes_max / 8 * 7
             && let Some((_, index)) = holders.pop()
@@ -103,6 +120,7 @@ fn all_bytes(conn: &Conn) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::conn::Unheard;
     use crate::relay::{Limits, Order, Time};
 
     #[test]
@@ -115,5 +133,20 @@ mod tests {
         relay.turn(now);
         assert_eq!(relay.order(), Some(Order::Close(id, Cause::NoMemory)));
         relay.check_invariants();
+    }
+
+    #[test]
+    fn who_fails_in_the_middle_of_it_is_counted_once() {
+        let (mut relay, now) = (Relay::new(Limits::default()), Time::default());
+        let id = relay.accepted(None, now).expect("there is room");
+        relay.count_out(id.index);
+        let rest = Box::from(&b"what cannot be heard yet"[..]);
+        relay.conns[id.index].rare().unheard = Some(Unheard { message: None, rest });
+        relay.fail(id.index, Cause::NoMemory);
+        relay.count_in(id.index);
+        assert_eq!(relay.held_bytes(), 0);
+        relay.end(id.index, Cause::NoMemory);
+        relay.fail(id.index, Cause::HeldBytes);
+        assert!(relay.conns.current(id).is_none(), "who has ended does not come back");
     }
 }

@@ -43,6 +43,8 @@ pub struct Limits {
     pub handshakes_per_s_max: u32,
     /// How much each connection may say.
     pub rates: Rates,
+    /// Members of a room at a time, `None` for no bound; one more is refused with 503.
+    pub members_max: Option<u32>,
     /// Rooms at a time; one more is refused with 503.
     pub rooms_max: usize,
     /// Payload bytes of a message; a longer one ends its sender's connection with 1009.
@@ -91,6 +93,7 @@ impl Default for Limits {
             trusted_proxies: TrustedProxies::default(),
             handshakes_per_s_max: 0,
             rates: Rates::default(),
+            members_max: None,
             rooms_max: 10_000,
             message_bytes_max: 64 * 1024,
             room_log_bytes_max: 4 * 1024 * 1024,
@@ -192,6 +195,7 @@ impl Limits {
             ("message_timeout", self.message_timeout_s as usize),
             ("handshake_timeout", self.handshake_timeout_s as usize),
             ("close_timeout", self.close_timeout_s as usize),
+            ("deflate_share_min", self.deflate.share_min),
         ];
         if let Some((name, _)) = not_zero.into_iter().find(|(_, value)| *value == 0) {
             return Err(Contradiction::Zero(name));
@@ -280,5 +284,8 @@ mod tests {
         assert_eq!(small.check(), Err(Contradiction::LogsTooSmall));
         let limits = Limits { message_bytes_max: usize::MAX, ..limits };
         assert!(limits.check().is_err());
+        let nobody = Deflate { share_min: 0, ..Deflate::default() };
+        let limits = Limits { deflate: nobody, ..Limits::default() };
+        assert_eq!(limits.check(), Err(Contradiction::Zero("deflate_share_min")));
     }
 }

@@ -24,6 +24,8 @@ pub struct Metrics {
     pub slow_closed: u64,
     /// How many times the policy `skip` moved a member past messages.
     pub slow_skipped: u64,
+    /// How many times a client was not read for a while, for it had said more than its rates allow.
+    pub rate_pauses: u64,
     /// Heartbeat words received; they are answered and not relayed.
     pub heartbeats: u64,
     /// Pings sent.
@@ -63,6 +65,7 @@ impl Metrics {
             skipped,
             slow_closed,
             slow_skipped,
+            rate_pauses,
             heartbeats,
             pings,
             bytes_in,
@@ -108,6 +111,11 @@ impl Metrics {
                 0,
             )
             .by("outcome", slow),
+            row(
+                "fanfare_rate_pauses_total",
+                "Times that a client was not read for a while, because of its rates.",
+                *rate_pauses,
+            ),
             row("fanfare_heartbeats_total", "Heartbeat words received and answered.", *heartbeats),
             row("fanfare_pings_total", "Pings sent to silent clients.", *pings),
             row("fanfare_received_bytes_total", "Bytes read from connections.", *bytes_in),
@@ -154,6 +162,7 @@ mod tests {
             bytes_in: 111,
             bytes_out: 112,
             cut: 113,
+            rate_pauses: 128,
             ended: BTreeMap::from([("drained", 114)]),
             refused: BTreeMap::from([("rooms_full", 115)]),
             savings: Savings {
@@ -165,7 +174,7 @@ mod tests {
         };
         let families = metrics.families();
         let text = exposition::text(&families);
-        for number in 101..=127 {
+        for number in 101..=128 {
             let end = format!(" {number}\n");
             assert_eq!(text.matches(&end).count(), 1, "{number} in {text}");
         }

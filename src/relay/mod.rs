@@ -125,6 +125,8 @@ pub struct Relay {
     offered: Offered,
     /// Memory held for unfinished heads and messages.
     held_bytes: usize,
+    /// Whose part of that is not in it at the moment.
+    counted_out: Option<u32>,
     /// Memory held for what connections were told and have not read.
     private_bytes: usize,
     /// Memory that streams keep by themselves.
@@ -174,7 +176,7 @@ impl Relay {
         if self.conns.len() >= self.limits.connections_max {
             return Err(Refusal::ConnectionsFull);
         }
-        let listed_bytes = self.conns.len() * size_of::<u32>();
+        let listed_bytes = self.conns.len() * 2 * size_of::<ConnId>();
         if !memory::is_there(budget::SPARE_BYTES + listed_bytes) || !self.conns.takes_one_more() {
             return Err(Refusal::NoMemory);
         }
@@ -220,7 +222,7 @@ impl Relay {
     pub fn next_deadline(&self) -> Option<Time> {
         let is_busy =
             !self.due.is_empty() || !self.due_next.is_empty() || !self.rooms_due.is_empty();
-        if is_busy {
+        if is_busy || self.paused.has_changed() {
             return Some(self.now);
         }
         let hand = (self.conns.len() > 0).then(|| self.hand.next_step());

@@ -7,7 +7,7 @@
 use super::conn::Phase;
 use super::rate::BURST_US;
 use super::{ConnId, Order, Relay, Time, listens};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 /// What a connection that is not read waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +25,10 @@ pub(super) enum Pause {
 /// Those that are paused, but for those that wait for themselves.
 #[derive(Debug, Default)]
 pub(super) struct Paused {
-    /// To be looked at in this turn, and in the next.
-    now: Vec<ConnId>,
-    next: Vec<ConnId>,
+    /// To be looked at in this turn, in this order: who waits for longest may be read first.
+    now: VecDeque<ConnId>,
+    /// The same for the next turn.
+    next: VecDeque<ConnId>,
     /// When they may be read again, in microseconds.
     later: BTreeSet<(u64, ConnId)>,
 }
@@ -37,6 +38,11 @@ impl Paused {
     pub(super) fn next_step(&self) -> Option<Time> {
         let (resumes_us, _) = self.later.first()?;
         Some(Time::from_millis(resumes_us.div_ceil(1000)))
+    }
+
+    /// Whether for some of them something has changed.
+    pub(super) fn has_changed(&self) -> bool {
+        !self.now.is_empty()
     }
 
     /// How often a connection is listed, and whether it waits for this time.
@@ -68,9 +74,10 @@ impl Relay {
             let debts = self.debts.get_mut(&index).expect("it owes");
             debts.resumes_us = debts.end_us() - BURST_US;
             self.paused.later.insert((debts.resumes_us, id));
+            self.metrics.rate_pauses += 1;
             Pause::Time
         } else {
-            self.paused.next.push(id);
+            self.paused.next.push_back(id);
             Pause::Look
         };
         self.conns[index].pause = pause;
@@ -94,7 +101,7 @@ impl Relay {
         if !matches!(self.conns[index].pause, Pause::No | Pause::Look) {
             self.stop_waiting(index);
             self.conns[index].pause = Pause::Look;
-            self.paused.now.push(self.conns.id(index));
+            self.paused.now.push_back(self.conns.id(index));
         }
     }
 
@@ -124,14 +131,14 @@ impl Relay {
         {
             self.paused.later.pop_first();
             self.conns[id.index].pause = Pause::Look;
-            self.paused.now.push(id);
+            self.paused.now.push_back(id);
         }
     }
 
     /// The next paused connection that may be read again.
     #[inline(never)] // out of the fan-out's way
     pub(super) fn next_to_resume(&mut self) -> Option<Order> {
-        while let Some(id) = self.paused.now.pop() {
+        while let Some(id) = self.paused.now.pop_front() {
             let Some(conn) = self.conns.current(id) else { continue };
             conn.pause = Pause::No;
             if !listens(conn.phase) || self.has_room_to_hear(id.index) {

@@ -150,7 +150,7 @@ impl Relay {
         match conn.phase {
             Phase::Parting { linger } => self.parted(index, linger),
             Phase::Failing => self.tell_failure(index, true),
-            Phase::Open if conn.leaving => self.farewell(index),
+            Phase::Open if conn.leaving && !self.has_unheard(index) => self.farewell(index),
             _ => {}
         }
     }

@@ -30,7 +30,9 @@ impl Relay {
             }
             self.make_room_due(key); // first: a room that is due outlives its last member
             let mut scratch = std::mem::take(&mut self.scratch);
-            let encoded = class.encoding.encode(kind, payload, &mut scratch);
+            let Some(encoded) = class.encoding.encode(kind, payload, &mut scratch) else {
+                return self.fail(index, Cause::NoMemory);
+            };
             let packed = match class.packing {
                 Packing::Plain => None,
                 _ => self.pack(key, class, encoded, hearers),
@@ -41,8 +43,8 @@ impl Relay {
             let segment_bytes_max = self.limits.segment_bytes_max();
             let log = self.rooms[key].log_mut(class);
             let frame = log.append(first, bytes, segment_bytes_max, &mut self.pool);
-            if packed.is_some() {
-                self.unpacked(packed);
+            if let Some(packed) = packed {
+                self.packer.packed = packed;
             }
             self.scratch = scratch;
             let Some(frame) = frame else {

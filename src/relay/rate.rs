@@ -10,6 +10,15 @@ use std::ops::Range;
 /// How much may be owed: one second's worth.
 pub(super) const BURST_US: u64 = 1_000_000;
 
+/// Seconds of what it may say that are read of a connection at a time: one is free, one is waited for.
+const READ_WORTH_S: usize = 2;
+
+/// As many bytes are read at a time even so: fewer would make too many reads of a long message.
+const READ_BYTES_MIN: usize = 1024;
+
+/// A client's smallest frame (RFC 6455, section 5.2).
+const FRAME_BYTES_MIN: usize = 6;
+
 /// What becomes of a connection that says more than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OverRate {
@@ -34,6 +43,16 @@ pub struct Rates {
 impl Rates {
     fn is_bounded(self) -> bool {
         self.messages_per_s > 0 || self.bytes_per_s > 0
+    }
+
+    /// Bytes that may be read at a time: what is read is heard, so a read must not bring debts for
+    /// hours.
+    fn read_bytes_max(self) -> usize {
+        let worth = |per_s: u32, bytes: usize| match per_s {
+            0 => usize::MAX,
+            _ => (per_s as usize).saturating_mul(bytes * READ_WORTH_S).max(READ_BYTES_MIN),
+        };
+        worth(self.messages_per_s, FRAME_BYTES_MIN).min(worth(self.bytes_per_s, 1))
     }
 }
 
@@ -96,6 +115,12 @@ impl Relay {
         room.map_or(self.limits.rates, |room| room.manners.rates)
     }
 
+    /// How many bytes may be read of a connection at a time by its rates.
+    pub(super) fn read_bytes_max(&self, index: u32) -> usize {
+        let rates = self.rates_of(index);
+        if rates.is_bounded() { rates.read_bytes_max() } else { usize::MAX }
+    }
+
     /// Counts bytes that a member sent.
     pub(super) fn count_bytes(&mut self, index: u32, bytes: usize) {
         let rates = self.rates_of(index);
@@ -155,6 +180,24 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::Limits;
+
+    #[test]
+    fn a_read_brings_no_debt_for_hours() {
+        let mut limits = Limits::default();
+        (limits.rates.messages_per_s, limits.connections_per_address_max) = (10, 0);
+        let (mut relay, now) = (Relay::new(limits), Time::from_millis(1));
+        let id = relay.accepted(None, now).expect("there is room");
+        let head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        relay.receive(id, &mut head.to_vec(), now);
+        let bytes = relay.may_read(id).expect("it owes nothing yet");
+        let mut pings = b"\x89\x80\0\0\0\0".repeat(50_000);
+        relay.receive(id, &mut pings[..bytes], now);
+        assert_eq!(relay.may_read(id), None, "it said too much");
+        let paid_s = relay.debts[&id.index].end_us() / 1_000_000;
+        assert!((2..=20).contains(&paid_s), "{bytes} bytes: {paid_s} s");
+    }
 
     #[test]
     fn a_second_may_come_at_once_and_no_more_than_the_rate_in_the_long_run() {

@@ -6,42 +6,40 @@ use crate::protocol::frame::{self, Opcode};
 use crate::protocol::{Accepts, Event, Kind, Violation};
 
 impl Relay {
-    /// Whether the connection may be read now; if not, the order to resume will follow.
+    /// How many bytes may be read of the connection now, beside the bound for all,
+    /// [`super::Limits::read_bytes_max`]; `None`: it may not be read, and the order to resume will
+    /// follow.
     ///
     /// To be asked before each read: what others said in this turn counts.
-    pub fn may_read(&mut self, id: ConnId) -> bool {
-        if self.conns.current(id).is_none() {
-            return false;
+    pub fn may_read(&mut self, id: ConnId) -> Option<usize> {
+        self.conns.current(id)?;
+        if self.catch_up(id.index) {
+            return Some(self.read_bytes_max(id.index));
         }
-        let may_read = self.catch_up(id.index);
-        if !may_read {
-            self.pause(id.index);
-        }
-        may_read
+        self.pause(id.index);
+        None
     }
 
-    /// Bytes came from the peer, at most [`super::Limits::read_bytes_max`] of them. They are used
-    /// up and unmasked in place.
+    /// Bytes came from the peer, at most as many as [`Relay::may_read`] allows. They are used up and
+    /// unmasked in place.
     pub fn receive(&mut self, id: ConnId, bytes: &mut [u8], now: Time) {
         self.now = now;
         self.metrics.bytes_in += bytes.len() as u64;
         let Some(conn) = self.conns.current(id) else { return };
-        // Counted out while it changes, and in again at the end.
         let held_before = conn.held_bytes();
-        self.held_bytes -= held_before;
         if conn.phase == Phase::Open {
             conn.since = now.seconds();
             conn.pinged = false;
             self.count_bytes(id.index, bytes.len());
         }
+        self.count_out(id.index);
         let used = match self.conns[id.index].phase {
             Phase::Greeting => self.greet(id.index, bytes).min(bytes.len()),
             _ => 0,
         };
         self.hear(id.index, &mut bytes[used..]);
-        let held_now = self.conns[id.index].held_bytes();
-        self.held_bytes += held_now;
-        if held_now > held_before {
+        self.count_in(id.index);
+        if self.conns[id.index].held_bytes() > held_before {
             self.keep_held_within_bound();
         }
     }

@@ -25,9 +25,11 @@ pub(super) struct Room {
     pub(super) looked_at: u32,
     /// It stands in the list of rooms with something to say.
     pub(super) due: bool,
-    /// While a walk over the members is under way, which flushes each once and may take several
-    /// turns: the place in the list of the member that comes next.
+    /// While a walk over the members is under way, which flushes them and may take several turns:
+    /// the place in the list of the member that comes next.
     pass: Option<usize>,
+    /// Somebody was owed more than one write of what the pass began with: it goes round again.
+    pub(super) goes_round: bool,
     /// What its rule says.
     pub(super) manners: Manners,
 }
@@ -39,7 +41,7 @@ pub(super) struct Audience {
     /// How many they are.
     pub(super) listeners: u32,
     /// Where the log ended when the pass began.
-    pass_end: u64,
+    pub(super) pass_end: u64,
     pub(super) log: Log,
     /// The compressor whose context they share, if they are enough.
     pub(super) shared: Option<Box<Shared>>,
@@ -67,6 +69,7 @@ impl Room {
             looked_at: 0,
             due: false,
             pass: None,
+            goes_round: false,
             manners,
         }
     }
@@ -218,14 +221,19 @@ impl Room {
         member
     }
 
-    /// Ends a pass that visited everyone: what it began with is settled. Gives whether there was
-    /// one.
+    /// Ends a pass that visited everyone: what it began with is settled, for all have taken it or
+    /// take no more at the moment. `false` when somebody may still take some of it.
     pub(super) fn end_pass(&mut self, pool: &mut Pool) -> bool {
+        if std::mem::take(&mut self.goes_round) {
+            self.pass = Some(0);
+            return false;
+        }
         for audience in std::iter::once(&mut self.first).chain(&mut self.others) {
             // A class that is younger than the pass stands at its beginning.
             audience.log.settle(audience.pass_end, pool);
         }
-        self.pass.take().is_some()
+        self.pass = None;
+        true
     }
 }
 

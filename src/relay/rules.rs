@@ -83,7 +83,7 @@ impl Limits {
             true => (Publish::Anyone, Hear::Anyone),
             false => (Publish::Tokens, Hear::Tokens),
         };
-        let members_max = rule.and_then(|rule| rule.members_max).map(|most| most as usize);
+        let members_max = rule.and_then(|rule| rule.members_max).or(self.members_max);
         Manners {
             publish: rule.and_then(|rule| rule.publish).unwrap_or(publish),
             hear: rule.and_then(|rule| rule.hear).unwrap_or(hear),
@@ -92,7 +92,7 @@ impl Limits {
             message_bytes_max: rule
                 .and_then(|rule| rule.message_bytes_max)
                 .unwrap_or(self.message_bytes_max),
-            members_max: members_max.unwrap_or(usize::MAX),
+            members_max: members_max.map_or(usize::MAX, |most| most as usize),
             rates: Rates {
                 messages_per_s: rule
                     .and_then(|rule| rule.messages_per_s)

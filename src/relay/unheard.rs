@@ -54,28 +54,34 @@ impl Relay {
             if !self.has_room_to_hear(index) {
                 return false;
             }
+            if !self.has_unheard(index) {
+                return true;
+            }
+            self.count_out(index);
             let conn = &mut self.conns[index];
-            let held_before = conn.held_bytes();
-            let rare = conn.rare.as_mut();
-            let Some(unheard) = rare.and_then(|rare| rare.unheard.take()) else { return true };
-            // Counted out while it changes, as in `receive`.
-            self.held_bytes -= held_before;
-            let Unheard { message, mut rest } = unheard;
+            let Unheard { message, mut rest } = conn.rare().unheard.take().expect("just seen");
             match message {
                 Some((kind, payload)) => {
                     conn.rare().unheard = Some(Unheard { message: None, rest });
-                    let held = conn.held_bytes();
-                    self.held_bytes += held;
-                    if conn.phase == Phase::Open {
+                    self.count_in(index);
+                    if self.conns[index].phase == Phase::Open {
                         self.publish(index, kind, &payload);
                     }
                 }
                 None => {
                     self.hear(index, &mut rest);
                     self.conns[index].tidy();
-                    self.held_bytes += self.conns[index].held_bytes();
+                    self.count_in(index);
                 }
             }
+            if self.conns[index].leaving {
+                self.make_due(index); // its goodbye waits for all that it said
+            }
         }
+    }
+
+    /// Whether something that a connection said waits to be heard.
+    pub(super) fn has_unheard(&self, index: u32) -> bool {
+        self.conns[index].rare.as_ref().is_some_and(|rare| rare.unheard.is_some())
     }
 }

@@ -10,7 +10,7 @@
 //! and orders nothing for the connection, not even its end, until it is writable. So at most one
 //! record waits for each connection that is blocked.
 
-use super::tls::{Broken, Tls};
+use super::tls::{self, Broken, Tls};
 use super::{Server, report};
 use crate::protocol::proxy;
 use crate::relay::{Cause, ConnId, Slices, Time};
@@ -32,6 +32,12 @@ pub(super) const HANDSHAKE_READS_PER_TURN: usize = 8;
 enum Misfit {
     Proxy,
     Tls(Broken),
+}
+
+impl From<Broken> for Misfit {
+    fn from(broken: Broken) -> Misfit {
+        Misfit::Tls(broken)
+    }
 }
 
 /// What a connection has between its stream and the relay.
@@ -76,7 +82,7 @@ impl Layer {
             self.take_behind_proxy(bytes, plain)?;
             return Ok(None);
         };
-        begun.extend_from_slice(bytes);
+        tls::append(&mut begun, bytes)?;
         match proxy::read(&begun) {
             Ok(Some(header)) => {
                 self.take_behind_proxy(&mut begun[header.bytes..], plain)?;
@@ -92,16 +98,17 @@ impl Layer {
 
     fn take_behind_proxy(&mut self, bytes: &mut [u8], plain: &mut Vec<u8>) -> Result<(), Misfit> {
         match &mut self.tls {
-            Some(tls) => self.has_ended |= tls.feed(bytes, plain).map_err(Misfit::Tls)?,
-            None => plain.extend_from_slice(bytes),
+            Some(tls) => self.has_ended |= tls.feed(bytes, plain)?,
+            None => tls::append(plain, bytes)?,
         }
         Ok(())
     }
 }
 
 impl Server {
-    /// Reads a connection that has a layer; tells whether there may be more to read now.
-    pub(super) fn read_layered(&mut self, id: ConnId, now: Time) -> bool {
+    /// Reads a connection that has a layer, and gives the relay no more than so many bytes of it;
+    /// tells whether there may be more to read now.
+    pub(super) fn read_layered(&mut self, id: ConnId, bytes_max: usize, now: Time) -> bool {
         let Some((entry, layer)) = self.streams.layered(id) else { return false };
         entry.is_listed = true;
         if layer.is_handshaking() {
@@ -136,7 +143,7 @@ impl Server {
             is_drained = false; // what lies in the socket was not looked at
         }
         self.push(id);
-        let taken = plain.len().min(self.relay.limits().read_bytes_max());
+        let taken = plain.len().min(self.relay.limits().read_bytes_max()).min(bytes_max);
         if taken > 0 {
             let streams = &self.streams;
             let peer = || streams.get(id).map_or("gone".into(), |stream| stream.peer());
@@ -169,7 +176,8 @@ impl Server {
     fn reject(&mut self, id: ConnId, misfit: &Misfit) -> Cause {
         match misfit {
             Misfit::Proxy => Cause::NoProxyHeader,
-            Misfit::Tls(Broken(error)) => {
+            Misfit::Tls(Broken::NoMemory) => Cause::NoMemory,
+            Misfit::Tls(Broken::Peer(error)) => {
                 debug!(id = u64::from(id), %error, "TLS failed");
                 Cause::TlsFailed
             }
@@ -202,14 +210,17 @@ impl Server {
             Some(tls) if tls.is_handshaking() => Ok((0, false)),
             Some(tls) => tls.write(&mut self.sealer, entry.stream.as_write(), slices.as_slice()),
             // Only a refusal can be due while a proxy's header is awaited.
-            None => entry.stream.write(&slices.as_slice().concat()).map(|bytes| (bytes, true)),
+            None => entry.stream.write_vectored(slices.as_slice()).map(|bytes| (bytes, true)),
         };
         self.relay.stream_holds(id, layer.held_bytes());
         match written {
             Ok((bytes, true)) => self.relay.sent(id, bytes),
             Ok((bytes, false)) => self.relay.held(id, bytes),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.relay.held(id, 0),
-            Err(_) => self.relay.closed(id, Cause::Reset),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => self.relay.held(id, 0),
+                io::ErrorKind::OutOfMemory => self.relay.closed(id, Cause::NoMemory),
+                _ => self.relay.closed(id, Cause::Reset),
+            },
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Server {
     throttle: Throttle,
     /// Connections with bytes to read, each once.
     ready: Vec<ConnId>,
+    /// Those who are read again; they come first.
+    resumed: Vec<ConnId>,
     /// SIGHUP came.
     is_to_reload: bool,
     notify: Notify,
@@ -152,6 +154,7 @@ impl Server {
             flush_times: Histogram::default(),
             throttle: Throttle::default(),
             ready: Vec::new(),
+            resumed: Vec::new(),
         })
     }
 

@@ -82,7 +82,7 @@ impl Server {
             entry.is_paused = false;
             if !entry.is_listed {
                 entry.is_listed = true;
-                self.ready.push(id);
+                self.resumed.push(id);
             }
         }
     }

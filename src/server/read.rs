@@ -7,25 +7,29 @@ use std::io;
 impl Server {
     /// Reads each connection that is ready once; who may have more stays on the list.
     pub(super) fn read_ready(&mut self, now: Time) {
+        if !self.resumed.is_empty() {
+            // They were put off for those who stand in the other list.
+            self.resumed.append(&mut self.ready);
+            std::mem::swap(&mut self.resumed, &mut self.ready);
+        }
         let mut ready = std::mem::take(&mut self.ready);
         ready.retain(|id| self.read(*id, now));
-        // Whoever was resumed or accepted meanwhile stands in the new list.
-        ready.append(&mut self.ready);
         self.ready = ready;
     }
 
     /// Reads once; tells whether there may be more to read now.
     pub(super) fn read(&mut self, id: ConnId, now: Time) -> bool {
         let Some(entry) = self.streams.entry(id) else { return false };
-        if !self.relay.may_read(id) {
+        let Some(bytes_max) = self.relay.may_read(id) else {
             entry.is_paused = true;
             entry.is_listed = false;
             return false;
-        }
+        };
         if entry.is_layered {
-            return self.read_layered(id, now);
+            return self.read_layered(id, bytes_max, now);
         }
-        let may_have_more = match entry.stream.read(&mut self.buffer) {
+        let room = self.buffer.len().min(bytes_max);
+        let may_have_more = match entry.stream.read(&mut self.buffer[..room]) {
             Ok(0) => {
                 self.relay.closed(id, Cause::EndOfStream);
                 false
@@ -34,7 +38,7 @@ impl Server {
                 let peer = || entry.stream.peer();
                 report::received(&mut self.relay, id, &mut self.buffer[..bytes], peer, now);
                 // A short read says that the socket is empty: no second read to hear it say so.
-                bytes == self.buffer.len() || entry.has_ended
+                bytes == room || entry.has_ended
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => false,

@@ -10,6 +10,13 @@ use tracing::{debug, info, warn};
 /// How long one kind of warning is kept back after it was told: what a person can still read.
 const PAUSE_MS: u64 = 1000;
 
+/// What only counters tell: how it is called, and what happens.
+const COUNTED: [(&str, &str); 3] = [
+    ("cut", "cut: its time to close was over"),
+    ("skipped", "a member that reads too slowly missed messages"),
+    ("paused", "a client that says too much is read more slowly"),
+];
+
 /// How the server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -26,9 +33,8 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     kinds: BTreeMap<&'static str, Kept>,
-    /// What was counted when `note_metrics` looked last.
-    cut: u64,
-    slow_skipped: u64,
+    /// What was `COUNTED` when `note_metrics` looked last.
+    noted: [u64; COUNTED.len()],
 }
 
 #[derive(Debug)]
@@ -76,13 +82,13 @@ impl Throttle {
 
     /// Warns of what only the relay's counters tell.
     pub(super) fn note_metrics(&mut self, metrics: &Metrics, now: Time) {
-        let cut = metrics.cut - std::mem::replace(&mut self.cut, metrics.cut);
-        if let Some(and_more) = self.admit_many("cut", cut, now) {
-            warn!(reason = "cut", and_more, "cut: its time to close was over");
-        }
-        let before = std::mem::replace(&mut self.slow_skipped, metrics.slow_skipped);
-        if let Some(and_more) = self.admit_many("skipped", metrics.slow_skipped - before, now) {
-            warn!(reason = "skipped", and_more, "a member that reads too slowly missed messages");
+        let counts = [metrics.cut, metrics.slow_skipped, metrics.rate_pauses];
+        for (number, count) in counts.into_iter().enumerate() {
+            let more = count - std::mem::replace(&mut self.noted[number], count);
+            let (reason, what) = COUNTED[number];
+            if let Some(and_more) = self.admit_many(reason, more, now) {
+                warn!(reason, and_more, "{what}");
+            }
         }
     }
 
@@ -139,6 +145,7 @@ pub(super) fn counters(relay: &Relay) {
         compressed = alone.compressed + shared.compressed,
         saved_bytes = alone.bytes_saved + shared.bytes_saved,
         cut = metrics.cut,
+        rate_pauses = metrics.rate_pauses,
         "counters"
     );
 }

@@ -98,7 +98,7 @@ pub(super) struct Entry {
     pub(super) is_layered: bool,
 }
 
-// With the relay's 56 bytes and 4 in the room's list this keeps the budget of 100. Debug builds of
+// With the relay's 64 bytes and 4 in the room's list this keeps the budget of 100. Debug builds of
 // the poller's library have another field in each socket.
 #[cfg(not(debug_assertions))]
 const _: () = assert!(size_of::<Option<Entry>>() <= 16);

@@ -36,9 +36,29 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// The peer does not speak TLS as it should.
+/// Why a connection's TLS is at its end.
 #[derive(Debug)]
-pub(super) struct Broken(pub(super) Error);
+pub(super) enum Broken {
+    /// The peer does not speak TLS as it should.
+    Peer(Error),
+    /// There is no memory for what is to be kept.
+    NoMemory,
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Broken {
+        Broken::Peer(error)
+    }
+}
+
+impl From<Broken> for io::Error {
+    fn from(broken: Broken) -> io::Error {
+        match broken {
+            Broken::Peer(error) => io::Error::other(error),
+            Broken::NoMemory => io::ErrorKind::OutOfMemory.into(),
+        }
+    }
+}
 
 /// Where a loop's connections seal their records, one after another.
 #[derive(Debug, Default)]
@@ -69,7 +89,7 @@ impl Tls {
         let bytes = match begun.is_empty() {
             true => cipher,
             false => {
-                append(&mut begun, cipher).map_err(Broken)?;
+                append(&mut begun, cipher)?;
                 &mut begun
             }
         };
@@ -79,13 +99,13 @@ impl Tls {
             // What there is to say about it is for the peer to know.
             let _ = self.open(&mut [], &mut 0, plain);
         }
-        let has_ended = opened.map_err(Broken)?;
+        let has_ended = opened?;
         let rest = &bytes[used..];
         if rest.len() > BEGUN_BYTES_MAX {
-            return Err(Broken(Error::General("a message of a handshake is too long".into())));
+            return Err(general("a message of a handshake is too long"));
         }
         if !has_ended {
-            append(&mut self.begun, rest).map_err(Broken)?;
+            append(&mut self.begun, rest)?;
         }
         Ok(has_ended)
     }
@@ -97,7 +117,7 @@ impl Tls {
         cipher: &mut [u8],
         used: &mut usize,
         plain: &mut Vec<u8>,
-    ) -> Result<bool, Error> {
+    ) -> Result<bool, Broken> {
         loop {
             let UnbufferedStatus { mut discard, state } =
                 self.connection.process_tls_records(&mut cipher[*used..]);
@@ -106,7 +126,7 @@ impl Tls {
                     while let Some(record) = traffic.next_record() {
                         let record = record?;
                         discard += record.discard;
-                        plain.extend_from_slice(record.payload);
+                        append(plain, record.payload)?;
                     }
                     None
                 }
@@ -121,7 +141,7 @@ impl Tls {
                 ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_) => Some(false),
                 // What follows the peer's end has no meaning.
                 ConnectionState::PeerClosed | ConnectionState::Closed => Some(true),
-                state => return Err(Error::General(format!("an unknown state: {state:?}"))),
+                state => return Err(general(&format!("an unknown state: {state:?}"))),
             };
             *used += discard;
             if let Some(has_ended) = has_ended {
@@ -159,14 +179,14 @@ impl Tls {
                 return Ok((bytes, true));
             }
             bytes += plain.len();
-            let sealed_bytes = self.seal(plain, &mut sealer.sealed).map_err(io::Error::other)?;
+            let sealed_bytes = self.seal(plain, &mut sealer.sealed)?;
             self.send(stream, &sealer.sealed[..sealed_bytes])?;
         }
         Ok((bytes, false))
     }
 
     /// Seals one record; gives how many bytes it became.
-    fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) -> Result<usize, Error> {
+    fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) -> Result<usize, Broken> {
         loop {
             match self.connection.process_tls_records(&mut []).state? {
                 ConnectionState::WriteTraffic(mut traffic) => {
@@ -176,7 +196,7 @@ impl Tls {
                     keep(&mut self.unsent, |room| data.encode(room))?;
                 }
                 ConnectionState::TransmitTlsData(data) => data.done(),
-                state => return Err(Error::General(format!("nothing can be sealed: {state:?}"))),
+                state => return Err(general(&format!("nothing can be sealed: {state:?}"))),
             }
         }
     }
@@ -191,7 +211,7 @@ impl Tls {
                 _ => return Err(error),
             },
         };
-        append(&mut self.unsent, &sealed[written..]).map_err(io::Error::other)
+        Ok(append(&mut self.unsent, &sealed[written..])?)
     }
 
     /// Says that nothing follows.
@@ -221,33 +241,36 @@ fn record<'a>(slices: &[&'a [u8]], mut behind: usize, scratch: &'a mut Vec<u8>) 
 }
 
 /// Appends to what is kept, if there is memory for it.
-fn append(kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Error> {
-    let no_memory = |_| Error::General("there is no memory for it".into());
-    kept.try_reserve_exact(bytes.len()).map_err(no_memory)?;
+pub(super) fn append(kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Broken> {
+    kept.try_reserve(bytes.len()).map_err(|_| Broken::NoMemory)?;
     kept.extend_from_slice(bytes);
     Ok(())
+}
+
+fn general(why: &str) -> Broken {
+    Broken::Peer(Error::General(why.to_owned()))
 }
 
 /// The library asks for more room.
 trait Narrow {
     /// How much it needs, unless that is not the matter.
-    fn bytes_needed(self) -> Result<usize, Error>;
+    fn bytes_needed(self) -> Result<usize, Broken>;
 }
 
 impl Narrow for EncodeError {
-    fn bytes_needed(self) -> Result<usize, Error> {
+    fn bytes_needed(self) -> Result<usize, Broken> {
         match self {
             EncodeError::InsufficientSize(size) => Ok(size.required_size),
-            error => Err(Error::General(error.to_string())),
+            error => Err(general(&error.to_string())),
         }
     }
 }
 
 impl Narrow for EncryptError {
-    fn bytes_needed(self) -> Result<usize, Error> {
+    fn bytes_needed(self) -> Result<usize, Broken> {
         match self {
             EncryptError::InsufficientSize(size) => Ok(size.required_size),
-            error => Err(Error::General(error.to_string())),
+            error => Err(general(&error.to_string())),
         }
     }
 }
@@ -258,11 +281,15 @@ fn fit<E: Narrow>(
     to: &mut Vec<u8>,
     behind: usize,
     mut write: impl FnMut(&mut [u8]) -> Result<usize, E>,
-) -> Result<usize, Error> {
+) -> Result<usize, Broken> {
     loop {
         match write(&mut to[behind..]) {
             Ok(bytes) => return Ok(bytes),
-            Err(error) => to.resize(behind + error.bytes_needed()?, 0),
+            Err(error) => {
+                let bytes = behind + error.bytes_needed()?;
+                to.try_reserve(bytes.saturating_sub(to.len())).map_err(|_| Broken::NoMemory)?;
+                to.resize(bytes, 0);
+            }
         }
     }
 }
@@ -271,7 +298,7 @@ fn fit<E: Narrow>(
 fn keep<E: Narrow>(
     kept: &mut Vec<u8>,
     write: impl FnMut(&mut [u8]) -> Result<usize, E>,
-) -> Result<(), Error> {
+) -> Result<(), Broken> {
     let before = kept.len();
     let bytes = fit(kept, before, write)?;
     kept.truncate(before + bytes);

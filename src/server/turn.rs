@@ -56,7 +56,8 @@ impl Server {
     fn time_to_sleep(&self) -> Option<Duration> {
         let may_accept = self.listeners.iter().any(|listener| listener.is_ready);
         let accept_at = may_accept.then(|| self.accept_again.unwrap_or_default());
-        if !self.ready.is_empty() || accept_at == Some(Time::default()) {
+        let may_read = !self.ready.is_empty() || !self.resumed.is_empty();
+        if may_read || accept_at == Some(Time::default()) {
             return Some(Duration::ZERO);
         }
         let admin_at = self.admin.as_ref().and_then(|admin| admin.next_deadline());

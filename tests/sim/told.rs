@@ -5,7 +5,11 @@ use crate::model::Model;
 use crate::random::Random;
 use crate::world::{From, World};
 use fanfare::protocol::deflate::Deflater;
+use fanfare::protocol::exposition::Value;
 use fanfare::relay::{Deflate, Limits, OverRate, Rates, Relay, SlowConsumer};
+
+/// Seconds that a member stays out after it spoke.
+const QUIET_S: u64 = 5;
 
 /// So many rooms; in each so many listeners, and behind them a speaker who compresses nothing.
 fn world(random: &mut Random, rooms: usize, listeners: usize, limits: Limits) -> World {
@@ -129,4 +133,63 @@ fn a_compressor_goes_to_a_room_that_speaks() {
     assert_eq!(speak(&mut world, second, 1), 0);
     world.settle();
     assert!(world.peers.iter().all(|peer| peer.id.is_some()), "nobody had to go");
+}
+
+fn sharing(world: &World) -> u64 {
+    let families = world.relay.families();
+    let family = families.iter().find(|family| family.name == "fanfare_sharing_members");
+    match family.expect("a gauge").value {
+        Value::Whole(count) => count,
+        ref other => panic!("not a count: {other:?}"),
+    }
+}
+
+/// Too few do not share; who comes waits for the next second; who speaks stays out for five.
+#[test]
+fn who_shares_a_context_and_when() {
+    let share_min = 3;
+    let deflate = Deflate { is_on: true, message_bytes_min: 0, share_min, ..Deflate::default() };
+    let limits = Limits { deflate, ..Limits::default() };
+    let mut world = world(&mut Random::new(1), 1, share_min - 1, limits);
+    let speaker = share_min - 1;
+    let mut number = 0;
+    // A second, in which so many messages are said; gives who shares and how many resets there were.
+    let mut second = |world: &mut World, speaker: usize| {
+        world.now = world.now.plus_millis(1_000);
+        for _ in 0..5 {
+            number += 1;
+            say(world, [speaker], &format!("number {number} of the same, and the same again"));
+        }
+        (sharing(world), world.relay.metrics().savings.resets)
+    };
+    let come = |world: &mut World| {
+        let ticket = Ticket::default();
+        world.connect("0", "permessage-deflate", From::Socket, ticket, 100_000, true);
+        deliver(world);
+        world.turn();
+    };
+    for _ in 0..20 {
+        assert_eq!(second(&mut world, speaker), (0, 0), "one is missing");
+    }
+    come(&mut world);
+    say(&mut world, [speaker], "in the same second nobody looks");
+    assert_eq!(sharing(&world), 0);
+    assert_eq!(second(&mut world, speaker), (3, 0));
+    assert_eq!(second(&mut world, speaker), (3, 0), "nobody came, nothing begins anew");
+    for come_at_once in [1, 4] {
+        let (before, resets) = (sharing(&world), world.relay.metrics().savings.resets);
+        for _ in 0..come_at_once {
+            come(&mut world);
+            say(&mut world, [speaker], "in the same second nobody looks, whoever comes");
+        }
+        assert_eq!(world.relay.metrics().savings.resets, resets);
+        let all = before + come_at_once;
+        assert_eq!(second(&mut world, speaker), (all, resets + 1), "one beginning for all");
+    }
+    assert_eq!(second(&mut world, 0).0, 7, "it does not hear itself");
+    for quiet in 1..QUIET_S {
+        assert_eq!(second(&mut world, speaker).0, 7, "after {quiet} s");
+    }
+    assert_eq!(second(&mut world, speaker).0, 8);
+    world.settle();
 }

@@ -213,9 +213,11 @@ impl World {
             return;
         }
         let before = self.relay.metrics().clone();
-        peer.is_paused = !self.relay.may_read(id);
+        let may_read = self.relay.may_read(id);
         self.relay.check_invariants();
-        if !peer.is_paused {
+        peer.is_paused = may_read.is_none();
+        if let Some(bytes_max) = may_read {
+            let take = take.min(bytes_max);
             let mut bytes: Vec<u8> = peer.client.outgoing.drain(..take).collect();
             peer.client.delivered += take as u64;
             self.relay.receive(id, &mut bytes, self.now);

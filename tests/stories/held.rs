@@ -73,13 +73,16 @@ fn leave_memory(relay: &Relay, bytes: u64) {
 #[test]
 fn without_memory_for_another_connection_it_is_refused_and_the_others_are_served() {
     for bytes in [0, 300_000, 1_000_000] {
-        let relay = Relay::start(&[]);
+        let relay = Relay::start(&["--trust-proxy", "127.0.0.1"]);
         let [mut one, mut two] = relay.connect_all("/");
         leave_memory(&relay, bytes);
-        let mut here = Vec::new(); // each in a room of its own
+        let mut here = Vec::new(); // each in a room of its own, and for a client of its own
         let status = loop {
             let mut stream = dial(relay.address());
-            stream.write_all(request(&format!("/{}", here.len())).as_bytes()).expect("it reads");
+            let number = here.len();
+            let client = format!("\r\nX-Forwarded-For: 10.0.{}.{}\r\n", number / 256, number % 256);
+            let request = request(&format!("/{number}")).replacen("\r\n", &client, 1);
+            stream.write_all(request.as_bytes()).expect("it reads");
             let mut status = [0; 12];
             stream.read_exact(&mut status).expect("an answer");
             if &status != b"HTTP/1.1 101" {

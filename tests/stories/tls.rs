@@ -74,7 +74,8 @@ fn the_page_comes_over_https_and_the_end_is_in_order() {
 fn a_slow_reader_costs_no_more_than_its_rooms_log_and_the_others_lose_nothing() {
     let authority = Authority::new();
     authority.issue("one", "localhost");
-    let relay = start(&authority, &["one"], &["--room-log", "524288", "--close-timeout", "20"]);
+    let log = ["--room-log", "524288", "--close-timeout", "20"];
+    let relay = start(&authority, &["one"], &[&log[..], &["--admin", "127.0.0.1:0"]].concat());
     let config = authority.client();
     let mut slow = join(&relay, &config, "/");
     let [mut publisher, mut reader] = [join(&relay, &config, "/"), join(&relay, &config, "/")];
@@ -87,6 +88,8 @@ fn a_slow_reader_costs_no_more_than_its_rooms_log_and_the_others_lose_nothing() 
         said += 1;
         let log_bytes = relay.counters().get("log_bytes");
         log_bytes_max = log_bytes_max.max(log_bytes);
+        let held_bytes = relay.metrics().get("fanfare_held_bytes");
+        assert!(held_bytes <= 16_384.0 + 256.0, "more than a record is kept: {held_bytes}");
         if log_bytes == 0 && log_bytes_max > 400_000 {
             break;
         }
