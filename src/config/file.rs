@@ -9,6 +9,17 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// What a file says.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    /// Its keys.
+    pub(super) entries: Vec<Entry>,
+    /// The rules of rooms.
+    pub(super) rooms: Vec<Room>,
+    /// Where each rule's pattern stands.
+    pub(super) rules_at: Vec<Place>,
+}
+
 /// A key that the file sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -50,8 +61,8 @@ impl Place {
     }
 }
 
-/// Reads the file: keys, and the rules of rooms; `table` holds the flags that there are.
-pub(super) fn read(text: &str, table: &Command) -> Result<(Vec<Entry>, Vec<Room>), Fault> {
+/// Reads the file; `table` holds the flags that there are.
+pub(super) fn read(text: &str, table: &Command) -> Result<Content, Fault> {
     let fault = |span: Range<usize>, why: String| Fault { place: Place::of(text, span.start), why };
     let document = DeTable::parse(text)
         .map_err(|error| fault(error.span().unwrap_or_default(), error.message().to_owned()))?;
@@ -78,7 +89,8 @@ pub(super) fn read(text: &str, table: &Command) -> Result<(Vec<Entry>, Vec<Room>
     }
     let rooms = rules::parse(text)
         .map_err(|error| fault(error.span().unwrap_or_default(), error.message().to_owned()))?;
-    Ok((entries, rooms))
+    let rules_at = rooms.iter().map(|room| Place::of(text, room.begins_at())).collect();
+    Ok(Content { entries, rooms, rules_at })
 }
 
 /// The flag of this key. Which file to read is no matter of the file's.
@@ -93,15 +105,18 @@ pub(super) fn keys(table: &Command) -> impl Iterator<Item = &Arg> {
 }
 
 fn unknown(table: &Command, name: &str) -> String {
-    let like = keys(table)
-        .map(|arg| arg.get_id().as_str())
-        .map(|key| (strsim::damerau_levenshtein(key, name), key))
-        .min()
-        .filter(|(edits, _)| *edits <= 3);
-    match like {
-        Some((_, key)) => format!("there is no key `{name}`: did you mean `{key}`?"),
-        None => format!("there is no key `{name}`"),
+    match most_like(table, name) {
+        Some((key, ..=3)) => format!("there is no key `{name}`: did you mean `{key}`?"),
+        _ => format!("there is no key `{name}`"),
     }
+}
+
+/// The key that is most like this name, and how many letters they differ by.
+pub(super) fn most_like<'a>(table: &'a Command, name: &str) -> Option<(&'a str, usize)> {
+    keys(table)
+        .map(|arg| arg.get_id().as_str())
+        .map(|key| (key, strsim::damerau_levenshtein(key, name)))
+        .min_by_key(|(_, edits)| *edits)
 }
 
 type Value = (String, Range<usize>);
@@ -172,7 +187,7 @@ mod tests {
     fn keys_and_values() {
         let text = "max_message = 1000\necho = true\nlisten = [\"127.0.0.1:1\", 'unix:/x']\n\
                     slow_consumer = \"skip\"\n";
-        let (entries, _) = read(text, &Flags::command()).expect("a right file");
+        let entries = read(text, &Flags::command()).expect("a right file").entries;
         let of = |key| entries.iter().find(|entry| entry.key == key).expect("it is there");
         assert_eq!(of("max_message").values, ["1000"]);
         assert_eq!(of("echo").values, ["true"]);

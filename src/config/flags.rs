@@ -9,6 +9,7 @@ use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, Rule, SlowConsume
 use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// Memory for what single connections hold, all together, unless four of the largest messages need
@@ -38,8 +39,9 @@ pub struct Flags {
     #[arg(long, env = "FANFARE_CONFIG", value_name = "PATH")]
     pub config: Option<PathBuf>,
 
-    /// Where to listen: ADDR:PORT or unix:PATH, perhaps with ?mode=660&owner=USER:GROUP behind it;
-    /// may be given several times. Sockets that systemd gives are used instead
+    /// Where to listen: ADDR:PORT or unix:PATH, perhaps with ?mode=660&owner=USER:GROUP behind it,
+    /// or ?proxy for a proxy that speaks the PROXY protocol; may be given several times. Sockets
+    /// that systemd gives are used instead
     #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:2046")]
     pub listen: Vec<Door>,
@@ -100,6 +102,10 @@ pub struct Flags {
     /// How fast things may come.
     #[command(flatten)]
     pub rates: RateFlags,
+
+    /// The most members of a room at a time [default: no bound but that on connections]
+    #[arg(long, env = "FANFARE_MAX_MEMBERS", value_name = "N")]
+    pub max_members: Option<NonZeroU32>,
 
     /// The most rooms at a time
     #[arg(long, env = "FANFARE_MAX_ROOMS", value_name = "N", default_value_t = 10_000)]
@@ -183,8 +189,17 @@ pub enum LogFormat {
 pub struct Impossible {
     /// The key to mend.
     pub key: &'static str,
+    /// Others that have a part in it.
+    pub with: &'static [&'static str],
     /// What is wrong with it.
     pub why: String,
+}
+
+impl Impossible {
+    /// A value that cannot be, whatever the others are.
+    pub(super) fn of(key: &'static str, why: String) -> Impossible {
+        Impossible { key, with: &[], why }
+    }
 }
 
 impl fmt::Display for Impossible {
@@ -213,10 +228,11 @@ impl Flags {
             let why = format!(
                 "{wanted}: the limit on open files allows {connections_max} (see ulimit -n)"
             );
-            return Err(Impossible { key: "max_connections", why });
+            return Err(Impossible::of("max_connections", why));
         }
         let mut limits = Limits {
             connections_max: self.max_connections.unwrap_or(connections_max),
+            members_max: self.max_members.map(NonZeroU32::get),
             rooms_max: self.max_rooms,
             message_bytes_max: self.max_message,
             room_log_bytes_max: self.room_log,
@@ -246,25 +262,26 @@ impl Flags {
         self.addresses.fill(&mut limits);
         self.rates.fill(&mut limits);
         self.deflate.fill(&mut limits);
-        limits
-            .check()
-            .map_err(|error| Impossible { key: key_of(&error), why: error.to_string() })?;
+        limits.check().map_err(|error| {
+            let (key, with) = keys_of(&error);
+            Impossible { key, with, why: error.to_string() }
+        })?;
         Ok(limits)
     }
 }
 
-/// The key that is to be mended.
-fn key_of(contradiction: &Contradiction) -> &'static str {
+/// The key that is to be mended, and the others that have a part in it.
+fn keys_of(contradiction: &Contradiction) -> (&'static str, &'static [&'static str]) {
     match contradiction {
-        Contradiction::RoomLogTooSmall { .. } => "room_log",
-        Contradiction::MessageTooLong => "max_message",
-        Contradiction::LogsTooSmall => "all_logs",
-        Contradiction::HeldTooSmall { .. } => "all_held",
-        Contradiction::RateTooLow { .. } => "byte_rate",
-        Contradiction::DrainTooShort => "drain",
-        Contradiction::TokensWithoutKeys => "token_key",
-        Contradiction::CookieWithoutOrigins => "token_cookie",
-        Contradiction::Zero(key) => key,
+        Contradiction::RoomLogTooSmall { .. } => ("room_log", &["max_message", "json"]),
+        Contradiction::MessageTooLong => ("max_message", &[]),
+        Contradiction::LogsTooSmall => ("all_logs", &["room_log"]),
+        Contradiction::HeldTooSmall { .. } => ("all_held", &["max_message"]),
+        Contradiction::RateTooLow { .. } => ("byte_rate", &["max_message", "message_timeout"]),
+        Contradiction::DrainTooShort => ("drain", &["drain_timeout"]),
+        Contradiction::TokensWithoutKeys => ("token_key", &[]),
+        Contradiction::CookieWithoutOrigins => ("token_cookie", &[]),
+        Contradiction::Zero(key) => (key, &[]),
     }
 }
 

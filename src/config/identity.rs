@@ -59,7 +59,7 @@ impl IdentityFlags {
     pub(super) fn access(&self) -> Result<Access, Impossible> {
         let mut keys = Vec::new();
         for spec in &self.token_key {
-            keys.extend(read(spec).map_err(|why| Impossible { key: "token_key", why })?);
+            keys.extend(read(spec).map_err(|why| Impossible::of("token_key", why))?);
         }
         Ok(Access {
             origins: Origins { allowed: self.allow_origin.clone(), required: self.require_origin },

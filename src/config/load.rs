@@ -1,6 +1,6 @@
 //! One configuration out of three layers: the file, then the environment, then the flags.
 
-use super::file::{self, Entry};
+use super::file::{self, Content, Entry};
 use super::rules::Room;
 use super::{Door, Flags, Impossible, Machine, Pair, TopFlags};
 use crate::relay::{Limits, Rule};
@@ -9,6 +9,9 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+/// What our variables begin with.
+const PREFIX: &str = "FANFARE_";
 
 /// What the program is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Config {
     pub(super) keys: Vec<Key>,
     /// The rules of rooms, which only a file can hold.
     pub(super) rooms: Vec<Room>,
+    /// Where in the file each of them stands.
+    rules_at: Vec<file::Place>,
     file: Option<PathBuf>,
 }
 
@@ -111,15 +116,19 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
     let table = Flags::command();
     let first = command().ignore_errors(true).try_get_matches_from(arguments)?;
     let file = path(&first);
-    let (entries, rooms) = match &file {
+    let Content { entries, rooms, rules_at } = match &file {
         Some(path) => read(path, &table)?,
-        None => Default::default(),
+        None => Content::default(),
     };
     let matches = with_defaults(command(), &entries).try_get_matches_from(arguments)?;
     let (task, matches) = task(&matches)?;
     let none;
     let matches = match task {
-        Task::Serve | Task::CheckConfig | Task::PrintConfig => matches,
+        Task::Serve | Task::CheckConfig | Task::PrintConfig => {
+            let variables = std::env::vars_os().map(|(name, _)| name);
+            check_variables(&table, variables).map_err(LoadError::Wrong)?;
+            matches
+        }
         Task::Man | Task::Completions(_) | Task::Top(_) => {
             none = table.clone().try_get_matches_from(["fanfare"])?;
             &none
@@ -127,7 +136,7 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
     };
     let flags = Flags::from_arg_matches(matches)?;
     let keys = file::keys(&table).map(|arg| key(arg, matches, &entries)).collect();
-    Ok((task, Config { flags, keys, rooms, file }))
+    Ok((task, Config { flags, keys, rooms, rules_at, file }))
 }
 
 fn task(matches: &ArgMatches) -> Result<(Task, &ArgMatches), clap::Error> {
@@ -149,12 +158,31 @@ fn path(matches: &ArgMatches) -> Option<PathBuf> {
     matches.try_get_one::<PathBuf>("config").ok().flatten().cloned()
 }
 
-fn read(path: &Path, table: &Command) -> Result<(Vec<Entry>, Vec<Room>), LoadError> {
+fn read(path: &Path, table: &Command) -> Result<Content, LoadError> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| LoadError::Wrong(format!("--config: cannot read {name}: {error}")))?;
     file::read(&text, table)
         .map_err(|fault| LoadError::Wrong(format!("{name}:{}: {}", fault.place, fault.why)))
+}
+
+/// Refuses what looks like a variable of ours with a slip in it. Other names are left alone, though
+/// they begin as ours do: Kubernetes sets some like `FANFARE_PORT` for a service of that name.
+fn check_variables(
+    table: &Command,
+    variables: impl Iterator<Item = OsString>,
+) -> Result<(), String> {
+    for variable in variables.filter_map(|name| name.into_string().ok()) {
+        let Some(key) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
+        let is_known = table.get_arguments().any(|arg| arg.get_id() == key.as_str());
+        if let Some((like, edits)) = file::most_like(table, &key).filter(|_| !is_known)
+            && edits * 3 <= key.len()
+        {
+            let like = like.to_uppercase();
+            return Err(format!("there is no {variable}: did you mean {PREFIX}{like}?"));
+        }
+    }
+    Ok(())
 }
 
 /// What the file says becomes the default: the environment and the flags come before that.
@@ -222,16 +250,37 @@ impl Config {
     /// # Errors
     /// When values cannot work together; the sentence names the place to mend.
     pub fn limits(&self, machine: Machine) -> Result<Limits, LoadError> {
-        let rules = self.rooms.iter().map(Rule::from).collect();
-        self.flags.limits(machine, rules).map_err(|error| LoadError::Wrong(self.locate(&error)))
+        let rules: Vec<Rule> = self.rooms.iter().map(Rule::from).collect();
+        self.flags.limits(machine, rules.clone()).map_err(|error| {
+            LoadError::Wrong(match self.wrong_rule(machine, &rules) {
+                Some(place) => format!("{}: room: {}", self.place(&Source::File(place)), error.why),
+                None => self.locate(&error),
+            })
+        })
     }
 
-    fn locate(&self, Impossible { key, why }: &Impossible) -> String {
-        let source = self.keys.iter().find(|one| one.name == *key).map(|one| &one.source);
-        match source {
-            Some(source @ Source::File(_)) => format!("{}: {key}: {why}", self.place(source)),
+    /// The place of the first rule that makes limits impossible which are possible without it.
+    fn wrong_rule(&self, machine: Machine, rules: &[Rule]) -> Option<file::Place> {
+        let is_wrong =
+            |count: &usize| self.flags.limits(machine, rules[..*count].to_vec()).is_err();
+        let first = (0..=rules.len()).find(is_wrong)?;
+        first.checked_sub(1).map(|at| self.rules_at[at])
+    }
+
+    fn locate(&self, Impossible { key, with, why }: &Impossible) -> String {
+        let source =
+            |key: &str| self.keys.iter().find(|one| one.name == key).map(|one| &one.source);
+        let in_file = |source: &&Source| matches!(source, Source::File(_));
+        match source(key) {
             Some(Source::Environment(variable)) => format!("{variable}: {why}"),
-            _ => format!("--{}: {why}", key.replace('_', "-")),
+            Some(Source::Flag(flag)) => format!("{flag}: {why}"),
+            own => {
+                let others = with.iter().filter_map(|key| source(key));
+                match own.into_iter().chain(others).find(in_file) {
+                    Some(place) => format!("{}: {key}: {why}", self.place(place)),
+                    None => format!("--{}: {why}", key.replace('_', "-")),
+                }
+            }
         }
     }
 

@@ -118,8 +118,16 @@ mod tests {
             }
             writeln!(text, "{line}\n{}", setting(arg)).expect("writing to memory");
         }
-        text
+        text + RULE
     }
+
+    const RULE: &str = "
+# What holds in some rooms only; docs/identity.md has all keys of such a rule. The first one whose
+# pattern matches decides, and rules stand behind all other keys.
+#[[room]]
+#pattern = \"news/*\"
+#publish = \"nobody\"
+";
 
     /// The key with its default or, where that is none, with what it takes.
     fn setting(arg: &Arg) -> String {
@@ -149,16 +157,19 @@ mod tests {
         }
         let text = fs::read_to_string(path).expect("the file");
         assert!(text == expected, "dist/fanfare.toml: FANFARE_WRITE=1 cargo test --lib package");
-        let (entries, rooms) = file::read(&text, &Flags::command()).expect("all comments");
-        assert!(entries.is_empty() && rooms.is_empty());
-        // What stands there as a default is one, when its # is taken away.
+        let content = file::read(&text, &Flags::command()).expect("all comments");
+        assert!(content.entries.is_empty() && content.rooms.is_empty());
+        // What stands there as a default is one, when its # is taken away; so is the rule.
         let is_set = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
-        for line in text.lines().filter(is_set).map(|line| &line[1..]) {
+        let (keys, rule) = text.split_once("#[[").expect("a rule");
+        for line in keys.lines().filter(is_set).map(|line| &line[1..]) {
             let takes = line.split(" = ").nth(1).unwrap_or_default();
             if !takes.is_empty() && !takes.starts_with(|first: char| first.is_ascii_uppercase()) {
                 file::read(line, &Flags::command()).expect(line);
             }
         }
+        let rule = format!("[[{rule}").replace('#', "");
+        assert_eq!(file::read(&rule, &Flags::command()).expect(&rule).rooms.len(), 1);
     }
 
     /// With FANFARE_WRITE=1 the table in the document is written anew.

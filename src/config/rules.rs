@@ -5,6 +5,7 @@ use crate::relay::{Hear, Publish, Rule};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::num::NonZeroU32;
+use toml::Spanned;
 
 /// What the tables are called.
 pub(super) const KEY: &str = "room";
@@ -21,7 +22,7 @@ struct Rooms<'a> {
 #[serde(deny_unknown_fields)]
 pub(super) struct Room {
     /// The rooms: a name, in which `*` stands for anything.
-    pattern: String,
+    pattern: Spanned<String>,
     publish: Option<Speakers>,
     hear: Option<Hearers>,
     echo: Option<bool>,
@@ -49,10 +50,17 @@ enum Hearers {
     Tokens,
 }
 
+impl Room {
+    /// Where its pattern begins in the file, in bytes.
+    pub(super) fn begins_at(&self) -> usize {
+        self.pattern.span().start
+    }
+}
+
 impl From<&Room> for Rule {
     fn from(room: &Room) -> Rule {
         Rule {
-            pattern: Pattern::new(&room.pattern),
+            pattern: Pattern::new(room.pattern.get_ref()),
             publish: room.publish.map(|publish| match publish {
                 Speakers::Anyone => Publish::Anyone,
                 Speakers::Tokens => Publish::Tokens,

@@ -37,7 +37,7 @@ impl TlsFlags {
         if self.tls_cert.len() != self.tls_key.len() {
             let (certificates, keys) = (self.tls_cert.len(), self.tls_key.len());
             let why = format!("{certificates} certificates need as many keys, not {keys}");
-            return Err(Impossible { key: "tls_key", why });
+            return Err(Impossible::of("tls_key", why));
         }
         let pairs = self.tls_cert.iter().zip(&self.tls_key);
         Ok(pairs
@@ -55,7 +55,7 @@ impl TlsFlags {
         match (self.pairs()?.is_empty(), doors.iter().find(|door| asks(door))) {
             (true, Some(door)) => {
                 let why = format!("{door} needs --tls-cert and --tls-key");
-                return Err(Impossible { key: "listen", why });
+                return Err(Impossible::of("listen", why));
             }
             (false, None) => {
                 let of_tcp = |door: &&mut Door| matches!(door.place, Listen::Tcp(_));

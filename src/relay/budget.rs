@@ -4,8 +4,8 @@
 /// by copying and not by system calls, small enough to stay in a second-level cache.
 pub const READ_BYTES_MAX: usize = 256 * 1024;
 
-/// Memory that must be left when a connection is taken, beside a list of twice as many as there are,
-/// for they may all be listed at once: its box of rare things, its room, its place in maps.
+/// Memory that must be left when a connection is taken, beside a list of twice as many as there
+/// are, for they may all be listed at once: its box of rare things, its room, its place in maps.
 pub const SPARE_BYTES: usize = 64 * 1024;
 
 /// Memory that must be left beside a list that doubles: the C library takes a mebibyte at a time

@@ -10,7 +10,8 @@ use std::ops::Range;
 /// How much may be owed: one second's worth.
 pub(super) const BURST_US: u64 = 1_000_000;
 
-/// Seconds of what it may say that are read of a connection at a time: one is free, one is waited for.
+/// Seconds of what it may say that are read of a connection at a time: one is free, one is waited
+/// for.
 const READ_WORTH_S: usize = 2;
 
 /// As many bytes are read at a time even so: fewer would make too many reads of a long message.

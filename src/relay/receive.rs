@@ -20,8 +20,8 @@ impl Relay {
         None
     }
 
-    /// Bytes came from the peer, at most as many as [`Relay::may_read`] allows. They are used up and
-    /// unmasked in place.
+    /// Bytes came from the peer, at most as many as [`Relay::may_read`] allows. They are used up
+    /// and unmasked in place.
     pub fn receive(&mut self, id: ConnId, bytes: &mut [u8], now: Time) {
         self.now = now;
         self.metrics.bytes_in += bytes.len() as u64;

@@ -153,7 +153,7 @@ fn who_shares_a_context_and_when() {
     let mut world = world(&mut Random::new(1), 1, share_min - 1, limits);
     let speaker = share_min - 1;
     let mut number = 0;
-    // A second, in which so many messages are said; gives who shares and how many resets there were.
+    // A second, in which some messages are said; gives who shares and how many resets there were.
     let mut second = |world: &mut World, speaker: usize| {
         world.now = world.now.plus_millis(1_000);
         for _ in 0..5 {

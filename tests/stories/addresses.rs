@@ -60,6 +60,16 @@ fn a_proxys_clients_are_counted_and_one_too_many_is_told_429() {
 }
 
 #[test]
+fn the_field_that_is_named_is_read_and_the_other_is_not() {
+    let trust = ["--trust-proxy", "127.0.0.1", "--forwarded-by", "forwarded"];
+    let relay = Relay::start_watched(&trust);
+    let head = request("/").replacen("\r\n", "\r\nForwarded: for=1.2.3.4;proto=https\r\n", 1);
+    let head = head.replacen("\r\n", "\r\nX-Forwarded-For: 5.6.7.8\r\n", 1);
+    let _client = Client::hear_greeting(ask(&relay, &head));
+    assert_eq!(relay.clients(), ["1.2.3.4"]);
+}
+
+#[test]
 fn who_is_no_proxy_is_not_believed() {
     let relay = Relay::start_watched(&["--max-per-address", "1", "--log-level", "debug"]);
     let forged: Vec<Client> =

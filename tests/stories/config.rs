@@ -73,7 +73,7 @@ fn what_is_wrong_is_told_with_its_place_and_exit_code_2() {
     let cases: [(&str, &[&str], &str); 5] = [
         ("echo = true\nmax_mesage = 1\n", &[], "fanfare.toml:2:1: there is no key `max_mesage`"),
         ("room_log = 100000\n", &[], "fanfare.toml:1:1: room_log: a room's log must hold four"),
-        ("max_message = 400000000\n", &[], "--room-log: a room's log must hold four"),
+        ("max_message = 400000000\n", &[], "fanfare.toml:1:1: room_log: a room's log must hold"),
         ("echo = true\n", &["--room-log", "1"], "--room-log: a room's log must hold four"),
         ("echo = \n", &[], "fanfare.toml:1:8: "),
     ];
@@ -83,6 +83,14 @@ fn what_is_wrong_is_told_with_its_place_and_exit_code_2() {
         assert_eq!(output.status.code(), Some(2), "{content}: {stderr}");
         assert!(stderr.starts_with("error: ") && stderr.contains(why), "{content}: {stderr}");
     }
+    let slip = [("FANFARE_MAX_MESAGE", "1")];
+    let output = File::new("").run("check-config", &[], &slip);
+    let why = "there is no FANFARE_MAX_MESAGE: did you mean FANFARE_MAX_MESSAGE?";
+    assert_eq!((output.status.code(), text(output.stderr).contains(why)), (Some(2), true));
+    // What Kubernetes sets for a service that is called so.
+    let foreign = [("FANFARE_PORT", "tcp://10.0.0.1:80"), ("FANFARE_SERVICE_HOST", "10.0.0.1")];
+    let output = File::new("").run("check-config", &[], &foreign);
+    assert_eq!(output.status.code(), Some(0), "{}", text(output.stderr));
     let output = program().args(["--config", "/nowhere/fanfare.toml"]).output().expect("it ends");
     assert_eq!(output.status.code(), Some(2));
     assert!(text(output.stderr).contains("cannot read /nowhere/fanfare.toml"));
@@ -152,7 +160,7 @@ fn a_bad_file_changes_nothing() {
     for bad in ["max_message = 2000\nspeed = 1\n", "max_message = 400000000\n"] {
         file.write(bad);
         relay.signal(Signal::HUP);
-        wait_for(&relay, if bad.contains("speed") { "no key `speed`" } else { "room-log" });
+        wait_for(&relay, if bad.contains("speed") { "no key `speed`" } else { "room_log" });
         one.send_text(&"x".repeat(1000));
         assert_eq!(two.hear_text().len(), 1000);
     }

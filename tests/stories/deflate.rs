@@ -166,6 +166,35 @@ fn a_burst_that_becomes_more_than_a_log_is_heard_in_parts() {
     sender.hear_nothing();
 }
 
+/// The bytes of a text on the wire for a listener of such a relay, and what was agreed on with it.
+fn packed_by(flags: &[&str], text: &str) -> (usize, String) {
+    let relay = Relay::start(&[&["--deflate"], flags].concat());
+    let (mut listener, answer) = connect(&relay, "/", OFFER);
+    relay.connect("/").send_text(text);
+    let Frame { opcode, payload } = listener.hear();
+    match opcode {
+        TEXT => assert_eq!(payload, text.as_bytes()),
+        _ => assert_eq!(inflate(&payload, &mut Decompress::new(false)), text),
+    }
+    (payload.len(), answer.expect("it is agreed on"))
+}
+
+#[test]
+fn each_knob_reaches_the_compressor() {
+    let (short, long) = ("x".repeat(127), (0..200).map(quote).collect::<String>());
+    let agreed = |flags: &[&str]| packed_by(flags, &short);
+    assert_eq!(agreed(&[]).0, 127, "shorter than the default");
+    assert!(agreed(&["--deflate-min", "127"]).0 < 20);
+    assert_eq!(agreed(&["--deflate-min", "128"]).0, 127);
+    let forgets = "server_no_context_takeover";
+    assert!(!agreed(&[]).1.contains(forgets));
+    assert!(agreed(&["--deflate-memory", "0"]).1.contains(forgets));
+    let [least, usual, most] =
+        ["1", "6", "9"].map(|level| packed_by(&["--deflate-level", level], &long).0);
+    assert!(least > usual && usual >= most, "{least} {usual} {most}");
+    assert_eq!(packed_by(&[], &long).0, usual, "6 is the default");
+}
+
 /// What a stock exchange says: only the numbers change.
 fn quote(number: u32) -> String {
     let noise = number.wrapping_mul(2_654_435_761) >> 8;

@@ -1,9 +1,9 @@
 //! Rules of rooms: what holds in some rooms only.
 
-use crate::client::{CLOSE, request};
+use crate::client::{CLOSE, Client, dial, request};
 use crate::deflate::{OFFER, connect, hear_packed, ticker};
 use crate::relay::{Relay, program};
-use crate::token::{key, token};
+use crate::token::{key, token, token_by};
 use std::io::{Seek, Write};
 use tempfile::NamedTempFile;
 
@@ -37,16 +37,33 @@ impl Relay {
 #[test]
 fn each_limit_is_told_in_the_log() {
     let flags = ["--max-message", "100", "--ping-interval", "1", "--handshake-timeout", "1"];
-    let relay = ruled("[[room]]\npattern = \"pair\"\nmax_members = 1\n", &flags);
+    let more = ["--message-timeout", "1", "--max-rooms", "2", "--message-rate", "5"];
+    let rules = "[[room]]\npattern = \"pair\"\nmax_members = 1\n";
+    let relay = ruled(rules, &[&flags[..], &more].concat());
     let [_silent, mut long] = relay.connect_all("/");
+    let mut fast = relay.connect("/");
+    (0..20).for_each(|_| fast.send_text("again"));
+    let mut half = relay.connect("/");
+    half.send_raw(&[0x81, 0xfe]);
     long.send_text(&"x".repeat(101));
     let _first = relay.connect("/pair");
     assert_eq!(relay.ask(request("/pair").as_bytes()).status, 503);
+    assert_eq!(relay.ask(request("/third").as_bytes()).status, 503);
     let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", "x".repeat(9000));
     assert_eq!(relay.ask(head.as_bytes()).status, 431);
     assert_eq!(relay.ask(b"GET / HTTP/1.1\r\n").status, 408);
-    for reason in ["message_too_long", "room_full", "head_too_long", "handshake_timeout", "no_pong"]
-    {
+    relay.log.wait("paused", |lines, _| {
+        lines.iter().find(|line| line.contains("is read more slowly")).map(drop)
+    });
+    for reason in [
+        "message_too_long",
+        "message_timeout",
+        "room_full",
+        "rooms_full",
+        "head_too_long",
+        "handshake_timeout",
+        "no_pong",
+    ] {
         relay.log.wait(reason, |lines, _| {
             let is_it = |line: &&String| {
                 line.contains("closed at a limit")
@@ -163,6 +180,11 @@ fn a_room_may_hold_so_many() {
     one.close();
     relay.connect("/small").close();
     relay.counters_when(|counters| counters.ended("room_full") == 2);
+    let relay = ruled("[[room]]\npattern = \"large\"\nmax_members = 3\n", &["--max-members", "2"]);
+    let _members = (relay.connect_all::<2>("/small"), relay.connect_all::<3>("/large"));
+    for path in ["/small", "/large"] {
+        assert_eq!(relay.ask(request(path).as_bytes()).status, 503);
+    }
 }
 
 #[test]
@@ -194,11 +216,19 @@ fn rooms_with_and_without_tokens_stand_side_by_side() {
 fn rules_that_cannot_work_are_refused_with_their_place() {
     for (rules, reason) in [
         ("[[room]]\npattern = \"x\"\nspeek = 1\n", ":3:1: unknown field `speek`"),
-        ("[[room]]\npattern = \"x\"\nhear = \"tokens\"\n", "--token-key"),
+        ("[[room]]\npattern = \"x\"\nhear = \"tokens\"\n", ":2:11: room: a room's rule asks for"),
         ("[[room]]\npattern = \"x\"\ndeflate = \"yes\"\n", ":3:11: "),
         ("[[room]]\npattern = \"x\"\nmax_members = 0\n", ":3:15: "),
-        ("[[room]]\npattern = \"x\"\nmax_message = 2000000\n", "--room-log"),
-        ("[[room]]\npattern = \"x\"\nbyte_rate = 9\n", "1093 bytes a second"),
+        (
+            "[[room]]\npattern = \"x\"\n[[room]]\npattern = \"y\"\nmax_message = 2000000\n",
+            ":4:11: room: a room's log must hold four",
+        ),
+        (
+            "[[room]]\npattern = \"x\"\nbyte_rate = 9\n",
+            ":2:11: room: the largest message must pass within the message timeout: 1093 bytes",
+        ),
+        // Without the rule it is wrong already.
+        ("room_log = 1\n[[room]]\npattern = \"x\"\nmax_message = 9000000\n", ":1:1: room_log: "),
     ] {
         let (_file, path) = written(rules);
         let output = program().args(["check-config", "--config", &path]).output();
@@ -230,6 +260,38 @@ fn rules_and_keys_change_while_members_are_there() {
     two.send_text("may I still?");
     assert_eq!(two.hear_close(), Some(4403));
     one.hear_nothing();
+}
+
+#[test]
+fn origins_and_the_content_of_key_files_change_too() {
+    let secrets =
+        ["the first secret, which is long enough", "another secret, which is long enough"];
+    let (mut key, key_path) = written(secrets[0]);
+    let config = |origin: &str| {
+        format!("allow_origin = [\"https://{origin}\"]\ntoken_key = [\"{key_path}\"]\n")
+    };
+    let (mut file, path) = written(&config("one.example"));
+    let relay = Relay::start(&["--config", &path]);
+    let request = |secret: &str, origin: &str| {
+        let request = request(&format!("/?token={}", token_by(secret, "{}")));
+        request.replace("\r\n\r\n", &format!("\r\nOrigin: https://{origin}\r\n\r\n"))
+    };
+    let status = |secret: &str, origin| relay.ask(request(secret, origin).as_bytes()).status;
+    let join = |secret: &str, origin| {
+        Client::greet(dial(relay.address()), request(secret, origin).as_bytes()).close();
+    };
+    join(secrets[0], "one.example");
+    assert_eq!(status(secrets[1], "one.example"), 401);
+    assert_eq!(status(secrets[0], "two.example"), 403);
+    rewrite(&mut file, &config("two.example"));
+    rewrite(&mut key, secrets[1]);
+    relay.signal(rustix::process::Signal::HUP);
+    relay.log.wait("the new configuration", |lines, _| {
+        lines.iter().find(|line| line.contains("configuration read again")).map(drop)
+    });
+    join(secrets[1], "two.example");
+    assert_eq!(status(secrets[0], "two.example"), 401);
+    assert_eq!(status(secrets[1], "one.example"), 403);
 }
 
 #[test]

@@ -25,7 +25,12 @@ fn signed_by(secret: &str, header: &str, claims: &str) -> String {
 
 /// A token with these claims.
 pub(crate) fn token(claims: &str) -> String {
-    signed_by(SECRET, r#"{"alg":"HS256","typ":"JWT"}"#, claims)
+    token_by(SECRET, claims)
+}
+
+/// The same, signed with another secret.
+pub(crate) fn token_by(secret: &str, claims: &str) -> String {
+    signed_by(secret, r#"{"alg":"HS256","typ":"JWT"}"#, claims)
 }
 
 fn unix_s() -> u64 {
