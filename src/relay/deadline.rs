@@ -75,9 +75,7 @@ impl Relay {
                 let conn = &mut self.conns[index];
                 conn.pinged = true;
                 conn.since = self.now.seconds();
-                self.tell_frame(index, Opcode::Ping, &[]);
-                self.metrics.pings += 1;
-                self.make_due(index);
+                self.ping(index);
             }
             Phase::Failing | Phase::Closing | Phase::Parting { .. } | Phase::Lingering
                 if waited_s > self.limits.close_timeout_s =>
@@ -88,6 +86,13 @@ impl Relay {
             }
             _ => {}
         }
+    }
+
+    /// Asks whether somebody is there.
+    pub(super) fn ping(&mut self, index: u32) {
+        self.tell_frame(index, Opcode::Ping, &[]);
+        self.metrics.pings += 1;
+        self.make_due(index);
     }
 
     /// A connection's token has ended: a member is closed when it has heard what it is owed.

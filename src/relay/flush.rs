@@ -132,14 +132,16 @@ impl Relay {
         self.rooms_due.pop_front();
         self.room_writes_left = WRITES_PER_ROOM;
         let room = &mut self.rooms[key];
-        let is_over = room.end_pass(&mut self.pool);
-        room.due = !is_over || room.fresh_bytes() > 0;
+        if !room.end_pass(&mut self.pool) {
+            return self.rooms_due_next.push(key);
+        }
+        room.due = room.fresh_bytes() > 0;
         if room.due {
             self.rooms_due.push_back(key);
         } else {
             self.rooms.close_if_empty(key);
         }
-        if self.rooms_due.is_empty() {
+        if self.rooms_due.is_empty() && self.rooms_due_next.is_empty() {
             self.keep_logs_within_bound(); // what is held now is what the slow have not read
         }
     }
@@ -273,18 +275,14 @@ mod tests {
         }
         others.iter().for_each(|id| assert_eq!(pretend.relay.may_read(*id), None));
         let mut resumed = Vec::new();
-        pretend.relay.turn(Time::default());
-        while let Some(order) = pretend.relay.order() {
-            match order {
-                Order::Flush(id) => pretend.write(id),
-                Order::Resume(id) => resumed.push(id),
-                _ => {}
-            }
-        }
-        pretend.relay.turn(Time::default());
-        while let Some(order) = pretend.relay.order() {
-            if let Order::Resume(id) = order {
-                resumed.push(id);
+        while pretend.relay.next_deadline() == Some(Time::default()) || resumed.is_empty() {
+            pretend.relay.turn(Time::default());
+            while let Some(order) = pretend.relay.order() {
+                match order {
+                    Order::Flush(id) => pretend.write(id),
+                    Order::Resume(id) => resumed.push(id),
+                    _ => {}
+                }
             }
         }
         let [one, two, three] = others;

@@ -114,6 +114,8 @@ pub struct Relay {
     due_next: Vec<u32>,
     /// Rooms with something to say, in the order of their turns.
     rooms_due: VecDeque<u32>,
+    /// The same for the next turn: rooms whose members had their share of this one.
+    rooms_due_next: Vec<u32>,
     /// Writes left for the room in front, and for the whole turn.
     room_writes_left: usize,
     writes_left: usize,
@@ -213,6 +215,7 @@ impl Relay {
         self.room_writes_left = budget::WRITES_PER_ROOM;
         self.look_at_paused();
         self.due.extend(self.due_next.drain(..));
+        self.rooms_due.extend(self.rooms_due_next.drain(..));
         self.run_drain();
         self.run_deadlines();
         self.keep_held_within_bound();
@@ -220,9 +223,9 @@ impl Relay {
 
     /// When the next turn is needed at the latest; `None`: not before something happens.
     pub fn next_deadline(&self) -> Option<Time> {
-        let is_busy =
-            !self.due.is_empty() || !self.due_next.is_empty() || !self.rooms_due.is_empty();
-        if is_busy || self.paused.has_changed() {
+        let has_due = !self.due.is_empty() || !self.due_next.is_empty();
+        let has_rooms_due = !self.rooms_due.is_empty() || !self.rooms_due_next.is_empty();
+        if has_due || has_rooms_due || self.paused.has_changed() {
             return Some(self.now);
         }
         let hand = (self.conns.len() > 0).then(|| self.hand.next_step());

@@ -4,7 +4,8 @@
 //! passes; beyond that the connection is not read until it is paid, or is closed. State exists only
 //! for those who owe something.
 
-use super::{Cause, Relay, Time};
+use super::conn::Phase;
+use super::{Cause, Relay, Time, listens};
 use std::ops::Range;
 
 /// How much may be owed: one second's worth.
@@ -89,6 +90,8 @@ pub(super) struct Debts {
     bytes: Debt,
     /// When the connection may be read again, in microseconds, if it waits for that.
     pub(super) resumes_us: u64,
+    /// The second in which it was pinged last, or began to owe.
+    probed_s: Option<u32>,
 }
 
 impl Debts {
@@ -119,7 +122,10 @@ impl Relay {
     /// How many bytes may be read of a connection at a time by its rates.
     pub(super) fn read_bytes_max(&self, index: u32) -> usize {
         let rates = self.rates_of(index);
-        if rates.is_bounded() { rates.read_bytes_max() } else { usize::MAX }
+        match rates.is_bounded() && listens(self.conns[index].phase) {
+            true => rates.read_bytes_max(),
+            false => usize::MAX,
+        }
     }
 
     /// Counts bytes that a member sent.
@@ -163,11 +169,26 @@ impl Relay {
         }
     }
 
+    /// Pings who owes time. Its pong comes behind all that it said, and is not waited for; but a peer
+    /// that has left answers with a reset, and does not stay for as long as its debts would last.
+    fn probe(&mut self, index: u32) {
+        let (now_s, interval_s) = (self.now.seconds(), self.limits.ping_interval_s);
+        let debts = self.debts.get_mut(&index).expect("it owes");
+        let probed_s = debts.probed_s.get_or_insert(now_s);
+        if now_s - *probed_s > interval_s {
+            *probed_s = now_s;
+            if !self.conns[index].blocked {
+                self.ping(index);
+            }
+        }
+    }
+
     /// Forgets debts that are paid; who owes is not read for a while, and that its answers do not
     /// come is our doing.
     fn look_at_debts_of(&mut self, index: u32) {
-        if self.owes_time(index) {
+        if self.conns[index].phase == Phase::Open && self.owes_time(index) {
             self.conns[index].since = self.now.seconds();
+            self.probe(index);
         }
         if let Some(debts) = self.debts.get(&index)
             && debts.messages.is_paid(self.now)

@@ -24,16 +24,18 @@ import tempfile
 import threading
 import time
 import urllib.request
+import zlib
 
 SECONDS = float(os.environ.get("SECONDS", "3"))
 PATIENCE_S = 30
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-def request(path):
+def request(path, fields=""):
     return (
         f"GET {path} HTTP/1.1\r\nHost: attack\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        f"{fields}\r\n"
     ).encode()
 
 
@@ -59,9 +61,9 @@ def dial(address, receive_bytes=None):
     return stream
 
 
-def join(address, path, receive_bytes=None):
+def join(address, path, receive_bytes=None, fields=""):
     stream = dial(address, receive_bytes)
-    stream.sendall(request(path))
+    stream.sendall(request(path, fields))
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         byte = stream.recv(1)
@@ -244,6 +246,27 @@ def empty_messages(address, end):
     return flood(address, end, frame(0x81), 2000, True)
 
 
+def throttled(address, end):
+    """Empty messages, as fast as they are taken, of clients who may say a hundred in a second."""
+    return flood(address, end, frame(0x81), 2000, False, "/throttled")
+
+
+def bombs(address, end):
+    """Compressed messages of 60,000 bytes that would become 58 MB."""
+    compress = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = compress.compress(bytes(58_000_000)) + compress.flush(zlib.Z_SYNC_FLUSH)
+    bomb = frame(0xC2, packed[:60_000])
+    count = 0
+    while time.monotonic() < end:
+        stream = join(address, "/bombs", fields="Sec-WebSocket-Extensions: permessage-deflate\r\n")
+        stream.sendall(bomb)
+        answer = stream.makefile("rb").read(4)
+        assert answer[2:] == struct.pack("!H", 1009), answer
+        reset(stream)
+        count += 1
+    return count
+
+
 def empty_fragments(address, end):
     """Fragments without content, of a message that never ends."""
     stream = join(address, "/fragments")
@@ -404,6 +427,8 @@ ATTACKS = [
     (pings_unread, []),
     (pings, []),
     (empty_messages, []),
+    (throttled, ["--message-rate", "100"]),
+    (bombs, ["--deflate"]),
     (empty_fragments, []),
     (tiny_fragments, []),
     (garbage, []),

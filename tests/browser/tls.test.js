@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
+import { missing, python } from '../examples/prepared.js';
+import { digest, pythonMember } from '../interop/python.js';
 import { openPage, startBrowser, startRelay } from './browser.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'fanfare-tls-'));
@@ -51,7 +53,10 @@ test('the live page works over TLS 1.3, and only with a certificate that is trus
   await assert.rejects(openPage(stranger.context, address('https', '/')), /ERR_CERT_AUTHORITY_INVALID/);
 });
 
-test('pages inflate what they share, and are understood', async () => {
+// Chromium, node's `ws` and Python's `websockets`, with a context and without one, beside a plain one.
+test('clients of all kinds in one room inflate the same, and a page is understood', async (t) => {
+  const interpreter = python();
+  if (!interpreter) return missing(t, 'there is no python3 with websockets');
   const { page } = await openPage(browser.context, address('https', '/other'));
   const url = address('wss', '/prices');
   const extensions = await page.evaluate(async (url) => {
@@ -73,7 +78,14 @@ test('pages inflate what they share, and are understood', async () => {
   plain.on('message', (data) => heard.push(data.toString()));
   await once(plain, 'open');
   const sharer = new WebSocket(url, { rejectUnauthorized: false });
-  await once(sharer, 'open');
+  const forgetful = new WebSocket(url, {
+    rejectUnauthorized: false, perMessageDeflate: { serverNoContextTakeover: true },
+  });
+  const forgetfulHeard = [];
+  forgetful.on('message', (data) => forgetfulHeard.push(data.toString()));
+  await Promise.all([once(sharer, 'open'), once(forgetful, 'open')]);
+  const snakes = await Promise.all(['context', 'no-context', 'plain']
+    .map((kind) => pythonMember(t, interpreter, url, kind)));
   const quotes = [];
   const say = () => {
     const at = quotes.length;
@@ -93,12 +105,15 @@ test('pages inflate what they share, and are understood', async () => {
   const count = quotes.length;
   await page.waitForFunction((count) => globalThis.heard.every((all) => all.length === count), count);
   for (const all of await page.evaluate(() => globalThis.heard)) assert.deepEqual(all, quotes);
+  for (const snake of snakes) for (const quote of quotes) assert.equal(await snake.next(), digest(quote));
+  while (forgetfulHeard.length < count) await once(forgetful, 'message');
+  assert.deepEqual(forgetfulHeard, quotes);
   const long = '万物皆有裂痕'.repeat(2000);
   await page.evaluate((long) => globalThis.sockets[0].send(long), long);
   await page.waitForFunction((long) => globalThis.heard[1].at(-1) === long, long);
   while (heard.length === 0) await once(plain, 'message');
   assert.deepEqual(heard, [long]);
-  plain.close();
-  sharer.close();
+  for (const snake of snakes) assert.equal(await snake.next(), digest(long));
+  for (const socket of [plain, sharer, forgetful]) socket.close();
   await page.close();
 });

@@ -1,15 +1,12 @@
 // Compression as clients of others see it: node's `ws` and Python's `websockets`, with and without a
 // context, beside plain ones in one room. Each must hear exactly what the others said, in order.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { missing, python } from '../examples/prepared.js';
 import { Client, PATIENCE, relay } from './client.js';
+import { digest, pythonMember } from './python.js';
 
-const LISTENER = new URL('listener.py', import.meta.url).pathname;
 const DEFLATE = ['--deflate', '--deflate-share-min', '3'];
 
 // What `ws` may offer; it compresses what it sends from the first byte on.
@@ -86,20 +83,6 @@ test('each in turn speaks, and the others hear it', PATIENCE, async (t) => {
   }
 });
 
-// Starts a member in Python; gives what it prints, line by line.
-async function pythonMember(t, command, url, kind) {
-  const child = spawn(command, [LISTENER, url, kind], { stdio: ['pipe', 'pipe', 'inherit'] });
-  t.after(() => child.kill('SIGKILL'));
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const next = async () => {
-    const { value, done } = await lines.next();
-    if (done) throw new Error(`the ${kind} member in Python has ended`);
-    return value;
-  };
-  assert.equal(await next(), 'open');
-  return { next, say: (text) => child.stdin.write(`${text}\n`), ended: once(child, 'exit') };
-}
-
 test("Python's websockets hear and say the same", PATIENCE, async (t) => {
   const command = python();
   if (!command) return missing(t, 'there is no python3 with websockets');
@@ -111,7 +94,6 @@ test("Python's websockets hear and say the same", PATIENCE, async (t) => {
   const before = await untilShared(speaker, sharer);
   const said = messages();
   for (const message of said) speaker.send(message);
-  const digest = (message) => createHash('sha256').update(message).digest('hex');
   const quotes = [...Array(before)].map((_, number) => quote(number));
   for (const member of members) {
     for (const message of [...quotes, ...said]) assert.equal(await member.next(), digest(message));

@@ -1,8 +1,11 @@
 """A member in Python: prints the SHA-256 of each message that it hears, and says what it reads.
 
 listener.py URL plain|context|no-context|small
+
+At wss: any certificate will do.
 """
 import hashlib
+import ssl
 import sys
 import threading
 
@@ -17,7 +20,10 @@ offers = {
     "no-context": [Deflate(server_no_context_takeover=True, client_no_context_takeover=True)],
     "small": [Deflate(server_max_window_bits=9)],
 }
-with connect(url, compression=None, extensions=offers[kind], max_size=None) as socket:
+trust = ssl._create_unverified_context() if url.startswith("wss:") else None
+with connect(
+    url, ssl=trust, compression=None, extensions=offers[kind], max_size=None
+) as socket:
     agreed = socket.response.headers.get("Sec-WebSocket-Extensions", "")
     assert ("permessage-deflate" in agreed) == (kind != "plain"), agreed
     print("open", flush=True)

@@ -24,7 +24,7 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 33] = [
+const TO_BE_SEEN: [&str; 34] = [
     "address_full",
     "binary_in_json",
     "compressed",
@@ -41,6 +41,7 @@ const TO_BE_SEEN: [&str; 33] = [
     "message_timeout",
     "message_too_long",
     "no_pong",
+    "paused",
     "peer_closed",
     "reset",
     "room_denied",
@@ -128,6 +129,7 @@ fn every_seed_agrees_with_the_model() {
         *seen.entry("compressors_taken").or_default() += metrics.savings.compressors_taken;
         *seen.entry("compressed").or_default() += also.compressed;
         *seen.entry("heartbeats").or_default() += metrics.heartbeats;
+        *seen.entry("paused").or_default() += metrics.rate_pauses;
     }
     println!("seen: {seen:?}");
     for kind in TO_BE_SEEN {

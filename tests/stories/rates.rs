@@ -1,6 +1,6 @@
 //! How fast clients may speak and come.
 
-use crate::client::{CLOSE, FIN, PING, PONG, dial, request};
+use crate::client::{CLOSE, FIN, PING, PONG, TEXT, dial, frame, request};
 use crate::relay::Relay;
 use std::io::{Read, Write};
 
@@ -22,6 +22,23 @@ fn who_is_too_fast_is_heard_more_slowly_and_nothing_is_lost() {
     assert_eq!(hearer.hear_text(), "at once");
     assert_eq!(hearer.hear_text(), "late");
     assert_eq!(relay.counters().get("messages"), 402);
+}
+
+/// What each of them said would take an hour, and their places are needed.
+#[test]
+fn who_has_left_does_not_stay_for_as_long_as_its_debts_last() {
+    let relay = Relay::start(&["--message-rate", "10", "--ping-interval", "1"]);
+    let [mut left, mut broken, mut here] = ["/1", "/2", "/3"].map(|path| relay.connect(path));
+    let flood = frame(FIN | TEXT, b"again").repeat(36_000);
+    left.send_raw(&flood);
+    drop(left); // its end lies behind all that it said
+    broken.send_raw(&flood);
+    broken.reset();
+    here.send_raw(&flood);
+    relay.counters_when(|counters| counters.ended("reset") == 2);
+    // Who only says too much is pinged too, and its answers are not waited for.
+    relay.counters_when(|counters| counters.get("pings") >= 4);
+    assert_eq!(relay.counters().get("connections"), 1);
 }
 
 #[test]

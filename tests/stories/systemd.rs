@@ -242,7 +242,7 @@ fn who_came_before_the_relay_is_served_and_so_is_who_comes_late() {
     let mut early = dial(address);
     early.write_all(request("/").as_bytes()).expect("the kernel keeps it");
     let descriptor = rustix::io::dup(&socket).expect("a descriptor"); // not closed by exec
-    let mut command = Command::new("sh");
+    let mut command = Command::new("bash"); // others take no descriptor beyond 9
     command.args(["-c", HAND_OVER, &descriptor.as_raw_fd().to_string()]);
     command.arg(program().get_program()).args(["--admin", "none"]);
     let relay = Relay::run(command);
