@@ -65,7 +65,7 @@ impl Relay {
                     conn.rare().unheard = Some(Unheard { message: None, rest });
                     self.count_in(index);
                     if self.conns[index].phase == Phase::Open {
-                        self.publish(index, kind, &payload);
+                        self.say(index, kind, &payload); // by the rules of now
                     }
                 }
                 None => {

@@ -6,7 +6,7 @@ use crate::random::Random;
 use crate::world::{From, World};
 use fanfare::protocol::deflate::Deflater;
 use fanfare::protocol::exposition::Value;
-use fanfare::relay::{Deflate, Limits, OverRate, Rates, Relay, SlowConsumer};
+use fanfare::relay::{Deflate, Limits, OverRate, Publish, Rates, Relay, Rule, SlowConsumer};
 
 /// Seconds that a member stays out after it spoke.
 const QUIET_S: u64 = 5;
@@ -192,4 +192,27 @@ fn who_shares_a_context_and_when() {
     }
     assert_eq!(second(&mut world, speaker).0, 8);
     world.settle();
+}
+
+/// A message waits until its speaker has heard what it is owed, and meanwhile the rules change.
+#[test]
+fn what_waits_is_judged_by_the_rules_of_when_it_is_heard() {
+    for may_speak in [true, false] {
+        let deflate = Deflate { is_on: true, share_min: 2, ..Deflate::default() };
+        let limits = Limits { deflate, ..Limits::default() };
+        let mut world = world(&mut Random::new(1), 1, 2, limits);
+        world.now = world.now.plus_millis(1_000);
+        say(&mut world, [2], "now they share a context");
+        assert_eq!(sharing(&world), 2);
+        world.peers[0].window = 0;
+        say(&mut world, [2], "and one of them does not read");
+        say(&mut world, [0], "but it speaks");
+        assert_eq!((world.relay.metrics().messages, world.seen().waiting > 0), (2, true));
+        let mut rule = Rule::new("0");
+        rule.publish = (!may_speak).then_some(Publish::Nobody);
+        world.limits.rules = vec![rule];
+        world.relay.configure(world.limits.clone());
+        world.settle();
+        assert_eq!(world.relay.metrics().messages, if may_speak { 3 } else { 2 });
+    }
 }
