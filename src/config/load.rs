@@ -167,15 +167,19 @@ fn read(path: &Path, table: &Command) -> Result<Content, LoadError> {
 }
 
 /// Refuses what looks like a variable of ours with a slip in it. Other names are left alone, though
-/// they begin as ours do: Kubernetes sets some like `FANFARE_PORT` for a service of that name.
+/// they begin as ours do: Kubernetes sets `FANFARE_PORT` for a service of that name, and
+/// `FANFARE_TLS_PORT` for another.
 fn check_variables(
     table: &Command,
     variables: impl Iterator<Item = OsString>,
 ) -> Result<(), String> {
     for variable in variables.filter_map(|name| name.into_string().ok()) {
         let Some(key) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
-        let is_known = table.get_arguments().any(|arg| arg.get_id() == key.as_str());
-        if let Some((like, edits)) = file::most_like(table, &key).filter(|_| !is_known)
+        let is_known = table.get_arguments().any(|arg| arg.get_env() == Some(variable.as_ref()));
+        let is_foreign = key.split('_').any(|word| word == "port" || word == "service");
+        if !is_known
+            && !is_foreign
+            && let Some((like, edits)) = file::most_like(table, &key)
             && edits * 3 <= key.len()
         {
             let like = like.to_uppercase();
@@ -252,19 +256,19 @@ impl Config {
     pub fn limits(&self, machine: Machine) -> Result<Limits, LoadError> {
         let rules: Vec<Rule> = self.rooms.iter().map(Rule::from).collect();
         self.flags.limits(machine, rules.clone()).map_err(|error| {
-            LoadError::Wrong(match self.wrong_rule(machine, &rules) {
-                Some(place) => format!("{}: room: {}", self.place(&Source::File(place)), error.why),
-                None => self.locate(&error),
-            })
+            LoadError::Wrong(
+                self.wrong_rule(machine, &rules).unwrap_or_else(|| self.locate(&error)),
+            )
         })
     }
 
-    /// The place of the first rule that makes limits impossible which are possible without it.
-    fn wrong_rule(&self, machine: Machine, rules: &[Rule]) -> Option<file::Place> {
-        let is_wrong =
-            |count: &usize| self.flags.limits(machine, rules[..*count].to_vec()).is_err();
-        let first = (0..=rules.len()).find(is_wrong)?;
-        first.checked_sub(1).map(|at| self.rules_at[at])
+    /// What is wrong with the first rule that makes limits impossible which are possible without
+    /// it, and where that stands.
+    fn wrong_rule(&self, machine: Machine, rules: &[Rule]) -> Option<String> {
+        let fault = |count: usize| self.flags.limits(machine, rules[..count].to_vec()).err();
+        let (count, error) = (0..=rules.len()).find_map(|count| Some((count, fault(count)?)))?;
+        let place = Source::File(self.rules_at[count.checked_sub(1)?]);
+        Some(format!("{}: room: {}", self.place(&place), error.why))
     }
 
     fn locate(&self, Impossible { key, with, why }: &Impossible) -> String {

@@ -97,7 +97,7 @@ impl Relay {
             return None;
         }
         let room = &mut self.rooms[key];
-        while let Some(index) = room.visit() {
+        while let Some(index) = room.visit(&self.limits) {
             let conn = &mut self.conns[index];
             let audience = room.audience_mut(conn.class);
             let owed_bytes = audience.log.end() - conn.sent;
@@ -112,8 +112,6 @@ impl Relay {
                     let more = more_writes(owed_bytes);
                     self.writes_left = self.writes_left.saturating_sub(more);
                     self.room_writes_left = self.room_writes_left.saturating_sub(more);
-                    let is_one_write = audience.pass_end <= conn.sent + WRITE_BYTES_MAX as u64;
-                    room.goes_round |= !is_one_write;
                 }
                 return Some(Order::Flush(id));
             }
@@ -239,29 +237,30 @@ mod tests {
 
     #[test]
     fn who_takes_everything_is_never_called_slow() {
-        let mut pretend = Pretend::new();
-        let limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
-        pretend.relay.configure(limits);
-        let [speaker, reader, deaf] = [(); 3].map(|()| pretend.join("/"));
-        pretend.turn();
-        pretend.windows.insert(deaf, 0);
-        let (mut said, mut heard) = (0, 0);
-        while said < 1_000 {
-            // As much in each turn as the relay lets it say.
-            while said < 1_000 && pretend.relay.may_read(speaker).is_some() {
-                pretend.say(speaker, 60_000);
-                said += 1;
+        // The second has segments so small that a write has four of them and no more.
+        for (room_log_bytes_max, bytes) in [(1 << 20, 60_000), (1 << 16, 1_100)] {
+            let mut pretend = Pretend::new();
+            let message_bytes_max = usize::from(bytes);
+            let limits = Limits { room_log_bytes_max, message_bytes_max, ..Limits::default() };
+            limits.check().expect("sound limits");
+            pretend.relay.configure(limits);
+            let [speaker, reader, deaf] = [(); 3].map(|()| pretend.join("/"));
+            pretend.turn();
+            pretend.windows.insert(deaf, 0);
+            let (mut said, mut heard) = (0, 0);
+            while said < 1_000 || pretend.relay.next_deadline() == Some(Time::default()) {
+                // As much in each turn as the relay lets it say.
+                while said < 1_000 && pretend.relay.may_read(speaker).is_some() {
+                    pretend.say(speaker, bytes);
+                    said += 1;
+                }
+                pretend.turn();
+                let to_reader = pretend.written.iter().filter(|(id, _)| *id == reader);
+                heard += to_reader.map(|(_, bytes)| bytes).sum::<usize>();
             }
-            pretend.turn();
-            let to_reader = pretend.written.iter().filter(|(id, _)| *id == reader);
-            heard += to_reader.map(|(_, bytes)| bytes).sum::<usize>();
+            let frames_bytes = 1_000 * (message_bytes_max + 4);
+            assert_eq!((heard, pretend.relay.metrics().slow_closed), (frames_bytes, 1));
         }
-        while pretend.relay.next_deadline() == Some(Time::default()) {
-            pretend.turn();
-            let to_reader = pretend.written.iter().filter(|(id, _)| *id == reader);
-            heard += to_reader.map(|(_, bytes)| bytes).sum::<usize>();
-        }
-        assert_eq!((heard, pretend.relay.metrics().slow_closed), (1_000 * 60_004, 1));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use super::conn::Phase;
 use super::rate::BURST_US;
-use super::{ConnId, Order, Relay, Time, listens};
+use super::{Cause, ConnId, Order, Relay, Time, listens};
 use std::collections::{BTreeSet, VecDeque};
 
 /// What a connection that is not read waits for.
@@ -100,8 +100,13 @@ impl Relay {
     pub(super) fn reconsider(&mut self, index: u32) {
         if !matches!(self.conns[index].pause, Pause::No | Pause::Look) {
             self.stop_waiting(index);
-            self.conns[index].pause = Pause::Look;
-            self.paused.now.push_back(self.conns.id(index));
+            let (id, conn) = (self.conns.id(index), &mut self.conns[index]);
+            conn.pause = Pause::Look;
+            match conn.has_message_waiting() {
+                // It can be heard only before others say more.
+                true => self.paused.now.push_front(id),
+                false => self.paused.now.push_back(id),
+            }
         }
     }
 
@@ -119,6 +124,14 @@ impl Relay {
         if self.conns[index].pause == Pause::Time {
             let resumes_us = self.debts.get(&index).map_or(0, |debts| debts.resumes_us);
             self.paused.later.remove(&(resumes_us, self.conns.id(index)));
+        }
+    }
+
+    /// The stream of a connection that is not read is broken. Who is read again soon is heard to
+    /// the end first; who owes time is not waited for.
+    pub fn broken(&mut self, id: ConnId) {
+        if self.conns.current(id).is_some_and(|conn| conn.pause == Pause::Time) {
+            self.closed(id, Cause::Reset);
         }
     }
 

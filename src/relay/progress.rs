@@ -120,10 +120,14 @@ impl Relay {
             return;
         }
         if conn.is_idle(log) {
-            self.caught_up(index);
-        } else if !conn.due {
+            return self.caught_up(index);
+        }
+        if !conn.due {
             conn.due = true;
             self.due_next.push(index);
+        }
+        if let Some(room) = self.rooms.get_mut(conn.room) {
+            room.note_unfinished(conn.class, conn.sent);
         }
     }
 
@@ -150,7 +154,8 @@ impl Relay {
         match conn.phase {
             Phase::Parting { linger } => self.parted(index, linger),
             Phase::Failing => self.tell_failure(index, true),
-            Phase::Open if conn.leaving && !self.has_unheard(index) => self.farewell(index),
+            // A message that waited for this is heard first.
+            Phase::Open if conn.leaving && !conn.has_message_waiting() => self.farewell(index),
             _ => {}
         }
     }

@@ -11,15 +11,9 @@ use std::ops::Range;
 /// How much may be owed: one second's worth.
 pub(super) const BURST_US: u64 = 1_000_000;
 
-/// Seconds of what it may say that are read of a connection at a time: one is free, one is waited
-/// for.
-const READ_WORTH_S: usize = 2;
-
-/// As many bytes are read at a time even so: fewer would make too many reads of a long message.
-const READ_BYTES_MIN: usize = 1024;
-
-/// A client's smallest frame (RFC 6455, section 5.2).
-const FRAME_BYTES_MIN: usize = 6;
+/// Bytes that are read at a time of a connection with a rate: what it says beyond the rate is kept
+/// until it may be heard, and most of it should stay in its socket.
+const RATED_READ_BYTES_MAX: usize = 16 * 1024;
 
 /// What becomes of a connection that says more than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,16 +39,6 @@ pub struct Rates {
 impl Rates {
     fn is_bounded(self) -> bool {
         self.messages_per_s > 0 || self.bytes_per_s > 0
-    }
-
-    /// Bytes that may be read at a time: what is read is heard, so a read must not bring debts for
-    /// hours.
-    fn read_bytes_max(self) -> usize {
-        let worth = |per_s: u32, bytes: usize| match per_s {
-            0 => usize::MAX,
-            _ => (per_s as usize).saturating_mul(bytes * READ_WORTH_S).max(READ_BYTES_MIN),
-        };
-        worth(self.messages_per_s, FRAME_BYTES_MIN).min(worth(self.bytes_per_s, 1))
     }
 }
 
@@ -119,13 +103,14 @@ impl Relay {
         room.map_or(self.limits.rates, |room| room.manners.rates)
     }
 
-    /// How many bytes may be read of a connection at a time by its rates.
+    /// Whether what a connection says has a bound in time.
+    pub(super) fn has_rate(&self, index: u32) -> bool {
+        listens(self.conns[index].phase) && self.rates_of(index).is_bounded()
+    }
+
+    /// How many bytes may be read of a connection at a time.
     pub(super) fn read_bytes_max(&self, index: u32) -> usize {
-        let rates = self.rates_of(index);
-        match rates.is_bounded() && listens(self.conns[index].phase) {
-            true => rates.read_bytes_max(),
-            false => usize::MAX,
-        }
+        if self.has_rate(index) { RATED_READ_BYTES_MAX } else { usize::MAX }
     }
 
     /// Counts bytes that a member sent.
@@ -169,8 +154,8 @@ impl Relay {
         }
     }
 
-    /// Pings who owes time. Its pong comes behind all that it said, and is not waited for; but a peer
-    /// that has left answers with a reset, and does not stay for as long as its debts would last.
+    /// Pings who owes time. Its pong comes behind all that it said, and is not waited for; but a
+    /// peer that has left answers with a reset, and does not stay for as long as its debts last.
     fn probe(&mut self, index: u32) {
         let (now_s, interval_s) = (self.now.seconds(), self.limits.ping_interval_s);
         let debts = self.debts.get_mut(&index).expect("it owes");
@@ -186,7 +171,8 @@ impl Relay {
     /// Forgets debts that are paid; who owes is not read for a while, and that its answers do not
     /// come is our doing.
     fn look_at_debts_of(&mut self, index: u32) {
-        if self.conns[index].phase == Phase::Open && self.owes_time(index) {
+        let is_not_read = self.owes_time(index) || self.has_unheard(index);
+        if self.conns[index].phase == Phase::Open && is_not_read {
             self.conns[index].since = self.now.seconds();
             self.probe(index);
         }
@@ -205,7 +191,7 @@ mod tests {
     use crate::relay::Limits;
 
     #[test]
-    fn a_read_brings_no_debt_for_hours() {
+    fn what_is_beyond_the_rate_is_kept_until_it_may_be_heard() {
         let mut limits = Limits::default();
         (limits.rates.messages_per_s, limits.connections_per_address_max) = (10, 0);
         let (mut relay, now) = (Relay::new(limits), Time::from_millis(1));
@@ -213,12 +199,13 @@ mod tests {
         let head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         relay.receive(id, &mut head.to_vec(), now);
-        let bytes = relay.may_read(id).expect("it owes nothing yet");
-        let mut pings = b"\x89\x80\0\0\0\0".repeat(50_000);
-        relay.receive(id, &mut pings[..bytes], now);
+        assert_eq!(relay.may_read(id), Some(RATED_READ_BYTES_MAX));
+        let mut pings = b"\x89\x80\0\0\0\0".repeat(2_000);
+        relay.receive(id, &mut pings, now);
         assert_eq!(relay.may_read(id), None, "it said too much");
-        let paid_s = relay.debts[&id.index].end_us() / 1_000_000;
-        assert!((2..=20).contains(&paid_s), "{bytes} bytes: {paid_s} s");
+        let owed_us = relay.debts[&id.index].end_us() - 1_000;
+        assert_eq!(owed_us, 11 * 100_000, "a second's worth, and the one that was too many");
+        assert_eq!(relay.unheard_bytes(id), Some((2_000 - 11) * 6));
     }
 
     #[test]

@@ -37,6 +37,9 @@ impl Relay {
             Phase::Greeting => self.greet(id.index, bytes).min(bytes.len()),
             _ => 0,
         };
+        if used > 0 && self.conns[id.index].phase == Phase::Open {
+            self.count_bytes(id.index, bytes.len() - used);
+        }
         self.hear(id.index, &mut bytes[used..]);
         self.count_in(id.index);
         if self.conns[id.index].held_bytes() > held_before {

@@ -28,8 +28,10 @@ pub(super) struct Room {
     /// While a walk over the members is under way, which flushes them and may take several turns:
     /// the place in the list of the member that comes next.
     pass: Option<usize>,
-    /// Somebody was owed more than one write of what the pass began with: it goes round again.
-    pub(super) goes_round: bool,
+    /// Somebody took all of a write and is owed more of what the pass began with: it goes round
+    /// again, as often as this.
+    goes_round: bool,
+    rounds_left: usize,
     /// What its rule says.
     pub(super) manners: Manners,
 }
@@ -41,7 +43,7 @@ pub(super) struct Audience {
     /// How many they are.
     pub(super) listeners: u32,
     /// Where the log ended when the pass began.
-    pub(super) pass_end: u64,
+    pass_end: u64,
     pub(super) log: Log,
     /// The compressor whose context they share, if they are enough.
     pub(super) shared: Option<Box<Shared>>,
@@ -70,6 +72,7 @@ impl Room {
             due: false,
             pass: None,
             goes_round: false,
+            rounds_left: 0,
             manners,
         }
     }
@@ -209,11 +212,9 @@ impl Room {
     }
 
     /// The next member of the pass; one begins when none is under way.
-    pub(super) fn visit(&mut self) -> Option<u32> {
+    pub(super) fn visit(&mut self, limits: &Limits) -> Option<u32> {
         if self.pass.is_none() {
-            for audience in std::iter::once(&mut self.first).chain(&mut self.others) {
-                audience.pass_end = audience.log.end();
-            }
+            self.begin_pass(limits.segment_bytes_max());
         }
         let cursor = self.pass.get_or_insert(0);
         let member = self.members.get(*cursor).copied();
@@ -221,10 +222,27 @@ impl Room {
         member
     }
 
+    /// A write has a segment's bytes at least. So whoever had heard everything before has as many
+    /// rounds as it needs; who is further behind, for its socket took no more, is not waited for.
+    #[inline(never)] // out of the fan-out's way
+    fn begin_pass(&mut self, segment_bytes_max: usize) {
+        self.goes_round = false;
+        self.rounds_left = self.fresh_bytes() / segment_bytes_max;
+        for audience in std::iter::once(&mut self.first).chain(&mut self.others) {
+            audience.pass_end = audience.log.end();
+        }
+    }
+
+    /// A member of this class stands here, and may take more.
+    pub(super) fn note_unfinished(&mut self, class: Class, position: u64) {
+        self.goes_round |= position < self.audience_mut(class).pass_end;
+    }
+
     /// Ends a pass that visited everyone: what it began with is settled, for all have taken it or
     /// take no more at the moment. `false` when somebody may still take some of it.
     pub(super) fn end_pass(&mut self, pool: &mut Pool) -> bool {
-        if std::mem::take(&mut self.goes_round) {
+        if std::mem::take(&mut self.goes_round) && self.rounds_left > 0 {
+            self.rounds_left -= 1;
             self.pass = Some(0);
             return false;
         }
@@ -326,15 +344,16 @@ mod tests {
     #[test]
     fn leaving_during_a_pass_hides_nobody() {
         for leaver in 0..5u32 {
-            let mut room = Room::new(b"x", Limits::default().manners(b"x"));
+            let limits = Limits::default();
+            let mut room = Room::new(b"x", limits.manners(b"x"));
             for index in 0..5 {
                 room.join(index, Class::RAW);
             }
-            let mut visited: Vec<u32> = (0..3).filter_map(|_| room.visit()).collect();
+            let mut visited: Vec<u32> = (0..3).filter_map(|_| room.visit(&limits)).collect();
             for (index, slot) in room.leave(leaver, Class::RAW).into_iter().flatten() {
                 assert_eq!(room.members[slot as usize], index);
             }
-            visited.extend(std::iter::from_fn(|| room.visit()));
+            visited.extend(std::iter::from_fn(|| room.visit(&limits)));
             visited.sort();
             let expected: Vec<u32> =
                 (0..5).filter(|index| *index != leaver || leaver < 3).collect();

@@ -25,10 +25,11 @@ impl Relay {
         self.pause(index);
     }
 
-    /// Whether the bytes that follow must wait, and are kept: behind a message that waits, and of
-    /// whoever may send compressed messages as soon as its room has much to say.
+    /// Whether the bytes that follow must wait, and are kept: behind a message that waits; of
+    /// whoever may send compressed messages as soon as its room has much to say; and of whoever has
+    /// a rate as soon as it owes, so that no read makes debts for hours.
     pub(super) fn must_wait(&mut self, index: u32, rest: &[u8]) -> bool {
-        if !self.conns[index].class.is_packed() {
+        if !self.conns[index].class.is_packed() && !self.has_rate(index) {
             return false;
         }
         let has_message = self.conns[index].has_message_waiting();

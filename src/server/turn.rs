@@ -5,7 +5,7 @@ use super::layer::HANDSHAKE_READS_PER_TURN;
 use super::report::{self, Outcome};
 use super::systemd::Status;
 use super::{Server, listener};
-use crate::relay::{Cause, ConnId, Time};
+use crate::relay::{ConnId, Time};
 use mio::event::Event;
 use std::io;
 use std::time::Duration;
@@ -134,7 +134,7 @@ fn note_readiness(
     }
     entry.has_ended |= event.is_read_closed() || event.is_error();
     if entry.is_paused && event.is_error() {
-        relay.closed(id, Cause::Reset); // no read will tell
+        relay.broken(id);
     }
     if (event.is_readable() || entry.has_ended) && !entry.is_paused && !entry.is_listed {
         entry.is_listed = true;

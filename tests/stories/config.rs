@@ -88,7 +88,8 @@ fn what_is_wrong_is_told_with_its_place_and_exit_code_2() {
     let why = "there is no FANFARE_MAX_MESAGE: did you mean FANFARE_MAX_MESSAGE?";
     assert_eq!((output.status.code(), text(output.stderr).contains(why)), (Some(2), true));
     // What Kubernetes sets for a service that is called so.
-    let foreign = [("FANFARE_PORT", "tcp://10.0.0.1:80"), ("FANFARE_SERVICE_HOST", "10.0.0.1")];
+    let foreign = ["FANFARE_PORT", "FANFARE_TLS_PORT", "FANFARE_ROOM_PORT", "FANFARE_SERVICE_HOST"];
+    let foreign = foreign.map(|name| (name, "tcp://10.0.0.1:80"));
     let output = File::new("").run("check-config", &[], &foreign);
     assert_eq!(output.status.code(), Some(0), "{}", text(output.stderr));
     let output = program().args(["--config", "/nowhere/fanfare.toml"]).output().expect("it ends");

@@ -227,6 +227,11 @@ fn rules_that_cannot_work_are_refused_with_their_place() {
             "[[room]]\npattern = \"x\"\nbyte_rate = 9\n",
             ":2:11: room: the largest message must pass within the message timeout: 1093 bytes",
         ),
+        (
+            "[[room]]\npattern = \"x\"\nmax_message = 2000000\n\
+             [[room]]\npattern = \"y\"\nhear = \"tokens\"\n",
+            ":2:11: room: a room's log must hold four",
+        ),
         // Without the rule it is wrong already.
         ("room_log = 1\n[[room]]\npattern = \"x\"\nmax_message = 9000000\n", ":1:1: room_log: "),
     ] {
