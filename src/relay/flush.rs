@@ -97,7 +97,10 @@ impl Relay {
             return None;
         }
         let room = &mut self.rooms[key];
-        while let Some(index) = room.visit(&self.limits) {
+        if room.is_between_passes() {
+            room.begin_pass(self.limits.segment_bytes_max());
+        }
+        while let Some(index) = room.visit() {
             let conn = &mut self.conns[index];
             let audience = room.audience_mut(conn.class);
             let owed_bytes = audience.log.end() - conn.sent;

@@ -211,21 +211,25 @@ impl Room {
         moved
     }
 
-    /// The next member of the pass; one begins when none is under way.
-    pub(super) fn visit(&mut self, limits: &Limits) -> Option<u32> {
-        if self.pass.is_none() {
-            self.begin_pass(limits.segment_bytes_max());
-        }
-        let cursor = self.pass.get_or_insert(0);
+    /// Whether a pass is to begin before anybody is visited.
+    pub(super) fn is_between_passes(&self) -> bool {
+        self.pass.is_none()
+    }
+
+    /// The next member of the pass.
+    pub(super) fn visit(&mut self) -> Option<u32> {
+        let cursor = self.pass.as_mut()?;
         let member = self.members.get(*cursor).copied();
         *cursor += 1;
         member
     }
 
-    /// A write has a segment's bytes at least. So whoever had heard everything before has as many
-    /// rounds as it needs; who is further behind, for its socket took no more, is not waited for.
+    /// Begins a pass. A write has a segment's bytes at least, so whoever had heard everything
+    /// before has as many rounds as it needs; who is further behind, for its socket took no more,
+    /// is not waited for.
     #[inline(never)] // out of the fan-out's way
-    fn begin_pass(&mut self, segment_bytes_max: usize) {
+    pub(super) fn begin_pass(&mut self, segment_bytes_max: usize) {
+        self.pass = Some(0);
         self.goes_round = false;
         self.rounds_left = self.fresh_bytes() / segment_bytes_max;
         for audience in std::iter::once(&mut self.first).chain(&mut self.others) {
@@ -344,16 +348,16 @@ mod tests {
     #[test]
     fn leaving_during_a_pass_hides_nobody() {
         for leaver in 0..5u32 {
-            let limits = Limits::default();
-            let mut room = Room::new(b"x", limits.manners(b"x"));
+            let mut room = Room::new(b"x", Limits::default().manners(b"x"));
             for index in 0..5 {
                 room.join(index, Class::RAW);
             }
-            let mut visited: Vec<u32> = (0..3).filter_map(|_| room.visit(&limits)).collect();
+            room.begin_pass(1);
+            let mut visited: Vec<u32> = (0..3).filter_map(|_| room.visit()).collect();
             for (index, slot) in room.leave(leaver, Class::RAW).into_iter().flatten() {
                 assert_eq!(room.members[slot as usize], index);
             }
-            visited.extend(std::iter::from_fn(|| room.visit(&limits)));
+            visited.extend(std::iter::from_fn(|| room.visit()));
             visited.sort();
             let expected: Vec<u32> =
                 (0..5).filter(|index| *index != leaver || leaver < 3).collect();
