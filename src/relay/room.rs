@@ -29,8 +29,9 @@ pub(super) struct Room {
     /// the place in the list of the member that comes next.
     pass: Option<usize>,
     /// Somebody took all of a write and is owed more of what the pass began with: it goes round
-    /// again, as often as this.
+    /// again.
     goes_round: bool,
+    /// How often it still may.
     rounds_left: usize,
     /// What its rule says.
     pub(super) manners: Manners,

@@ -76,7 +76,7 @@ impl Relay {
                 }
             }
             if self.conns[index].leaving {
-                self.make_due(index); // its goodbye waits for all that it said
+                self.make_due(index); // its goodbye waited for the message
             }
         }
     }
