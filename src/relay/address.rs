@@ -28,13 +28,16 @@ impl TrustedProxies {
     }
 }
 
-/// What is counted as one: an IPv4 address, or the /64 that a subscriber's line has of IPv6.
+/// What is counted as one: an IPv4 address, or the /64 that a subscriber's line has of IPv6. All
+/// machines on a cable share one link-local /64 (RFC 4291, section 2.5.6), so there each address is
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network(IpAddr);
 
 impl Network {
     fn of(address: IpAddr) -> Network {
         match forwarded::plain(address) {
+            IpAddr::V6(six) if six.is_unicast_link_local() => Network(six.into()),
             IpAddr::V6(six) => Network(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into()),
             four => Network(four),
         }
@@ -44,8 +47,8 @@ impl Network {
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            IpAddr::V4(address) => write!(f, "{address}"),
-            IpAddr::V6(address) => write!(f, "{address}/64"),
+            IpAddr::V6(address) if !address.is_unicast_link_local() => write!(f, "{address}/64"),
+            address => write!(f, "{address}"),
         }
     }
 }
@@ -221,6 +224,7 @@ mod tests {
         assert_eq!(network("192.0.2.1").to_string(), "192.0.2.1");
         assert_eq!(network("::ffff:192.0.2.1").to_string(), "192.0.2.1");
         assert_eq!(network("2001:db8:1:2:3::4").to_string(), "2001:db8:1:2::/64");
+        assert_eq!(network("fe80::1:2").to_string(), "fe80::1:2");
     }
 
     #[test]
@@ -235,6 +239,17 @@ mod tests {
         addresses.leave(one);
         assert_eq!(addresses.count(), (1, 1));
         assert!(addresses.enter(network("2001:db8::3"), 2).is_ok());
+    }
+
+    #[test]
+    fn machines_on_one_cable_are_counted_apart() {
+        let mut addresses = Addresses::default();
+        let one = addresses.enter(network("fe80::1"), 1).expect("the first");
+        assert!(addresses.enter(network("fe80::2"), 1).is_ok_and(|two| two != one));
+        assert_eq!(addresses.enter(network("fe80::1"), 1), Err(Refusal::AddressFull));
+        // Beyond fe80::/10 it is a line like any other.
+        assert!(addresses.enter(network("fec0::1"), 1).is_ok());
+        assert_eq!(addresses.enter(network("fec0::2"), 1), Err(Refusal::AddressFull));
     }
 
     #[test]
