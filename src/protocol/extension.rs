@@ -13,6 +13,9 @@ pub struct Terms {
 /// one, so that nobody makes us compress a message in seven sizes.
 pub const WINDOW_BITS_MIN: u8 = 9;
 
+/// The largest window that RFC 7692 knows (section 7.1.2.1).
+pub const WINDOW_BITS_MAX: u8 = 15;
+
 /// What was agreed on. Clients are always asked to compress each message by itself
 /// (`client_no_context_takeover`), so that reading from them needs no memory between messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

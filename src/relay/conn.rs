@@ -319,11 +319,9 @@ impl Conns {
     /// Whether there is nothing that this connection has waited for too long: it is free, or a
     /// member that said something not long ago, and in whole messages.
     #[inline]
-    pub(super) fn is_quiet(&self, index: usize, now_s: u32, ping_interval_s: u32) -> bool {
+    pub(super) fn is_quiet(&self, index: usize, quiet_since_s: u32) -> bool {
         self.slab.get(index).is_none_or(|conn| {
-            conn.phase == Phase::Open
-                && now_s.saturating_sub(conn.since) <= ping_interval_s
-                && conn.parser.is_idle()
+            conn.phase == Phase::Open && conn.since >= quiet_since_s && conn.parser.is_idle()
         })
     }
 

@@ -43,10 +43,10 @@ impl Relay {
         let steps = reach.div_ceil(HAND_REACH).max(1) as u64;
         let until = (self.hand.at + HAND_REACH).min(reach);
         self.look_at_debts(self.hand.at as u32..until as u32);
-        let (now_s, ping_interval_s) = (self.now.seconds(), self.limits.ping_interval_s);
+        let quiet_since_s = self.now.seconds_before(self.limits.ping_interval_ms);
         for index in self.hand.at..until {
             // Nearly all are quiet, and this is all that an idle connection costs.
-            if !self.conns.is_quiet(index, now_s, ping_interval_s) {
+            if !self.conns.is_quiet(index, quiet_since_s) {
                 self.look(index as u32);
             }
         }
@@ -59,26 +59,25 @@ impl Relay {
     #[inline(never)] // out of the hand's way
     fn look(&mut self, index: u32) {
         let conn = &self.conns[index];
-        let waited_s = self.now.seconds().saturating_sub(conn.since);
-        // More than, not as many as: both seconds are rounded down.
+        let has_waited = |limit_ms| conn.since < self.now.seconds_before(limit_ms);
         match conn.phase {
-            Phase::Greeting if waited_s > self.limits.handshake_timeout_s => {
+            Phase::Greeting if has_waited(self.limits.handshake_timeout_ms) => {
                 self.refuse(index, Refusal::Timeout, false);
             }
             Phase::Open if self.is_unfinished_too_long(index) => {
                 self.fail(index, Cause::MessageTimeout);
             }
-            Phase::Open if waited_s > self.limits.ping_interval_s && conn.pinged => {
+            Phase::Open if conn.pinged && has_waited(self.limits.ping_interval_ms) => {
                 self.close(index, Cause::NoPong);
             }
-            Phase::Open if waited_s > self.limits.ping_interval_s => {
+            Phase::Open if has_waited(self.limits.ping_interval_ms) => {
                 let conn = &mut self.conns[index];
                 conn.pinged = true;
                 conn.since = self.now.seconds();
                 self.ping(index);
             }
             Phase::Failing | Phase::Closing | Phase::Parting { .. } | Phase::Lingering
-                if waited_s > self.limits.close_timeout_s =>
+                if has_waited(self.limits.close_timeout_ms) =>
             {
                 let cause = conn.cause;
                 self.metrics.cut += 1;
@@ -104,8 +103,28 @@ impl Relay {
 
     /// A message that trickles in keeps memory for as long as it likes, pongs or not.
     fn is_unfinished_too_long(&self, index: u32) -> bool {
-        let since = self.conns[index].parser.unfinished_since();
-        let waited_s = since.map(|since| self.now.seconds().saturating_sub(since));
-        waited_s.is_some_and(|waited_s| waited_s > self.limits.message_timeout_s)
+        let since_s = self.now.seconds_before(self.limits.message_timeout_ms);
+        self.conns[index].parser.unfinished_since().is_some_and(|since| since < since_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::Limits;
+
+    #[test]
+    fn a_deadline_between_two_seconds_is_met_within_two_and_never_early() {
+        for begin_ms in [1_000, 1_001, 1_499, 1_500, 1_999] {
+            let limits = Limits { handshake_timeout_ms: 2_500, ..Limits::default() };
+            let mut relay = Relay::new(limits);
+            let id = relay.accepted(None, Time::from_millis(begin_ms)).expect("there is room");
+            let end_ms = (begin_ms..begin_ms + 9_000).step_by(10).find(|now_ms| {
+                relay.turn(Time::from_millis(*now_ms));
+                relay.conns[id.index].phase != Phase::Greeting
+            });
+            let waited_ms = end_ms.expect("it ends") - begin_ms;
+            assert!((2_500..=4_500).contains(&waited_ms), "{begin_ms}: {waited_ms}");
+        }
     }
 }

@@ -44,9 +44,9 @@ impl Relay {
     /// Begins to go down: nobody is accepted from now on; the turns that follow do the rest.
     pub fn drain(&mut self, now: Time) {
         self.now = now;
-        let end = now.plus_millis(u64::from(self.limits.drain_timeout_s) * 1000);
+        let end = now.plus_millis(self.limits.drain_timeout_ms);
         let waiting: Vec<u32> = self.conns.indexes().collect();
-        let steps = u64::from(self.limits.drain_s) * 1000 / DRAIN_STEP_MS;
+        let steps = self.limits.drain_ms / DRAIN_STEP_MS;
         let closes_per_step = waiting.len().div_ceil(steps.max(1) as usize);
         let closes_per_step = closes_per_step.max(DRAIN_CLOSES_PER_STEP);
         let all = waiting.len();

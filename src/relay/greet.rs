@@ -129,7 +129,9 @@ impl Relay {
         conn.speaks = pass.speaks;
         // The first ping comes early by up to an interval, so that a herd that arrived together is
         // not pinged together ever after.
-        conn.since = self.now.seconds().saturating_sub(index % self.limits.ping_interval_s);
+        let spread_s = self.limits.ping_interval_ms.div_ceil(1000);
+        let early_s = (u64::from(index) % spread_s) as u32;
+        conn.since = self.now.seconds().saturating_sub(early_s);
         self.passes.keep(index, pass);
         self.metrics.upgraded += 1;
         self.make_due(index);

@@ -5,6 +5,7 @@ use super::budget::{READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use super::encoding::Encoding;
 use super::rules::{Hear, Publish, Rule};
 use super::{Deflate, Rates, TrustedProxies};
+use crate::protocol::extension::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 use std::fmt;
 
 /// The longest message that may be allowed: positions inside of a frame have 32 bits, and JSON may
@@ -34,7 +35,7 @@ pub struct Heartbeat {
 pub struct Limits {
     /// Connections at a time; one more is refused with 503.
     pub connections_max: usize,
-    /// Connections at a time from one address (of IPv6: one /64), 0 for no bound; one more is
+    /// Connections at a time from one address (of IPv6: one /64, or one link-local address), 0 for no bound; one more is
     /// refused with 429. Trusted proxies and this machine itself are not counted.
     pub connections_per_address_max: usize,
     /// The proxies in front.
@@ -65,18 +66,19 @@ pub struct Limits {
     pub encoding: Encoding,
     /// Whether and how messages are compressed for clients who ask for it (RFC 7692).
     pub deflate: Deflate,
-    /// Seconds of silence before a ping, and then again before a connection without pong is ended.
-    pub ping_interval_s: u32,
-    /// Seconds from a message's first byte to its last.
-    pub message_timeout_s: u32,
-    /// Seconds from the accept to the end of the request's head.
-    pub handshake_timeout_s: u32,
-    /// Seconds that a closing connection has for its last bytes and the peer's answer.
-    pub close_timeout_s: u32,
-    /// Seconds over which a drain spreads its goodbyes.
-    pub drain_s: u32,
-    /// Seconds that a drain may take; who is there then is cut.
-    pub drain_timeout_s: u32,
+    /// Milliseconds of silence before a ping, and then again before a connection without pong is
+    /// ended. It and the three that follow are kept to within two seconds, and never fall early.
+    pub ping_interval_ms: u64,
+    /// Milliseconds from a message's first byte to its last.
+    pub message_timeout_ms: u64,
+    /// Milliseconds from the accept to the end of the request's head.
+    pub handshake_timeout_ms: u64,
+    /// Milliseconds that a closing connection has for its last bytes and the peer's answer.
+    pub close_timeout_ms: u64,
+    /// Milliseconds over which a drain spreads its goodbyes.
+    pub drain_ms: u64,
+    /// Milliseconds that a drain may take; who is there then is cut.
+    pub drain_timeout_ms: u64,
     /// The word pair for clients that cannot send pings.
     pub heartbeat: Option<Heartbeat>,
     /// Who is let in.
@@ -103,12 +105,12 @@ impl Default for Limits {
             echo: false,
             encoding: Encoding::Raw,
             deflate: Deflate::default(),
-            ping_interval_s: 25,
-            message_timeout_s: 60,
-            handshake_timeout_s: 10,
-            close_timeout_s: 5,
-            drain_s: 5,
-            drain_timeout_s: 10,
+            ping_interval_ms: 25_000,
+            message_timeout_ms: 60_000,
+            handshake_timeout_ms: 10_000,
+            close_timeout_ms: 5_000,
+            drain_ms: 5_000,
+            drain_timeout_ms: 10_000,
             heartbeat: None,
             access: Access::default(),
             rules: Vec::new(),
@@ -189,13 +191,13 @@ impl Limits {
     /// Refuses limits that cannot work together.
     pub fn check(&self) -> Result<(), Contradiction> {
         let not_zero = [
-            ("max_connections", self.connections_max),
-            ("max_rooms", self.rooms_max),
-            ("ping_interval", self.ping_interval_s as usize),
-            ("message_timeout", self.message_timeout_s as usize),
-            ("handshake_timeout", self.handshake_timeout_s as usize),
-            ("close_timeout", self.close_timeout_s as usize),
-            ("deflate_share_min", self.deflate.share_min),
+            ("max_connections", self.connections_max as u64),
+            ("max_rooms", self.rooms_max as u64),
+            ("ping_interval", self.ping_interval_ms),
+            ("message_timeout", self.message_timeout_ms),
+            ("handshake_timeout", self.handshake_timeout_ms),
+            ("close_timeout", self.close_timeout_ms),
+            ("deflate_share_min", self.deflate.share_min as u64),
         ];
         if let Some((name, _)) = not_zero.into_iter().find(|(_, value)| *value == 0) {
             return Err(Contradiction::Zero(name));
@@ -204,26 +206,61 @@ impl Limits {
         if self.message_bytes_most() > MESSAGE_BYTES_MAX {
             return Err(Contradiction::MessageTooLong);
         }
-        // Four: two may arrive in one read, one waits for it, and segments are never quite full.
-        let least = self.frame_bytes_max().saturating_mul(4).max(16 * SEGMENT_BYTES_MIN);
+        let least = self.room_log_bytes_least();
         if self.room_log_bytes_max < least {
             return Err(Contradiction::RoomLogTooSmall { least });
         }
         if self.logs_bytes_max < self.room_log_bytes_max {
             return Err(Contradiction::LogsTooSmall);
         }
-        // Twice: a buffer that grows doubles.
-        let least = self.message_bytes_most().saturating_mul(2);
+        let least = self.held_bytes_least();
         if self.held_bytes_max < least {
             return Err(Contradiction::HeldTooSmall { least });
         }
         if let Some(least) = self.rate_too_low() {
             return Err(Contradiction::RateTooLow { least });
         }
-        if self.drain_timeout_s < self.drain_s {
+        if self.drain_timeout_ms < self.drain_ms {
             return Err(Contradiction::DrainTooShort);
         }
         Ok(())
+    }
+
+    /// The nearest limits with which nothing that the relay computes can fail: whoever builds a
+    /// relay need not have asked `check`.
+    pub(super) fn made_possible(mut self) -> Limits {
+        let at_least_one =
+            [&mut self.connections_max, &mut self.rooms_max, &mut self.deflate.share_min];
+        at_least_one.into_iter().for_each(|value| *value = (*value).max(1));
+        let times_ms = [
+            &mut self.ping_interval_ms,
+            &mut self.message_timeout_ms,
+            &mut self.handshake_timeout_ms,
+            &mut self.close_timeout_ms,
+        ];
+        times_ms.into_iter().for_each(|value_ms| *value_ms = (*value_ms).max(1));
+        self.deflate.level = self.deflate.level.clamp(1, 9);
+        self.deflate.window_bits = self.deflate.window_bits.clamp(WINDOW_BITS_MIN, WINDOW_BITS_MAX);
+        let of_rules = self.rules.iter_mut().filter_map(|rule| rule.message_bytes_max.as_mut());
+        for longest in of_rules.chain([&mut self.message_bytes_max]) {
+            *longest = (*longest).min(MESSAGE_BYTES_MAX);
+        }
+        self.room_log_bytes_max = self.room_log_bytes_max.max(self.room_log_bytes_least());
+        self.logs_bytes_max = self.logs_bytes_max.max(self.room_log_bytes_max);
+        self.held_bytes_max = self.held_bytes_max.max(self.held_bytes_least());
+        self.drain_timeout_ms = self.drain_timeout_ms.max(self.drain_ms);
+        self
+    }
+
+    /// Four of the largest frames: two may arrive in one read, one waits for it, and segments are
+    /// never quite full.
+    fn room_log_bytes_least(&self) -> usize {
+        self.frame_bytes_max().saturating_mul(4).max(16 * SEGMENT_BYTES_MIN)
+    }
+
+    /// Twice the largest message: a buffer that grows doubles.
+    fn held_bytes_least(&self) -> usize {
+        self.message_bytes_most().saturating_mul(2)
     }
 
     fn check_access(&self) -> Result<(), Contradiction> {
@@ -264,12 +301,60 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::{Relay, Time};
 
     #[test]
     fn the_defaults_agree() {
         assert_eq!(Limits::default().check(), Ok(()));
         let json = Limits { encoding: Encoding::Json, ..Limits::default() };
         assert_eq!(json.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_relay_runs_with_limits_that_nobody_checked() {
+        let nothing = Limits {
+            connections_max: 0,
+            rooms_max: 0,
+            room_log_bytes_max: 0,
+            logs_bytes_max: 0,
+            held_bytes_max: 0,
+            deflate: Deflate {
+                is_on: true,
+                level: 0,
+                window_bits: 0,
+                share_min: 0,
+                ..Deflate::default()
+            },
+            ping_interval_ms: 0,
+            message_timeout_ms: 0,
+            handshake_timeout_ms: 0,
+            close_timeout_ms: 0,
+            drain_timeout_ms: 0,
+            ..Limits::default()
+        };
+        assert_eq!(nothing.clone().made_possible().check(), Ok(()));
+        let too_much = Limits {
+            message_bytes_max: usize::MAX,
+            deflate: Deflate { is_on: true, level: 255, window_bits: 255, ..Deflate::default() },
+            ping_interval_ms: u64::MAX,
+            drain_ms: u64::MAX,
+            ..nothing.clone()
+        };
+        assert_eq!(too_much.clone().made_possible().check(), Ok(()));
+        let request = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+        for limits in [nothing, too_much] {
+            let (mut relay, now) = (Relay::new(limits.clone()), Time::from_millis(1));
+            let id = relay.accepted(None, now).expect("there is room for one");
+            relay.receive(id, &mut request.to_vec(), now);
+            relay.receive(id, &mut b"\x81\x82\0\0\0\0hi".to_vec(), now);
+            relay.configure(limits);
+            relay.turn(Time::from_millis(60_000));
+            relay.drain(Time::from_millis(60_001));
+            relay.turn(Time::from_millis(60_002));
+            assert_eq!(relay.metrics().upgraded, 1);
+        }
     }
 
     #[test]

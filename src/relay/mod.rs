@@ -143,14 +143,16 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay without connections.
+    /// A relay without connections. Limits that `Limits::check` refuses are moved to the nearest
+    /// ones that work.
     pub fn new(limits: Limits) -> Relay {
-        Relay { limits, ..Relay::default() }
+        Relay { limits: limits.made_possible(), ..Relay::default() }
     }
 
     /// Takes other limits from now on; members keep the encoding that they joined with and what
     /// they agreed on about compression, and stay where they would not be let in any more.
-    pub fn configure(&mut self, mut limits: Limits) {
+    pub fn configure(&mut self, limits: Limits) {
+        let mut limits = limits.made_possible();
         // Members rely on the window that they were promised.
         limits.deflate.window_bits = self.limits.deflate.window_bits;
         self.rooms.apply(&limits);

@@ -157,10 +157,11 @@ impl Relay {
     /// Pings who owes time. Its pong comes behind all that it said, and is not waited for; but a
     /// peer that has left answers with a reset, and does not stay for as long as its debts last.
     fn probe(&mut self, index: u32) {
-        let (now_s, interval_s) = (self.now.seconds(), self.limits.ping_interval_s);
+        let now_s = self.now.seconds();
+        let probed_before_s = self.now.seconds_before(self.limits.ping_interval_ms);
         let debts = self.debts.get_mut(&index).expect("it owes");
         let probed_s = debts.probed_s.get_or_insert(now_s);
-        if now_s - *probed_s > interval_s {
+        if *probed_s < probed_before_s {
             *probed_s = now_s;
             if !self.conns[index].blocked {
                 self.ping(index);

@@ -114,8 +114,8 @@ impl Limits {
         });
         let all = of_rules.chain([(self.message_bytes_max, self.rates.bytes_per_s)]);
         all.filter(|(_, per_s)| *per_s > 0).find_map(|(largest, per_s)| {
-            let least = largest.div_ceil(self.message_timeout_s as usize);
-            ((per_s as usize) < least).then_some(least)
+            let least = (largest as u128 * 1000).div_ceil(u128::from(self.message_timeout_ms));
+            (u128::from(per_s) < least).then_some(least as usize)
         })
     }
 

@@ -36,7 +36,7 @@ const STATUS_INTERVAL_MS: u64 = 5000;
 const RETRY_MS: u64 = 100;
 
 /// What a drain may take beyond its timeout: the turns around it, on a slow machine.
-const STOP_RESERVE_S: u64 = 5;
+const STOP_RESERVE_MS: u64 = 5_000;
 
 /// A socket that was opened by whoever started us.
 #[derive(Debug)]
@@ -187,8 +187,8 @@ impl Notify {
     }
 
     /// Going down, which may take as long as the drain does, whatever the unit says.
-    pub(super) fn stopping(&mut self, drain_timeout_s: u32, now: Time) {
-        let usec = (u64::from(drain_timeout_s) + STOP_RESERVE_S) * 1_000_000;
+    pub(super) fn stopping(&mut self, drain_timeout_ms: u64, now: Time) {
+        let usec = drain_timeout_ms.saturating_add(STOP_RESERVE_MS).saturating_mul(1000);
         self.say(format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={usec}\n"), now);
     }
 
@@ -344,7 +344,7 @@ mod tests {
             notify.say(format!("{said}"), at(0));
             said += 1;
         }
-        notify.stopping(10, at(0));
+        notify.stopping(10_000, at(0));
         notify.after_turn(STATUS, at(50));
         assert_eq!(notify.next_deadline(), Some(at(100)), "the watchdog waits its turn");
         for number in 0..said - 1 {

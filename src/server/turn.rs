@@ -112,7 +112,7 @@ impl Server {
             info!(connections = self.relay.connections(), "told to stop: saying goodbye");
             self.listeners.clear();
             self.relay.drain(now);
-            self.notify.stopping(self.relay.limits().drain_timeout_s, now);
+            self.notify.stopping(self.relay.limits().drain_timeout_ms, now);
         }
         None
     }

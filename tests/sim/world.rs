@@ -75,7 +75,7 @@ impl World {
             logs_bytes_max: random.between(room_log_bytes_max, 3 * room_log_bytes_max),
             held_bytes_max: *random.pick(&[1 << 26, 1 << 26, 5_000.max(2 * message_bytes_max)]),
             slow_consumer: *random.pick(&[SlowConsumer::Close, SlowConsumer::Skip]),
-            message_timeout_s: random.between(5, 60) as u32,
+            message_timeout_ms: random.between(5_000, 60_000) as u64,
             handshakes_per_s_max: *random.pick(&[0, 0, 20]),
             rates: Rates {
                 messages_per_s: *random.pick(&[0, 0, 50]),
