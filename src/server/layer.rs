@@ -10,9 +10,11 @@
 //! and orders nothing for the connection, not even its end, until it is writable. So at most one
 //! record waits for each connection that is blocked.
 
-use super::tls::{self, Broken, Tls};
+use super::growth::append;
+use super::session::Broken;
+use super::tls::Tls;
 use super::{Server, report};
-use crate::protocol::proxy;
+use crate::protocol::{Refusal, proxy};
 use crate::relay::{Cause, ConnId, Slices, Time};
 use rustls::ServerConfig;
 use std::io;
@@ -82,7 +84,7 @@ impl Layer {
             self.take_behind_proxy(bytes, plain)?;
             return Ok(None);
         };
-        tls::append(&mut begun, bytes)?;
+        append(&mut begun, bytes)?;
         match proxy::read(&begun) {
             Ok(Some(header)) => {
                 self.take_behind_proxy(&mut begun[header.bytes..], plain)?;
@@ -99,7 +101,7 @@ impl Layer {
     fn take_behind_proxy(&mut self, bytes: &mut [u8], plain: &mut Vec<u8>) -> Result<(), Misfit> {
         match &mut self.tls {
             Some(tls) => self.has_ended |= tls.feed(bytes, plain)?,
-            None => tls::append(plain, bytes)?,
+            None => append(plain, bytes)?,
         }
         Ok(())
     }
@@ -181,6 +183,7 @@ impl Server {
                 debug!(id = u64::from(id), %error, "TLS failed");
                 Cause::TlsFailed
             }
+            Misfit::Tls(Broken::Over) => Cause::TlsFailed,
         }
     }
 
@@ -207,7 +210,14 @@ impl Server {
             return;
         }
         let written = match &mut layer.tls {
-            Some(tls) if tls.is_handshaking() => Ok((0, false)),
+            Some(tls) if tls.is_handshaking() => {
+                let cause = self.relay.connection(id).and_then(|facts| facts.cause);
+                if let Some(Cause::Refused(Refusal::Timeout | Refusal::Draining)) = cause {
+                    // It had its time for the handshake; what it is told cannot be sealed.
+                    return self.relay.closed(id, Cause::Reset);
+                }
+                Ok((0, false))
+            }
             Some(tls) => tls.write(&mut self.sealer, entry.stream.as_write(), slices.as_slice()),
             // Only a refusal can be due while a proxy's header is awaited.
             None => entry.stream.write_vectored(slices.as_slice()).map(|bytes| (bytes, true)),
@@ -219,6 +229,7 @@ impl Server {
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => self.relay.held(id, 0),
                 io::ErrorKind::OutOfMemory => self.relay.closed(id, Cause::NoMemory),
+                io::ErrorKind::Other => self.relay.closed(id, Cause::TlsFailed),
                 _ => self.relay.closed(id, Cause::Reset),
             },
         }

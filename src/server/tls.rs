@@ -1,12 +1,12 @@
 //! One connection's TLS: ciphertext in and out, plaintext between. All that this program knows of
-//! the TLS library is here and in `certificates`.
+//! the TLS library is in `session` and in `certificates`.
 //!
 //! The library keeps no bytes for us: what it opens lies in the loop's buffer, what it seals goes
 //! into another of the loop's, and a connection keeps what neither side could take: the beginning
-//! of a record, the end of one.
+//! of a record (in its session), the end of one.
 
-use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use super::growth::append;
+use super::session::{Broken, Session, general};
 use rustls::{Error, ServerConfig};
 use std::fmt;
 use std::io::{self, Write};
@@ -15,48 +15,21 @@ use std::sync::Arc;
 /// Plaintext sealed at a time: one record's worth (RFC 8446, section 5.1).
 const RECORD_BYTES: usize = 16 * 1024;
 
-/// The most of a handshake's message, or of a record, that is kept until the rest comes.
-const BEGUN_BYTES_MAX: usize = 64 * 1024;
+/// The most that is kept for a peer that does not read while it makes us answer: more than a record
+/// and our part of a handshake with a long chain of certificates.
+const UNSENT_BYTES_MAX: usize = 128 * 1024;
 
 /// A connection's TLS.
 pub(super) struct Tls {
-    connection: UnbufferedServerConnection,
-    /// Ciphertext that means nothing before more comes.
-    begun: Vec<u8>,
-    /// Ciphertext that the stream has not taken, from `written` on.
+    session: Session,
+    /// Ciphertext that the stream has not taken.
     unsent: Vec<u8>,
-    written: usize,
 }
 
-/// The library shows nothing of a connection.
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (begun, unsent) = (self.begun.len(), self.unsent.len() - self.written);
-        f.debug_struct("Tls").field("begun", &begun).field("unsent", &unsent).finish()
-    }
-}
-
-/// Why a connection's TLS is at its end.
-#[derive(Debug)]
-pub(super) enum Broken {
-    /// The peer does not speak TLS as it should.
-    Peer(Error),
-    /// There is no memory for what is to be kept.
-    NoMemory,
-}
-
-impl From<Error> for Broken {
-    fn from(error: Error) -> Broken {
-        Broken::Peer(error)
-    }
-}
-
-impl From<Broken> for io::Error {
-    fn from(broken: Broken) -> io::Error {
-        match broken {
-            Broken::Peer(error) => io::Error::other(error),
-            Broken::NoMemory => io::ErrorKind::OutOfMemory.into(),
-        }
+        let Tls { session, unsent } = self;
+        f.debug_struct("Tls").field("session", session).field("unsent", &unsent.len()).finish()
     }
 }
 
@@ -69,99 +42,48 @@ pub(super) struct Sealer {
 
 impl Tls {
     pub(super) fn new(config: Arc<ServerConfig>) -> Result<Tls, Error> {
-        let connection = UnbufferedServerConnection::new(config)?;
-        Ok(Tls { connection, begun: Vec::new(), unsent: Vec::new(), written: 0 })
+        Ok(Tls { session: Session::new(config)?, unsent: Vec::new() })
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
-        self.connection.is_handshaking()
+        self.session.is_handshaking()
     }
 
     /// The memory of what it keeps, in bytes.
     pub(super) fn held_bytes(&self) -> usize {
-        self.begun.capacity() + self.unsent.capacity()
+        self.session.held_bytes() + self.unsent.capacity()
     }
 
-    /// Takes ciphertext, which it opens in place; what it says is appended to `plain`. Tells
-    /// whether the peer has ended its side in order.
+    /// Takes ciphertext, which it opens in place; what it says is appended to `plain`, what is to be
+    /// answered is kept for `push`. Tells whether the peer has ended its side in order.
     pub(super) fn feed(&mut self, cipher: &mut [u8], plain: &mut Vec<u8>) -> Result<bool, Broken> {
-        let mut begun = std::mem::take(&mut self.begun);
-        let bytes = match begun.is_empty() {
-            true => cipher,
-            false => {
-                append(&mut begun, cipher)?;
-                &mut begun
-            }
-        };
-        let mut used = 0;
-        let opened = self.open(bytes, &mut used, plain);
-        if opened.is_err() {
-            // What there is to say about it is for the peer to know.
-            let _ = self.open(&mut [], &mut 0, plain);
-        }
-        let has_ended = opened?;
-        let rest = &bytes[used..];
-        if rest.len() > BEGUN_BYTES_MAX {
-            return Err(general("a message of a handshake is too long"));
-        }
-        if !has_ended {
-            append(&mut self.begun, rest)?;
+        let has_ended = self.session.open(cipher, plain, &mut self.unsent)?;
+        if self.unsent.len() > UNSENT_BYTES_MAX {
+            return Err(general("it does not read what it is answered"));
         }
         Ok(has_ended)
     }
 
-    /// Opens records until more ciphertext is needed, or the peer has ended its side; what is to be
-    /// answered is kept for `push`.
-    fn open(
-        &mut self,
-        cipher: &mut [u8],
-        used: &mut usize,
-        plain: &mut Vec<u8>,
-    ) -> Result<bool, Broken> {
-        loop {
-            let UnbufferedStatus { mut discard, state } =
-                self.connection.process_tls_records(&mut cipher[*used..]);
-            let has_ended = match state? {
-                ConnectionState::ReadTraffic(mut traffic) => {
-                    while let Some(record) = traffic.next_record() {
-                        let record = record?;
-                        discard += record.discard;
-                        append(plain, record.payload)?;
-                    }
-                    None
-                }
-                ConnectionState::EncodeTlsData(mut data) => {
-                    keep(&mut self.unsent, |room| data.encode(room))?;
-                    None
-                }
-                ConnectionState::TransmitTlsData(data) => {
-                    data.done(); // it is kept here
-                    None
-                }
-                ConnectionState::BlockedHandshake | ConnectionState::WriteTraffic(_) => Some(false),
-                // What follows the peer's end has no meaning.
-                ConnectionState::PeerClosed | ConnectionState::Closed => Some(true),
-                state => return Err(general(&format!("an unknown state: {state:?}"))),
-            };
-            *used += discard;
-            if let Some(has_ended) = has_ended {
-                return Ok(has_ended);
-            }
-        }
-    }
-
     /// Writes what was sealed before; tells whether all of it went out.
     pub(super) fn push(&mut self, stream: &mut dyn Write) -> io::Result<bool> {
-        while self.written < self.unsent.len() {
-            match stream.write(&self.unsent[self.written..]) {
-                Ok(bytes) => self.written += bytes,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+        let mut written = 0;
+        let outcome = loop {
+            match self.unsent.get(written..) {
+                None | Some([]) => break Ok(true),
+                Some(rest) => match stream.write(rest) {
+                    Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                    Ok(bytes) => written += bytes,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(false),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => break Err(error),
+                },
             }
+        };
+        self.unsent.drain(..written);
+        if self.unsent.is_empty() {
+            self.unsent = Vec::new(); // an idle connection keeps no buffer
         }
-        (self.unsent, self.written) = (Vec::new(), 0);
-        Ok(true)
+        outcome
     }
 
     /// Seals and writes a record at a time for as long as the stream takes them. Gives how many
@@ -179,26 +101,10 @@ impl Tls {
                 return Ok((bytes, true));
             }
             bytes += plain.len();
-            let sealed_bytes = self.seal(plain, &mut sealer.sealed)?;
+            let sealed_bytes = self.session.seal(plain, &mut sealer.sealed, &mut self.unsent)?;
             self.send(stream, &sealer.sealed[..sealed_bytes])?;
         }
         Ok((bytes, false))
-    }
-
-    /// Seals one record; gives how many bytes it became.
-    fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) -> Result<usize, Broken> {
-        loop {
-            match self.connection.process_tls_records(&mut []).state? {
-                ConnectionState::WriteTraffic(mut traffic) => {
-                    return fit(sealed, 0, |room| traffic.encrypt(plain, room));
-                }
-                ConnectionState::EncodeTlsData(mut data) => {
-                    keep(&mut self.unsent, |room| data.encode(room))?;
-                }
-                ConnectionState::TransmitTlsData(data) => data.done(),
-                state => return Err(general(&format!("nothing can be sealed: {state:?}"))),
-            }
-        }
     }
 
     /// Writes once; what the stream does not take is kept.
@@ -216,11 +122,9 @@ impl Tls {
 
     /// Says that nothing follows.
     pub(super) fn end(&mut self, stream: &mut dyn Write) {
-        let state = self.connection.process_tls_records(&mut []).state;
-        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = state {
-            let _ = keep(&mut self.unsent, |room| traffic.queue_close_notify(room));
-        }
-        let _ = self.push(stream); // who does not take it does without
+        // It is a courtesy: a session that broke, or a peer that does not take it, does without.
+        let _ = self.session.end(&mut self.unsent);
+        let _ = self.push(stream);
     }
 }
 
@@ -238,71 +142,6 @@ fn record<'a>(slices: &[&'a [u8]], mut behind: usize, scratch: &'a mut Vec<u8>) 
         scratch.extend_from_slice(rest);
     }
     scratch
-}
-
-/// Appends to what is kept, if there is memory for it.
-pub(super) fn append(kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Broken> {
-    kept.try_reserve(bytes.len()).map_err(|_| Broken::NoMemory)?;
-    kept.extend_from_slice(bytes);
-    Ok(())
-}
-
-fn general(why: &str) -> Broken {
-    Broken::Peer(Error::General(why.to_owned()))
-}
-
-/// The library asks for more room.
-trait Narrow {
-    /// How much it needs, unless that is not the matter.
-    fn bytes_needed(self) -> Result<usize, Broken>;
-}
-
-impl Narrow for EncodeError {
-    fn bytes_needed(self) -> Result<usize, Broken> {
-        match self {
-            EncodeError::InsufficientSize(size) => Ok(size.required_size),
-            error => Err(general(&error.to_string())),
-        }
-    }
-}
-
-impl Narrow for EncryptError {
-    fn bytes_needed(self) -> Result<usize, Broken> {
-        match self {
-            EncryptError::InsufficientSize(size) => Ok(size.required_size),
-            error => Err(general(&error.to_string())),
-        }
-    }
-}
-
-/// Lets the library write behind so many bytes of `to`, which grows as it needs; gives how many it
-/// wrote.
-fn fit<E: Narrow>(
-    to: &mut Vec<u8>,
-    behind: usize,
-    mut write: impl FnMut(&mut [u8]) -> Result<usize, E>,
-) -> Result<usize, Broken> {
-    loop {
-        match write(&mut to[behind..]) {
-            Ok(bytes) => return Ok(bytes),
-            Err(error) => {
-                let bytes = behind + error.bytes_needed()?;
-                to.try_reserve(bytes.saturating_sub(to.len())).map_err(|_| Broken::NoMemory)?;
-                to.resize(bytes, 0);
-            }
-        }
-    }
-}
-
-/// Lets the library append to what is kept.
-fn keep<E: Narrow>(
-    kept: &mut Vec<u8>,
-    write: impl FnMut(&mut [u8]) -> Result<usize, E>,
-) -> Result<(), Broken> {
-    let before = kept.len();
-    let bytes = fit(kept, before, write)?;
-    kept.truncate(before + bytes);
-    Ok(())
 }
 
 #[cfg(test)]

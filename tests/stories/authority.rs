@@ -1,8 +1,11 @@
 //! A certificate authority for one story: a root, an intermediate, and servers' certificates.
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 use std::fs;
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -70,11 +73,19 @@ impl Authority {
 
     /// What a client needs who trusts the root.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
+        self.client_with(rustls::crypto::ring::default_provider(), rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same with these ciphers and in these versions.
+    pub(crate) fn client_with(
+        &self,
+        provider: CryptoProvider,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::clone(self.root.der())).expect("a root");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+        let config = ClientConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(versions)
             .expect("versions");
         Arc::new(config.with_root_certificates(roots).with_no_client_auth())
     }

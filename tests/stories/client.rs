@@ -79,6 +79,11 @@ fn be_patient(stream: &TcpStream) {
     stream.set_write_timeout(Some(PATIENCE)).expect("not zero");
 }
 
+/// Breaks a connection: the relay receives a reset.
+pub(crate) fn break_off(stream: TcpStream) {
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("TCP");
+}
+
 impl Relay {
     /// A client in the room of this path.
     pub(crate) fn connect(&self, path: &str) -> Client {
@@ -265,7 +270,6 @@ impl Client {
 
     /// Breaks the connection: the relay receives a reset.
     pub(crate) fn reset(self) {
-        let socket = SockRef::from(self.tcp());
-        socket.set_linger(Some(Duration::ZERO)).expect("TCP");
+        break_off(self.stream.into_inner());
     }
 }

@@ -6,6 +6,7 @@
 mod authority;
 mod client;
 mod counters;
+mod forger;
 mod http;
 mod process;
 mod relay;
@@ -31,6 +32,7 @@ mod page;
 mod places;
 mod proxy;
 mod rates;
+mod records;
 mod rooms;
 mod rules;
 mod silence;
