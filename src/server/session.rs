@@ -1,4 +1,4 @@
-//! One connection's session with the TLS library, whose unbuffered interface it keeps to the letter.
+//! One connection's session with the TLS library, through its unbuffered interface.
 //!
 //! That interface takes half the memory of the library's other one, and asks four things of its
 //! caller. It checks none of them, and panics when some are not kept:
@@ -113,8 +113,8 @@ impl Session {
         })
     }
 
-    /// Seals one record at the beginning of `sealed`; gives how many bytes it became. Behind what is
-    /// appended to `answer` the peer understands it.
+    /// Seals one record at the beginning of `sealed`; gives how many bytes it became. What is
+    /// appended to `answer` must go out before it.
     pub(super) fn seal(
         &mut self,
         record: &[u8],

@@ -54,8 +54,8 @@ impl Tls {
         self.session.held_bytes() + self.unsent.capacity()
     }
 
-    /// Takes ciphertext, which it opens in place; what it says is appended to `plain`, what is to be
-    /// answered is kept for `push`. Tells whether the peer has ended its side in order.
+    /// Takes ciphertext, which it opens in place; what it says is appended to `plain`, what is to
+    /// be answered is kept for `push`. Tells whether the peer has ended its side in order.
     pub(super) fn feed(&mut self, cipher: &mut [u8], plain: &mut Vec<u8>) -> Result<bool, Broken> {
         let has_ended = self.session.open(cipher, plain, &mut self.unsent)?;
         if self.unsent.len() > UNSENT_BYTES_MAX {

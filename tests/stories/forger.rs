@@ -1,5 +1,5 @@
-//! A TLS client's ciphers that seal any type of record: what the client writes behind `mark` leaves as
-//! a record of the type that the mark names, under the connection's keys and in its sequence.
+//! A TLS client's ciphers that seal any type of record: what `mark` marks leaves as a record of
+//! that type, under the connection's keys and in its sequence.
 
 use rustls::crypto::cipher::{
     AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundOpaqueMessage,
