@@ -104,10 +104,24 @@ impl Violation {
 pub enum Refusal {
     /// The head is no HTTP request.
     Malformed,
+    /// A TLS handshake came where plain HTTP is spoken.
+    Tls,
+    /// A header of the PROXY protocol came where none is expected.
+    ProxyHeader,
+    /// A line of the head ends in a bare LF (RFC 9112, section 2.2).
+    BareLf,
+    /// A header field is malformed (RFC 9112, section 5).
+    Field,
+    /// The target has a space or another byte that must be percent-encoded (RFC 9112, section 3).
+    TargetBytes,
+    /// The target has none of the forms for GET (RFC 9112, section 3.2).
+    TargetForm,
     /// The head has more bytes or more header fields than we take.
     HeadTooLong,
-    /// The protocol is not HTTP/1.1.
+    /// The protocol is another major version of HTTP than 1.
     HttpVersion,
+    /// An upgrade over HTTP/1.0, where `Upgrade` has no meaning (RFC 9110, section 7.8).
+    Http10,
     /// The method is neither GET nor HEAD.
     Method,
     /// `Host` is missing or stands more than once (RFC 9112, section 3.2).
@@ -122,6 +136,8 @@ pub enum Refusal {
     Body,
     /// `Upgrade: websocket` without `Connection: upgrade` (RFC 6455, section 4.2.1).
     ConnectionHeader,
+    /// `Sec-WebSocket-Key` without `Upgrade: websocket`.
+    UpgradeHeader,
     /// `Sec-WebSocket-Key` is missing, doubled or not 16 bytes in base64.
     Key,
     /// `Sec-WebSocket-Version` is not 13.
@@ -153,6 +169,12 @@ impl Refusal {
     pub fn status(self) -> (u16, &'static str) {
         match self {
             Refusal::Malformed
+            | Refusal::Tls
+            | Refusal::ProxyHeader
+            | Refusal::BareLf
+            | Refusal::Field
+            | Refusal::TargetBytes
+            | Refusal::TargetForm
             | Refusal::Host
             | Refusal::Path
             | Refusal::Body
@@ -162,7 +184,10 @@ impl Refusal {
             Refusal::Method => (405, "Method Not Allowed"),
             Refusal::Timeout => (408, "Request Timeout"),
             Refusal::PathTooLong => (414, "URI Too Long"),
-            Refusal::WebSocketVersion | Refusal::UpgradeRequired => (426, "Upgrade Required"),
+            Refusal::WebSocketVersion
+            | Refusal::UpgradeRequired
+            | Refusal::UpgradeHeader
+            | Refusal::Http10 => (426, "Upgrade Required"),
             Refusal::AddressFull => (429, "Too Many Requests"),
             Refusal::HeadTooLong => (431, "Request Header Fields Too Large"),
             Refusal::TooManyHandshakes
@@ -180,8 +205,15 @@ impl Refusal {
     pub fn name(self) -> &'static str {
         match self {
             Refusal::Malformed => "malformed_head",
+            Refusal::Tls => "tls_at_plain_listener",
+            Refusal::ProxyHeader => "unexpected_proxy_header",
+            Refusal::BareLf => "bare_lf",
+            Refusal::Field => "header_field",
+            Refusal::TargetBytes => "target_bytes",
+            Refusal::TargetForm => "target_form",
             Refusal::HeadTooLong => "head_too_long",
             Refusal::HttpVersion => "http_version",
+            Refusal::Http10 => "http_1_0_upgrade",
             Refusal::Method => "method",
             Refusal::Host => "host",
             Refusal::Path => "path",
@@ -189,6 +221,7 @@ impl Refusal {
             Refusal::NotFound => "not_found",
             Refusal::Body => "body",
             Refusal::ConnectionHeader => "connection_header",
+            Refusal::UpgradeHeader => "upgrade_header",
             Refusal::Key => "key",
             Refusal::WebSocketVersion => "websocket_version",
             Refusal::UpgradeRequired => "upgrade_required",
@@ -208,8 +241,30 @@ impl Refusal {
     pub fn explanation(self) -> &'static str {
         match self {
             Refusal::Malformed => "This is not an HTTP request.",
+            Refusal::Tls => {
+                "A TLS handshake came, and no TLS is spoken here: connect with ws:// or http://, \
+                 or give the relay a certificate (--tls-cert, --tls-key)."
+            }
+            Refusal::ProxyHeader => {
+                "A PROXY header came, and none is expected here: add ?proxy to this --listen, \
+                 or take the PROXY protocol out of the proxy's configuration."
+            }
+            Refusal::BareLf => "Each line of the request's head must end in CR LF.",
+            Refusal::Field => {
+                "A header field of the request is malformed: \
+                 it needs a name, a colon right behind it, and no line break within."
+            }
+            Refusal::TargetBytes => {
+                "The request's target has a space or another byte that must be \
+                 percent-encoded: %20 is a space."
+            }
+            Refusal::TargetForm => "The request's target must begin with a slash: /ROOM.",
             Refusal::HeadTooLong => "The request's head is too long.",
-            Refusal::HttpVersion => "Only HTTP/1.1 is spoken here.",
+            Refusal::HttpVersion => "Only versions 1.1 and 1.0 of HTTP are spoken here.",
+            Refusal::Http10 => {
+                "A WebSocket needs HTTP/1.1, and this request came with HTTP/1.0; does a proxy \
+                 in front speak that? nginx needs `proxy_http_version 1.1;`."
+            }
             Refusal::Method => "Only GET is answered here.",
             Refusal::Host => "The request needs exactly one Host header.",
             Refusal::Path => "The path is not properly percent-encoded.",
@@ -219,6 +274,10 @@ impl Refusal {
             Refusal::ConnectionHeader => {
                 "`Upgrade: websocket` came without `Connection: upgrade`; \
                  does a proxy in front drop that header?"
+            }
+            Refusal::UpgradeHeader => {
+                "Sec-WebSocket-Key came without `Upgrade: websocket`; does a proxy in front \
+                 drop that header? nginx needs `proxy_set_header Upgrade $http_upgrade;`."
             }
             Refusal::Key => "Sec-WebSocket-Key must be there once: 16 bytes in base64.",
             Refusal::WebSocketVersion => "Only version 13 of WebSocket is spoken here (RFC 6455).",

@@ -1,6 +1,8 @@
-//! The head of an HTTP/1.1 request (RFC 9112): where it ends, and what stands in it.
+//! The head of an HTTP/1.1 or HTTP/1.0 request (RFC 9112): where it ends, and what stands in it.
 
-use super::Refusal;
+use super::{Refusal, fault};
+use core::mem::MaybeUninit;
+use httparse::Status;
 
 /// The most bytes of a request's head; more is refused with 431. Browsers with large cookies send
 /// about 4 KiB.
@@ -16,15 +18,19 @@ pub struct Head<'a> {
     pub method: &'a str,
     /// The request's target, as it was sent.
     pub target: &'a str,
-    /// Whether the version is HTTP/1.1.
+    /// Whether the version is HTTP/1.1, or a later one of HTTP/1, which is read as 1.1 (RFC 9110,
+    /// section 2.5); else it is HTTP/1.0.
     pub is_http_11: bool,
     headers: Vec<(&'a str, &'a [u8])>,
 }
 
 /// Where the head in `bytes` ends (past its empty line), looked for from `from` on.
+///
+/// Empty lines before the request are part of its head (RFC 9112, section 2.2).
 pub fn end(bytes: &[u8], from: usize) -> Option<usize> {
+    let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
     // The empty line may have begun in what was searched before.
-    let from = from.saturating_sub(3);
+    let from = from.saturating_sub(3).max(begin);
     bytes[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
 }
 
@@ -33,42 +39,68 @@ pub fn end(bytes: &[u8], from: usize) -> Option<usize> {
 /// So a TLS handshake or a stray protocol is told at once, not after the handshake's deadline; and
 /// so is a head whose lines end in a bare LF, which `end` does not look for.
 pub fn may_become(bytes: &[u8]) -> Result<(), Refusal> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    match httparse::Request::new(&mut headers).parse(bytes).map_err(refusal)? {
-        httparse::Status::Partial => Ok(()),
-        httparse::Status::Complete(_) => Err(Refusal::Malformed),
+    match read(bytes) {
+        Ok(Some(_)) => Err(Refusal::BareLf),
+        Ok(None) => Ok(()),
+        Err(refusal) => Err(refusal),
     }
 }
 
 /// Reads a whole head, as `end` found it: nothing may be left over behind it.
 pub fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut request = httparse::Request::new(&mut headers);
-    let status = request.parse(bytes).map_err(refusal)?;
-    match (status, request.method, request.path, request.version) {
-        (httparse::Status::Complete(used), Some(method), Some(target), Some(version))
-            if used == bytes.len() =>
-        {
-            Ok(Head {
-                method,
-                target,
-                is_http_11: version == 1,
-                headers: request.headers.iter().map(|field| (field.name, field.value)).collect(),
-            })
-        }
-        _ => Err(Refusal::Malformed),
+    match read(bytes)? {
+        Some((head, used)) if used == bytes.len() => Ok(head),
+        Some(_) => Err(Refusal::BareLf),
+        None => Err(Refusal::Malformed),
     }
 }
 
-fn refusal(error: httparse::Error) -> Refusal {
-    match error {
-        httparse::Error::TooManyHeaders => Refusal::HeadTooLong,
-        httparse::Error::Version => Refusal::HttpVersion,
-        _ => Refusal::Malformed,
+/// The head at the beginning of `bytes` and its length; `None` when more bytes must come first.
+fn read(bytes: &[u8]) -> Result<Option<(Head<'_>, usize)>, Refusal> {
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    let status = match request.parse_with_uninit_headers(bytes, &mut headers) {
+        Ok(status) => status,
+        Err(httparse::Error::Version) => return read_later_version(bytes),
+        Err(error) => return fault::of(error, bytes).map_or(Ok(None), Err),
+    };
+    match (status, request.method, request.path, request.version) {
+        (Status::Complete(used), Some(method), Some(target), Some(version)) => {
+            let is_http_11 = version == 1;
+            Ok(Some((Head::new(method, target, is_http_11, request.headers), used)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The same where the parser knows no such version.
+#[cold]
+fn read_later_version(bytes: &[u8]) -> Result<Option<(Head<'_>, usize)>, Refusal> {
+    let Some((method, target, used)) = fault::later_line(bytes) else {
+        return fault::of(httparse::Error::Version, bytes).map_or(Ok(None), Err);
+    };
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    match httparse::parse_headers(&bytes[used..], &mut headers) {
+        Ok(Status::Complete((more, headers))) => {
+            Ok(Some((Head::new(method, target, true, headers), used + more)))
+        }
+        Ok(Status::Partial) => Ok(None),
+        Err(httparse::Error::TooManyHeaders) => Err(Refusal::HeadTooLong),
+        Err(_) => Err(Refusal::Field),
     }
 }
 
 impl<'a> Head<'a> {
+    fn new(
+        method: &'a str,
+        target: &'a str,
+        is_http_11: bool,
+        headers: &[httparse::Header<'a>],
+    ) -> Head<'a> {
+        let headers = headers.iter().map(|field| (field.name, field.value)).collect();
+        Head { method, target, is_http_11, headers }
+    }
+
     /// The values of all fields of this name, in their order.
     pub fn values<'b>(&'b self, name: &'b str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'b> {
         let same = move |field: &&(&str, &[u8])| field.0.eq_ignore_ascii_case(name);
@@ -119,14 +151,49 @@ mod tests {
 
     #[test]
     fn what_is_no_head() {
-        assert_eq!(may_become(b"\x16\x03\x01\x02\x00").err(), Some(Refusal::Malformed));
         assert_eq!(may_become(b"GET / HT").err(), None);
-        assert_eq!(may_become(b"GET / HTTP/1.1\nHost: x\n\n").err(), Some(Refusal::Malformed));
-        assert_eq!(may_become(b"GET / HTTP/2.0\r\n").err(), Some(Refusal::HttpVersion));
+        assert_eq!(may_become(b"GET / HTTP/1.1\nHost: x\n\n").err(), Some(Refusal::BareLf));
         // Found by the fuzzer: a bare LF ends this head before `end` does.
         let two_ends = b"GET / HTTP/1.1\r\nHost: x\n\r\nA: b\r\n\r\n";
-        assert_eq!(parse(two_ends).err(), Some(Refusal::Malformed));
-        let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(HEADERS_MAX + 1));
-        assert_eq!(parse(many.as_bytes()).err(), Some(Refusal::HeadTooLong));
+        assert_eq!(parse(two_ends).err(), Some(Refusal::BareLf));
+        for version in ["1.1", "1.7"] {
+            let many = "A: b\r\n".repeat(HEADERS_MAX + 1);
+            let many = format!("GET / HTTP/{version}\r\n{many}\r\n");
+            assert_eq!(parse(many.as_bytes()).err(), Some(Refusal::HeadTooLong));
+        }
+    }
+
+    #[test]
+    fn empty_lines_before_the_request_are_skipped() {
+        let bytes = b"\r\n\r\nGET /x HTTP/1.1\r\nHost: h\r\n\r\nrest";
+        let expected = Some(bytes.len() - 4);
+        for cut in 0..bytes.len() {
+            assert_eq!(end(&bytes[..cut], 0).or_else(|| end(bytes, cut)), expected, "cut at {cut}");
+        }
+        assert_eq!(parse(&bytes[..bytes.len() - 4]).map(|head| head.target), Ok("/x"));
+        assert_eq!(may_become(b"\r\n\r\n\r\n"), Ok(()));
+    }
+
+    #[test]
+    fn versions() {
+        let version = |version: &str| {
+            let text = format!("GET /x HTTP/{version}\r\nHost: h\r\n\r\n");
+            let head = parse(text.as_bytes())?;
+            assert_eq!(
+                (head.method, head.target, head.once("host")),
+                ("GET", "/x", Some(&b"h"[..]))
+            );
+            Ok(head.is_http_11)
+        };
+        assert_eq!([version("1.0"), version("1.1")], [Ok(false), Ok(true)]);
+        assert_eq!([version("1.2"), version("1.9")], [Ok(true); 2]);
+        for other in ["0.9", "2.0", "2", "3"] {
+            assert_eq!(version(other), Err(Refusal::HttpVersion), "{other}");
+        }
+        for none in ["1", "1.10", "1.x", "x"] {
+            assert_eq!(version(none), Err(Refusal::Malformed), "{none}");
+        }
+        assert_eq!(may_become(b"GET / HTTP/1.2\r\nHost"), Ok(()));
+        assert_eq!(may_become(b"GET / HTTP/1.2\r\nHost h\r\n"), Err(Refusal::Field));
     }
 }

@@ -11,6 +11,7 @@ pub mod denial;
 pub mod error;
 pub mod exposition;
 pub mod extension;
+mod fault;
 pub mod forwarded;
 pub mod frame;
 pub mod head;

@@ -8,6 +8,9 @@ pub const PATH_BYTES_MAX: usize = 255;
 /// What stands behind the first `/` of `target`, decoded; the query is left out.
 ///
 /// The target is in origin form (`/news?x`) or in absolute form (`http://host/news`).
+///
+/// # Errors
+/// When the target has another form, or its path is too long or not percent-encoded.
 pub fn decode(target: &str) -> Result<Vec<u8>, Refusal> {
     let path = match target.split_once("://") {
         Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
@@ -19,7 +22,7 @@ pub fn decode(target: &str) -> Result<Vec<u8>, Refusal> {
     let encoded = match path.strip_prefix('/') {
         Some(encoded) => encoded,
         None if path.is_empty() && !target.starts_with(['?', '#']) => "",
-        None => return Err(Refusal::Path),
+        None => return Err(Refusal::TargetForm),
     };
     let mut name = Vec::with_capacity(encoded.len().min(PATH_BYTES_MAX));
     let mut bytes = encoded.bytes();
@@ -46,7 +49,7 @@ mod tests {
 
     #[test]
     fn targets() {
-        let cases: [(&str, Result<&[u8], Refusal>); 13] = [
+        let cases: [(&str, Result<&[u8], Refusal>); 16] = [
             ("/", Ok(b"")),
             ("/news", Ok(b"news")),
             ("/news/", Ok(b"news/")),
@@ -56,8 +59,11 @@ mod tests {
             ("http://host:2046/news?x", Ok(b"news")),
             ("http://host", Ok(b"")),
             ("http://host?x", Ok(b"")),
-            ("*", Err(Refusal::Path)),
-            ("news", Err(Refusal::Path)),
+            ("*", Err(Refusal::TargetForm)),
+            ("news", Err(Refusal::TargetForm)),
+            ("?x", Err(Refusal::TargetForm)),
+            ("#x", Err(Refusal::TargetForm)),
+            ("host:2046", Err(Refusal::TargetForm)),
             ("/%4", Err(Refusal::Path)),
             ("/%zz", Err(Refusal::Path)),
         ];

@@ -90,9 +90,10 @@ pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
         }
         Refusal::Method => "Allow: GET, HEAD\r\n",
         // A 426 names what to upgrade to (RFC 9110, section 15.5.22).
-        Refusal::WebSocketVersion | Refusal::UpgradeRequired => {
-            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        }
+        Refusal::WebSocketVersion
+        | Refusal::UpgradeRequired
+        | Refusal::UpgradeHeader
+        | Refusal::Http10 => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
         Refusal::AddressFull
         | Refusal::TooManyHandshakes
         | Refusal::ConnectionsFull

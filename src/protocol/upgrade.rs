@@ -3,11 +3,20 @@
 use super::head::Head;
 use super::{Refusal, path};
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest, Sha1};
 
 /// What section 1.3 appends to the client's key.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// For the client's key: it is 16 bytes, and the bits that its last letter has beyond them may be
+/// anything, as in the RFC's own example `AQIDBAUGBwgJCgsMDQ4PEC==` (section 4.2.1) and in the keys
+/// of clients that draw 22 letters by lot.
+const KEY: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 /// What a request asks for; the path is decoded, without its first slash.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,20 +55,29 @@ pub type Accept = [u8; 28];
 
 /// Judges a request by its head.
 pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
-    if !head.is_http_11 {
-        return Err(Refusal::HttpVersion);
-    }
     if head.method != "GET" && head.method != "HEAD" {
         return Err(Refusal::Method);
     }
-    head.once("host").ok_or(Refusal::Host)?;
+    match head.values("host").count() {
+        1 => {}
+        0 if !head.is_http_11 => {} // HTTP/1.0 has no such field
+        _ => return Err(Refusal::Host),
+    }
     let has_body = head.values("content-length").any(|value| value.trim_ascii() != b"0")
         || head.values("transfer-encoding").next().is_some();
     if has_body {
         return Err(Refusal::Body);
     }
     let path = path::decode(head.target)?;
-    if !head.has_token("upgrade", "websocket") {
+    let has_upgrade = head.has_token("upgrade", "websocket");
+    let has_key = head.values("sec-websocket-key").next().is_some();
+    if !head.is_http_11 && (has_upgrade || has_key) {
+        return Err(Refusal::Http10);
+    }
+    if !has_upgrade && has_key {
+        return Err(Refusal::UpgradeHeader);
+    }
+    if !has_upgrade {
         return Ok(Request::Plain { path, wants: wants(head) });
     }
     if head.method != "GET" {
@@ -68,12 +86,12 @@ pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
     if !head.has_token("connection", "upgrade") {
         return Err(Refusal::ConnectionHeader);
     }
-    if head.once("sec-websocket-version") != Some(b"13") {
+    if !head.has_token("sec-websocket-version", "13") {
         return Err(Refusal::WebSocketVersion);
     }
     let key = head.once("sec-websocket-key").ok_or(Refusal::Key)?;
     let mut nonce = [0; 18]; // room for what 24 characters can decode to
-    match STANDARD.decode_slice(key, &mut nonce) {
+    match KEY.decode_slice(key, &mut nonce) {
         Ok(16) => Ok(Request::Upgrade { path, accept: accept(key) }),
         _ => Err(Refusal::Key),
     }
@@ -131,7 +149,9 @@ mod tests {
         let cases = [
             ("GET", "POST", Refusal::Method),
             ("GET", "HEAD", Refusal::Method),
-            ("HTTP/1.1", "HTTP/1.0", Refusal::HttpVersion),
+            ("HTTP/1.1", "HTTP/1.0", Refusal::Http10),
+            ("HTTP/1.1", "HTTP/2.0", Refusal::HttpVersion),
+            ("/chat", "chat", Refusal::TargetForm),
             ("Host: h\r\n", "", Refusal::Host),
             ("Host: h\r\n", "Host: h\r\nHost: h\r\n", Refusal::Host),
             ("Host: h\r\n", "Host: h\r\nContent-Length: 5\r\n", Refusal::Body),
@@ -139,7 +159,13 @@ mod tests {
             ("keep-alive, Upgrade", "keep-alive", Refusal::ConnectionHeader),
             ("Version: 13", "Version: 8", Refusal::WebSocketVersion),
             ("Sec-WebSocket-Version: 13\r\n", "", Refusal::WebSocketVersion),
+            ("Upgrade: websocket\r\n", "", Refusal::UpgradeHeader),
+            ("Upgrade: websocket", "Upgrade: h2c", Refusal::UpgradeHeader),
+            ("Version: 13", "Version: 130", Refusal::WebSocketVersion),
             ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", Refusal::Key),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ=", Refusal::Key),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZSE=", Refusal::Key),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j ZQ==", Refusal::Key),
             ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ", Refusal::Key),
             ("dGhlIHNhbXBsZSBub25jZQ==", "!!!!IHNhbXBsZSBub25jZQ==", Refusal::Key),
             ("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "", Refusal::Key),
@@ -148,6 +174,57 @@ mod tests {
             let request = GOOD.replacen(part, instead, 1);
             assert_eq!(judged(&request), Err(refusal), "{request}");
         }
+    }
+
+    #[test]
+    fn what_other_servers_take() {
+        let key = "dGhlIHNhbXBsZSBub25jZQ==";
+        for (part, instead) in [
+            ("websocket", "WebSocket"),
+            ("Upgrade: websocket", "Upgrade: , websocket ,"),
+            ("Upgrade: websocket", "Upgrade: h2c\r\nUpgrade: websocket"),
+            ("keep-alive, Upgrade", "Upgrade"),
+            ("keep-alive, Upgrade", "\t upgrade\t"),
+            ("keep-alive, Upgrade", "Upgrade,keep-alive"),
+            ("keep-alive, Upgrade", "keep-alive,, ,UPGRADE"),
+            ("keep-alive, Upgrade", "keep-alive\r\nConnection: upgrade"),
+            ("Version: 13", "Version:13"),
+            ("Version: 13", "Version: 13, 8"),
+            ("Version: 13", "Version: 8 , 13"),
+            ("Version: 13", "Version: 13\r\nSec-WebSocket-Version: 13"),
+            ("HTTP/1.1", "HTTP/1.2"),
+        ] {
+            let request = GOOD.replacen(part, instead, 1);
+            let accept = accept(key.as_bytes());
+            let expected = Request::Upgrade { path: b"chat".to_vec(), accept };
+            assert_eq!(judged(&request), Ok(expected), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_16_bytes_whatever_the_last_bits_are_and_is_answered_as_it_was_sent() {
+        for (key, proof) in [
+            ("AQIDBAUGBwgJCgsMDQ4PEC==", b"OfS0wDaT5NoxF2gqm7Zj2YtetzM="),
+            ("AQIDBAUGBwgJCgsMDQ4PEA==", b"C/0nmHhBztSRGR1CwL6Tf4ZjwpY="),
+            ("abcdefghijklmnopqrstuv==", b"bgAIe1Uyl8RkKSUGzScol17gp1Y="),
+            ("zzzzzzzzzzzzzzzzzzzzzz==", b"kIBRZdExWWO45oxXMzy1FGq6sM0="),
+        ] {
+            let request = GOOD.replace("dGhlIHNhbXBsZSBub25jZQ==", key);
+            let expected = Request::Upgrade { path: b"chat".to_vec(), accept: *proof };
+            assert_eq!(judged(&request), Ok(expected), "{key}");
+        }
+    }
+
+    #[test]
+    fn http_1_0_is_answered() {
+        let plain = Request::Plain { path: b"x".to_vec(), wants: Wants::default() };
+        assert_eq!(judged("GET /x HTTP/1.0\r\n\r\n"), Ok(plain));
+        assert!(judged("HEAD /x HTTP/1.0\r\nHost: h\r\n\r\n").is_ok());
+        let two = "GET /x HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n";
+        assert_eq!(judged(two), Err(Refusal::Host));
+        // As nginx passes an upgrade on by default.
+        let key = "GET /x HTTP/1.0\r\nConnection: close\r\nSec-WebSocket-Key: x\r\n\r\n";
+        assert_eq!(judged(key), Err(Refusal::Http10));
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn each_fault_of_a_request_has_its_status() {
         (431, good.replace("Host: ", &format!("Cookie: {}\r\nHost: ", "c".repeat(9000)))),
         (431, good.replace("Host: ", &format!("{}Host: ", "A: b\r\n".repeat(70)))),
         (431, format!("GET / HTTP/1.1\r\nCookie: {}", "c".repeat(9000))),
-        (505, good.replace("HTTP/1.1", "HTTP/1.0")),
+        (426, good.replace("HTTP/1.1", "HTTP/1.0")),
         (505, good.replace("HTTP/1.1", "HTTP/2.0")),
     ];
     for (status, request) in &cases {
@@ -52,6 +52,45 @@ fn each_fault_of_a_request_has_its_status() {
     let counters = relay.counters_when(|counters| counters.get("connections") == 0);
     assert_eq!(counters.get("accepted"), cases.len() as u64);
     assert_eq!((counters.get("upgraded"), counters.get("cut")), (0, 0));
+}
+
+#[test]
+fn each_answer_names_what_is_to_be_mended() {
+    let relay = Relay::start(&[]);
+    let good = request("/room");
+    let cases = [
+        (426, "proxy_set_header Upgrade", good.replace("Upgrade: websocket\r\n", "")),
+        (426, "proxy_http_version 1.1", good.replace("HTTP/1.1", "HTTP/1.0")),
+        // As nginx passes an upgrade on by default.
+        (
+            426,
+            "proxy_http_version 1.1",
+            good.replace("HTTP/1.1", "HTTP/1.0")
+                .replace("Upgrade: websocket\r\nConnection: Upgrade", "Connection: close"),
+        ),
+        (400, "%20", good.replace("/room", "/a room")),
+        (400, "must begin with a slash", good.replace("/room", "?x")),
+        (400, "?proxy", format!("PROXY TCP4 192.0.2.1 192.0.2.2 5 80\r\n{good}")),
+        (400, "?proxy", format!("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0{good}")),
+        (400, "ws://", "\x16\x03\x01\x02\0\x01\0\x01\u{7c}\x03\x03".to_owned()),
+        (400, "CR LF", good.replace("\r\n", "\n")),
+        (400, "header field", good.replace("Host:", "Host :")),
+        (505, "1.1", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
+    ];
+    for (status, words, request) in cases {
+        let answer = relay.ask(request.as_bytes());
+        assert_eq!(answer.status, status, "{request:?} {answer:?}");
+        assert!(answer.body.contains(words), "{request:?} {answer:?}");
+    }
+}
+
+#[test]
+fn http_1_0_is_answered() {
+    let relay = Relay::start(&[]);
+    let browser = "GET /news HTTP/1.0\r\nAccept: text/html\r\n\r\n";
+    assert_eq!(relay.ask(browser.as_bytes()).status, 200);
+    assert_eq!(relay.ask(b"HEAD /_/client.js HTTP/1.0\r\n\r\n").status, 200);
+    assert_eq!(relay.ask(b"GET /news HTTP/1.0\r\n\r\n").status, 426);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::client::{Client, FIN, TEXT, dial, frame, request};
 use crate::relay::Relay;
-use std::io::Write;
+use std::io::{Read, Write};
 
 #[test]
 fn frames_in_the_same_segment_as_the_request_are_not_lost() {
@@ -64,6 +64,10 @@ fn headers_are_read_in_any_spelling() {
         plain.replace("Connection: Upgrade", "CONNECTION: keep-alive, upgrade"),
         plain.replace("Connection: Upgrade", "Connection: keep-alive\r\nConnection: Upgrade"),
         plain.replace("Upgrade: websocket", "Upgrade: h2c, websocket"),
+        plain.replace("Connection: Upgrade", "Connection: ,keep-alive,, Upgrade ,"),
+        plain.replace("Version: 13", "Version: 13, 8"),
+        plain.replace("HTTP/1.1", "HTTP/1.2"),
+        format!("\r\n{plain}"),
         plain.replace("Host:", &format!("Cookie: {}\r\nHost:", "x".repeat(7000))),
         plain.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
         plain.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: chat\r\n\r\n"),
@@ -71,6 +75,19 @@ fn headers_are_read_in_any_spelling() {
     for spelling in spellings {
         Client::greet(dial(relay.address()), spelling.as_bytes()).close();
     }
+}
+
+#[test]
+fn a_key_may_have_any_last_bits() {
+    let relay = Relay::start(&[]);
+    // The example of RFC 6455, section 4.2.1, and what section 1.3 computes from it.
+    let request = request("/").replace("dGhlIHNhbXBsZSBub25jZQ==", "AQIDBAUGBwgJCgsMDQ4PEC==");
+    let mut stream = dial(relay.address());
+    stream.write_all(request.as_bytes()).expect("the relay reads");
+    let mut head = [0; 160];
+    stream.read_exact(&mut head[..129]).expect("an answer");
+    let head = String::from_utf8_lossy(&head);
+    assert!(head.contains("Sec-WebSocket-Accept: OfS0wDaT5NoxF2gqm7Zj2YtetzM=\r\n"), "{head}");
 }
 
 #[test]
