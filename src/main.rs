@@ -5,27 +5,27 @@
 //! 4 a second signal ended it at once.
 
 use fanfare::config::{
-    self, ADMIN_DEFAULT, Admin, AdminFlags, Changes, Config, Door, Listen, LoadError, LogFormat,
-    LogLevel, Task, write_completions, write_man,
+    self, ADMIN_DEFAULT, Admin, AdminFlags, Changes, Config, Door, Listen, LoadError, Task,
+    write_completions, write_man,
 };
-use fanfare::server::{self, Certificates, Outcome, Server, StartError};
+use fanfare::server::{self, Certificates, Log, Outcome, Server, StartError};
 use fanfare::top;
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
-use tracing::level_filters::LevelFilter;
 use tracing::{error, info, warn};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry, reload};
-
-/// The log's level, which may change while the relay runs.
-type Level = reload::Handle<LevelFilter, Registry>;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    match perform(&arguments) {
+    let code = run(&arguments);
+    server::flush_log();
+    code
+}
+
+fn run(arguments: &[OsString]) -> ExitCode {
+    match perform(arguments) {
         Ok(code) => code,
         Err(error) => match error.downcast::<LoadError>() {
             Ok(error) => refuse(*error),
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
                 if tracing::dispatcher::has_been_set() {
                     error!(%error, "fanfare cannot go on");
                 } else {
-                    eprintln!("error: {error}"); // there is no log yet
+                    complain(&error); // there is no log yet
                 }
                 ExitCode::FAILURE
             }
@@ -59,7 +59,7 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
             return Ok(match top::run(&flags) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
-                    eprintln!("error: {error}");
+                    complain(&error);
                     ExitCode::FAILURE
                 }
             });
@@ -75,16 +75,22 @@ fn refuse(error: LoadError) -> ExitCode {
     match error {
         LoadError::Flags(error) => error.exit(), // help and version are no errors: clap knows
         LoadError::Wrong(why) => {
-            eprintln!("error: {why}");
+            complain(&why);
             ExitCode::from(2)
         }
     }
 }
 
+/// Says on standard error what is wrong, without the log. Nobody may be reading: the exit code
+/// tells it too.
+fn complain(error: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+}
+
 fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn Error>> {
     let machine = server::machine()?;
     let limits = config.limits(machine)?;
-    let level = start_log(&config);
+    let log = Log::start(config.flags.log_format, config.flags.log_level)?;
     let connections_max = limits.connections_max;
     let is_open = limits.access.trust.keys.is_empty();
     let (doors, certificates) = doors(&config)?;
@@ -103,8 +109,7 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
         let (next, limits) =
             next.inspect_err(|error| error!(%error, "the configuration stays as it was")).ok()?;
         config = next;
-        // The log goes on as it was if its level cannot be set.
-        let _ = level.modify(|filter| *filter = filter_of(config.flags.log_level));
+        log.set_level(config.flags.log_level);
         Some(limits)
     };
     let outcome = server.run(reload)?;
@@ -168,33 +173,13 @@ fn welcome(doors: &[Door], connections_max: usize) {
         }
         None => "put a proxy in front".to_owned(),
     };
-    // Nobody may be reading; that is no reason to stop.
-    let _ = writeln!(
-        std::io::stdout(),
-        "fanfare {} listens on {} for up to {connections_max} connections: {try_it}",
-        env!("CARGO_PKG_VERSION"),
-        names.join(", "),
+    let version = env!("CARGO_PKG_VERSION");
+    let names = names.join(", ");
+    let line = format!(
+        "fanfare {version} listens on {names} for up to {connections_max} connections: {try_it}"
     );
-}
-
-fn start_log(config: &Config) -> Level {
-    let (level, handle) = reload::Layer::new(filter_of(config.flags.log_level));
-    let log = tracing_subscriber::fmt::layer()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
-    let log = match config.flags.log_format {
-        LogFormat::Text => log.with_target(false).boxed(),
-        LogFormat::Json => log.json().flatten_event(true).boxed(),
-    };
-    tracing_subscriber::registry().with(level).with(log).init();
-    handle
-}
-
-fn filter_of(level: LogLevel) -> LevelFilter {
-    match level {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
+    // Nobody may be reading; that is no reason to stop.
+    if !server::offer(&format!("{line}\n")) {
+        info!("{line}");
     }
 }

@@ -11,8 +11,10 @@ mod growth;
 mod histogram;
 mod layer;
 mod listener;
+mod log;
 mod machine;
 mod orders;
+mod output;
 mod process;
 mod read;
 mod report;
@@ -24,7 +26,9 @@ mod tls;
 mod turn;
 
 pub use certificates::{CertificateError, Certificates};
+pub use log::{Log, flush_log};
 pub use machine::machine;
+pub use output::offer;
 pub use report::Outcome;
 
 use crate::config::{Door, Listen};

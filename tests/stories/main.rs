@@ -25,6 +25,7 @@ mod drain;
 mod flags;
 mod handshake;
 mod held;
+mod log;
 mod messages;
 mod metrics;
 mod origin;

@@ -1,11 +1,11 @@
 //! The real relay as a child process: started with flags, told by signals, ended with the story.
 
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, PipeReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Nothing waits for this long unless the relay is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -17,6 +17,7 @@ pub(crate) struct Relay {
     /// The first line of its standard output.
     pub(crate) welcome: String,
     pub(crate) log: Arc<Log>,
+    reads_log: bool,
 }
 
 /// What the relay wrote to standard error.
@@ -78,25 +79,44 @@ impl Relay {
     }
 
     /// A relay as `command` says; it is there when this returns.
-    pub(crate) fn run(mut command: Command) -> Relay {
+    pub(crate) fn run(command: Command) -> Relay {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        Relay::run_into(command, writer, Some(reader))
+    }
+
+    /// The same, whose standard error is `stderr`; its lines are read from `log`, if that is given.
+    pub(crate) fn run_into(
+        mut command: Command,
+        stderr: impl Into<Stdio>,
+        log: Option<PipeReader>,
+    ) -> Relay {
         command.args(["--log-format", "json"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);
         let mut child = command.spawn().expect("the program starts");
-        let log = Arc::new(Log::default());
-        let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        drop(command); // it holds our end of standard error
         let stdout = child.stdout.take().expect("piped");
-        let mut relay = Relay { child, welcome: String::new(), log: Arc::clone(&log) };
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                log.change(|(lines, _)| lines.push(line));
-            }
-            log.change(|(_, ended)| *ended = true);
-        });
+        let mut relay =
+            Relay { child, welcome: String::new(), log: Arc::default(), reads_log: false };
+        if let Some(log) = log {
+            relay.read_log(log);
+        }
         BufReader::new(stdout).read_line(&mut relay.welcome).expect("a line of text");
         if !relay.welcome.ends_with('\n') {
             panic!("exit code {:?}: {:#?}", relay.exit_code(), relay.log.lines_with(""));
         }
         relay
+    }
+
+    /// Reads the lines of its log from now on.
+    pub(crate) fn read_log(&mut self, from: PipeReader) {
+        self.reads_log = true;
+        let log = Arc::clone(&self.log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                log.change(|(lines, _)| lines.push(line));
+            }
+            log.change(|(_, ended)| *ended = true);
+        });
     }
 
     /// Where it listens on TCP, as its first line says.
@@ -116,8 +136,18 @@ impl Relay {
 
     /// Waits for its end; gives its exit code.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
-        self.log.wait("the end of the relay", |_, ended| ended.then_some(()));
-        self.child.wait().expect("it is our child").code()
+        let begin = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                break status;
+            }
+            assert!(begin.elapsed() < PATIENCE, "it does not end: {:#?}", self.log.lines_with(""));
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        if self.reads_log {
+            self.log.wait("all of the log", |_, ended| ended.then_some(()));
+        }
+        status.code()
     }
 }
 

@@ -4,6 +4,7 @@ use super::request::{Ask, Denial, GONE};
 use crate::protocol::exposition::{self, Family};
 use crate::relay::{Cause, ConnFacts, ConnId, RoomOrder, Time};
 use crate::server::Server;
+use crate::server::log;
 use crate::server::process::Process;
 use crate::server::report::path;
 use std::fmt::Write;
@@ -103,6 +104,11 @@ impl Server {
         families.push(self.flush_times.family(
             "fanfare_fanout_seconds",
             "How long turns that had something to write took to write it to everyone.",
+        ));
+        families.push(Family::counter(
+            "fanfare_log_lines_dropped_total",
+            "Lines of the log that were dropped, for nobody read them in time.",
+            log::lines_dropped(),
         ));
         let build = Family::gauge("fanfare_build_info", "The version that runs; always 1.", 1);
         families.push(build.by("version", vec![(env!("CARGO_PKG_VERSION"), 1)]));
