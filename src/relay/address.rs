@@ -176,7 +176,12 @@ impl Relay {
         let is_counted = |peer: &IpAddr| conn.peer == Peer::Client && !peer.is_loopback();
         let Some(peer) = peer.filter(is_counted) else { return Ok(()) };
         let most = self.limits.connections_per_address_max;
-        conn.address = self.addresses.enter(Network::of(peer), most)?;
+        let entered = self.addresses.enter(Network::of(peer), most);
+        if entered.is_err() {
+            // An address that is full may come as often as it likes: others need the rate.
+            self.handshakes.give_back(1, self.limits.handshakes_per_s_max);
+        }
+        conn.address = entered?;
         Ok(())
     }
 
@@ -265,5 +270,19 @@ mod tests {
         relay.gather(two, &mut slices);
         let told = String::from_utf8(slices.as_slice().concat()).expect("ASCII");
         assert_eq!(told.matches("HTTP/1.1").count(), 1, "{told}");
+    }
+
+    #[test]
+    fn connections_refused_for_their_address_use_nothing_of_the_rate_of_handshakes() {
+        let (connections_per_address_max, handshakes_per_s_max) = (1, 10);
+        let limits =
+            Limits { connections_per_address_max, handshakes_per_s_max, ..Limits::default() };
+        let (mut relay, now) = (Relay::new(limits), Time::default());
+        relay.accepted(Some(ip("192.0.2.1")), now).expect("the first");
+        for _ in 0..100 {
+            let again = relay.accepted(Some(ip("192.0.2.1")), now);
+            assert_eq!(again, Err(Refusal::AddressFull));
+        }
+        assert!(relay.accepted(Some(ip("192.0.2.2")), now).is_ok(), "another address");
     }
 }

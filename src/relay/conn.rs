@@ -112,8 +112,8 @@ pub(super) struct Rare {
     pub(super) unheard: Option<Unheard>,
     /// Bytes that its stream keeps: parts of records that came, or wait to be taken.
     pub(super) stream_bytes: usize,
-    /// There was no memory for what it was to be told: it ends when it is to be flushed.
-    pub(super) is_starved: bool,
+    /// Why there was no place for what it was to be told: it ends when it is to be flushed.
+    pub(super) starved: Option<Cause>,
 }
 
 /// What came and waits to be heard.
@@ -134,7 +134,7 @@ impl Unheard {
 impl Rare {
     /// Whether there is more than what was for the connection alone.
     fn stays(&self) -> bool {
-        self.unheard.is_some() || self.stream_bytes > 0 || self.is_starved
+        self.unheard.is_some() || self.stream_bytes > 0 || self.starved.is_some()
     }
 
     fn held_bytes(&self) -> usize {
@@ -209,9 +209,9 @@ impl Conn {
         self.parser.held_bytes() + self.rare.as_ref().map_or(0, |rare| rare.held_bytes())
     }
 
-    /// Whether there was no memory for what it was to be told.
-    pub(super) fn is_starved(&self) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.is_starved)
+    /// Why there was no place for what it was to be told, if there was none.
+    pub(super) fn starved(&self) -> Option<Cause> {
+        self.rare.as_ref().and_then(|rare| rare.starved)
     }
 
     /// Memory that its stream keeps.

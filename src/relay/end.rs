@@ -99,6 +99,7 @@ impl Relay {
 
     /// Ends a connection now, whatever is due to it.
     pub(super) fn end(&mut self, index: u32, cause: Cause) {
+        self.conns[index].into = 0; // nothing more is written: no copy of the frame begun is kept
         self.leave_room(index);
         self.drop_held(index);
         self.stop_waiting(index);

@@ -5,7 +5,7 @@
 
 use super::budget::{BYTES_PER_WRITE, WRITE_BYTES_MAX, WRITES_FOR_ROOMS, WRITES_PER_ROOM};
 use super::conn::Phase;
-use super::{Cause, Departed, Order, Relay};
+use super::{Departed, Order, Relay};
 
 impl Relay {
     /// The next thing to do in this turn; `None` when it is over.
@@ -72,8 +72,8 @@ impl Relay {
         if conn.phase == Phase::Ended {
             return None;
         }
-        if conn.is_starved() {
-            self.end(index, Cause::NoMemory);
+        if let Some(cause) = conn.starved() {
+            self.end(index, cause);
             return None;
         }
         if conn.blocked {
@@ -157,67 +157,8 @@ fn more_writes(bytes: u64) -> usize {
 mod tests {
     use super::*;
     use crate::relay::budget::WRITES_PER_TURN;
-    use crate::relay::{ConnId, Limits, Slices, Time};
-    use std::collections::BTreeMap;
-
-    /// A relay whose sockets take what `window` says, or everything.
-    struct Pretend {
-        relay: Relay,
-        windows: BTreeMap<ConnId, usize>,
-        /// Who was written how much in the newest turn, in that order.
-        written: Vec<(ConnId, usize)>,
-    }
-
-    impl Pretend {
-        fn new() -> Pretend {
-            let limits = Limits { room_log_bytes_max: 1 << 26, ..Limits::default() };
-            Pretend { relay: Relay::new(limits), windows: BTreeMap::new(), written: Vec::new() }
-        }
-
-        fn join(&mut self, path: &str) -> ConnId {
-            let request = format!(
-                "GET {path} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
-                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-            );
-            let id = self.relay.accepted(None, Time::default()).expect("there is room");
-            self.relay.receive(id, &mut request.into_bytes(), Time::default());
-            self.write(id);
-            id
-        }
-
-        fn say(&mut self, id: ConnId, bytes: u16) {
-            assert!(self.relay.may_read(id).is_some());
-            let [high, low] = bytes.to_be_bytes();
-            let mut frame = vec![0x82, 0xfe, high, low];
-            frame.resize(frame.len() + 4 + usize::from(bytes), 0); // a mask of zeros
-            self.relay.receive(id, &mut frame, Time::default());
-        }
-
-        fn turn(&mut self) {
-            self.written.clear();
-            self.relay.turn(Time::default());
-            while let Some(order) = self.relay.order() {
-                if let Order::Flush(id) = order {
-                    self.write(id);
-                }
-            }
-        }
-
-        fn write(&mut self, id: ConnId) {
-            let mut slices = Slices::default();
-            self.relay.gather(id, &mut slices);
-            let offered: usize = slices.as_slice().iter().map(|slice| slice.len()).sum();
-            let window = self.windows.entry(id).or_insert(usize::MAX);
-            let bytes = offered.min(*window);
-            *window -= bytes;
-            self.relay.sent(id, bytes);
-            self.written.push((id, bytes));
-        }
-
-        fn turn_bytes(&self) -> usize {
-            self.written.iter().map(|(_, bytes)| bytes).sum()
-        }
-    }
+    use crate::relay::pretend::Pretend;
+    use crate::relay::{ConnId, Limits, Time};
 
     #[test]
     fn large_writes_take_more_of_a_turn_and_leave_the_other_rooms_theirs() {

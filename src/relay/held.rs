@@ -42,10 +42,13 @@ impl Relay {
     /// Says something of so many bytes to one connection alone. It is to be flushed then; without
     /// memory for it, it ends instead.
     pub(super) fn tell(&mut self, index: u32, bytes: usize, write: impl FnOnce(&mut Private)) {
+        if self.conns[index].starved().is_some() {
+            return; // it ends, and hears nothing before that
+        }
         count(&mut self.private_bytes, &mut self.conns[index], |conn| {
             match conn.private().takes(bytes) {
                 true => write(conn.private()),
-                false => conn.rare().is_starved = true,
+                false => conn.rare().starved = Some(Cause::NoMemory),
             }
         });
     }

@@ -175,6 +175,20 @@ impl Log {
         frames
     }
 
+    /// How many frames begin between each of these borders, in order, and `end`: all in one walk.
+    pub(super) fn frames_until(&self, end: u64, borders: &[u64]) -> Vec<u64> {
+        let (mut frames, mut at) = (0, borders.first().copied().unwrap_or(end));
+        let mut counts: Vec<u64> = Vec::with_capacity(borders.len());
+        for border in borders {
+            frames += self.frames_in(at..*border);
+            at = *border;
+            counts.push(frames);
+        }
+        frames += self.frames_in(at..end);
+        counts.iter_mut().for_each(|count| *count = frames - *count);
+        counts
+    }
+
     /// A member behind stands at `position` from now on.
     pub(super) fn enter(&mut self, position: u64) {
         let at = self.segment_index(position);
@@ -315,6 +329,8 @@ mod tests {
             }
             log.check(&[]);
             prop_assert_eq!(log.frames_in(0..log.end()), lengths.len() as u64);
+            let counts = log.frames_until(log.end(), &borders);
+            prop_assert!(counts.into_iter().eq((1..=lengths.len() as u64).rev()));
             for position in (0..log.end()).step_by(97) {
                 let border = *borders.iter().rfind(|border| **border <= position).expect("0");
                 prop_assert_eq!(log.border(0, position), border);

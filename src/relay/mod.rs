@@ -47,6 +47,8 @@ mod owed;
 mod page;
 mod pause;
 mod pool;
+#[cfg(test)]
+mod pretend;
 mod private;
 mod progress;
 mod publish;

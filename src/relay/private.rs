@@ -37,9 +37,13 @@ impl Private {
         }
     }
 
-    /// Whether there is memory for so many bytes more.
+    /// Whether there is memory for so many bytes more. What is large does not grow by doubling:
+    /// the rest of a frame is kept for all slow members of a room at once.
     pub(super) fn takes(&mut self, bytes: usize) -> bool {
-        self.bytes.try_reserve(bytes).is_ok()
+        match self.bytes.len().saturating_add(bytes) > PRIVATE_BYTES_MAX {
+            true => self.bytes.try_reserve_exact(bytes).is_ok(),
+            false => self.bytes.try_reserve(bytes).is_ok(),
+        }
     }
 
     /// Appends bytes that are no frame.

@@ -54,6 +54,13 @@ impl Debt {
         }
     }
 
+    /// Takes back what was taken.
+    pub(super) fn give_back(&mut self, amount: u64, per_s: u32) {
+        if per_s > 0 {
+            self.0 = self.0.saturating_sub(amount * 1_000_000 / u64::from(per_s));
+        }
+    }
+
     fn is_over(self, now: Time) -> bool {
         self.0 > micros(now) + BURST_US
     }

@@ -149,6 +149,20 @@ impl Room {
         self.first.log.fresh_bytes().max(others.unwrap_or_default())
     }
 
+    /// The memory of all its logs.
+    pub(super) fn log_bytes(&self) -> usize {
+        self.audiences().map(|audience| audience.log.held_bytes()).sum()
+    }
+
+    /// Of its largest log that has a segment to give up: the class, and where that segment ends.
+    pub(super) fn oldest_segment(&self) -> Option<(Class, u64)> {
+        let ends = self.audiences().filter_map(|audience| {
+            Some((audience.log.held_bytes(), audience.class, audience.log.oldest_end()?))
+        });
+        let (_, class, end) = ends.max_by_key(|(bytes, ..)| *bytes)?;
+        Some((class, end))
+    }
+
     /// Takes a member in; gives its place in the list.
     pub(super) fn join(&mut self, index: u32, class: Class) -> u32 {
         self.admit(class);

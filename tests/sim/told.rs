@@ -59,7 +59,7 @@ fn who_is_skipped_to_the_end_is_told_nothing_of_before() {
     let limits = Limits {
         message_bytes_max: 16_000,
         room_log_bytes_max: 66_000,
-        logs_bytes_max: 66_000,
+        logs_bytes_max: 100_000,
         slow_consumer: SlowConsumer::Skip,
         deflate: Deflate { is_on: true, message_bytes_min: 0, share_min: 1, ..Deflate::default() },
         ..Limits::default()
