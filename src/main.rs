@@ -153,7 +153,17 @@ fn open_admin(flags: &AdminFlags, server: &mut Server) -> Result<(), StartError>
         Some(Admin::None) => return Ok(()),
     };
     match server.open_admin(&place) {
-        Ok(place) => info!(%place, "metrics and the rest of --admin are there"),
+        Ok(place) => {
+            info!(%place, "metrics and the rest of --admin are there");
+            if place.is_public() {
+                warn!(
+                    %place,
+                    "everyone who reaches this --admin reads addresses and room names and may \
+                     close connections: let a firewall keep others out, or choose 127.0.0.1 or \
+                     unix:PATH"
+                );
+            }
+        }
         Err(error) if is_default => {
             warn!(%error, "going on without /metrics; --admin names another place, or none");
         }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use tracing::{debug, warn};
 
 /// How long nothing is accepted when there is no descriptor, unless one is freed: so a full table
-/// costs one attempt and one line in the log a second.
+/// costs one attempt a second, and one more for each connection that ends.
 const NO_DESCRIPTOR_PAUSE_MS: u64 = 1000;
 
 impl Server {
@@ -39,13 +39,14 @@ impl Server {
             io::ErrorKind::WouldBlock => self.listeners[number].is_ready = false,
             // The connection that waited is gone already (accept(2)); the next one may be there.
             io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::Interrupted
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::HostUnreachable => debug!(%error, "not accepted"),
             // No descriptor, no memory, or what we do not know: never a spin.
             _ => {
-                warn!(%error, "cannot accept: waiting until something is freed");
+                if let Some(and_more) = self.throttle.admit("cannot_accept", now) {
+                    warn!(%error, and_more, "cannot accept: waiting until something is freed");
+                }
                 self.accept_again = Some(now.plus_millis(NO_DESCRIPTOR_PAUSE_MS));
             }
         }
@@ -66,7 +67,9 @@ impl Server {
             return self.relay.closed(id, Cause::NoMemory);
         }
         if let Some(error) = failed {
-            warn!(%error, "no TLS for a connection");
+            if let Some(and_more) = self.throttle.admit("no_tls", now) {
+                warn!(%error, and_more, "no TLS for a connection");
+            }
             return self.relay.closed(id, Cause::TlsFailed);
         }
         if self.read(id, now) {
@@ -76,7 +79,9 @@ impl Server {
         if let Some(entry) = self.streams.entry(id)
             && let Err(error) = entry.stream.register(self.poll.registry(), id)
         {
-            warn!(%error, "cannot watch a connection");
+            if let Some(and_more) = self.throttle.admit("cannot_watch", now) {
+                warn!(%error, and_more, "cannot watch a connection");
+            }
             self.relay.closed(id, Cause::Reset);
         }
     }

@@ -138,7 +138,6 @@ impl Server {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => is_drained = false,
                 Err(_) => ended = Some(Cause::Reset),
             }
         } else {

@@ -1,7 +1,7 @@
 //! A socket that listens. What connections inherit is set here, once.
 
 use super::certificates::Certificates;
-use super::stream::Stream;
+use super::stream::{Stream, again};
 use super::systemd::{Given, GivenSocket};
 use crate::config::{Access, Door, Listen};
 use crate::relay::ConnId;
@@ -20,6 +20,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 /// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
@@ -139,10 +140,10 @@ impl Listener {
     pub(super) fn accept(&self) -> io::Result<(Stream, Option<IpAddr>)> {
         match &self.socket {
             ListeningSocket::Tcp(listener) => {
-                listener.accept().map(|(tcp, peer)| (Stream::Tcp(tcp), Some(peer.ip())))
+                again(|| listener.accept()).map(|(tcp, peer)| (Stream::Tcp(tcp), Some(peer.ip())))
             }
             ListeningSocket::Unix { listener, .. } => {
-                listener.accept().map(|(unix, _)| (Stream::Unix(unix), None))
+                again(|| listener.accept()).map(|(unix, _)| (Stream::Unix(unix), None))
             }
         }
     }
@@ -237,15 +238,18 @@ fn no_such(what: &str, name: &str) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("there is no {what} `{name}`"))
 }
 
-/// Removes the file of a socket that nobody listens at any more.
+/// Removes the file of a socket that no process has any more.
+///
+/// Asked by datagram, the kernel refuses only where there is no socket: one that was bound and does
+/// not listen yet is of another type, as one that listens is. The bind will say that it is there.
 fn remove_stale(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(file) if file.file_type().is_socket() => {
-            match std::os::unix::net::UnixStream::connect(path) {
+            match again(|| UnixDatagram::unbound()?.connect(path)) {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                     fs::remove_file(path)
                 }
-                _ => Ok(()), // somebody listens there: the bind will say so
+                _ => Ok(()),
             }
         }
         _ => Ok(()),

@@ -42,7 +42,6 @@ impl Server {
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => false,
-                io::ErrorKind::Interrupted => true,
                 _ => {
                     self.relay.closed(id, Cause::Reset);
                     false

@@ -1,6 +1,7 @@
 //! Signals, as bytes in a pipe that the poller watches.
 
 use super::listener::token;
+use super::stream::again;
 use mio::net::UnixStream;
 use mio::{Interest, Registry};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
@@ -67,5 +68,5 @@ fn watch(signals: &[i32], number: u32, registry: &Registry) -> io::Result<UnixSt
 /// How many signals came: each writes a byte.
 fn drain(pipe: &mut UnixStream) -> usize {
     let mut bytes = [0; 64];
-    pipe.read(&mut bytes).unwrap_or_default()
+    again(|| pipe.read(&mut bytes)).unwrap_or_default()
 }

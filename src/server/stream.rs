@@ -17,18 +17,29 @@ pub(super) enum Stream {
     Unix(UnixStream),
 }
 
+/// Calls until no signal interrupts it: the connection has nothing to do with signals, and the
+/// poller would not tell again that it is ready.
+pub(super) fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
 impl Stream {
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(stream) => stream.read(buffer),
-            Stream::Unix(stream) => stream.read(buffer),
+            Stream::Tcp(stream) => again(|| stream.read(buffer)),
+            Stream::Unix(stream) => again(|| stream.read(buffer)),
         }
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(stream) => stream.write(bytes),
-            Stream::Unix(stream) => stream.write(bytes),
+            Stream::Tcp(stream) => again(|| stream.write(bytes)),
+            Stream::Unix(stream) => again(|| stream.write(bytes)),
         }
     }
 
@@ -41,24 +52,21 @@ impl Stream {
         }
         let vector = &vector[..slices.len()];
         match self {
-            Stream::Tcp(stream) => stream.write_vectored(vector),
-            Stream::Unix(stream) => stream.write_vectored(vector),
+            Stream::Tcp(stream) => again(|| stream.write_vectored(vector)),
+            Stream::Unix(stream) => again(|| stream.write_vectored(vector)),
         }
     }
 
     /// The same stream, for whoever writes by itself.
     pub(super) fn as_write(&mut self) -> &mut dyn Write {
-        match self {
-            Stream::Tcp(stream) => stream,
-            Stream::Unix(stream) => stream,
-        }
+        self
     }
 
     /// Ends our side.
     pub(super) fn shutdown(&self) -> io::Result<()> {
         match self {
-            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Tcp(stream) => again(|| stream.shutdown(Shutdown::Write)),
+            Stream::Unix(stream) => again(|| stream.shutdown(Shutdown::Write)),
         }
     }
 
@@ -80,6 +88,16 @@ impl Stream {
             Stream::Unix(stream) => stream,
         };
         registry.register(source, token, Interest::READABLE | Interest::WRITABLE)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Stream::write(self, bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(()) // it keeps nothing
     }
 }
 
@@ -185,4 +203,21 @@ fn make_place<T>(list: &mut Vec<Option<T>>, index: usize) -> Result<(), TryReser
         list.resize_with(index + 1, || None);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use io::ErrorKind::{ConnectionReset, Interrupted, WouldBlock};
+
+    #[test]
+    fn a_signal_does_not_end_a_call() {
+        for (end, expected) in [(None, Ok(7)), (Some(WouldBlock), Err(WouldBlock))] {
+            let mut kinds =
+                [Some(Interrupted), Some(Interrupted), end, Some(ConnectionReset)].into_iter();
+            let called = again(|| kinds.next().flatten().map_or(Ok(7), |kind| Err(kind.into())));
+            assert_eq!(called.map_err(|error| error.kind()), expected);
+            assert_eq!(kinds.len(), 1, "it was called until then, and not more");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use super::StartError;
 use super::clock::monotonic_usec;
 use super::listener::Listener;
+use super::stream::again;
 use crate::config::{Access, Listen};
 use crate::relay::{Relay, Time};
 use listenfd::ListenFd;
@@ -254,7 +255,7 @@ impl Notify {
     /// Whether it went out, or never will.
     fn send(&mut self, words: &str, now: Time) -> bool {
         let Some((socket, address)) = &self.to else { return true };
-        match socket.send_to_addr(words.as_bytes(), address) {
+        match again(|| socket.send_to_addr(words.as_bytes(), address)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.retry_at = now.plus_millis(RETRY_MS);
                 false

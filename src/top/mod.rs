@@ -49,8 +49,10 @@ pub fn run(flags: &TopFlags) -> io::Result<()> {
 }
 
 fn sample(place: &Listen) -> io::Result<Sample> {
-    Sample::take(place)
-        .map_err(|error| io::Error::new(error.kind(), format!("no metrics from {place}: {error}")))
+    Sample::take(place).map_err(|error| {
+        let why = format!("no metrics from {place}: {error}");
+        io::Error::new(error.kind(), view::harmless(&why).collect::<String>())
+    })
 }
 
 /// Whoever reads a pipe may have seen enough: that is no fault.

@@ -11,10 +11,23 @@ pub(super) fn block(place: &str, before: &Sample, now: &Sample) -> String {
     let view = View { before, now, seconds: (now.at - before.at).as_secs_f64().max(0.001) };
     let mut text = String::new();
     for line in view.lines(place) {
-        let line: String = line.chars().take(80).collect();
+        let line: String = harmless(&line).take(80).collect();
         writeln!(text, "{}", line.trim_end()).expect("writing to memory");
     }
     text
+}
+
+/// What a terminal shows and does not obey: whoever answers in the relay's place may send what
+/// moves the cursor, or worse.
+pub(super) fn harmless(line: &str) -> impl Iterator<Item = char> {
+    line.chars().map(|char| if is_shown(char) { char } else { char::REPLACEMENT_CHARACTER })
+}
+
+/// Whether it is no control, and nothing that turns the direction of what follows (Unicode Standard
+/// Annex 9, section 2).
+fn is_shown(char: char) -> bool {
+    let turns = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
+    !char.is_control() && !turns && !matches!(char, '\u{2066}'..='\u{2069}')
 }
 
 struct View<'a> {
@@ -275,6 +288,21 @@ mod tests {
         ] {
             assert!(block.contains(part), "no {part:?} in\n{block}");
         }
+    }
+
+    #[test]
+    fn a_terminal_is_told_nothing_by_the_answer() {
+        let evil = "\x1b]0;x\x07\x1b[2J\r\t\u{9b}31m\u{7f}\u{202e}";
+        let mut now = sample(&format!(
+            "fanfare_build_info{{version=\"1{evil}\"}} 1\nfanfare_ready 1\n\
+             fanfare_closes_total{{reason=\"{evil}\"}} 8\n\
+             fanfare_connections{{state=\"{evil}\"}} 8\n"
+        ));
+        let before = sample("");
+        now.at = before.at + Duration::from_secs(1);
+        let block = block(&format!("unix:{evil}"), &before, &now);
+        assert!(block.lines().flat_map(str::chars).all(is_shown), "{block:?}");
+        assert!(block.contains("\u{fffd}]0;x") && block.contains(" 8/s 8\n"), "{block:?}");
     }
 
     #[test]

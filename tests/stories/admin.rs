@@ -39,6 +39,20 @@ fn each_path_is_answered() {
 }
 
 #[test]
+fn a_place_that_others_reach_is_warned_of() {
+    for (place, is_public) in [("0.0.0.0:0", true), ("[::]:0", true), ("[::1]:0", false)] {
+        let mut command = program();
+        command.args(["--listen", "127.0.0.1:0", "--admin", place]);
+        let mut relay = Relay::run(command);
+        relay.signal(Signal::TERM);
+        assert_eq!(relay.exit_code(), Some(0));
+        let told = relay.log.lines_with("everyone who reaches this --admin");
+        assert_eq!(told.len(), usize::from(is_public), "{place}: {told:?}");
+        assert!(told.iter().all(|line| line.contains("\"level\":\"WARN\"")), "{told:?}");
+    }
+}
+
+#[test]
 fn rooms_and_connections_are_shown() {
     let relay = Relay::start_watched(&[]);
     let _big = relay.connect_all::<3>("/%E4%BD%A0%22%5C");

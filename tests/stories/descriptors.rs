@@ -8,6 +8,15 @@ use std::io::Write;
 
 const REASON: &str = "cannot accept";
 
+impl Relay {
+    /// From now on it gets no descriptors beyond those that it has.
+    fn leave_no_descriptors(&self) {
+        let files = Some(self.descriptor_next());
+        let limit = Rlimit { current: files, maximum: files };
+        prlimit(Some(self.pid()), Resource::Nofile, limit).expect("our own child");
+    }
+}
+
 #[test]
 fn without_descriptors_the_relay_waits_without_spinning_and_goes_on_when_some_are_free() {
     let relay = Relay::start(&["--handshake-timeout", "1", "--close-timeout", "20"]);
@@ -15,9 +24,7 @@ fn without_descriptors_the_relay_waits_without_spinning_and_goes_on_when_some_ar
     let mut unfinished = dial(relay.address());
     unfinished.write_all(b"GET / HTTP/1.1\r\n").expect("the relay reads");
     relay.counters_when(|counters| counters.get("accepted") == 11);
-    let files = Some(relay.descriptor_next());
-    let limit = Rlimit { current: files, maximum: files };
-    prlimit(Some(relay.pid()), Resource::Nofile, limit).expect("our own child");
+    relay.leave_no_descriptors();
     let mut outside: Vec<_> = (0..5).map(|_| dial(relay.address())).collect();
     for stream in &mut outside {
         stream.write_all(request("/").as_bytes()).expect("the kernel keeps it");
@@ -45,4 +52,38 @@ fn without_descriptors_the_relay_waits_without_spinning_and_goes_on_when_some_ar
     assert_eq!(relay.counters().get("upgraded"), 15);
     drop((inside, outside, unfinished));
     relay.counters_when(|counters| counters.get("connections") == 0);
+}
+
+#[test]
+fn an_attempt_to_accept_at_each_end_of_a_connection_makes_no_line_at_each() {
+    const ENDS: usize = 40;
+    let relay = Relay::start(&[]);
+    let inside = relay.connect_all::<ENDS>("/");
+    relay.leave_no_descriptors();
+    let outside: Vec<_> = (0..ENDS * 2).map(|_| dial(relay.address())).collect();
+    for mut stream in &outside {
+        stream.write_all(request("/").as_bytes()).expect("the kernel keeps it");
+    }
+    // One leaves, the next comes in; for the one behind it there is no descriptor.
+    let mut outside = outside.into_iter();
+    let mut served = Vec::new();
+    for client in inside {
+        client.close();
+        served.push(Client::hear_greeting(outside.next().expect("there are more")));
+    }
+    // Each attempt is told or counted.
+    let attempts = relay.log.wait("all attempts", |lines, _| {
+        let lines =
+            lines.iter().filter(|line| line.contains("annot_accept") || line.contains(REASON));
+        let told: Vec<u64> = lines
+            .map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                assert_eq!(line["level"], "WARN");
+                let more = line["and_more"].as_u64().expect("a number");
+                more + u64::from(line["reason"].is_null())
+            })
+            .collect();
+        (told.iter().sum::<u64>() >= ENDS as u64).then_some(told)
+    });
+    assert!(attempts.len() < 10, "{attempts:?}");
 }

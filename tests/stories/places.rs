@@ -3,6 +3,7 @@
 use crate::client::{Client, request};
 use crate::relay::{PATIENCE, Relay, program};
 use rustix::process::Signal;
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
@@ -82,6 +83,24 @@ fn a_socket_file_that_nobody_listens_at_is_replaced() {
     assert!(stderr.contains("Address already in use"), "{stderr}");
     connect(&path, "/").close();
     assert_eq!(relay.counters().get("upgraded"), 2);
+}
+
+#[test]
+fn a_socket_file_that_a_process_does_not_listen_at_yet_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanfare.sock");
+    for (kind, listens) in [(Type::STREAM, false), (Type::STREAM, true), (Type::DGRAM, false)] {
+        let socket = Socket::new(Domain::UNIX, kind, None).expect("a socket");
+        socket.bind(&SockAddr::unix(&path).expect("short")).expect("a place");
+        if listens {
+            socket.listen(1).expect("a stream socket");
+        }
+        let output = program().args(["--listen", &at(&path)]).output().expect("the program starts");
+        assert_eq!(output.status.code(), Some(1));
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains("Address already in use"), "{stderr}");
+        fs::remove_file(&path).expect("it is still there");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! `fanfare top`: what a relay does, read from its admin listener.
 
 use crate::relay::{Relay, program};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 fn top(place: &str) -> Command {
@@ -46,9 +47,43 @@ fn into_a_pipe_it_writes_block_after_block_until_nobody_reads() {
 }
 
 #[test]
+fn an_answer_that_would_steer_the_terminal_does_not() {
+    let evil = "\x1b]0;title\x07\x1b[2J\u{9b}1m";
+    let metrics = format!(
+        "fanfare_members 1\nfanfare_build_info{{version=\"{evil}\"}} 1\n\
+         fanfare_refusals_total{{reason=\"{evil}\"}} 5\n"
+    );
+    let length = metrics.len();
+    let good = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{metrics}");
+    let bad = format!("HTTP/1.1 404 {evil}\r\n\r\n");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let place = listener.local_addr().expect("bound").to_string();
+    let answering = std::thread::spawn(move || {
+        for answer in [&good, &good, &bad] {
+            let (mut stream, _) = listener.accept().expect("somebody asks");
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).expect("a request");
+                request.extend(byte);
+            }
+            stream.write_all(answer.as_bytes()).expect("it reads");
+        }
+    });
+    for (code, part) in [(0, "]0;title"), (1, "404")] {
+        let output = top(&place).arg("--once").output().expect("the program starts");
+        assert_eq!(output.status.code(), Some(code));
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+        assert!(text.contains(part), "{text:?}");
+        assert!(!text.contains(|char: char| char.is_control() && char != '\n'), "{text:?}");
+    }
+    answering.join().expect("it was asked");
+}
+
+#[test]
 fn without_a_relay_it_says_so() {
     // Whoever has just had a port of its own leaves one that nobody listens at.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let place = free.expect("a port").to_string();
     let output = top(&place).output().expect("the program starts");
     assert_eq!(output.status.code(), Some(1));

@@ -78,7 +78,6 @@ impl AdminConn {
                 }
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => break,
-                    io::ErrorKind::Interrupted => {}
                     _ => return Next::Drop,
                 },
             }
@@ -107,7 +106,6 @@ impl AdminConn {
                 Ok(bytes) => *written += bytes,
                 Err(error) => match error.kind() {
                     io::ErrorKind::WouldBlock => return Next::Wait,
-                    io::ErrorKind::Interrupted => {}
                     _ => return Next::Drop,
                 },
             }
