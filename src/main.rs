@@ -33,7 +33,7 @@ fn run(arguments: &[OsString]) -> ExitCode {
                 if tracing::dispatcher::has_been_set() {
                     error!(%error, "fanfare cannot go on");
                 } else {
-                    complain(&error); // there is no log yet
+                    complain("error", &error); // there is no log yet
                 }
                 ExitCode::FAILURE
             }
@@ -49,6 +49,7 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
         Task::CheckConfig => {
             config.limits(server::machine()?)?;
             doors(&config)?;
+            config.warnings().iter().for_each(|warning| complain("warning", warning));
             writeln!(out, "the configuration is right")?;
         }
         Task::PrintConfig => {
@@ -59,7 +60,7 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
             return Ok(match top::run(&flags) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {
-                    complain(&error);
+                    complain("error", &error);
                     ExitCode::FAILURE
                 }
             });
@@ -75,22 +76,23 @@ fn refuse(error: LoadError) -> ExitCode {
     match error {
         LoadError::Flags(error) => error.exit(), // help and version are no errors: clap knows
         LoadError::Wrong(why) => {
-            complain(&why);
+            complain("error", &why);
             ExitCode::from(2)
         }
     }
 }
 
 /// Says on standard error what is wrong, without the log. Nobody may be reading: the exit code
-/// tells it too.
-fn complain(error: &dyn Display) {
-    let _ = writeln!(std::io::stderr(), "error: {error}");
+/// tells of errors too.
+fn complain(severity: &str, what: &dyn Display) {
+    let _ = writeln!(std::io::stderr(), "{severity}: {what}");
 }
 
 fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn Error>> {
     let machine = server::machine()?;
     let limits = config.limits(machine)?;
     let log = Log::start(config.flags.log_format, config.flags.log_level)?;
+    warn_of(&config);
     let connections_max = limits.connections_max;
     let is_open = limits.access.trust.keys.is_empty();
     let (doors, certificates) = doors(&config)?;
@@ -110,6 +112,7 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
             next.inspect_err(|error| error!(%error, "the configuration stays as it was")).ok()?;
         config = next;
         log.set_level(config.flags.log_level);
+        warn_of(&config);
         Some(limits)
     };
     let outcome = server.run(reload)?;
@@ -119,6 +122,11 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
         Outcome::Cut(_) => ExitCode::from(3),
         Outcome::Interrupted => ExitCode::from(4),
     })
+}
+
+/// Says what of the configuration is hardly meant.
+fn warn_of(config: &Config) {
+    config.warnings().iter().for_each(|warning| warn!("{warning}"));
 }
 
 /// Where to listen, and the certificates, read.

@@ -1,5 +1,6 @@
 //! Flags about addresses: how many connections each may have, and whose word about it is taken.
 
+use super::number::count;
 use crate::protocol::forwarded::ForwardedBy;
 use crate::relay::{Limits, TrustedProxies};
 use clap::{Args, ValueEnum};
@@ -13,7 +14,8 @@ use std::str::FromStr;
 pub struct AddressFlags {
     /// The most connections at a time from one address, of IPv6 from one /64; 0: no bound. Trusted
     /// proxies and this machine itself are not counted
-    #[arg(long, env = "FANFARE_MAX_PER_ADDRESS", value_name = "N", default_value_t = 1_000)]
+    #[arg(long, env = "FANFARE_MAX_PER_ADDRESS", value_name = "N", value_parser = count)]
+    #[arg(default_value = "1000")]
     pub max_per_address: usize,
 
     /// Proxies in front that tell the client's address: ADDR, ADDR/BITS or unix (whoever connects

@@ -11,6 +11,7 @@ pub const ADMIN_DEFAULT: SocketAddr =
 
 /// The admin listener's flag.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Listening")]
 pub struct AdminFlags {
     /// Where to answer /metrics, /healthz, /readyz, /rooms and /connections: ADDR:PORT, unix:PATH,
     /// or none; whoever reaches it may close connections

@@ -1,8 +1,9 @@
 //! Flags about compression.
 
+use super::flags::switch;
+use super::number::{count, size, whole};
 use crate::relay::{Deflate, Limits};
 use clap::Args;
-use clap::builder::BoolishValueParser;
 
 /// Compression (permessage-deflate, RFC 7692).
 #[derive(Debug, Clone, Args)]
@@ -10,35 +11,33 @@ use clap::builder::BoolishValueParser;
 pub struct DeflateFlags {
     /// Compress messages for clients that ask for it, once for all of them, and take compressed
     /// messages from them; rules of rooms may say otherwise
-    #[arg(long, env = "FANFARE_DEFLATE", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "FANFARE_DEFLATE", value_parser = switch)]
     pub deflate: bool,
 
     /// Shorter messages leave as they are
-    #[arg(long, env = "FANFARE_DEFLATE_MIN", value_name = "BYTES", default_value_t = 128)]
+    #[arg(long, env = "FANFARE_DEFLATE_MIN", value_name = "SIZE", value_parser = size)]
+    #[arg(default_value = "128")]
     pub deflate_min: usize,
 
     /// From 1, the fastest, to 9, the smallest
-    #[arg(long, env = "FANFARE_DEFLATE_LEVEL", value_name = "LEVEL", default_value_t = 6)]
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=9))]
+    #[arg(long, env = "FANFARE_DEFLATE_LEVEL", value_name = "LEVEL", default_value = "6")]
+    #[arg(value_parser = whole::<u8>(1..=9))]
     pub deflate_level: u8,
 
     /// The window: 2 to the power of 9 to 15 bytes
-    #[arg(long, env = "FANFARE_DEFLATE_WINDOW_BITS", value_name = "BITS", default_value_t = 15)]
-    #[arg(value_parser = clap::value_parser!(u8).range(9..=15))]
+    #[arg(long, env = "FANFARE_DEFLATE_WINDOW_BITS", value_name = "BITS", default_value = "15")]
+    #[arg(value_parser = whole::<u8>(9..=15))]
     pub deflate_window_bits: u8,
 
     /// So many members of a room that only listen, and their messages refer to those before them,
     /// which makes small ones a fraction of their size
-    #[arg(long, env = "FANFARE_DEFLATE_SHARE_MIN", value_name = "N", default_value_t = 8)]
+    #[arg(long, env = "FANFARE_DEFLATE_SHARE_MIN", value_name = "N", default_value = "8")]
+    #[arg(value_parser = count)]
     pub deflate_share_min: usize,
 
     /// Memory for that, 320 KiB for each room in which it happens; 0: each message by itself
-    #[arg(
-        long,
-        env = "FANFARE_DEFLATE_MEMORY",
-        value_name = "BYTES",
-        default_value_t = 16_777_216
-    )]
+    #[arg(long, env = "FANFARE_DEFLATE_MEMORY", value_name = "SIZE", value_parser = size)]
+    #[arg(default_value = "16MiB")]
     pub deflate_memory: usize,
 }
 

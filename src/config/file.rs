@@ -1,6 +1,7 @@
 //! The configuration file: TOML, whose keys are the flags' names with underscores.
 
 use super::rules::{self, Room};
+use super::value::{self, Wrong, scalar, switch};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 use std::error::Error;
@@ -66,14 +67,18 @@ pub(super) fn read(text: &str, table: &Command) -> Result<Content, Fault> {
     let fault = |span: Range<usize>, why: String| Fault { place: Place::of(text, span.start), why };
     let document = DeTable::parse(text)
         .map_err(|error| fault(error.span().unwrap_or_default(), error.message().to_owned()))?;
-    let mut entries = Vec::new();
-    for (key, value) in document.get_ref() {
+    let mut keys: Vec<_> = document.get_ref().iter().collect();
+    keys.sort_by_key(|(key, _)| key.span().start); // the first fault is told, as people read
+    let (mut entries, mut rooms) = (Vec::new(), Vec::new());
+    for (key, value) in keys {
         let name = key.get_ref().as_ref();
         if name == rules::KEY {
+            rooms = rules::parse(value, |key| argument(table, key).is_some())
+                .map_err(|(span, why)| fault(span, why))?;
             continue;
         }
         let Some(arg) = argument(table, name) else {
-            return Err(fault(key.span(), unknown(table, name)));
+            return Err(fault(key.span(), unknown(table, name, value)));
         };
         let values = values_of(arg, name, value).map_err(|(span, why)| fault(span, why))?;
         for (value, span) in &values {
@@ -87,8 +92,6 @@ pub(super) fn read(text: &str, table: &Command) -> Result<Content, Fault> {
             place: Place::of(text, key.span().start),
         });
     }
-    let rooms = rules::parse(text)
-        .map_err(|error| fault(error.span().unwrap_or_default(), error.message().to_owned()))?;
     let rules_at = rooms.iter().map(|room| Place::of(text, room.begins_at())).collect();
     Ok(Content { entries, rooms, rules_at })
 }
@@ -104,57 +107,76 @@ pub(super) fn keys(table: &Command) -> impl Iterator<Item = &Arg> {
     table.get_arguments().filter(is_key)
 }
 
-fn unknown(table: &Command, name: &str) -> String {
-    match most_like(table, name) {
-        Some((key, ..=3)) => format!("there is no key `{name}`: did you mean `{key}`?"),
-        _ => format!("there is no key `{name}`"),
+fn unknown(table: &Command, name: &str, value: &Spanned<DeValue<'_>>) -> String {
+    let names = || keys(table).map(|arg| arg.get_id().as_str());
+    match (value.get_ref(), similar(names(), name)) {
+        (DeValue::Table(inner), _) => {
+            let inner = inner.keys().map(|key| key.get_ref().as_ref());
+            unknown_table(&format!("[{name}]"), name, inner.filter_map(|key| argument(table, key)))
+        }
+        (DeValue::Array(list), None) if list.first().is_some_and(is_table) => {
+            unknown_table(&format!("[[{name}]]"), name, std::iter::empty())
+        }
+        (_, Some(key)) => format!("there is no key `{name}`: did you mean `{key}`?"),
+        (_, None) => format!("there is no key `{name}`"),
     }
 }
 
-/// The key that is most like this name, and how many letters they differ by.
-pub(super) fn most_like<'a>(table: &'a Command, name: &str) -> Option<(&'a str, usize)> {
-    keys(table)
-        .map(|arg| arg.get_id().as_str())
-        .map(|key| (key, strsim::damerau_levenshtein(key, name)))
-        .min_by_key(|(_, edits)| *edits)
+fn is_table(value: &Spanned<DeValue<'_>>) -> bool {
+    matches!(value.get_ref(), DeValue::Table(_))
+}
+
+/// What is said of a table that there is not; `known` are the keys in it that there are.
+fn unknown_table<'a>(title: &str, name: &str, mut known: impl Iterator<Item = &'a Arg>) -> String {
+    let only = "the only tables are [[room]], each a rule for some rooms";
+    let rule = ["room", "rooms", "rule", "rules"].into_iter();
+    match (known.next(), similar(rule, name)) {
+        (Some(key), _) => format!(
+            "there is no table {title}: keys stand in none, so leave this line out, and `{}` above \
+             the first [[room]]",
+            key.get_id()
+        ),
+        (None, Some(_)) => format!("there is no table {title}: did you mean [[room]]?"),
+        (None, None) => format!("there is no table {title}: {only}; keys stand above them"),
+    }
+}
+
+/// The one of `names` that was meant by a name with a slip in it, as far as one can tell.
+pub(super) fn similar<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+    let (like, edits) = most_like(names, name)?;
+    (edits <= 3 && edits * 2 <= name.len().max(like.len())).then_some(like)
+}
+
+/// The one of `names` that is most like this one, and how many letters they differ by.
+pub(super) fn most_like<'a>(
+    names: impl Iterator<Item = &'a str>,
+    name: &str,
+) -> Option<(&'a str, usize)> {
+    names.map(|key| (key, strsim::damerau_levenshtein(key, name))).min_by_key(|(_, edits)| *edits)
 }
 
 type Value = (String, Range<usize>);
 
 /// What a key is set to, as the flag would be given it.
-fn values_of(
-    arg: &Arg,
-    name: &str,
-    value: &Spanned<DeValue<'_>>,
-) -> Result<Vec<Value>, (Range<usize>, String)> {
+fn values_of(arg: &Arg, name: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<Value>, Wrong> {
     let wrong = |what: &str| Err((value.span(), format!("{name}: expected {what}")));
-    match (arg.get_action(), value.get_ref()) {
-        (ArgAction::SetTrue, DeValue::Boolean(is_on)) => {
-            Ok(vec![(is_on.to_string(), value.span())])
+    let text_or_number = |value: &Spanned<DeValue<'_>>| match scalar(value) {
+        Some(text) => Ok((text, value.span())),
+        None => {
+            let why = format!("{name}: expected a text or a number, not {}", value::kind(value));
+            Err((value.span(), why))
         }
-        (ArgAction::SetTrue, _) => wrong("true or false"),
+    };
+    match (arg.get_action(), value.get_ref()) {
+        (ArgAction::SetTrue, _) => match switch(value) {
+            Ok(is_on) => Ok(vec![(is_on.to_string(), value.span())]),
+            Err((span, why)) => Err((span, format!("{name}: {why}"))),
+        },
         (ArgAction::Append, DeValue::Array(list)) if list.is_empty() => {
             wrong("at least one value; leave the key out for none")
         }
-        (ArgAction::Append, DeValue::Array(list)) => list
-            .iter()
-            .map(|item| match scalar(item) {
-                Some(value) => Ok((value, item.span())),
-                None => Err((item.span(), format!("{name}: expected a string or a number"))),
-            })
-            .collect(),
-        _ => match scalar(value) {
-            Some(text) => Ok(vec![(text, value.span())]),
-            None => wrong("a string or a number"),
-        },
-    }
-}
-
-fn scalar(value: &Spanned<DeValue<'_>>) -> Option<String> {
-    match value.get_ref() {
-        DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) if number.radix() == 10 => Some(number.as_str().to_owned()),
-        _ => None,
+        (ArgAction::Append, DeValue::Array(list)) => list.iter().map(text_or_number).collect(),
+        _ => Ok(vec![text_or_number(value)?]),
     }
 }
 
@@ -168,13 +190,18 @@ fn check(table: &Command, arg: &Arg, value: &str) -> Result<(), String> {
         Ok(_) => return Ok(()),
         Err(error) => error,
     };
+    Err(reason(&error, value))
+}
+
+/// What is wrong with this value, which a flag did not take.
+pub(super) fn reason(error: &clap::Error, value: &str) -> String {
     let invalid = format!("`{value}` is not valid");
     if let Some(ContextValue::Strings(valid)) = error.get(ContextKind::ValidValue)
         && !valid.is_empty()
     {
-        return Err(format!("{invalid}: expected {}", valid.join(" or ")));
+        return format!("{invalid}: expected {}", valid.join(" or "));
     }
-    Err(error.source().map_or(invalid.clone(), |reason| format!("{invalid}: {reason}")))
+    error.source().map_or(invalid.clone(), |reason| format!("{invalid}: {reason}"))
 }
 
 #[cfg(test)]
@@ -193,6 +220,11 @@ mod tests {
         assert_eq!(of("echo").values, ["true"]);
         assert_eq!(of("listen").values, ["127.0.0.1:1", "unix:/x"]);
         assert_eq!(of("slow_consumer").place, Place { line: 4, column: 1 });
+        let text =
+            "ping_interval = 2.5\nmax_message = 0x10_00\nroom_log = \"1MiB\"\ndrain = \"500ms\"\n";
+        let entries = read(text, &Flags::command()).expect("a right file").entries;
+        let values: Vec<&str> = entries.iter().map(|entry| entry.values[0].as_str()).collect();
+        assert_eq!(values, ["2.5", "4096", "1MiB", "500ms"], "in the order of the file");
     }
 
     #[test]
@@ -203,18 +235,31 @@ mod tests {
             ("speed = 1", "1:1", "there is no key `speed`"),
             ("config = \"x\"", "1:1", "there is no key `config`"),
             ("help = true", "1:1", "there is no key `help`"),
-            ("max_message = \"1 KiB\"", "1:15", "max_message: `1 KiB` is not valid: invalid digit"),
-            ("max_message = -1", "1:15", "invalid digit"),
-            ("max_message = 1.5", "1:15", "expected a string or a number"),
-            ("max_message = 0x10", "1:15", "expected a string or a number"),
-            ("max_message = [1]", "1:15", "expected a string or a number"),
-            ("echo = \"yes\"", "1:8", "echo: expected true or false"),
+            ("max_message = \"1 Kilo\"", "1:15", "max_message: `1 Kilo` is not valid: a size is a"),
+            ("max_message = -1", "1:15", "max_message: `-1` is not valid: a size is a number"),
+            ("max_message = 1.5", "1:15", "a size is a whole number of bytes"),
+            ("max_message = [1]", "1:15", "expected a text or a number, not a list"),
+            ("max_message = true", "1:15", "expected a text or a number, not true or false"),
+            ("max_rooms = 2.5", "1:13", "max_rooms: `2.5` is not valid: expected a whole number"),
+            ("ping_interval = \"soon\"", "1:17", "ping_interval: `soon` is not valid: a time is"),
+            ("ping_interval = 1979-05-27", "1:17", "expected a text or a number, not a date"),
+            ("token_leeway = 2.5", "1:16", "here only whole seconds count"),
+            ("deflate_level = 10", "1:17", "expected a whole number from 1 to 9"),
+            ("echo = \"yes\"", "1:8", "echo: expected true or false, not a text"),
+            ("speed = 1\necho = 2", "1:1", "there is no key `speed`"),
             ("listen = []", "1:10", "at least one value"),
             ("listen = [\"127.0.0.1:1\", \"x\"]", "1:26", "expected ADDR:PORT"),
             ("slow_consumer = \"drop\"", "1:17", "`drop` is not valid: expected close or skip"),
             ("echo = true\necho = true", "2:1", "duplicate key"),
             ("echo = ", "1:8", ""),
-            ("[limits]\necho = true", "1:2", "there is no key `limits`"),
+            ("[server]\nlisten = []", "1:2", "there is no table [server]: keys stand in none, so"),
+            ("[server]\nlisten = []", "1:2", "and `listen` above the first [[room]]"),
+            ("server.listen = []", "1:1", "there is no table [server]"),
+            ("[server]\nport = 1", "1:2", "the only tables are [[room]]"),
+            ("[[rooms]]\npattern = 'x'", "1:3", "no table [[rooms]]: did you mean [[room]]?"),
+            ("[rooms]\npattern = 'x'", "1:2", "no table [rooms]: did you mean [[room]]?"),
+            ("[[Rule]]\npattern = 'x'", "1:3", "did you mean [[room]]?"),
+            ("[[upstream]]\nx = 1", "1:3", "no table [[upstream]]: the only tables are"),
         ];
         for (text, place, why) in cases {
             let fault = read(text, &Flags::command()).expect_err(text);

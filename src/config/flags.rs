@@ -3,13 +3,13 @@
 use super::addresses::AddressFlags;
 use super::deflate::DeflateFlags;
 use super::identity::IdentityFlags;
+use super::number::{count, size, whole};
 use super::rates::RateFlags;
+use super::times::TimeFlags;
 use super::{AdminFlags, Door, TlsFlags};
 use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, Rule, SlowConsumer};
-use clap::builder::BoolishValueParser;
 use clap::{Parser, ValueEnum};
 use std::fmt;
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 /// Memory for what single connections hold, all together, unless four of the largest messages need
@@ -33,7 +33,7 @@ pub struct Machine {
 /// Rooms are paths: ws://127.0.0.1:2046/ is one room, ws://127.0.0.1:2046/news another. Messages
 /// keep their kind and their order, and do not come back to their sender.
 #[derive(Debug, Clone, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_long_help = UNITS)]
 pub struct Flags {
     /// Read this file first; the environment and the flags come before what it says
     #[arg(long, env = "FANFARE_CONFIG", value_name = "PATH")]
@@ -43,53 +43,74 @@ pub struct Flags {
     /// or ?proxy for a proxy that speaks the PROXY protocol; may be given several times. Sockets
     /// that systemd gives are used instead
     #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
-    #[arg(default_value = "127.0.0.1:2046")]
+    #[arg(default_value = "127.0.0.1:2046", help_heading = "Listening")]
     pub listen: Vec<Door>,
+
+    /// The admin listener's.
+    #[command(flatten)]
+    pub admin: AdminFlags,
 
     /// Certificates and their keys.
     #[command(flatten)]
     pub tls: TlsFlags,
 
-    #[command(flatten)]
-    /// The admin listener's.
-    pub admin: AdminFlags,
-
     /// Let senders hear their own messages too
-    #[arg(long, env = "FANFARE_ECHO", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "FANFARE_ECHO", value_parser = switch, help_heading = "Messages")]
     pub echo: bool,
 
     /// Relay each text as a JSON string, spelled as PHP's json_encode does; no binary messages
-    #[arg(long, env = "FANFARE_JSON", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "FANFARE_JSON", value_parser = switch, help_heading = "Messages")]
     pub json: bool,
 
+    /// Answer a text message that equals IN with OUT, to its sender alone, and do not relay it: for
+    /// browsers and mini-programs, which cannot send ping frames
+    #[arg(long, env = "FANFARE_HEARTBEAT", value_name = "IN=OUT", value_parser = heartbeat)]
+    #[arg(help_heading = "Messages")]
+    pub heartbeat: Option<Heartbeat>,
+
     /// The longest message; a longer one closes its sender's connection with code 1009
-    #[arg(long, env = "FANFARE_MAX_MESSAGE", value_name = "BYTES", default_value_t = 65_536)]
+    #[arg(long, env = "FANFARE_MAX_MESSAGE", value_name = "SIZE", value_parser = size)]
+    #[arg(default_value = "64KiB", help_heading = "Limits")]
     pub max_message: usize,
 
     /// Memory for what a room's members have not read yet; at least four of the largest messages
-    #[arg(long, env = "FANFARE_ROOM_LOG", value_name = "BYTES", default_value_t = 4_194_304)]
+    #[arg(long, env = "FANFARE_ROOM_LOG", value_name = "SIZE", value_parser = size)]
+    #[arg(default_value = "4MiB", help_heading = "Limits")]
     pub room_log: usize,
 
     /// Memory for the logs of all rooms together, at least one room's
-    /// [default: 134217728 or a quarter of the memory, but not less than one room's]
-    #[arg(long, env = "FANFARE_ALL_LOGS", value_name = "BYTES")]
+    /// [default: 128MiB or a quarter of the memory, but not less than one room's]
+    #[arg(long, env = "FANFARE_ALL_LOGS", value_name = "SIZE", value_parser = size)]
+    #[arg(help_heading = "Limits")]
     pub all_logs: Option<usize>,
 
     /// Memory for what clients began and did not finish and for what they alone were told and did
     /// not read, of all together; beyond it who holds the most is closed with code 1013
-    /// [default: 67108864 or an eighth of the memory, but not less than four of the largest
-    /// messages]
-    #[arg(long, env = "FANFARE_ALL_HELD", value_name = "BYTES")]
+    /// [default: 64MiB or an eighth of the memory, but not less than four of the largest messages]
+    #[arg(long, env = "FANFARE_ALL_HELD", value_name = "SIZE", value_parser = size)]
+    #[arg(help_heading = "Limits")]
     pub all_held: Option<usize>,
 
     /// What becomes of a member that has not read when the room's log is full: close it with code
     /// 1013, or skip the oldest messages it has not read
     #[arg(long, env = "FANFARE_SLOW_CONSUMER", value_name = "POLICY", default_value = "close")]
+    #[arg(help_heading = "Limits")]
     pub slow_consumer: SlowPolicy,
 
     /// The most connections at a time [default: what the limit on open files allows]
-    #[arg(long, env = "FANFARE_MAX_CONNECTIONS", value_name = "N")]
+    #[arg(long, env = "FANFARE_MAX_CONNECTIONS", value_name = "N", value_parser = count)]
+    #[arg(help_heading = "Limits")]
     pub max_connections: Option<usize>,
+
+    /// The most members of a room at a time [default: no bound but that on connections]
+    #[arg(long, env = "FANFARE_MAX_MEMBERS", value_name = "N", help_heading = "Limits")]
+    #[arg(value_parser = whole::<u32>(1..=u32::MAX.into()))]
+    pub max_members: Option<u32>,
+
+    /// The most rooms at a time
+    #[arg(long, env = "FANFARE_MAX_ROOMS", value_name = "N", value_parser = count)]
+    #[arg(default_value = "10000", help_heading = "Limits")]
+    pub max_rooms: usize,
 
     /// Addresses and the proxies in front.
     #[command(flatten)]
@@ -103,42 +124,9 @@ pub struct Flags {
     #[command(flatten)]
     pub rates: RateFlags,
 
-    /// The most members of a room at a time [default: no bound but that on connections]
-    #[arg(long, env = "FANFARE_MAX_MEMBERS", value_name = "N")]
-    pub max_members: Option<NonZeroU32>,
-
-    /// The most rooms at a time
-    #[arg(long, env = "FANFARE_MAX_ROOMS", value_name = "N", default_value_t = 10_000)]
-    pub max_rooms: usize,
-
-    /// Silence before a client is pinged; after as much again without answer it is closed
-    #[arg(long, env = "FANFARE_PING_INTERVAL", value_name = "SECONDS", default_value_t = 25)]
-    pub ping_interval: u32,
-
-    /// The time a client has to finish a message that it has begun
-    #[arg(long, env = "FANFARE_MESSAGE_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
-    pub message_timeout: u32,
-
-    /// The time a client has to send its request
-    #[arg(long, env = "FANFARE_HANDSHAKE_TIMEOUT", value_name = "SECONDS", default_value_t = 10)]
-    pub handshake_timeout: u32,
-
-    /// The time a closing connection has for its last bytes and the client's answer
-    #[arg(long, env = "FANFARE_CLOSE_TIMEOUT", value_name = "SECONDS", default_value_t = 5)]
-    pub close_timeout: u32,
-
-    /// After SIGTERM or SIGINT, spread the goodbyes over this time
-    #[arg(long, env = "FANFARE_DRAIN", value_name = "SECONDS", default_value_t = 5)]
-    pub drain: u32,
-
-    /// The time after which whoever is still there is cut, after SIGTERM or SIGINT
-    #[arg(long, env = "FANFARE_DRAIN_TIMEOUT", value_name = "SECONDS", default_value_t = 10)]
-    pub drain_timeout: u32,
-
-    /// Answer a text message that equals IN with OUT, to its sender alone, and do not relay it: for
-    /// browsers and mini-programs, which cannot send ping frames
-    #[arg(long, env = "FANFARE_HEARTBEAT", value_name = "IN=OUT", value_parser = heartbeat)]
-    pub heartbeat: Option<Heartbeat>,
+    /// How long things may take.
+    #[command(flatten)]
+    pub times: TimeFlags,
 
     /// Who is let in
     #[command(flatten)]
@@ -146,12 +134,21 @@ pub struct Flags {
 
     /// The least important messages to log; every connection's end is told at debug
     #[arg(long, env = "FANFARE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    #[arg(help_heading = "Log")]
     pub log_level: LogLevel,
 
     /// How to log, on standard error
     #[arg(long, env = "FANFARE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    #[arg(help_heading = "Log")]
     pub log_format: LogFormat,
 }
+
+/// What stands below all flags.
+const UNITS: &str = "\
+SIZE is a number of bytes or has a unit: 65536, 64KB (64,000 bytes), 64KiB (65,536).
+TIME is a number of seconds or has a unit: 30, 30s, 2.5s, 500ms, 5m.
+Each flag is also a variable and a key of the file, with the same values: --max-message 64KiB is
+FANFARE_MAX_MESSAGE=64KiB and max_message = \"64KiB\".";
 
 /// `--slow-consumer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -208,6 +205,15 @@ impl fmt::Display for Impossible {
     }
 }
 
+/// A switch, as the environment sets it: the flag itself has no value.
+pub(super) fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" | "y" | "t" => Ok(true),
+        "0" | "false" | "no" | "off" | "n" | "f" => Ok(false),
+        _ => Err("expected 1, true, yes or on; or 0, false, no or off".to_owned()),
+    }
+}
+
 fn heartbeat(text: &str) -> Result<Heartbeat, String> {
     match text.split_once('=') {
         Some((word, answer)) if !word.is_empty() && !answer.is_empty() => {
@@ -232,7 +238,7 @@ impl Flags {
         }
         let mut limits = Limits {
             connections_max: self.max_connections.unwrap_or(connections_max),
-            members_max: self.max_members.map(NonZeroU32::get),
+            members_max: self.max_members,
             rooms_max: self.max_rooms,
             message_bytes_max: self.max_message,
             room_log_bytes_max: self.room_log,
@@ -245,12 +251,6 @@ impl Flags {
             },
             echo: self.echo,
             encoding: if self.json { Encoding::Json } else { Encoding::Raw },
-            ping_interval_ms: u64::from(self.ping_interval) * 1000,
-            message_timeout_ms: u64::from(self.message_timeout) * 1000,
-            handshake_timeout_ms: u64::from(self.handshake_timeout) * 1000,
-            close_timeout_ms: u64::from(self.close_timeout) * 1000,
-            drain_ms: u64::from(self.drain) * 1000,
-            drain_timeout_ms: u64::from(self.drain_timeout) * 1000,
             heartbeat: self.heartbeat.clone(),
             access: self.identity.access()?,
             rules,
@@ -262,6 +262,7 @@ impl Flags {
         self.addresses.fill(&mut limits);
         self.rates.fill(&mut limits);
         self.deflate.fill(&mut limits);
+        self.times.fill(&mut limits);
         limits.check().map_err(|error| {
             let (key, with) = keys_of(&error);
             Impossible { key, with, why: error.to_string() }
@@ -293,6 +294,41 @@ mod tests {
     #[test]
     fn the_table_is_sound() {
         Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn each_flag_stands_under_its_own_heading() {
+        let headings = [
+            ("Listening", "listen admin"),
+            ("TLS", "tls_cert tls_key"),
+            ("Messages", "echo json heartbeat"),
+            ("Limits", "max_message room_log all_logs all_held slow_consumer max_connections"),
+            ("Limits", "max_members max_rooms"),
+            ("Addresses", "max_per_address trust_proxy forwarded_by"),
+            ("Compression", "deflate deflate_min deflate_level deflate_memory"),
+            ("Rates", "handshake_rate message_rate byte_rate over_rate"),
+            ("Times", "ping_interval message_timeout handshake_timeout close_timeout drain"),
+            ("Access", "allow_origin require_origin token_key token_audience token_cookie"),
+            ("Log", "log_level log_format"),
+        ];
+        let expected = |key: &str| {
+            let is_of = |(_, keys): &&(&str, &str)| keys.split(' ').any(|one| one == key);
+            headings.iter().find(is_of).map(|(heading, _)| *heading)
+        };
+        let mut seen = Vec::new();
+        let table = Flags::command();
+        for flag in table.get_arguments().filter(|flag| flag.get_id() != "config") {
+            let heading = flag.get_help_heading();
+            let key = flag.get_id().as_str();
+            assert!(heading.is_some(), "{key} has a heading");
+            assert!(expected(key).is_none_or(|expected| heading == Some(expected)), "{key}");
+            seen.push(heading);
+        }
+        seen.dedup();
+        let mut once = seen.clone();
+        once.sort();
+        once.dedup();
+        assert_eq!(once.len(), seen.len(), "those of a heading stand together: {seen:?}");
     }
 
     #[test]

@@ -1,17 +1,18 @@
 //! The flags that say who is let in: origins and tokens.
 
 use super::Impossible;
+use super::flags::switch;
+use super::number::seconds;
 use crate::protocol::key::{self, Key, NoKey};
 use crate::protocol::origin::{Origin, Origins};
 use crate::protocol::token::Trust;
 use crate::relay::Access;
 use clap::Args;
-use clap::builder::BoolishValueParser;
 
 /// Who is let in.
 #[expect(rustdoc::bare_urls, reason = "help shows these sentences as they stand")]
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Who is let in")]
+#[command(next_help_heading = "Access")]
 pub struct IdentityFlags {
     /// Let in only pages of these origins: https://example.org, https://*.example.org,
     /// *.example.org, http://localhost:*; same (as the relay's own address), wechat, null, *
@@ -19,7 +20,7 @@ pub struct IdentityFlags {
     pub allow_origin: Vec<Origin>,
 
     /// Turn away requests without an origin, which no browser sends
-    #[arg(long, env = "FANFARE_REQUIRE_ORIGIN", value_parser = BoolishValueParser::new())]
+    #[arg(long, env = "FANFARE_REQUIRE_ORIGIN", value_parser = switch)]
     pub require_origin: bool,
 
     /// Let in only who has a token (JWT) that this key confirms: a file with a public key in PEM, a
@@ -33,8 +34,10 @@ pub struct IdentityFlags {
     #[arg(long, env = "FANFARE_TOKEN_AUDIENCE", value_name = "NAME")]
     pub token_audience: Option<String>,
 
-    /// By how much the clocks of the relay and of who makes tokens may differ
-    #[arg(long, env = "FANFARE_TOKEN_LEEWAY", value_name = "SECONDS", default_value_t = 30)]
+    /// By how much the clocks of the relay and of who makes tokens may differ, in
+    /// whole seconds
+    #[arg(long, env = "FANFARE_TOKEN_LEEWAY", value_name = "TIME", value_parser = seconds)]
+    #[arg(default_value = "30s")]
     pub token_leeway: u32,
 
     /// A cookie that may carry the token; needs --allow-origin

@@ -1,7 +1,8 @@
 //! One configuration out of three layers: the file, then the environment, then the flags.
 
 use super::file::{self, Content, Entry};
-use super::rules::Room;
+use super::number;
+use super::rules::{self, Room};
 use super::{Door, Flags, Impossible, Machine, Pair, TopFlags};
 use crate::relay::{Limits, Rule};
 use clap::parser::ValueSource;
@@ -51,6 +52,23 @@ pub(super) struct Key {
     pub(super) values: Vec<String>,
     pub(super) source: Source,
     pub(super) is_list: bool,
+    /// What kind of value it takes, as the help calls it.
+    takes: String,
+}
+
+impl Key {
+    /// Whether both are set to the same, however that is written: 64KiB is 65536.
+    pub(super) fn means_the_same(&self, other: &Key) -> bool {
+        let meaning = |value: &String| match self.takes.as_str() {
+            "SIZE" => number::size(value).ok().map(|bytes| bytes as u128),
+            "TIME" => number::time(value).ok().map(|time| time.as_millis()),
+            _ => None,
+        };
+        let same = |(one, two): (&String, &String)| {
+            one == two || meaning(one).is_some_and(|meant| Some(meant) == meaning(two))
+        };
+        self.values.len() == other.values.len() && self.values.iter().zip(&other.values).all(same)
+    }
 }
 
 /// Where a value came from.
@@ -179,7 +197,8 @@ fn check_variables(
         let is_foreign = key.split('_').any(|word| word == "port" || word == "service");
         if !is_known
             && !is_foreign
-            && let Some((like, edits)) = file::most_like(table, &key)
+            && let keys = file::keys(table).map(|arg| arg.get_id().as_str())
+            && let Some((like, edits)) = file::most_like(keys, &key)
             && edits * 3 <= key.len()
         {
             let like = like.to_uppercase();
@@ -222,7 +241,8 @@ fn key(arg: &clap::Arg, matches: &ArgMatches, entries: &[Entry]) -> Key {
             .map_or(Source::Default, |entry| Source::File(entry.place)),
     };
     let is_list = matches!(arg.get_action(), clap::ArgAction::Append);
-    Key { values: values.collect(), name, source, is_list }
+    let takes = arg.get_value_names().unwrap_or_default().join(" ");
+    Key { values: values.collect(), name, source, is_list, takes }
 }
 
 /// Reads `text` as a configuration file; gives the line and column of what is wrong.
@@ -260,6 +280,14 @@ impl Config {
                 self.wrong_rule(machine, &rules).unwrap_or_else(|| self.locate(&error)),
             )
         })
+    }
+
+    /// What is right and hardly meant: rules that can never apply.
+    pub fn warnings(&self) -> Vec<String> {
+        let places: Vec<String> =
+            self.rules_at.iter().map(|place| self.place(&Source::File(*place))).collect();
+        let idle = rules::idle(&self.rooms, &places).into_iter();
+        idle.map(|(place, why)| format!("{place}: {why}")).collect()
     }
 
     /// What is wrong with the first rule that makes limits impossible which are possible without

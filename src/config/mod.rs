@@ -9,12 +9,15 @@ mod flags;
 mod identity;
 mod listen;
 mod load;
+mod number;
 mod print;
 mod rates;
 mod reload;
 mod rules;
+mod times;
 mod tls;
 mod top;
+mod value;
 
 pub use admin::{ADMIN_DEFAULT, Admin, AdminFlags};
 pub use door::Door;

@@ -96,22 +96,26 @@ mod tests {
         (flat, default)
     }
 
+    const HEAD: &str = "\
+## fanfare's configuration: every key with its default or, where there is none, an example.
+## Take the # away from the lines that you change. SIZE is a number of bytes or has a
+## unit: \"64KiB\" is 65536, \"64KB\" 64000. TIME is a number of seconds or has a unit: 30, \"2.5s\".
+## `fanfare check-config --config /etc/fanfare.toml` says whether it is right;
+## `systemctl reload fanfare` puts it into effect, as far as no restart is needed.
+";
+
     /// The file of the package: every key with its help and its default, all of it as comments.
+    /// What is said to people has a # more, so that any line without its first # is TOML.
     fn file_of_defaults() -> String {
-        let mut text = String::from(
-            "# fanfare's configuration: every key, and its default. Take the # away from what you \
-             change.\n# `fanfare check-config --config /etc/fanfare.toml` says whether it is \
-             right;\n# `systemctl reload fanfare` puts it into effect, as far as no restart is \
-             needed.\n",
-        );
+        let mut text = String::from(HEAD);
         for arg in file::keys(&Flags::command()) {
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             text.push('\n');
-            let mut line = String::from("#");
+            let mut line = String::from("##");
             for word in help.split_whitespace() {
                 if line.len() + 1 + word.len() > 100 {
                     writeln!(text, "{line}").expect("writing to memory");
-                    line.truncate(1);
+                    line.truncate(2);
                 }
                 line.push(' ');
                 line.push_str(word);
@@ -122,14 +126,33 @@ mod tests {
     }
 
     const RULE: &str = "
-# What holds in some rooms only; docs/identity.md has all keys of such a rule. The first one whose
-# pattern matches decides, and rules stand behind all other keys.
-#[[room]]
-#pattern = \"news/*\"
-#publish = \"nobody\"
+## What holds in some rooms only; docs/identity.md has all keys of such a rule. The first one whose
+## pattern matches decides. Long rules read better as tables, each below a line [[room]] of its own,
+## behind all other keys.
+#room = [{ pattern = \"news/*\", publish = \"nobody\" }]
 ";
 
-    /// The key with its default or, where that is none, with what it takes.
+    /// What a key without a default may be.
+    fn example(name: &str) -> &'static str {
+        match name {
+            "tls_cert" => r#"["/etc/fanfare/fullchain.pem"]"#,
+            "tls_key" => r#"["/etc/fanfare/privkey.pem"]"#,
+            "admin" => r#""127.0.0.1:2047""#,
+            "heartbeat" => r#""ping=pong""#,
+            "all_logs" => r#""128MiB""#,
+            "all_held" => r#""64MiB""#,
+            "max_connections" => "500",
+            "max_members" => "100",
+            "trust_proxy" => r#"["127.0.0.1"]"#,
+            "allow_origin" => r#"["https://example.org"]"#,
+            "token_key" => r#"["/etc/fanfare/token.pem"]"#,
+            "token_audience" => r#""chat.example.org""#,
+            "token_cookie" => r#""jwt""#,
+            _ => panic!("{name} has no default: give it an example for dist/fanfare.toml here"),
+        }
+    }
+
+    /// The key with its default or, where that is none, with an example.
     fn setting(arg: &Arg) -> String {
         let name = arg.get_id().as_str();
         let is_list = matches!(arg.get_action(), ArgAction::Append);
@@ -139,10 +162,7 @@ mod tests {
             _ => defaults.map(|value| toml_value(&value)).collect(),
         };
         match (&values[..], is_list) {
-            ([], _) => {
-                let takes = arg.get_value_names().unwrap_or_default().join(" ");
-                format!("#{name} = {takes}")
-            }
+            ([], _) => format!("#{name} = {}", example(name)),
             (values, true) => format!("#{name} = [{}]", values.join(", ")),
             ([value, ..], false) => format!("#{name} = {value}"),
         }
@@ -159,17 +179,30 @@ mod tests {
         assert!(text == expected, "dist/fanfare.toml: FANFARE_WRITE=1 cargo test --lib package");
         let content = file::read(&text, &Flags::command()).expect("all comments");
         assert!(content.entries.is_empty() && content.rooms.is_empty());
-        // What stands there as a default is one, when its # is taken away; so is the rule.
-        let is_set = |line: &&str| line.starts_with('#') && !line.starts_with("# ");
-        let (keys, rule) = text.split_once("#[[").expect("a rule");
-        for line in keys.lines().filter(is_set).map(|line| &line[1..]) {
-            let takes = line.split(" = ").nth(1).unwrap_or_default();
-            if !takes.is_empty() && !takes.starts_with(|first: char| first.is_ascii_uppercase()) {
-                file::read(line, &Flags::command()).expect(line);
+        // Any line may lose its #, each block, and all of them: what is there then is set.
+        let without = |is_meant: &dyn Fn(usize) -> bool| {
+            let line = |(number, line): (usize, &str)| match is_meant(number) {
+                true => format!("{}\n", line.strip_prefix('#').unwrap_or(line)),
+                false => format!("{line}\n"),
+            };
+            let changed: String = text.lines().enumerate().map(line).collect();
+            let content = file::read(&changed, &Flags::command()).expect(&changed);
+            content.entries.len() + content.rooms.len()
+        };
+        let (mut block, mut settings) = (0..0, 0);
+        for (number, line) in text.lines().enumerate() {
+            let is_setting = line.starts_with('#') && !line.starts_with("##");
+            settings += usize::from(is_setting);
+            assert_eq!(without(&|one| one == number), usize::from(is_setting), "{line}");
+            if line.is_empty() {
+                assert!(without(&|one| block.contains(&one)) <= 1);
+                block = number + 1..number + 1;
+            } else {
+                block.end = number + 1;
             }
         }
-        let rule = format!("[[{rule}").replace('#', "");
-        assert_eq!(file::read(&rule, &Flags::command()).expect(&rule).rooms.len(), 1);
+        assert_eq!(without(&|_| true), settings);
+        assert_eq!(settings, file::keys(&Flags::command()).count() + 1);
     }
 
     /// With FANFARE_WRITE=1 the table in the document is written anew.

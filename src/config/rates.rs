@@ -1,5 +1,6 @@
 //! Flags about how fast things may come.
 
+use super::number::{bytes_per_second, per_second};
 use crate::relay::{Limits, OverRate, Rates};
 use clap::{Args, ValueEnum};
 
@@ -9,15 +10,18 @@ use clap::{Args, ValueEnum};
 pub struct RateFlags {
     /// The most connections taken in a second, whoever they come from; more are told 503. 0: no
     /// bound
-    #[arg(long, env = "FANFARE_HANDSHAKE_RATE", value_name = "PER_SECOND", default_value_t = 0)]
+    #[arg(long, env = "FANFARE_HANDSHAKE_RATE", value_name = "N", value_parser = per_second)]
+    #[arg(default_value = "0")]
     pub handshake_rate: u32,
 
     /// The most messages and pings of one client in a second, in the long run; 0: no bound
-    #[arg(long, env = "FANFARE_MESSAGE_RATE", value_name = "PER_SECOND", default_value_t = 0)]
+    #[arg(long, env = "FANFARE_MESSAGE_RATE", value_name = "N", value_parser = per_second)]
+    #[arg(default_value = "0")]
     pub message_rate: u32,
 
     /// The most bytes of one client in a second, in the long run; 0: no bound
-    #[arg(long, env = "FANFARE_BYTE_RATE", value_name = "PER_SECOND", default_value_t = 0)]
+    #[arg(long, env = "FANFARE_BYTE_RATE", value_name = "SIZE", value_parser = bytes_per_second)]
+    #[arg(default_value = "0")]
     pub byte_rate: u32,
 
     /// What becomes of a client that is faster: pause reading it, or close it with code 1008

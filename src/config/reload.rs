@@ -41,7 +41,7 @@ impl Config {
     pub fn changes_to(&self, next: &mut Config) -> Changes {
         let mut changes = Changes::default();
         for (old, new) in self.keys.iter().zip(&mut next.keys) {
-            if old.values == new.values {
+            if old.means_the_same(new) {
                 continue;
             }
             if is_live(&new.name) {
@@ -89,6 +89,8 @@ mod tests {
         let deflate = &new.flags.deflate;
         assert_eq!((deflate.deflate, deflate.deflate_level), (true, 6));
         assert_eq!(old.changes_to(&mut new).at_start, [""; 0], "the next reload compares right");
+        let mut same = config(&["--room-log", "8MB", "--echo", "--drain", "5000ms"]);
+        assert_eq!(old.changes_to(&mut same), Changes::default(), "written in another way");
         for key in AT_START {
             assert!(new.keys.iter().any(|one| one.name == key), "{key} is a key");
         }

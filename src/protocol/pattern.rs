@@ -13,6 +13,24 @@ impl Pattern {
         Pattern(text.strip_prefix('/').unwrap_or(text).as_bytes().into())
     }
 
+    /// Whether every room that `other` means is meant by this one too. It may say no where the
+    /// answer is yes, and never the other way round.
+    pub fn covers(&self, other: &Pattern) -> bool {
+        // Read as a name, the other's `*` is a byte that only a `*` of ours takes, and that one
+        // takes as well whatever stands in its place.
+        self.matches(&other.0)
+    }
+
+    /// Whether all names that are meant begin with these bytes, among which is no `*`.
+    pub fn begins_with(&self, prefix: &[u8]) -> bool {
+        self.0.starts_with(prefix)
+    }
+
+    /// The length of the shortest name that is meant, in bytes.
+    pub fn bytes_least(&self) -> usize {
+        self.0.iter().filter(|byte| **byte != b'*').count()
+    }
+
     /// Whether the room of this name, which has no first slash, is meant.
     pub fn matches(&self, name: &[u8]) -> bool {
         let pattern = &self.0;
@@ -76,7 +94,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_meant_by_one_pattern_alone() {
+        let covers = |one: &str, other: &str| Pattern::new(one).covers(&Pattern::new(other));
+        for (one, other) in [("*", "news/*"), ("news/*", "news/*/x"), ("a*c", "abc"), ("x", "/x")] {
+            assert!(covers(one, other), "{one} {other}");
+        }
+        for (one, other) in [("news/*", "*"), ("a*b", "a*"), ("news", "news/*"), ("", "*")] {
+            assert!(!covers(one, other), "{one} {other}");
+        }
+        let lengths = ["", "*", "a*bc*"].map(|text| Pattern::new(text).bytes_least());
+        assert_eq!(lengths, [0, 0, 3]);
+        assert!(
+            Pattern::new("/_/x*").begins_with(b"_/") && !Pattern::new("*/x").begins_with(b"_/")
+        );
+    }
+
     proptest! {
+        #[test]
+        fn what_covers_another_means_all_of_its_names(
+            one in "[ab*]{0,6}", other in "[ab*]{0,6}", name in "[ab]{0,8}",
+        ) {
+            let (one, other) = (Pattern::new(&one), Pattern::new(&other));
+            if one.covers(&other) && other.matches(name.as_bytes()) {
+                prop_assert!(one.matches(name.as_bytes()));
+            }
+        }
+
         #[test]
         fn widening_one_star_is_enough(pattern in "[ab*]{0,7}", name in "[ab]{0,8}") {
             let expected = slowly(pattern.as_bytes(), name.as_bytes());

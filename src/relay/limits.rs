@@ -35,8 +35,9 @@ pub struct Heartbeat {
 pub struct Limits {
     /// Connections at a time; one more is refused with 503.
     pub connections_max: usize,
-    /// Connections at a time from one address (of IPv6: one /64, or one link-local address), 0 for no bound; one more is
-    /// refused with 429. Trusted proxies and this machine itself are not counted.
+    /// Connections at a time from one address (of IPv6: one /64, or one link-local address), 0 for
+    /// no bound; one more is refused with 429. Trusted proxies and this machine itself are not
+    /// counted.
     pub connections_per_address_max: usize,
     /// The proxies in front.
     pub trusted_proxies: TrustedProxies,

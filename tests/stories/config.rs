@@ -124,6 +124,90 @@ fn the_manual_and_completions_know_every_flag() {
     assert!(written(&["check-config", "--help"]).contains("--max-message"));
 }
 
+#[test]
+fn sizes_and_times_have_units_wherever_they_are_set() {
+    let file = File::new(
+        "max_message = \"1KB\"\nroom_log = \"1MiB\"\ndrain = 2.5\nclose_timeout = \"500ms\"\n\
+         [[room]]\npattern = \"small\"\nmax_message = \"0.1KB\"\nbyte_rate = \"1MB\"\n",
+    );
+    let variables = [("FANFARE_MESSAGE_TIMEOUT", "2.5s"), ("FANFARE_ALL_LOGS", "2MiB")];
+    let output = file.run("print-config", &["--ping-interval", "5m"], &variables);
+    let printed = text(output.stdout);
+    for line in [
+        "max_message = \"1KB\"",
+        "room_log = \"1MiB\"",
+        "drain = \"2.5\"",
+        "close_timeout = \"500ms\"",
+        "message_timeout = \"2.5s\"",
+        "all_logs = \"2MiB\"",
+        "ping_interval = \"5m\"",
+        "drain_timeout = \"10s\"",
+    ] {
+        assert!(printed.lines().any(|printed| printed.starts_with(line)), "{line}: {printed}");
+    }
+    assert!(printed.ends_with("max_message = \"0.1KB\"\nbyte_rate = \"1MB\"\n"), "{printed}");
+    assert_eq!(File::new(&printed).run("check-config", &[], &[]).status.code(), Some(0));
+    let relay = file.start();
+    let longest = |room: &str, most: usize| {
+        let [mut one, mut two] = relay.connect_all(room);
+        one.send_text(&"x".repeat(most));
+        assert_eq!(two.hear_text().len(), most);
+        one.send_text(&"x".repeat(most + 1));
+        assert_eq!(one.hear_close(), Some(1009), "{room}");
+    };
+    longest("/", 1_000);
+    longest("/small", 100);
+}
+
+#[test]
+fn a_rule_that_never_applies_is_warned_of() {
+    let shadowed =
+        "[[room]]\npattern = \"news/*\"\n[[room]]\npattern = \"news/flash\"\necho = true\n";
+    let why = ":4:11: the rule for \"news/flash\" never applies, for the one for \"news/*\" (";
+    let output = File::new(shadowed).run("check-config", &[], &[]);
+    let stderr = text(output.stderr);
+    assert_eq!(output.status.code(), Some(0), "it is right, though hardly meant: {stderr}");
+    assert!(stderr.starts_with("warning: ") && stderr.contains(why), "{stderr}");
+    let file = File::new(&format!("listen = [\"127.0.0.1:0\"]\n{shadowed}"));
+    let relay = file.start();
+    let lines = relay.log.wait("the warning", |lines, _| {
+        let lines: Vec<&String> =
+            lines.iter().filter(|line| line.contains("never applies")).collect();
+        (!lines.is_empty()).then(|| lines.len())
+    });
+    assert_eq!(lines, 1);
+    file.write("listen = [\"127.0.0.1:0\"]\n[[room]]\npattern = \"_/x\"\n");
+    relay.signal(Signal::HUP);
+    wait_for(&relay, "paths below /_/ are the relay's own");
+}
+
+/// What a line of the packaged file needs that is not on this machine, or in another line.
+const LACKS: [(&str, &str); 4] = [
+    ("tls_cert", "certificates need as many keys"),
+    ("tls_key", "certificates need as many keys"),
+    ("token_key", "/etc/fanfare/token.pem"),
+    ("token_cookie", "--allow-origin"),
+];
+
+#[test]
+fn each_line_of_the_packaged_file_is_a_right_configuration() {
+    let packaged = include_str!("../../dist/fanfare.toml");
+    let lines = packaged.lines().filter_map(|line| line.strip_prefix('#'));
+    let settings: Vec<&str> = lines.filter(|line| !line.starts_with('#')).collect();
+    assert!(settings.len() > 40, "{settings:?}");
+    for setting in settings {
+        let output = File::new(setting).run("check-config", &[], &[]);
+        let stderr = text(output.stderr);
+        let key = setting.split(' ').next().unwrap_or_default();
+        match LACKS.iter().find(|(lacking, _)| *lacking == key) {
+            Some((_, what)) => assert!(stderr.contains(what), "{setting}: {stderr}"),
+            None => {
+                assert_eq!((output.status.code(), stderr), (Some(0), String::new()), "{setting}")
+            }
+        }
+    }
+}
+
 const BEFORE: &str = "listen = [\"127.0.0.1:0\"]\nmax_message = 1000\n";
 
 /// Waits until the log has so many lines with `part`.

@@ -26,7 +26,7 @@ fn the_first_line_says_where_to_connect() {
 
 #[test]
 fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
-    let cases: [(&[&str], &str); 27] = [
+    let cases: [(&[&str], &str); 37] = [
         (&["--room-log", "100000"], "a room's log must hold four of the largest messages: 262184"),
         (&["--room-log", "262183"], "262184 bytes"),
         (&["--json", "--room-log", "1000000"], "a room's log must hold four"),
@@ -54,6 +54,19 @@ fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
         (&["--token-cookie", "jwt"], "say which may with --allow-origin"),
         (&["--token-cookie", "a=b"], "one word"),
         (&["--speed", "9"], "--speed"),
+        (&["--max-message", "64 kilo"], "a size is a number of bytes, as in 65536, 64KB (64,000)"),
+        (&["--max-message=-1"], "a size is a number of bytes"),
+        (&["--max-message", "99999999TB"], "at most 18446744073709551615 bytes"),
+        (
+            &["--ping-interval", "soon"],
+            "a time is a number of seconds or has a unit, as in 30, 30s",
+        ),
+        (&["--ping-interval", "0s"], "--ping-interval: must not be 0"),
+        (&["--drain", "200y"], "a time is a number of seconds or has a unit"),
+        (&["--drain", "40000d"], "a time is at most 100 years"),
+        (&["--token-leeway", "2.5s"], "here only whole seconds count"),
+        (&["--deflate-level", "10"], "expected a whole number from 1 to 9"),
+        (&["--max-rooms", "ten"], "expected a whole number, as in 1000"),
     ];
     for (flags, reason) in cases {
         let (code, stderr) = run(flags);

@@ -215,7 +215,7 @@ fn rooms_with_and_without_tokens_stand_side_by_side() {
 #[test]
 fn rules_that_cannot_work_are_refused_with_their_place() {
     for (rules, reason) in [
-        ("[[room]]\npattern = \"x\"\nspeek = 1\n", ":3:1: unknown field `speek`"),
+        ("[[room]]\npattern = \"x\"\nspeek = 1\n", ":3:1: a rule has no key `speek`"),
         ("[[room]]\npattern = \"x\"\nhear = \"tokens\"\n", ":2:11: room: a room's rule asks for"),
         ("[[room]]\npattern = \"x\"\ndeflate = \"yes\"\n", ":3:11: "),
         ("[[room]]\npattern = \"x\"\nmax_members = 0\n", ":3:15: "),
