@@ -98,8 +98,8 @@ mod tests {
 
     const HEAD: &str = "\
 ## fanfare's configuration: every key with its default or, where there is none, an example.
-## Take the # away from the lines that you change. SIZE is a number of bytes or has a
-## unit: \"64KiB\" is 65536, \"64KB\" 64000. TIME is a number of seconds or has a unit: 30, \"2.5s\".
+## Take the # away from the lines that you change. SIZE is a number of bytes or has
+## a unit: \"64KiB\" is 65536, \"64KB\" 64000. TIME is a number of seconds or has one: 30, \"2.5s\".
 ## `fanfare check-config --config /etc/fanfare.toml` says whether it is right;
 ## `systemctl reload fanfare` puts it into effect, as far as no restart is needed.
 ";

@@ -173,7 +173,7 @@ fn a_rule_that_never_applies_is_warned_of() {
     let lines = relay.log.wait("the warning", |lines, _| {
         let lines: Vec<&String> =
             lines.iter().filter(|line| line.contains("never applies")).collect();
-        (!lines.is_empty()).then(|| lines.len())
+        (!lines.is_empty()).then_some(lines.len())
     });
     assert_eq!(lines, 1);
     file.write("listen = [\"127.0.0.1:0\"]\n[[room]]\npattern = \"_/x\"\n");
