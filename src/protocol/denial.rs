@@ -1,5 +1,7 @@
 //! Why a request that is in order is not let in: where it comes from, or what its token says.
 
+use super::named::named;
+
 /// Why a request is not let in. The answer has an HTTP status, before the upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
@@ -29,6 +31,22 @@ pub enum Denial {
     Room,
 }
 
+named!(Denial {
+    Origin => "origin",
+    OriginMissing => "origin_missing",
+    TokenMissing => "token_missing",
+    TokensDiffer => "tokens_differ",
+    TokenMalformed => "token_malformed",
+    TokenKey => "token_key",
+    TokenSignature => "token_signature",
+    TokenClaims => "token_claims",
+    // Not the name of the close code's cause: this one never got in.
+    TokenExpired => "token_too_late",
+    TokenTooEarly => "token_too_early",
+    TokenAudience => "token_audience",
+    Room => "room_denied",
+});
+
 impl Denial {
     /// The status code and its phrase (RFC 9110, section 15).
     pub fn status(self) -> (u16, &'static str) {
@@ -36,25 +54,6 @@ impl Denial {
             Denial::TokensDiffer => (400, "Bad Request"),
             Denial::Origin | Denial::OriginMissing | Denial::Room => (403, "Forbidden"),
             _ => (401, "Unauthorized"),
-        }
-    }
-
-    /// The name in logs and counters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Denial::Origin => "origin",
-            Denial::OriginMissing => "origin_missing",
-            Denial::TokenMissing => "token_missing",
-            Denial::TokensDiffer => "tokens_differ",
-            Denial::TokenMalformed => "token_malformed",
-            Denial::TokenKey => "token_key",
-            Denial::TokenSignature => "token_signature",
-            Denial::TokenClaims => "token_claims",
-            // Not the name of the close code's cause: this one never got in.
-            Denial::TokenExpired => "token_too_late",
-            Denial::TokenTooEarly => "token_too_early",
-            Denial::TokenAudience => "token_audience",
-            Denial::Room => "room_denied",
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a peer can do wrong, one variant a rule; the variant decides the answer.
 
+use super::named::named;
 use super::{CloseCode, Denial};
 
 impl From<Denial> for Refusal {
@@ -43,6 +44,24 @@ pub enum Violation {
     NoMemory,
 }
 
+named!(Violation {
+    ReservedBits => "reserved_bits",
+    ReservedOpcode => "reserved_opcode",
+    NotMasked => "not_masked",
+    LengthNotMinimal => "length_not_minimal",
+    LengthOutOfRange => "length_out_of_range",
+    ControlTooLong => "control_too_long",
+    ControlFragmented => "control_fragmented",
+    NothingToContinue => "nothing_to_continue",
+    MessageInterrupted => "message_interrupted",
+    CloseCode => "close_code",
+    CloseReason => "close_reason",
+    NotUtf8 => "not_utf8",
+    Deflate => "deflate",
+    MessageTooLong => "message_too_long",
+    NoMemory => "no_memory",
+});
+
 impl Violation {
     /// The code that tells the peer (section 7.4.1).
     pub fn close_code(self) -> CloseCode {
@@ -53,27 +72,6 @@ impl Violation {
             Violation::MessageTooLong => CloseCode::TOO_LONG,
             Violation::NoMemory => CloseCode::TRY_AGAIN_LATER,
             _ => CloseCode::PROTOCOL_ERROR,
-        }
-    }
-
-    /// The name in logs and counters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Violation::ReservedBits => "reserved_bits",
-            Violation::ReservedOpcode => "reserved_opcode",
-            Violation::NotMasked => "not_masked",
-            Violation::LengthNotMinimal => "length_not_minimal",
-            Violation::LengthOutOfRange => "length_out_of_range",
-            Violation::ControlTooLong => "control_too_long",
-            Violation::ControlFragmented => "control_fragmented",
-            Violation::NothingToContinue => "nothing_to_continue",
-            Violation::MessageInterrupted => "message_interrupted",
-            Violation::CloseCode => "close_code",
-            Violation::CloseReason => "close_reason",
-            Violation::NotUtf8 => "not_utf8",
-            Violation::Deflate => "deflate",
-            Violation::MessageTooLong => "message_too_long",
-            Violation::NoMemory => "no_memory",
         }
     }
 
@@ -164,6 +162,38 @@ pub enum Refusal {
     Draining,
 }
 
+named!(Refusal {
+    Malformed => "malformed_head",
+    Tls => "tls_at_plain_listener",
+    ProxyHeader => "unexpected_proxy_header",
+    BareLf => "bare_lf",
+    Field => "header_field",
+    TargetBytes => "target_bytes",
+    TargetForm => "target_form",
+    HeadTooLong => "head_too_long",
+    HttpVersion => "http_version",
+    Http10 => "http_1_0_upgrade",
+    Method => "method",
+    Host => "host",
+    Path => "path",
+    PathTooLong => "path_too_long",
+    NotFound => "not_found",
+    Body => "body",
+    ConnectionHeader => "connection_header",
+    UpgradeHeader => "upgrade_header",
+    Key => "key",
+    WebSocketVersion => "websocket_version",
+    UpgradeRequired => "upgrade_required",
+    Timeout => "handshake_timeout",
+    AddressFull => "address_full",
+    TooManyHandshakes => "too_many_handshakes",
+    ConnectionsFull => "connections_full",
+    RoomsFull => "rooms_full",
+    RoomFull => "room_full",
+    NoMemory => "no_memory",
+    Draining => "draining",
+} Denied(Denial));
+
 impl Refusal {
     /// The status code and its phrase (RFC 9110, section 15; 429 and 431: RFC 6585).
     pub fn status(self) -> (u16, &'static str) {
@@ -198,42 +228,6 @@ impl Refusal {
             | Refusal::Draining => (503, "Service Unavailable"),
             Refusal::Denied(denial) => denial.status(),
             Refusal::HttpVersion => (505, "HTTP Version Not Supported"),
-        }
-    }
-
-    /// The name in logs and counters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Refusal::Malformed => "malformed_head",
-            Refusal::Tls => "tls_at_plain_listener",
-            Refusal::ProxyHeader => "unexpected_proxy_header",
-            Refusal::BareLf => "bare_lf",
-            Refusal::Field => "header_field",
-            Refusal::TargetBytes => "target_bytes",
-            Refusal::TargetForm => "target_form",
-            Refusal::HeadTooLong => "head_too_long",
-            Refusal::HttpVersion => "http_version",
-            Refusal::Http10 => "http_1_0_upgrade",
-            Refusal::Method => "method",
-            Refusal::Host => "host",
-            Refusal::Path => "path",
-            Refusal::PathTooLong => "path_too_long",
-            Refusal::NotFound => "not_found",
-            Refusal::Body => "body",
-            Refusal::ConnectionHeader => "connection_header",
-            Refusal::UpgradeHeader => "upgrade_header",
-            Refusal::Key => "key",
-            Refusal::WebSocketVersion => "websocket_version",
-            Refusal::UpgradeRequired => "upgrade_required",
-            Refusal::Timeout => "handshake_timeout",
-            Refusal::AddressFull => "address_full",
-            Refusal::TooManyHandshakes => "too_many_handshakes",
-            Refusal::ConnectionsFull => "connections_full",
-            Refusal::RoomsFull => "rooms_full",
-            Refusal::RoomFull => "room_full",
-            Refusal::Denied(denial) => denial.name(),
-            Refusal::NoMemory => "no_memory",
-            Refusal::Draining => "draining",
         }
     }
 

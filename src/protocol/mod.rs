@@ -20,6 +20,7 @@ mod jwk;
 pub mod key;
 pub mod mask;
 pub mod message;
+pub(crate) mod named;
 pub mod origin;
 pub mod parser;
 mod partial;

@@ -1,5 +1,6 @@
 //! Why a connection ended: one word for the log, the counter and whoever asks.
 
+use crate::protocol::named::named;
 use crate::protocol::{CloseCode, Refusal, Violation};
 
 /// Why a connection ended.
@@ -45,32 +46,27 @@ pub enum Cause {
     Dismissed,
 }
 
-impl Cause {
-    /// The name in logs and counters.
-    pub fn name(self) -> &'static str {
-        match self {
-            Cause::PeerClosed => "peer_closed",
-            Cause::EndOfStream => "end_of_stream",
-            Cause::Reset => "reset",
-            Cause::TlsFailed => "tls_failed",
-            Cause::NoProxyHeader => "no_proxy_header",
-            Cause::Violation(violation) => violation.name(),
-            Cause::Refused(refusal) => refusal.name(),
-            Cause::Answered => "answered",
-            Cause::BinaryInJson => "binary_in_json",
-            Cause::TokenExpired => "token_expired",
-            Cause::MayNotSpeak => "may_not_speak",
-            Cause::SlowConsumer => "slow_consumer",
-            Cause::NoPong => "no_pong",
-            Cause::MessageTimeout => "message_timeout",
-            Cause::TooFast => "too_fast",
-            Cause::HeldBytes => "held_bytes",
-            Cause::NoMemory => "no_memory",
-            Cause::Drained => "drained",
-            Cause::Dismissed => "dismissed",
-        }
-    }
+named!(Cause {
+    PeerClosed => "peer_closed",
+    EndOfStream => "end_of_stream",
+    Reset => "reset",
+    TlsFailed => "tls_failed",
+    NoProxyHeader => "no_proxy_header",
+    Answered => "answered",
+    BinaryInJson => "binary_in_json",
+    TokenExpired => "token_expired",
+    MayNotSpeak => "may_not_speak",
+    SlowConsumer => "slow_consumer",
+    NoPong => "no_pong",
+    MessageTimeout => "message_timeout",
+    TooFast => "too_fast",
+    HeldBytes => "held_bytes",
+    NoMemory => "no_memory",
+    Drained => "drained",
+    Dismissed => "dismissed",
+} Violation(Violation) Refused(Refusal));
 
+impl Cause {
     /// Whether a limit of ours ended it: whoever runs the relay may want to raise that.
     pub fn is_our_limit(self) -> bool {
         matches!(

@@ -3,7 +3,7 @@
 use super::Cause;
 use super::savings::Savings;
 use crate::protocol::exposition::Family;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Counters since the relay began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,9 +81,9 @@ impl Metrics {
             row("fanfare_accepts_total", "Connections accepted.", *accepted),
             row("fanfare_upgrades_total", "Connections that became WebSockets.", *upgraded),
             row("fanfare_closes_total", "Connections ended, by reason.", 0)
-                .by("reason", by_name(ended)),
+                .by("reason", by_name(ended, false)),
             row("fanfare_refusals_total", "Requests refused with an HTTP status, by reason.", 0)
-                .by("reason", by_name(refused)),
+                .by("reason", by_name(refused, true)),
             row(
                 "fanfare_cuts_total",
                 "Connections cut when their time to close was over, with bytes still due.",
@@ -126,8 +126,13 @@ impl Metrics {
     }
 }
 
-fn by_name(counts: &BTreeMap<&'static str, u64>) -> Vec<(&'static str, u64)> {
-    counts.iter().map(|(name, count)| (*name, *count)).collect()
+/// The counts of all ends, or all refusals, that there can be: a counter that begins with its first
+/// event hides that event from whoever asks for its rate.
+fn by_name(counts: &BTreeMap<&'static str, u64>, are_refusals: bool) -> Vec<(&'static str, u64)> {
+    let causes = Cause::all().filter(|cause| matches!(cause, Cause::Refused(_)) == are_refusals);
+    // Two may have one name: it does not matter to their counter whose memory there was none for.
+    let names: BTreeSet<&'static str> = causes.map(Cause::name).collect();
+    names.into_iter().map(|name| (name, counts.get(name).copied().unwrap_or_default())).collect()
 }
 
 #[cfg(test)]
@@ -188,6 +193,21 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), families.len());
+    }
+
+    #[test]
+    fn every_reason_is_there_from_the_start() {
+        let text = exposition::text(&Metrics::default().families());
+        for cause in Cause::all() {
+            let family = match cause {
+                Cause::Refused(_) => "fanfare_refusals_total",
+                _ => "fanfare_closes_total",
+            };
+            let line = format!("\n{family}{{reason=\"{}\"}} 0\n", cause.name());
+            assert_eq!(text.matches(&line).count(), 1, "{cause:?}");
+        }
+        let refusals = text.matches("\nfanfare_refusals_total{").count();
+        assert_eq!(refusals, crate::protocol::Refusal::all().count(), "each has its own");
     }
 
     #[test]

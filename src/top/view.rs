@@ -192,7 +192,7 @@ impl View<'_> {
     /// The reasons with the most, those of now first.
     fn reasons(&self, name: &str) -> String {
         let mut reasons: Vec<(f64, f64, &str)> = Vec::new();
-        for (reason, count) in self.now.labelled(name) {
+        for (reason, count) in self.now.labelled(name).filter(|(_, count)| *count > 0.0) {
             let before = self.before.get(&format!("{name}{{reason=\"{reason}\"}}"));
             reasons.push((self.grown(before, count) / self.seconds, count, reason));
         }
@@ -262,6 +262,8 @@ mod tests {
         let mut now = sample(
             "# HELP a b\nfanfare_messages_total 3100\nfanfare_pings_total 6\n\
              fanfare_members 12345\nfanfare_closes_total{reason=\"reset\"} 8\nfanfare_ready 1\n\
+             fanfare_closes_total{reason=\"no_pong\"} 0\n\
+             fanfare_refusals_total{reason=\"origin\"} 0\n\
              fanfare_build_info{version=\"1.2.3\"} 1\n\
              fanfare_compressed_messages_total{context=\"none\"} 20\n\
              fanfare_compressed_messages_total{context=\"shared\"} 30\n\

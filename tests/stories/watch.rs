@@ -72,13 +72,6 @@ impl Samples {
     pub(crate) fn get(&self, name: &str) -> f64 {
         *self.values.get(name).unwrap_or_else(|| panic!("no {name} in {self:#?}"))
     }
-
-    /// A sample of a family whose labels come when they are needed.
-    pub(crate) fn count(&self, name: &str) -> f64 {
-        let family = name.split('{').next().expect("a name");
-        assert!(self.families.contains_key(family), "no {family} in {self:#?}");
-        self.values.get(name).copied().unwrap_or_default()
-    }
 }
 
 /// Labels look like `{name="value"}`, with nothing that needs an escape.
