@@ -120,7 +120,7 @@ pub enum Refusal {
     HttpVersion,
     /// An upgrade over HTTP/1.0, where `Upgrade` has no meaning (RFC 9110, section 7.8).
     Http10,
-    /// The method is neither GET nor HEAD.
+    /// The method is none of GET, HEAD and OPTIONS.
     Method,
     /// `Host` is missing or stands more than once (RFC 9112, section 3.2).
     Host,
@@ -259,7 +259,7 @@ impl Refusal {
                 "A WebSocket needs HTTP/1.1, and this request came with HTTP/1.0; does a proxy \
                  in front speak that? nginx needs `proxy_http_version 1.1;`."
             }
-            Refusal::Method => "Only GET is answered here.",
+            Refusal::Method => "Only GET and HEAD are answered here, and GET alone can upgrade.",
             Refusal::Host => "The request needs exactly one Host header.",
             Refusal::Path => "The path is not properly percent-encoded.",
             Refusal::PathTooLong => "A room's name has at most 255 bytes.",

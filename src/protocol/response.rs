@@ -5,6 +5,12 @@ use super::extension::Agreed;
 use super::upgrade::{Accept, Wants};
 use std::io::Write;
 
+/// The media type of what people read.
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// The methods that are answered.
+const METHODS: &str = "GET, HEAD, OPTIONS";
+
 /// `101`: from here on the connection speaks WebSocket (RFC 6455, section 4.2.2), with the
 /// extension that was agreed on; `subprotocol` is one that the client offered.
 pub fn switching_protocols(
@@ -80,15 +86,30 @@ pub fn json(json: &str, wants: &Wants, to: &mut Vec<u8>) {
     answer((200, "OK"), extra, "application/json", json.as_bytes(), wants.head_only, to);
 }
 
+/// `204` that says which methods are answered (RFC 9110, section 9.3.7).
+pub fn options(to: &mut Vec<u8>) {
+    let head = format!("HTTP/1.1 204 No Content\r\nAllow: {METHODS}\r\nConnection: close\r\n\r\n");
+    to.extend_from_slice(head.as_bytes());
+}
+
+/// `200` for a load balancer that asks whether the relay is well; its own word, never cached.
+pub fn health(head_only: bool, to: &mut Vec<u8>) {
+    let extra = "Cache-Control: no-store\r\n";
+    answer((200, "OK"), extra, TEXT, b"ok\n", head_only, to);
+}
+
 /// The status that tells the client why, in a sentence.
 pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
-    let challenge;
+    let value;
     let extra = match refusal {
-        Refusal::Denied(denial) if let Some(value) = denial.challenge() => {
-            challenge = format!("WWW-Authenticate: {value}\r\n");
-            &challenge
+        Refusal::Denied(denial) if let Some(challenge) = denial.challenge() => {
+            value = format!("WWW-Authenticate: {challenge}\r\n");
+            &value
         }
-        Refusal::Method => "Allow: GET, HEAD\r\n",
+        Refusal::Method => {
+            value = format!("Allow: {METHODS}\r\n");
+            &value
+        }
         // A 426 names what to upgrade to (RFC 9110, section 15.5.22).
         Refusal::WebSocketVersion
         | Refusal::UpgradeRequired
@@ -104,7 +125,7 @@ pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
         _ => "",
     };
     let body = format!("{}\n", refusal.explanation());
-    answer(refusal.status(), extra, "text/plain; charset=utf-8", body.as_bytes(), head_only, to);
+    answer(refusal.status(), extra, TEXT, body.as_bytes(), head_only, to);
 }
 
 fn answer(

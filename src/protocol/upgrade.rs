@@ -28,6 +28,8 @@ pub enum Request {
         /// The value of `Sec-WebSocket-Accept`.
         accept: Accept,
     },
+    /// OPTIONS, with any target: what the relay answers at all.
+    Options,
     /// A plain GET or HEAD.
     Plain {
         /// The decoded path.
@@ -55,7 +57,7 @@ pub type Accept = [u8; 28];
 
 /// Judges a request by its head.
 pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
-    if head.method != "GET" && head.method != "HEAD" {
+    if !matches!(head.method, "GET" | "HEAD" | "OPTIONS") {
         return Err(Refusal::Method);
     }
     match head.values("host").count() {
@@ -67,6 +69,9 @@ pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
         || head.values("transfer-encoding").next().is_some();
     if has_body {
         return Err(Refusal::Body);
+    }
+    if head.method == "OPTIONS" {
+        return Ok(Request::Options);
     }
     let path = path::decode(head.target)?;
     let has_upgrade = head.has_token("upgrade", "websocket");
@@ -225,6 +230,15 @@ mod tests {
         // As nginx passes an upgrade on by default.
         let key = "GET /x HTTP/1.0\r\nConnection: close\r\nSec-WebSocket-Key: x\r\n\r\n";
         assert_eq!(judged(key), Err(Refusal::Http10));
+    }
+
+    #[test]
+    fn options_is_asked_of_any_target() {
+        for target in ["*", "/", "/news", "http://h/"] {
+            let request = format!("OPTIONS {target} HTTP/1.1\r\nHost: h\r\n\r\n");
+            assert_eq!(judged(&request), Ok(Request::Options), "{target}");
+        }
+        assert_eq!(judged("OPTIONS / HTTP/1.0\r\n\r\n"), Ok(Request::Options));
     }
 
     #[test]

@@ -58,12 +58,12 @@ pub const POOL_BYTES_MAX: usize = 1024 * 1024;
 /// Connections that one step of the clock hand looks at: about 50 µs.
 pub const HAND_REACH: usize = 16 * 1024;
 
-/// Connections that a step of the drain closes at least: with a step each `DRAIN_STEP_MS`, 200 a
-/// second, which any relay takes back.
-pub const DRAIN_CLOSES_PER_STEP: usize = 20;
-
-/// The pace of the drain.
+/// The pace of the drain: what is told in one step comes back within one second anyway.
 pub const DRAIN_STEP_MS: u64 = 100;
+
+/// How long those who came during a drain have to take their 503 after everybody else is gone: a
+/// round trip around the world, and the packet that was lost once.
+pub const NEWCOMERS_WAIT_MS: u64 = 500;
 
 /// Connections that a drain lets come back in a second: with TLS that is a fifth of a small
 /// server's time.

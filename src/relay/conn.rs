@@ -282,9 +282,14 @@ impl Conns {
 
     pub(super) fn add(&mut self, since: u32) -> ConnId {
         // 0 is left to the server's own tokens.
-        self.generation = self.generation.wrapping_add(1).max(1);
+        self.generation = self.next_generation();
         let index = self.slab.insert(Conn::new(self.generation, since));
         ConnId { index: index as u32, generation: self.generation }
+    }
+
+    /// The generation of the next connection.
+    pub(super) fn next_generation(&self) -> u32 {
+        self.generation.wrapping_add(1).max(1)
     }
 
     /// The connection, if this use of its slot has not ended.

@@ -56,6 +56,7 @@ impl Relay {
                 self.departed = Departed { user: self.passes.forget(index), client };
                 self.debts.remove(&index);
                 self.conns.remove(index);
+                self.note_gone(id.generation);
                 Some(Order::Close(id, cause))
             }
         }

@@ -55,12 +55,45 @@ impl Relay {
             match upgrade::judge(&head)? {
                 Request::Upgrade { path, accept } => self.upgrade(index, &head, &path, &accept),
                 Request::Plain { path, wants } => self.show(index, &head, &path, &wants),
+                Request::Options => self.answer_probe(index, response::options),
             }
         });
         if let Err(refusal) = answered {
             self.refuse(index, refusal, head_only);
         }
         used
+    }
+
+    /// Answers what probes ask, which is about no room: that the relay is well, or goes down.
+    fn answer_probe(
+        &mut self,
+        index: u32,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Refusal> {
+        if self.drain.is_some() {
+            return Err(Refusal::Draining);
+        }
+        self.answer(index, write);
+        self.part(index, Cause::Answered, true);
+        Ok(())
+    }
+
+    /// What a stream is answered that was refused when it was accepted; `bytes` were read of it. A
+    /// probe hears that the relay is well, however full it is.
+    pub fn answer_refused(&self, bytes: &[u8], refusal: Refusal) -> Vec<u8> {
+        let mut answer = Vec::new();
+        let head = head::end(bytes, 0).and_then(|end| head::parse(&bytes[..end]).ok());
+        let head_only = head.as_ref().is_some_and(|head| head.method == "HEAD");
+        match head.map(|head| upgrade::judge(&head)) {
+            Some(Ok(Request::Options)) if self.drain.is_none() => response::options(&mut answer),
+            Some(Ok(Request::Plain { path, .. }))
+                if path == page::HEALTH && self.drain.is_none() =>
+            {
+                response::health(head_only, &mut answer);
+            }
+            _ => response::refusal(refusal, head_only, &mut answer),
+        }
+        answer
     }
 
     /// Answers who asks for something else than a connection.
@@ -71,6 +104,9 @@ impl Relay {
         path: &[u8],
         wants: &Wants,
     ) -> Result<(), Refusal> {
+        if path == page::HEALTH {
+            return self.answer_probe(index, |to| response::health(wants.head_only, to));
+        }
         let asset = match path.starts_with(page::RESERVED) {
             true => page::asset(path),
             false => wants.page.then(page::page),

@@ -176,8 +176,8 @@ impl Relay {
     }
 
     fn take_in(&mut self, peer: Option<IpAddr>) -> Result<ConnId, Refusal> {
-        if self.drain.is_some() {
-            return Err(Refusal::Draining);
+        if self.is_left_to_newcomers() {
+            return Err(Refusal::Draining); // nobody would be waited for
         }
         if self.conns.len() >= self.limits.connections_max {
             return Err(Refusal::ConnectionsFull);
@@ -195,6 +195,7 @@ impl Relay {
             return Err(refusal);
         }
         self.hand.wake(self.now);
+        self.note_newcomer();
         Ok(id)
     }
 
@@ -233,8 +234,7 @@ impl Relay {
             return Some(self.now);
         }
         let hand = (self.conns.len() > 0).then(|| self.hand.next_step());
-        let drain = self.drain.as_ref().map(Drain::next_step).filter(|_| self.conns.len() > 0);
-        [hand, drain, self.paused.next_step()].into_iter().flatten().min()
+        [hand, self.next_drain_step(), self.paused.next_step()].into_iter().flatten().min()
     }
 
     /// What was counted.

@@ -9,6 +9,9 @@ use serde::Serialize;
 /// Paths below this are the relay's own.
 pub(super) const RESERVED: &[u8] = b"_/";
 
+/// Here a load balancer asks whether the relay is well.
+pub(super) const HEALTH: &[u8] = b"_/health";
+
 /// Paths below this tell what is known of a room.
 const ROOM: &[u8] = b"_/room/";
 

@@ -2,9 +2,9 @@
 
 use super::Server;
 use super::layer::Layer;
-use super::listener::Listener;
+use super::listener::{BACKLOG, Listener};
 use super::stream::Stream;
-use crate::protocol::{Refusal, response};
+use crate::protocol::{Refusal, proxy};
 use crate::relay::budget::ACCEPTS_PER_TURN;
 use crate::relay::{Cause, Time};
 use std::io;
@@ -54,11 +54,11 @@ impl Server {
 
     fn welcome(&mut self, number: usize, stream: Stream, address: Option<IpAddr>, now: Time) {
         let Listener { ref door, certificates, .. } = self.listeners[number];
-        let (has_tls, has_proxy) = (door.has_tls, door.has_proxy);
+        let has_proxy = door.has_proxy;
         // A proxy says later whose connection it is.
         let id = match self.relay.accepted(address.filter(|_| !has_proxy), now) {
             Ok(id) => id,
-            Err(refusal) => return self.turn_away(stream, has_tls, refusal, now),
+            Err(refusal) => return self.turn_away(number, stream, refusal, now),
         };
         debug!(id = u64::from(id), address = stream.peer(), "accepted");
         let layer = Layer::new(has_proxy, certificates.map(|set| self.certificates.config(set)));
@@ -86,9 +86,24 @@ impl Server {
         }
     }
 
+    /// Tells all that wait to be accepted that the relay goes down: the kernel would reset them. Of
+    /// a socket that somebody else keeps open they wait for the relay that starts next.
+    pub(super) fn turn_away_waiting(&mut self, now: Time) {
+        for number in 0..self.listeners.len() {
+            for _ in 0..BACKLOG {
+                match self.listeners[number].accept() {
+                    Ok((stream, address)) => self.welcome(number, stream, address, now),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(_) => break,
+                }
+            }
+        }
+    }
+
     /// Tells a connection that is not taken why; what it sent is read, for unread bytes would
     /// reset the stream under our answer.
-    fn turn_away(&mut self, mut stream: Stream, has_tls: bool, refusal: Refusal, now: Time) {
+    fn turn_away(&mut self, number: usize, mut stream: Stream, refusal: Refusal, now: Time) {
         let reason = refusal.name();
         debug!(address = stream.peer(), reason, "refused");
         if Cause::Refused(refusal).is_our_limit()
@@ -96,12 +111,17 @@ impl Server {
         {
             warn!(address = stream.peer(), reason, and_more, "refused at a limit");
         }
-        if has_tls {
+        let door = &self.listeners[number].door;
+        if door.has_tls {
             return; // an answer would cost the handshake that there is no room for
         }
-        let mut answer = Vec::new();
-        response::refusal(refusal, false, &mut answer);
-        let _ = stream.read(&mut self.buffer);
+        let read = stream.read(&mut self.buffer).unwrap_or_default();
+        let mut bytes = &self.buffer[..read];
+        if door.has_proxy {
+            let header = proxy::read(bytes).ok().flatten();
+            bytes = header.map_or(&[], |header| &bytes[header.bytes..]);
+        }
+        let answer = self.relay.answer_refused(bytes, refusal);
         // It is a courtesy: who does not take it at once does without.
         let _ = stream.write(&answer);
     }

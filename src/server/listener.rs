@@ -24,7 +24,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 /// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
-const BACKLOG: i32 = 4096;
+pub(super) const BACKLOG: i32 = 4096;
 
 /// `TCP_DEFER_ACCEPT`, on Linux: a connection is told of when its request is there. Accept, read
 /// and answer are then one go: less than half the CPU time of a handshake through the poller.
@@ -49,6 +49,8 @@ pub(super) struct Listener {
     pub(super) door: Door,
     /// The set of certificates that TLS has here, if it is spoken.
     pub(super) certificates: Option<usize>,
+    /// Somebody else keeps it open, and starts the next relay with it.
+    pub(super) is_given: bool,
     /// There may be something to accept.
     pub(super) is_ready: bool,
 }
@@ -111,7 +113,7 @@ impl Listener {
 
     fn new(socket: ListeningSocket, place: Listen) -> Listener {
         let door = Door { place, has_tls: false, pairs: Vec::new(), has_proxy: false };
-        Listener { socket, door, certificates: None, is_ready: false }
+        Listener { socket, door, certificates: None, is_given: false, is_ready: false }
     }
 
     /// A socket that listens already, and whose file, if it has one, is somebody else's.
@@ -133,7 +135,7 @@ impl Listener {
                 ListeningSocket::Unix { listener, _file: None }
             }
         };
-        Ok(Listener::new(socket, place))
+        Ok(Listener { is_given: true, ..Listener::new(socket, place) })
     }
 
     /// A stream, and where its peer is: nowhere, through a Unix socket.

@@ -188,6 +188,9 @@ impl Server {
                 self.notify.ready(self.clock.now());
             }
             if let Some(outcome) = self.turn()? {
+                if outcome != Outcome::Interrupted {
+                    self.turn_away_waiting(self.clock.now());
+                }
                 report::counters(&self.relay);
                 return Ok(outcome);
             }

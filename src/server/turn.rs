@@ -110,7 +110,10 @@ impl Server {
                 return Some(Outcome::Interrupted);
             }
             info!(connections = self.relay.connections(), "told to stop: saying goodbye");
-            self.listeners.clear();
+            // Given are all or none. What waits at these is for the relay that starts next.
+            if self.listeners.iter().any(|listener| listener.is_given) {
+                self.listeners.clear();
+            }
             self.relay.drain(now);
             self.notify.stopping(self.relay.limits().drain_timeout_ms, now);
         }

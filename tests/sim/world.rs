@@ -162,7 +162,9 @@ impl World {
         let (least, most) = self.neighbours(from);
         let Ok(id) = self.relay.accepted(peer, self.now) else {
             let limited = self.limits.handshakes_per_s_max > 0;
-            let is_full = self.relay.connections() >= 40 || self.relay.is_draining() || limited;
+            let is_over =
+                self.relay.is_draining() && self.relay.metrics().refused.contains_key("draining");
+            let is_full = self.relay.connections() >= 40 || is_over || limited;
             assert!(is_full || most >= 5, "nobody was refused in vain");
             return;
         };
@@ -230,6 +232,7 @@ impl World {
         let metrics = self.relay.metrics();
         let published = (metrics.messages - before.messages) as usize;
         let was_upgraded = metrics.upgraded > before.upgraded;
+        assert!(!was_upgraded || !self.relay.is_draining(), "who comes then is told 503");
         self.understand(number, published, was_upgraded);
         self.relay.check_invariants();
     }

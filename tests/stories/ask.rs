@@ -85,6 +85,32 @@ fn each_answer_names_what_is_to_be_mended() {
 }
 
 #[test]
+fn a_probe_is_told_that_the_relay_is_well_however_full_it_is() {
+    let relay = Relay::start(&["--max-connections", "1", "--allow-origin", "https://h.example"]);
+    for is_full in [false, true] {
+        let _member = is_full.then(|| relay.connect("/"));
+        for version in ["1.0\r\n", "1.1\r\nHost: h\r\n"] {
+            let get = relay.ask(format!("GET /_/health HTTP/{version}\r\n").as_bytes());
+            assert_eq!((get.status, get.body.as_str()), (200, "ok\n"), "{get:?}");
+            assert_eq!(get.header("cache-control"), Some("no-store"));
+            let head = relay.ask(format!("HEAD /_/health HTTP/{version}\r\n").as_bytes());
+            assert_eq!((head.status, head.length(), head.body.as_str()), (200, 3, ""));
+            // What HAProxy asks as long as it is told nothing else.
+            let options = relay.ask(format!("OPTIONS / HTTP/{version}\r\n").as_bytes());
+            assert_eq!(options.status, 204);
+            assert_eq!(options.header("allow"), Some("GET, HEAD, OPTIONS"));
+        }
+        if is_full {
+            assert_eq!(relay.ask(BROWSER.as_bytes()).status, 503);
+            assert_eq!(relay.ask(request("/_/health").as_bytes()).status, 503);
+        }
+    }
+    relay.counters_when(|counters| counters.get("connections") == 0);
+    assert_eq!(relay.ask(request("/_/health").as_bytes()).status, 404, "it is no room");
+    assert_eq!(relay.counters().get("upgraded"), 1, "and asking for it joins nothing");
+}
+
+#[test]
 fn http_1_0_is_answered() {
     let relay = Relay::start(&[]);
     let browser = "GET /news HTTP/1.0\r\nAccept: text/html\r\n\r\n";

@@ -1,19 +1,19 @@
 //! Going down.
 
-use crate::client::{Client, dial};
+use crate::authority::{Authority, wrap};
+use crate::client::{CLOSE, Client, FIN, dial, frame, request};
+use crate::http::Answer;
 use crate::relay::Relay;
 use rustix::process::Signal;
-use std::io::ErrorKind;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 
-/// Waits until nobody can connect any more.
-fn wait_until_refused(relay: &Relay) {
-    loop {
-        match TcpStream::connect(relay.address()) {
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => return,
-            // One that was just in time, or one that went with the listener.
-            _ => std::thread::yield_now(),
-        }
+const HEALTH: &[u8] = b"GET /_/health HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// Waits until the relay has heard that it is to go down.
+fn wait_until_draining(relay: &Relay) {
+    while relay.ask(HEALTH).status != 503 {
+        std::thread::yield_now();
     }
 }
 
@@ -29,13 +29,14 @@ fn leave_behind(relay: &Relay, publisher: &mut Client) -> u64 {
 
 #[test]
 fn at_sigterm_everyone_hears_what_is_due_then_1012_and_the_exit_code_is_0() {
-    let mut relay = Relay::start(&["--close-timeout", "20", "--drain-timeout", "20"]);
+    let times = ["--close-timeout", "20", "--drain", "1", "--drain-timeout", "20"];
+    let mut relay = Relay::start(&times);
     let mut behind = relay.connect_narrow("/");
     let mut publisher = relay.connect("/");
     let others = relay.connect_all::<30>("/elsewhere");
     let said = leave_behind(&relay, &mut publisher);
     relay.signal(Signal::TERM);
-    wait_until_refused(&relay);
+    wait_until_draining(&relay);
     for mut other in others.into_iter().chain([publisher]) {
         assert_eq!(other.hear_close(), Some(1012));
         other.send_close(1012);
@@ -56,7 +57,7 @@ fn at_sigterm_everyone_hears_what_is_due_then_1012_and_the_exit_code_is_0() {
 
 #[test]
 fn a_client_may_speak_until_it_has_answered_the_goodbye() {
-    let mut relay = Relay::start(&[]);
+    let mut relay = Relay::start(&["--drain", "0"]);
     let [mut one, mut two] = relay.connect_all("/");
     relay.signal(Signal::INT);
     assert_eq!([one.hear_close(), two.hear_close()], [Some(1012); 2]);
@@ -96,6 +97,98 @@ fn without_clients_the_end_comes_at_once() {
 }
 
 #[test]
+fn who_does_not_answer_the_goodbye_within_the_close_timeout_is_not_what_exit_code_3_means() {
+    let mut relay = Relay::start(&["--close-timeout", "1", "--drain-timeout", "20"]);
+    let mut silent = relay.connect("/");
+    relay.signal(Signal::TERM);
+    assert_eq!(silent.hear_close(), Some(1012));
+    assert_eq!(relay.exit_code(), Some(0));
+}
+
+#[test]
+fn a_newcomer_is_told_503_until_the_last_member_is_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("fanfare.sock");
+    let place = format!("unix:{}", path.display());
+    let mut relay = Relay::start(&["--listen", &place, "--drain-timeout", "20"]);
+    let mut member = relay.connect("/");
+    assert_eq!(relay.ask(HEALTH).status, 200);
+    relay.signal(Signal::TERM);
+    assert_eq!(member.hear_close(), Some(1012));
+    let slow = {
+        let mut stream = dial(relay.address());
+        stream.write_all(b"GET / HTTP/1.1\r\n").expect("the relay reads");
+        stream
+    };
+    for _ in 0..3 {
+        let answer = relay.ask(request("/").as_bytes());
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("5")));
+        let health = relay.ask(HEALTH);
+        assert_eq!((health.status, health.header("retry-after")), (503, Some("5")));
+        assert_eq!(relay.ask(b"OPTIONS / HTTP/1.0\r\n\r\n").status, 503);
+        let mut local = UnixStream::connect(&path).expect("the relay listens");
+        local.write_all(request("/").as_bytes()).expect("the relay reads");
+        assert_eq!(Answer::read(local).status, 503);
+    }
+    relay.counters_when(|counters| counters.get("connections") == 2);
+    member.send_close(1012);
+    member.hear_end();
+    assert_eq!(Answer::read(slow).status, 503, "also to a request that does not come to its end");
+    assert_eq!(relay.exit_code(), Some(0));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_newcomer_under_tls_is_told_503_as_well() {
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let flags = authority.flags(&["one"]);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let mut relay = Relay::start(&[&flags[..], &["--drain-timeout", "20"]].concat());
+    let config = authority.client();
+    let stream = wrap(&config, "localhost", dial(relay.address()));
+    let mut member = Client::greet(stream, request("/").as_bytes());
+    relay.signal(Signal::TERM);
+    assert_eq!(member.hear_close(), Some(1012));
+    let mut newcomer = wrap(&config, "localhost", dial(relay.address()));
+    newcomer.write_all(request("/").as_bytes()).expect("the relay reads");
+    assert_eq!(Answer::read(newcomer).status, 503);
+    // One that does not even begin holds nothing up.
+    let _silent = dial(relay.address());
+    member.send_close(1012);
+    member.hear_end();
+    assert_eq!(relay.exit_code(), Some(0));
+}
+
+#[test]
+fn who_waits_to_be_accepted_when_the_relay_ends_is_answered_and_not_reset() {
+    let mut relay = Relay::start(&[]);
+    relay.signal(Signal::STOP);
+    let bytes = [request("/").into_bytes(), frame(FIN | CLOSE, &[0x03, 0xe8])].concat();
+    // More than the relay accepts in one turn.
+    let waiting: Vec<_> = (0..600)
+        .map(|_| {
+            let mut stream = dial(relay.address());
+            stream.write_all(&bytes).expect("the kernel takes it");
+            stream
+        })
+        .collect();
+    relay.signal(Signal::TERM);
+    relay.signal(Signal::CONT);
+    let mut refused = 0;
+    for mut stream in waiting {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer and an end in order");
+        // The first ones may be accepted before the signal is heard.
+        let status = answer.get(..12).map(String::from_utf8_lossy).unwrap_or_default();
+        assert!(["HTTP/1.1 101", "HTTP/1.1 503"].contains(&&*status), "{}", answer.escape_ascii());
+        refused += u32::from(status.ends_with("503"));
+    }
+    assert!(refused > 0);
+    assert_eq!(relay.exit_code(), Some(0));
+}
+
+#[test]
 fn who_never_reads_is_cut_when_the_drain_is_over_and_the_exit_code_is_3() {
     let mut relay = Relay::start(&["--drain", "1", "--drain-timeout", "1"]);
     let _behind = relay.connect_narrow("/");
@@ -129,12 +222,11 @@ fn a_second_signal_ends_it_at_once_with_exit_code_4() {
 
 #[test]
 fn a_request_that_has_begun_is_told_503() {
-    use std::io::Write;
     let mut relay = Relay::start(&[]);
     let mut stream = dial(relay.address());
     stream.write_all(b"GET / HTTP/1.1\r\n").expect("the relay reads");
     relay.counters_when(|counters| counters.get("connections") == 1);
     relay.signal(Signal::TERM);
-    assert_eq!(crate::http::Answer::read(stream).status, 503);
+    assert_eq!(Answer::read(stream).status, 503);
     assert_eq!(relay.exit_code(), Some(0));
 }

@@ -39,7 +39,7 @@ fn start(path: &Path) -> Relay {
 fn clients_of_a_unix_socket_and_of_tcp_share_their_rooms() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("fanfare.sock");
-    let mut relay = Relay::start(&["--listen", &at(&path)]);
+    let mut relay = Relay::start(&["--listen", &at(&path), "--drain", "0"]);
     assert!(relay.welcome.contains(&at(&path)), "{}", relay.welcome);
     let (mut local, mut other) = (connect(&path, "/"), connect(&path, "/elsewhere"));
     let mut remote = relay.connect("/");

@@ -5,7 +5,7 @@ use crate::http::Answer;
 use crate::relay::{PATIENCE, Relay, program};
 use rustix::process::Signal;
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -25,6 +25,7 @@ const LAUNCHER: &str = r#"
         socket(my $socket, $path ? PF_UNIX : PF_INET, $kind, 0) or die;
         bind($socket, $path ? sockaddr_un($path) : sockaddr_in(0, INADDR_LOOPBACK)) or die;
         if ($kind == SOCK_STREAM && $what ne "idle") { listen($socket, 16) or die }
+        POSIX::dup2(fileno($socket), 50 + @kept) or die; # systemd keeps it open too
         POSIX::dup2(fileno($socket), 3 + @kept) or die;
         push @kept, $socket;
     }
@@ -170,6 +171,7 @@ fn sockets_that_are_given_are_listened_at_and_no_others() {
     let unix = |path: &Path| format!("unix:{}", path.display());
     let sockets = ["tcp", &unix(&given), "tcp", &unix(&admin)];
     let flags = ["--listen", &unix(&own), "--admin", "127.0.0.1:2047"];
+    let flags = [&flags[..], &["--drain", "0"]].concat();
     let mut command = launched(&sockets, &flags);
     command.env("LISTEN_FDNAMES", "fanfare.socket:local::admin");
     let mut relay = Relay::run(command);
@@ -194,6 +196,23 @@ fn sockets_that_are_given_are_listened_at_and_no_others() {
     remote.send_close(1001);
     assert_eq!(relay.exit_code(), Some(0));
     assert!(given.exists(), "the file is systemd's, who goes on listening");
+}
+
+#[test]
+fn who_comes_during_a_drain_to_a_given_socket_waits_for_the_next_relay() {
+    let mut relay = Relay::run(launched(&["tcp"], &["--drain-timeout", "20"]));
+    let mut member = relay.connect("/");
+    relay.signal(Signal::TERM);
+    assert_eq!(member.hear_close(), Some(1012));
+    // The launcher's own copy of the socket is still open; it goes with the relay's process.
+    let mut newcomer = dial(relay.address());
+    newcomer.write_all(request("/").as_bytes()).expect("the kernel takes it");
+    member.send_close(1012);
+    member.hear_end();
+    assert_eq!(relay.exit_code(), Some(0));
+    let mut answer = Vec::new();
+    let ended = newcomer.read_to_end(&mut answer);
+    assert!(answer.is_empty(), "{ended:?} {}", answer.escape_ascii());
 }
 
 #[test]
