@@ -31,7 +31,7 @@ pub(super) fn of(error: Error, bytes: &[u8]) -> Option<Refusal> {
     }
 }
 
-/// The first line that is not empty.
+/// The first line that is not empty; it has no text where the empty lines are no lines.
 struct Line<'a> {
     /// Without its end.
     text: &'a [u8],
@@ -43,7 +43,12 @@ struct Line<'a> {
 fn first_line(bytes: &[u8]) -> Line<'_> {
     let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'));
     let begin = begin.unwrap_or(bytes.len());
-    let rest = &bytes[begin..];
+    let (empty, rest) = bytes.split_at(begin);
+    let mut lines = empty.rsplit(|byte| *byte == b'\n');
+    let is_cut_off = lines.next() != Some(b"");
+    if is_cut_off || lines.any(|line| !matches!(line, b"" | b"\r")) {
+        return Line { text: b"", is_complete: true, end: begin };
+    }
     match rest.iter().position(|byte| *byte == b'\n') {
         Some(at) => {
             let text = rest[..at].strip_suffix(b"\r").unwrap_or(&rest[..at]);
@@ -132,7 +137,7 @@ mod tests {
     #[test]
     fn what_was_meant() {
         const HOST: &str = "\r\nHost: h\r\n\r\n";
-        let cases: [(&str, Refusal); 28] = [
+        let cases: [(&str, Refusal); 31] = [
             ("\x16\x03\x01\x02\x00\x01\x00\x01\u{1}\x03\x03", Refusal::Tls),
             ("PROXY TCP4 192.0.2.1 192.0.2.2 5 80\r\nGET / HTTP/1.1", Refusal::ProxyHeader),
             ("PROXY UNKNOWN\r\nGET / HTTP/1.1", Refusal::ProxyHeader),
@@ -155,6 +160,10 @@ mod tests {
             ("hello relay, is this a chat?", Refusal::Malformed),
             ("{\"a\": 1}", Refusal::Malformed),
             ("SSH-2.0-OpenSSH_9.2", Refusal::Malformed),
+            // Found by the fuzzer: what begins with a stray CR is no request with a bad field.
+            ("\r a HTTP/1.0", Refusal::Malformed),
+            ("\r\rGET / HTTP/1.0", Refusal::Malformed),
+            ("\r\r\nGET / HTTP/1.0", Refusal::Malformed),
             ("GET / HTTP/1.1\r\nA : b", Refusal::Field),
             ("GET / HTTP/1.1\r\nA: b\r\n folded", Refusal::Field),
             ("GET / HTTP/1.0\r\nA: b\x01", Refusal::Field),
