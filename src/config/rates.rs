@@ -14,7 +14,8 @@ pub struct RateFlags {
     #[arg(default_value = "0")]
     pub handshake_rate: u32,
 
-    /// The most messages and pings of one client in a second, in the long run; 0: no bound
+    /// The most frames of one client in a second (messages, fragments, pings, pongs), in the long
+    /// run; 0: no bound
     #[arg(long, env = "FANFARE_MESSAGE_RATE", value_name = "N", value_parser = per_second)]
     #[arg(default_value = "0")]
     pub message_rate: u32,

@@ -18,6 +18,8 @@ pub enum Event<'a> {
     Compressed(Kind, &'a [u8]),
     /// A ping with its payload, which the pong repeats (section 5.5.3).
     Ping(&'a [u8]),
+    /// A fragment of a message that goes on in another frame (section 5.4).
+    Fragment,
     /// A pong, asked for or not.
     Pong,
     /// The closing handshake, with the code if one was given (section 5.5.1).
@@ -185,6 +187,11 @@ mod tests {
         frame
     }
 
+    /// A fragment, then what fails the connection.
+    fn fragment_and(violation: Violation) -> [Result<String, Violation>; 2] {
+        [Ok("Fragment".into()), Err(violation)]
+    }
+
     /// All that comes out of `bytes` when they arrive in pieces of these lengths, and then whole.
     fn said(bytes: &[u8], pieces: &[usize]) -> Vec<Result<String, Violation>> {
         let mut parser = Parser::default();
@@ -217,10 +224,15 @@ mod tests {
         bytes.extend(client_frame(0x89, b"?"));
         bytes.extend(client_frame(0x00, b""));
         bytes.extend(client_frame(0x80, b"lo"));
-        let expected: Vec<_> = [Event::Ping(b"?"), Event::Message(Kind::Text, b"Hello")]
-            .iter()
-            .map(|event| Ok(format!("{event:?}")))
-            .collect();
+        let expected: Vec<_> = [
+            Event::Fragment,
+            Event::Ping(b"?"),
+            Event::Fragment,
+            Event::Message(Kind::Text, b"Hello"),
+        ]
+        .iter()
+        .map(|event| Ok(format!("{event:?}")))
+        .collect();
         assert_eq!(said(&bytes, &[]), expected);
         assert_eq!(said(&bytes, &vec![1; bytes.len()]), expected);
     }
@@ -231,7 +243,7 @@ mod tests {
         assert_eq!(alone, [Err(Violation::NothingToContinue)]);
         let mut bytes = client_frame(0x02, b"x");
         bytes.extend(client_frame(0x82, b"y"));
-        assert_eq!(said(&bytes, &[]), [Err(Violation::MessageInterrupted)]);
+        assert_eq!(said(&bytes, &[]), fragment_and(Violation::MessageInterrupted));
     }
 
     #[test]
@@ -240,7 +252,7 @@ mod tests {
         assert_eq!(said(header_only, &[]), [Err(Violation::MessageTooLong)]);
         let mut bytes = client_frame(0x02, &[0; 600]);
         bytes.extend(&client_frame(0x80, &[0; 401])[..8]);
-        assert_eq!(said(&bytes, &[]), [Err(Violation::MessageTooLong)]);
+        assert_eq!(said(&bytes, &[]), fragment_and(Violation::MessageTooLong));
         assert_eq!(said(&client_frame(0x82, &[0; 1001]), &[]), [Err(Violation::MessageTooLong)]);
         assert_eq!(said(&client_frame(0x82, &[0; 1000]), &[]).len(), 1);
     }
@@ -249,7 +261,7 @@ mod tests {
     fn bad_text_fails_before_the_message_ends() {
         let mut bytes = client_frame(0x01, b"ok \xce");
         bytes.extend(client_frame(0x00, b"\x28"));
-        assert_eq!(said(&bytes, &[]), [Err(Violation::NotUtf8)]);
+        assert_eq!(said(&bytes, &[]), fragment_and(Violation::NotUtf8));
         let cut = &client_frame(0x81, b"\xff........")[..7];
         assert_eq!(said(cut, &[]), [Err(Violation::NotUtf8)]);
     }
@@ -261,6 +273,7 @@ mod tests {
         bytes.extend(client_frame(0x80, b"\xfe"));
         bytes.extend(client_frame(0xc2, b"\x00"));
         let expected: Vec<_> = [
+            Event::Fragment,
             Event::Ping(b"?"),
             Event::Compressed(Kind::Text, b"\xff\xfe"),
             Event::Compressed(Kind::Binary, b"\x00"),
@@ -272,7 +285,8 @@ mod tests {
         assert_eq!(said(&bytes, &vec![1; bytes.len()]), expected);
         let mut bytes = client_frame(0x41, b"");
         bytes.extend(client_frame(0xc0, b""));
-        assert_eq!(said(&bytes, &[]), [Err(Violation::ReservedBits)], "the first fragment says it");
+        let expected = fragment_and(Violation::ReservedBits);
+        assert_eq!(said(&bytes, &[]), expected, "the first fragment says it");
         let longest = deflate::compressed_bytes_max(1000);
         assert_eq!(said(&client_frame(0xc2, &vec![0; longest]), &[]).len(), 1);
         let too_long = client_frame(0xc2, &vec![0; longest + 1]);

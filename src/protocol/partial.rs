@@ -33,46 +33,45 @@ impl Partial {
         at: &mut usize,
         accepts: Accepts,
     ) -> Result<Option<Event<'_>>, Violation> {
-        loop {
-            let (header, taken) = match self.frame {
-                Some(frame) => frame,
-                None => match self.header(&bytes[*at..], at, accepts)? {
-                    Some(header) => {
-                        self.begin(&header, accepts)?;
-                        (header, 0)
-                    }
-                    None => return Ok(None),
-                },
-            };
-            let rest = header.payload_bytes - taken;
-            let here = usize::try_from(rest).unwrap_or(usize::MAX).min(bytes.len() - *at);
-            let piece = &mut bytes[*at..*at + here];
-            *at += here;
-            mask::unmask(piece, header.key, taken);
-            if header.opcode.is_control() {
-                self.control.extend_from_slice(piece);
-            } else if let Some(message) = &mut self.message {
-                message.push(piece)?;
-            }
-            if (here as u64) < rest {
-                self.frame = Some((header, taken + here as u64));
-                return Ok(None);
-            }
-            self.frame = None;
-            if header.opcode.is_control() {
-                self.handed_out = Some(HandedOut::Control);
-                return control_event(header.opcode, &self.control).map(Some);
-            }
-            if header.fin {
-                self.handed_out = Some(HandedOut::Message);
-                let message = self.message.as_ref().expect("begun with its first frame");
-                message.finish()?;
-                return Ok(Some(match message.is_compressed {
-                    true => Event::Compressed(message.kind, message.bytes()),
-                    false => Event::Message(message.kind, message.bytes()),
-                }));
-            }
+        let (header, taken) = match self.frame {
+            Some(frame) => frame,
+            None => match self.header(&bytes[*at..], at, accepts)? {
+                Some(header) => {
+                    self.begin(&header, accepts)?;
+                    (header, 0)
+                }
+                None => return Ok(None),
+            },
+        };
+        let rest = header.payload_bytes - taken;
+        let here = usize::try_from(rest).unwrap_or(usize::MAX).min(bytes.len() - *at);
+        let piece = &mut bytes[*at..*at + here];
+        *at += here;
+        mask::unmask(piece, header.key, taken);
+        if header.opcode.is_control() {
+            self.control.extend_from_slice(piece);
+        } else if let Some(message) = &mut self.message {
+            message.push(piece)?;
         }
+        if (here as u64) < rest {
+            self.frame = Some((header, taken + here as u64));
+            return Ok(None);
+        }
+        self.frame = None;
+        if header.opcode.is_control() {
+            self.handed_out = Some(HandedOut::Control);
+            return control_event(header.opcode, &self.control).map(Some);
+        }
+        if header.fin {
+            self.handed_out = Some(HandedOut::Message);
+            let message = self.message.as_ref().expect("begun with its first frame");
+            message.finish()?;
+            return Ok(Some(match message.is_compressed {
+                true => Event::Compressed(message.kind, message.bytes()),
+                false => Event::Message(message.kind, message.bytes()),
+            }));
+        }
+        Ok(Some(Event::Fragment))
     }
 
     /// Completes the header from `bytes`; `None` when they all went into it and more is needed.

@@ -28,7 +28,7 @@ pub enum OverRate {
 /// How much each connection may say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rates {
-    /// Messages and pings a second, 0 for no bound.
+    /// Frames a second, 0 for no bound: whole messages, fragments, pings and pongs.
     pub messages_per_s: u32,
     /// Bytes a second, whatever they are, 0 for no bound.
     pub bytes_per_s: u32,
@@ -129,7 +129,7 @@ impl Relay {
         }
     }
 
-    /// Counts a message or a ping; `false` when that was one too many and the member has failed.
+    /// Counts a frame; `false` when that was one too many and the member has failed.
     pub(super) fn count_said(&mut self, index: u32) -> bool {
         let rates = self.rates_of(index);
         if !rates.is_bounded() {
@@ -197,6 +197,7 @@ impl Relay {
 mod tests {
     use super::*;
     use crate::relay::Limits;
+    use crate::relay::pretend::Pretend;
 
     #[test]
     fn what_is_beyond_the_rate_is_kept_until_it_may_be_heard() {
@@ -214,6 +215,22 @@ mod tests {
         let owed_us = relay.debts[&id.index].end_us() - 1_000;
         assert_eq!(owed_us, 11 * 100_000, "a second's worth, and the one that was too many");
         assert_eq!(relay.unheard_bytes(id), Some((2_000 - 11) * 6));
+    }
+
+    #[test]
+    fn each_frame_counts_whatever_it_is() {
+        let pong = b"\x8a\x80\0\0\0\0".repeat(2_000);
+        let fragments = [b"\x02\x80\0\0\0\0".to_vec(), b"\0\x80\0\0\0\0".repeat(2_000)].concat();
+        for mut flood in [pong, fragments] {
+            let mut limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
+            limits.rates.messages_per_s = 10;
+            let mut pretend = Pretend::with(limits);
+            let id = pretend.join("/");
+            let all_bytes = flood.len();
+            pretend.relay.receive(id, &mut flood, Time::default());
+            assert_eq!(pretend.relay.may_read(id), None);
+            assert_eq!(pretend.relay.unheard_bytes(id), Some(all_bytes - 11 * 6));
+        }
     }
 
     #[test]

@@ -99,8 +99,8 @@ impl Relay {
         match event {
             Event::Close(code) => self.peer_closes(index, code),
             _ if self.conns[index].phase == Phase::Closing => {}
-            Event::Pong => {}
             _ if !self.count_said(index) => {}
+            Event::Pong | Event::Fragment => {}
             Event::Message(kind, payload) => self.say(index, kind, payload),
             Event::Compressed(kind, payload) => return self.unpack(index, kind, payload),
             Event::Ping(payload) => {

@@ -40,7 +40,7 @@ pub struct Rule {
     pub message_bytes_max: Option<usize>,
     /// Members at a time; one more is refused with 503.
     pub members_max: Option<u32>,
-    /// Messages and pings of one member in a second; 0: no bound.
+    /// Frames of one member in a second; 0: no bound.
     pub messages_per_s: Option<u32>,
     /// Bytes of one member in a second; 0: no bound.
     pub bytes_per_s: Option<u32>,
