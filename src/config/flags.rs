@@ -73,6 +73,12 @@ pub struct Flags {
     #[arg(default_value = "64KiB", help_heading = "Limits")]
     pub max_message: usize,
 
+    /// The longest head of a request, from 1KiB to 256KiB; a longer one, or one of more than 100
+    /// fields, is refused with 431
+    #[arg(long, env = "FANFARE_MAX_HEAD", value_name = "SIZE", value_parser = size)]
+    #[arg(default_value = "16KiB", help_heading = "Limits")]
+    pub max_head: usize,
+
     /// Memory for what a room's members have not read yet; at least four of the largest messages
     #[arg(long, env = "FANFARE_ROOM_LOG", value_name = "SIZE", value_parser = size)]
     #[arg(default_value = "4MiB", help_heading = "Limits")]
@@ -241,6 +247,7 @@ impl Flags {
             members_max: self.max_members,
             rooms_max: self.max_rooms,
             message_bytes_max: self.max_message,
+            head_bytes_max: self.max_head,
             room_log_bytes_max: self.room_log,
             logs_bytes_max: self
                 .all_logs
@@ -278,6 +285,7 @@ fn keys_of(contradiction: &Contradiction) -> (&'static str, &'static [&'static s
         Contradiction::MessageTooLong => ("max_message", &[]),
         Contradiction::LogsTooSmall => ("all_logs", &["room_log"]),
         Contradiction::HeldTooSmall { .. } => ("all_held", &["max_message"]),
+        Contradiction::HeadOutOfBounds => ("max_head", &[]),
         Contradiction::RateTooLow { .. } => ("byte_rate", &["max_message", "message_timeout"]),
         Contradiction::DrainTooShort => ("drain", &["drain_timeout"]),
         Contradiction::TokensWithoutKeys => ("token_key", &[]),
@@ -302,7 +310,10 @@ mod tests {
             ("Listening", "listen admin"),
             ("TLS", "tls_cert tls_key"),
             ("Messages", "echo json heartbeat"),
-            ("Limits", "max_message room_log all_logs all_held slow_consumer max_connections"),
+            (
+                "Limits",
+                "max_message max_head room_log all_logs all_held slow_consumer max_connections",
+            ),
             ("Limits", "max_members max_rooms"),
             ("Addresses", "max_per_address trust_proxy forwarded_by"),
             ("Compression", "deflate deflate_min deflate_level deflate_memory"),

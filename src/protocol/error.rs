@@ -253,7 +253,10 @@ impl Refusal {
                  percent-encoded: %20 is a space."
             }
             Refusal::TargetForm => "The request's target must begin with a slash: /ROOM.",
-            Refusal::HeadTooLong => "The request's head is too long.",
+            Refusal::HeadTooLong => {
+                "The request's head has more than 100 fields, or more bytes than the relay takes \
+                 (--max-head); are there too many cookies?"
+            }
             Refusal::HttpVersion => "Only versions 1.1 and 1.0 of HTTP are spoken here.",
             Refusal::Http10 => {
                 "A WebSocket needs HTTP/1.1, and this request came with HTTP/1.0; does a proxy \

@@ -4,12 +4,14 @@ use super::{Refusal, fault};
 use core::mem::MaybeUninit;
 use httparse::Status;
 
-/// The most bytes of a request's head; more is refused with 431. Browsers with large cookies send
-/// about 4 KiB.
-pub const HEAD_BYTES_MAX: usize = 8 * 1024;
+/// The most bytes of a request's head, unless the configuration says otherwise; more is refused
+/// with 431. Browsers with large cookies send about 4 KiB, and proxies add to that; Node takes as
+/// much, other servers take 8 to 64 KiB.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// The most header fields; more is refused with 431. Browsers behind two proxies send about 30.
-pub const HEADERS_MAX: usize = 64;
+/// The most header fields; more is refused with 431. Browsers behind two proxies send about 30;
+/// other servers take 100 to 128.
+pub const HEADERS_MAX: usize = 100;
 
 /// A request's head; the names and values are the client's bytes.
 #[derive(Debug)]

@@ -38,6 +38,10 @@ pub const WRITES_FOR_ROOMS: usize = WRITES_PER_TURN / 2;
 /// of segments. More would cost every write the laying out of places that hardly any needs.
 pub const SLICES_MAX: usize = 4;
 
+/// The share of the memory for single connections that is left to those that have not joined,
+/// when there is not enough for all: a quarter, which is a thousand heads with the defaults.
+pub const STRANGERS_SHARE: usize = 4;
+
 /// Own bytes (pongs, direct answers) that may wait for one connection before it is read no more
 /// and further pings are answered by the last pong alone.
 pub const PRIVATE_BYTES_MAX: usize = 16 * 1024;

@@ -4,7 +4,7 @@ use super::access::Pass;
 use super::class::Class;
 use super::conn::Phase;
 use super::{Cause, Relay, page, share};
-use crate::protocol::head::{self, HEAD_BYTES_MAX, Head};
+use crate::protocol::head::{self, Head};
 use crate::protocol::upgrade::{self, Accept, Request, Wants};
 use crate::protocol::{Refusal, credential, response};
 
@@ -32,7 +32,7 @@ impl Relay {
 
     /// Keeps an unfinished head, if it can still become one. All bytes were used.
     fn hold_head(&mut self, index: u32, text: Vec<u8>) -> usize {
-        if text.len() > HEAD_BYTES_MAX {
+        if text.len() > self.limits.head_bytes_max {
             self.refuse(index, Refusal::HeadTooLong, false);
         } else if let Err(refusal) = head::may_become(&text) {
             self.refuse(index, refusal, false);
@@ -44,7 +44,7 @@ impl Relay {
 
     /// Judges a whole head; gives `used`, how many of the bytes at hand belonged to it.
     fn judge(&mut self, index: u32, text: &[u8], used: usize) -> usize {
-        if text.len() > HEAD_BYTES_MAX {
+        if text.len() > self.limits.head_bytes_max {
             self.refuse(index, Refusal::HeadTooLong, false);
             return used;
         }

@@ -1,7 +1,8 @@
 //! Memory for single connections: what they began and did not finish, and what they were told and
 //! did not read. It has one bound for all together; beyond it, who holds the most goes first.
 
-use super::conn::{Conn, Phase};
+use super::budget::STRANGERS_SHARE;
+use super::conn::{Conn, Conns, Phase};
 use super::private::Private;
 use super::{Cause, ConnId, Relay};
 use crate::protocol::frame::{self, Opcode};
@@ -66,7 +67,9 @@ impl Relay {
     }
 
     /// Ends those who hold the most, until an eighth of the bound is free: so the search among all
-    /// connections is paid for by what must come before the next one.
+    /// connections is paid for by what must come before the next one. Connections that have not
+    /// joined go first while they hold more than a quarter of the bound, so that strangers' heads
+    /// do not end members.
     pub(super) fn keep_held_within_bound(&mut self) {
         if self.held_bytes() <= self.limits.held_bytes_max {
             return;
@@ -80,6 +83,18 @@ impl Relay {
         }
         holders.extend(sizes);
         holders.sort_unstable(); // the largest comes last
+        let greets = |conns: &Conns, index: u32| conns[index].phase == Phase::Greeting;
+        let strangers = holders.iter().filter(|(_, index)| greets(&self.conns, *index));
+        let mut strangers_bytes: usize = strangers.map(|(bytes, _)| bytes).sum();
+        for (bytes, index) in holders.iter().rev() {
+            if strangers_bytes <= self.limits.held_bytes_max / STRANGERS_SHARE {
+                break;
+            }
+            if greets(&self.conns, *index) {
+                strangers_bytes -= bytes;
+                self.end_holder(*index);
+            }
+        }
         while self.held_bytes() > self.limits.held_bytes_max / 8 * 7
             && let Some((_, index)) = holders.pop()
         {
@@ -135,6 +150,40 @@ mod tests {
         relay.check_invariants();
         relay.turn(now);
         assert_eq!(relay.order(), Some(Order::Close(id, Cause::NoMemory)));
+        relay.check_invariants();
+    }
+
+    /// So many connections that say `text` and nothing more.
+    fn begun(relay: &mut Relay, count: usize, text: &[u8]) -> Vec<ConnId> {
+        let now = Time::default();
+        let ids: Vec<ConnId> =
+            (0..count).map(|_| relay.accepted(None, now).expect("there is room")).collect();
+        for id in &ids {
+            relay.receive(*id, &mut text.to_vec(), now);
+        }
+        ids
+    }
+
+    #[test]
+    fn heads_of_strangers_do_not_end_members() {
+        let limits = Limits { held_bytes_max: 400_000, ..Limits::default() };
+        let (mut relay, now) = (Relay::new(limits), Time::default());
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+                       Connection: upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        let members = begun(&mut relay, 2, request.as_bytes());
+        for id in &members {
+            let mut frame = vec![0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0];
+            frame.resize(60_000, b'x'); // the largest holder of all
+            relay.receive(*id, &mut frame, now);
+        }
+        let head = [b"GET / HTTP/1.1\r\nCookie: ".to_vec(), vec![b'x'; 15_000]].concat();
+        begun(&mut relay, 100, &head);
+        assert!(relay.metrics().ended["held_bytes"] > 70, "{:?}", relay.metrics().ended);
+        assert!(relay.held_bytes() <= 400_000);
+        for id in members {
+            assert!(relay.conns.get(id).is_some_and(|conn| conn.phase == Phase::Open));
+        }
         relay.check_invariants();
     }
 

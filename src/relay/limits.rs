@@ -6,11 +6,17 @@ use super::encoding::Encoding;
 use super::rules::{Hear, Publish, Rule};
 use super::{Deflate, Rates, TrustedProxies};
 use crate::protocol::extension::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
+use crate::protocol::head::HEAD_BYTES_MAX;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// The longest message that may be allowed: positions inside of a frame have 32 bits, and JSON may
 /// grow it sixfold.
 const MESSAGE_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// What a request's head may be bounded to. Below, browsers with a cookie are refused. Above, no
+/// proxy passes it on, and a head that comes byte by byte is read again for each of them.
+const HEAD_BOUNDS: RangeInclusive<usize> = 1024..=256 * 1024;
 
 /// What becomes of a member that reads more slowly than its room speaks, once the log is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +65,8 @@ pub struct Limits {
     /// Bytes of memory for all unfinished heads and messages, and for all that single connections
     /// were told and have not read; beyond it, who holds the most is closed with 1013.
     pub held_bytes_max: usize,
+    /// Bytes of a request's head; a longer one is refused with 431.
+    pub head_bytes_max: usize,
     /// The policy at `room_log_bytes_max`.
     pub slow_consumer: SlowConsumer,
     /// Whether a sender hears its own messages.
@@ -102,6 +110,7 @@ impl Default for Limits {
             room_log_bytes_max: 4 * 1024 * 1024,
             logs_bytes_max: 128 * 1024 * 1024,
             held_bytes_max: 64 * 1024 * 1024,
+            head_bytes_max: HEAD_BYTES_MAX,
             slow_consumer: SlowConsumer::Close,
             echo: false,
             encoding: Encoding::Raw,
@@ -136,6 +145,8 @@ pub enum Contradiction {
         /// The least that `held_bytes_max` may be.
         least: usize,
     },
+    /// A request's head may be shorter than browsers' are, or longer than is good.
+    HeadOutOfBounds,
     /// At the rate of bytes, the largest message takes longer than a message may.
     RateTooLow {
         /// The least that `bytes_per_s` may be.
@@ -165,6 +176,10 @@ impl fmt::Display for Contradiction {
             }
             Contradiction::HeldTooSmall { least } => {
                 write!(f, "the largest message must find room while it arrives: {least} bytes")
+            }
+            Contradiction::HeadOutOfBounds => {
+                let (least, most) = (HEAD_BOUNDS.start(), HEAD_BOUNDS.end());
+                write!(f, "a request's head may have {least} to {most} bytes")
             }
             Contradiction::RateTooLow { least } => {
                 let why = "the largest message must pass within the message timeout";
@@ -218,6 +233,9 @@ impl Limits {
         if self.held_bytes_max < least {
             return Err(Contradiction::HeldTooSmall { least });
         }
+        if !HEAD_BOUNDS.contains(&self.head_bytes_max) {
+            return Err(Contradiction::HeadOutOfBounds);
+        }
         if let Some(least) = self.rate_too_low() {
             return Err(Contradiction::RateTooLow { least });
         }
@@ -249,6 +267,7 @@ impl Limits {
         self.room_log_bytes_max = self.room_log_bytes_max.max(self.room_log_bytes_least());
         self.logs_bytes_max = self.logs_bytes_max.max(self.room_log_bytes_max);
         self.held_bytes_max = self.held_bytes_max.max(self.held_bytes_least());
+        self.head_bytes_max = self.head_bytes_max.clamp(*HEAD_BOUNDS.start(), *HEAD_BOUNDS.end());
         self.drain_timeout_ms = self.drain_timeout_ms.max(self.drain_ms);
         self
     }
@@ -319,6 +338,7 @@ mod tests {
             room_log_bytes_max: 0,
             logs_bytes_max: 0,
             held_bytes_max: 0,
+            head_bytes_max: 0,
             deflate: Deflate {
                 is_on: true,
                 level: 0,
@@ -336,6 +356,7 @@ mod tests {
         assert_eq!(nothing.clone().made_possible().check(), Ok(()));
         let too_much = Limits {
             message_bytes_max: usize::MAX,
+            head_bytes_max: usize::MAX,
             deflate: Deflate { is_on: true, level: 255, window_bits: 255, ..Deflate::default() },
             ping_interval_ms: u64::MAX,
             drain_ms: u64::MAX,

@@ -1,6 +1,6 @@
 //! Requests that do not become WebSockets: each is answered, and the connection ended in order.
 
-use crate::client::{dial, request};
+use crate::client::{Client, dial, request};
 use crate::http::Answer;
 use crate::relay::Relay;
 use std::io::Write;
@@ -33,9 +33,9 @@ fn each_fault_of_a_request_has_its_status() {
         (426, without("Upgrade: websocket\r\n")),
         (426, without("Sec-WebSocket-Version: 13\r\n")),
         (426, good.replace("Version: 13", "Version: 8")),
-        (431, good.replace("Host: ", &format!("Cookie: {}\r\nHost: ", "c".repeat(9000)))),
-        (431, good.replace("Host: ", &format!("{}Host: ", "A: b\r\n".repeat(70)))),
-        (431, format!("GET / HTTP/1.1\r\nCookie: {}", "c".repeat(9000))),
+        (431, good.replace("Host: ", &format!("Cookie: {}\r\nHost: ", "c".repeat(17_000)))),
+        (431, good.replace("Host: ", &format!("{}Host: ", "A: b\r\n".repeat(96)))),
+        (431, format!("GET / HTTP/1.1\r\nCookie: {}", "c".repeat(17_000))),
         (426, good.replace("HTTP/1.1", "HTTP/1.0")),
         (505, good.replace("HTTP/1.1", "HTTP/2.0")),
     ];
@@ -52,6 +52,23 @@ fn each_fault_of_a_request_has_its_status() {
     let counters = relay.counters_when(|counters| counters.get("connections") == 0);
     assert_eq!(counters.get("accepted"), cases.len() as u64);
     assert_eq!((counters.get("upgraded"), counters.get("cut")), (0, 0));
+}
+
+#[test]
+fn a_head_may_be_as_long_as_max_head_says_and_have_100_fields() {
+    let with = |fields: &str| request("/").replace("Host: ", &format!("{fields}Host: "));
+    let cookie = |bytes: usize| {
+        let rest = with("Cookie: \r\n").len();
+        with(&format!("Cookie: {}\r\n", "c".repeat(bytes - rest)))
+    };
+    let relay = Relay::start(&[]);
+    Client::greet(dial(relay.address()), with(&"A: b\r\n".repeat(95)).as_bytes()).close();
+    Client::greet(dial(relay.address()), cookie(16_384).as_bytes()).close();
+    assert_eq!(relay.ask(cookie(16_385).as_bytes()).status, 431);
+    let relay = Relay::start(&["--max-head", "64KiB"]);
+    Client::greet(dial(relay.address()), cookie(65_536).as_bytes()).close();
+    assert_eq!(relay.ask(cookie(65_537).as_bytes()).status, 431);
+    assert_eq!(relay.ask(with(&"A: b\r\n".repeat(96)).as_bytes()).status, 431);
 }
 
 #[test]

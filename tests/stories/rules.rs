@@ -49,7 +49,7 @@ fn each_limit_is_told_in_the_log() {
     let _first = relay.connect("/pair");
     assert_eq!(relay.ask(request("/pair").as_bytes()).status, 503);
     assert_eq!(relay.ask(request("/third").as_bytes()).status, 503);
-    let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", "x".repeat(9000));
+    let head = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", "x".repeat(17_000));
     assert_eq!(relay.ask(head.as_bytes()).status, 431);
     assert_eq!(relay.ask(b"GET / HTTP/1.1\r\n").status, 408);
     relay.log.wait("paused", |lines, _| {
