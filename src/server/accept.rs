@@ -7,8 +7,10 @@ use super::stream::Stream;
 use crate::protocol::{Refusal, proxy};
 use crate::relay::budget::ACCEPTS_PER_TURN;
 use crate::relay::{Cause, Time};
+use rustls::ServerConfig;
 use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tracing::{debug, warn};
 
 /// How long nothing is accepted when there is no descriptor, unless one is freed: so a full table
@@ -54,14 +56,28 @@ impl Server {
 
     fn welcome(&mut self, number: usize, stream: Stream, address: Option<IpAddr>, now: Time) {
         let Listener { ref door, certificates, .. } = self.listeners[number];
-        let has_proxy = door.has_proxy;
+        let tls = certificates.map(|set| self.certificates.config(set));
+        self.take_in(stream, address, door.has_proxy, tls, now);
+    }
+
+    /// Takes a stream in, which begins with a proxy's header or TLS, or both, or neither.
+    pub(super) fn take_in(
+        &mut self,
+        stream: Stream,
+        address: Option<IpAddr>,
+        has_proxy: bool,
+        tls: Option<Arc<ServerConfig>>,
+        now: Time,
+    ) {
         // A proxy says later whose connection it is.
         let id = match self.relay.accepted(address.filter(|_| !has_proxy), now) {
             Ok(id) => id,
-            Err(refusal) => return self.turn_away(number, stream, refusal, now),
+            Err(refusal) => {
+                return self.turn_away(stream, has_proxy, tls.is_some(), refusal, now);
+            }
         };
         debug!(id = u64::from(id), address = stream.peer(), "accepted");
-        let layer = Layer::new(has_proxy, certificates.map(|set| self.certificates.config(set)));
+        let layer = Layer::new(has_proxy, tls);
         let failed = layer.as_ref().err().map(ToString::to_string);
         if self.streams.insert(id, stream, layer.unwrap_or_default()).is_err() {
             return self.relay.closed(id, Cause::NoMemory);
@@ -103,7 +119,14 @@ impl Server {
 
     /// Tells a connection that is not taken why; what it sent is read, for unread bytes would
     /// reset the stream under our answer.
-    fn turn_away(&mut self, number: usize, mut stream: Stream, refusal: Refusal, now: Time) {
+    fn turn_away(
+        &mut self,
+        mut stream: Stream,
+        has_proxy: bool,
+        has_tls: bool,
+        refusal: Refusal,
+        now: Time,
+    ) {
         let reason = refusal.name();
         debug!(address = stream.peer(), reason, "refused");
         if Cause::Refused(refusal).is_our_limit()
@@ -111,13 +134,12 @@ impl Server {
         {
             warn!(address = stream.peer(), reason, and_more, "refused at a limit");
         }
-        let door = &self.listeners[number].door;
-        if door.has_tls {
+        if has_tls {
             return; // an answer would cost the handshake that there is no room for
         }
         let read = stream.read(&mut self.buffer).unwrap_or_default();
         let mut bytes = &self.buffer[..read];
-        if door.has_proxy {
+        if has_proxy {
             let header = proxy::read(bytes).ok().flatten();
             bytes = header.map_or(&[], |header| &bytes[header.bytes..]);
         }

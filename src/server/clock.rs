@@ -12,19 +12,35 @@ const START_MS: u64 = 3_600_000;
 #[derive(Debug)]
 pub(super) struct Clock {
     start: Instant,
+    /// How far it was put forward.
+    #[cfg(fuzzing)]
+    passed: Duration,
 }
 
 impl Clock {
     pub(super) fn start() -> Clock {
-        Clock { start: Instant::now() }
+        Clock {
+            start: Instant::now(),
+            #[cfg(fuzzing)]
+            passed: Duration::ZERO,
+        }
     }
 
     pub(super) fn now(&self) -> Time {
         Clock::time(self.elapsed())
     }
 
+    /// Lets time pass: all is later than it was.
+    #[cfg(fuzzing)]
+    pub(super) fn pass(&mut self, duration: Duration) {
+        self.passed += duration;
+    }
+
     /// The time since the start, for durations.
     pub(super) fn elapsed(&self) -> Duration {
+        #[cfg(fuzzing)]
+        return self.start.elapsed() + self.passed;
+        #[cfg(not(fuzzing))]
         self.start.elapsed()
     }
 

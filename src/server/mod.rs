@@ -7,6 +7,8 @@ mod accept;
 mod admin;
 mod certificates;
 mod clock;
+#[cfg(fuzzing)]
+mod fuzzed;
 mod growth;
 mod histogram;
 mod layer;
@@ -26,6 +28,8 @@ mod tls;
 mod turn;
 
 pub use certificates::{CertificateError, Certificates};
+#[cfg(fuzzing)]
+pub use fuzzed::Fuzzed;
 pub use log::{Log, flush_log};
 pub use machine::machine;
 pub use output::offer;

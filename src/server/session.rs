@@ -12,6 +12,8 @@
 //!    error ends the session: the alert that is ready by then is taken (`last_words`, which shows
 //!    the library no bytes and asks only while it has something to give, so that it reads none),
 //!    and the library's part is dropped. Every later call is told `Broken::Over`.
+//!
+//! After our own end it is not asked either: it does not expect to find an error then.
 
 use super::growth::{append, fit, keep};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
@@ -26,10 +28,16 @@ use std::sync::Arc;
 const BEGUN_BYTES_MAX: usize = 64 * 1024;
 
 /// One connection's session.
-pub(super) struct Session(Option<Live>);
+pub(super) enum Session {
+    Live(Live),
+    /// We have said that nothing follows.
+    Ended,
+    /// There was an error.
+    Broken,
+}
 
-/// A session without an error yet.
-struct Live {
+/// The library's part, and what belongs to it.
+pub(super) struct Live {
     connection: UnbufferedServerConnection,
     /// What the library has seen and not discarded.
     begun: Vec<u8>,
@@ -42,7 +50,7 @@ pub(super) enum Broken {
     Peer(Error),
     /// There is no memory for what is to be kept.
     NoMemory,
-    /// It ended with an earlier error.
+    /// It has ended before.
     Over,
 }
 
@@ -65,8 +73,11 @@ impl From<Broken> for io::Error {
 /// The library shows nothing of a connection.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let begun = self.0.as_ref().map(|live| live.begun.len());
-        f.debug_struct("Session").field("begun", &begun).finish_non_exhaustive()
+        match self {
+            Session::Live(live) => write!(f, "Live, {} bytes begun", live.begun.len()),
+            Session::Ended => write!(f, "Ended"),
+            Session::Broken => write!(f, "Broken"),
+        }
     }
 }
 
@@ -85,28 +96,34 @@ enum Rest<'a> {
 impl Session {
     pub(super) fn new(config: Arc<ServerConfig>) -> Result<Session, Error> {
         let connection = UnbufferedServerConnection::new(config)?;
-        Ok(Session(Some(Live { connection, begun: Vec::new() })))
+        Ok(Session::Live(Live { connection, begun: Vec::new() }))
     }
 
-    /// Whether its handshake goes on; not when it broke.
+    /// Whether its handshake goes on; not when it broke or has ended.
     pub(super) fn is_handshaking(&self) -> bool {
-        self.0.as_ref().is_some_and(|live| live.connection.is_handshaking())
+        matches!(self, Session::Live(live) if live.connection.is_handshaking())
     }
 
     /// The memory of what it keeps, in bytes.
     pub(super) fn held_bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, |live| live.begun.capacity())
+        match self {
+            Session::Live(live) => live.begun.capacity(),
+            Session::Ended | Session::Broken => 0,
+        }
     }
 
     /// Takes ciphertext, which is opened in place. What it says is appended to `plain`, what is to
     /// be answered to `answer`, also in the case of an error. Tells whether the peer has ended its
-    /// side in order.
+    /// side in order. After our own end nothing is opened.
     pub(super) fn open(
         &mut self,
         cipher: &mut [u8],
         plain: &mut Vec<u8>,
         answer: &mut Vec<u8>,
     ) -> Result<bool, Broken> {
+        if let Session::Ended = self {
+            return Ok(false);
+        }
         self.ask(cipher, plain, answer, |rest, _| match rest {
             Rest::Blocked | Rest::Open(_) => Ok(false),
             Rest::PeerEnded | Rest::Ended => Ok(true),
@@ -134,7 +151,9 @@ impl Session {
         self.ask(&mut [], &mut Vec::new(), answer, |rest, answer| match rest {
             Rest::Open(mut traffic) => keep(answer, |room| traffic.queue_close_notify(room)),
             Rest::Blocked | Rest::PeerEnded | Rest::Ended => Ok(()),
-        })
+        })?;
+        *self = Session::Ended;
+        Ok(())
     }
 
     /// Lets the library do what it can with what it has not discarded and `more`; then `at_rest`
@@ -146,10 +165,10 @@ impl Session {
         answer: &mut Vec<u8>,
         at_rest: impl FnOnce(Rest<'_>, &mut Vec<u8>) -> Result<T, Broken>,
     ) -> Result<T, Broken> {
-        let Some(live) = &mut self.0 else { return Err(Broken::Over) };
+        let Session::Live(live) = self else { return Err(Broken::Over) };
         let told = live.ask(more, plain, answer, at_rest);
         if let Err(broken) = &told
-            && let Some(live) = self.0.take()
+            && let Session::Live(live) = std::mem::replace(self, Session::Broken)
             && let Broken::Peer(_) = broken
         {
             live.last_words(answer);
@@ -321,6 +340,9 @@ mod tests {
         assert_eq!((&plain[..], session.held_bytes()), (&b"from the client"[..], 0));
         session.end(&mut answer).expect("our end");
         hear(&mut client, &answer);
+        let told = session.open(&mut b"whatever".to_vec(), &mut plain, &mut answer);
+        assert!(matches!(told, Ok(false)), "{told:?}");
+        assert!(matches!(session.end(&mut answer), Err(Broken::Over)), "it is said once");
         let mut heard = Vec::new();
         client.reader().read_to_end(&mut heard).expect("an end in order");
         assert!(heard.len() > 15 && heard.iter().all(|byte| *byte == b'x'));
@@ -334,7 +356,6 @@ mod tests {
         session
             .open(&mut b"\x16\x03\x01\x00\x01\x01".to_vec(), &mut plain, &mut answer)
             .expect("half");
-        session.end(&mut answer).expect("it is too early to say anything");
         assert!(answer.is_empty() && session.held_bytes() > 0);
         let told = session.open(&mut b"\x19\x03\x03\x00\x01\x00".to_vec(), &mut plain, &mut answer);
         assert!(matches!(told, Err(Broken::Peer(_))), "{told:?}");

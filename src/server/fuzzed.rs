@@ -1,0 +1,62 @@
+//! A server for the fuzzer: streams are given to it, it turns and time passes when it is told.
+
+use super::stream::Stream;
+use super::{Certificates, Server};
+use crate::relay::{ConnId, Limits};
+use mio::net::UnixStream;
+use rustls::ServerConfig;
+use std::os::unix::net::UnixStream as Pipe;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A server without listeners.
+#[derive(Debug)]
+pub struct Fuzzed(Server);
+
+impl Fuzzed {
+    /// A server with nobody.
+    pub fn new(limits: Limits) -> Fuzzed {
+        Fuzzed(Server::bind(&[], Certificates::default(), limits).expect("descriptors"))
+    }
+
+    /// Takes in a stream that does not block, as a listener would.
+    pub fn take_in(&mut self, stream: Pipe, has_proxy: bool, tls: Option<Arc<ServerConfig>>) {
+        let (stream, now) = (Stream::Unix(UnixStream::from_std(stream)), self.0.clock.now());
+        self.0.take_in(stream, None, has_proxy, tls, now);
+        self.0.relay.check_invariants();
+    }
+
+    /// One turn.
+    pub fn turn(&mut self) {
+        self.0.turn().expect("the poller works");
+        self.0.relay.check_invariants();
+    }
+
+    /// Lets time pass.
+    pub fn pass(&mut self, millis: u64) {
+        self.0.clock.pass(Duration::from_millis(millis));
+    }
+
+    /// Goes down in order.
+    pub fn drain(&mut self) {
+        self.0.relay.drain(self.0.clock.now());
+    }
+
+    /// Closes one of the connections, as the operator would.
+    pub fn dismiss(&mut self, number: usize) {
+        let ids = self.0.relay.connections_after(None, number + 1);
+        if let Some(id) = ids.last().copied().map(ConnId::from) {
+            self.0.relay.dismiss(id, self.0.clock.now());
+        }
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.0.relay.connections()
+    }
+
+    /// What is kept of single connections, in bytes.
+    pub fn held_bytes(&self) -> usize {
+        self.0.relay.held_bytes()
+    }
+}
