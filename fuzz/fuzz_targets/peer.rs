@@ -289,7 +289,10 @@ impl Peer {
                 self.is_honest &= self.renewals <= RENEWALS_MAX;
                 let _ = self.client.refresh_traffic_keys(); // there is no such thing in 1.2
             }
-            Deed::End => self.client.send_close_notify(),
+            Deed::End => {
+                self.is_honest &= !self.client.is_handshaking(); // it is an error before
+                self.client.send_close_notify();
+            }
             Deed::Shut => {
                 if let Some(wire) = &self.wire {
                     let _ = wire.shutdown(Shutdown::Write); // it may be shut already

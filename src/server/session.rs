@@ -29,7 +29,7 @@ const BEGUN_BYTES_MAX: usize = 64 * 1024;
 
 /// One connection's session.
 pub(super) enum Session {
-    Live(Live),
+    Live(Box<Live>),
     /// We have said that nothing follows.
     Ended,
     /// There was an error.
@@ -96,7 +96,7 @@ enum Rest<'a> {
 impl Session {
     pub(super) fn new(config: Arc<ServerConfig>) -> Result<Session, Error> {
         let connection = UnbufferedServerConnection::new(config)?;
-        Ok(Session::Live(Live { connection, begun: Vec::new() }))
+        Ok(Session::Live(Box::new(Live { connection, begun: Vec::new() })))
     }
 
     /// Whether its handshake goes on; not when it broke or has ended.
