@@ -5,7 +5,7 @@
 //! 4 a second signal ended it at once.
 
 use fanfare::config::{
-    self, ADMIN_DEFAULT, Admin, AdminFlags, Changes, Config, Door, Listen, LoadError, Task,
+    self, ADMIN_DEFAULT, Admin, AdminFlags, Changes, Config, Door, Listen, LoadError, Plain, Task,
     write_completions, write_man,
 };
 use fanfare::server::{self, Certificates, Log, Outcome, Server, StartError};
@@ -30,8 +30,12 @@ fn run(arguments: &[OsString]) -> ExitCode {
         Err(error) => match error.downcast::<LoadError>() {
             Ok(error) => refuse(*error),
             Err(error) => {
+                let error = match error.downcast_ref() {
+                    Some(error) => Plain(error).to_string(),
+                    None => error.to_string(),
+                };
                 if tracing::dispatcher::has_been_set() {
-                    error!(%error, "fanfare cannot go on");
+                    error!(error, "fanfare cannot go on");
                 } else {
                     complain("error", &error); // there is no log yet
                 }
@@ -161,9 +165,11 @@ fn open_admin(flags: &AdminFlags, server: &mut Server) -> Result<(), StartError>
         Some(Admin::None) => return Ok(()),
     };
     match server.open_admin(&place) {
-        Ok(place) => {
-            info!(%place, "metrics and the rest of --admin are there");
-            if place.is_public() {
+        Ok(places) => {
+            for place in &places {
+                info!(%place, "metrics and the rest of --admin are there");
+            }
+            if let Some(place) = places.iter().find(|place| place.is_public()) {
                 warn!(
                     %place,
                     "everyone who reaches this --admin reads addresses and room names and may \
@@ -183,10 +189,11 @@ fn open_admin(flags: &AdminFlags, server: &mut Server) -> Result<(), StartError>
 /// The one line that says what to do next.
 fn welcome(doors: &[Door], connections_max: usize) {
     let names: Vec<String> = doors.iter().map(Door::to_string).collect();
-    let is_open = |door: &&Door| matches!(door.place, Listen::Tcp(_)) && !door.has_proxy;
+    let is_open = |door: &&Door| door.place.is_tcp() && !door.has_proxy;
     let try_it = match doors.iter().find(is_open) {
         Some(Door { place, has_tls, .. }) => {
             let s = if *has_tls { "s" } else { "" };
+            let place = place.as_client();
             format!("connect to ws{s}://{place}/, or open http{s}://{place}/ in a browser")
         }
         None => "put a proxy in front".to_owned(),

@@ -190,12 +190,15 @@ fn check(table: &Command, arg: &Arg, value: &str) -> Result<(), String> {
         Ok(_) => return Ok(()),
         Err(error) => error,
     };
-    Err(reason(&error, value))
+    Err(reason(&error, arg, value))
 }
 
-/// What is wrong with this value, which a flag did not take.
-pub(super) fn reason(error: &clap::Error, value: &str) -> String {
-    let invalid = format!("`{value}` is not valid");
+/// What is wrong with this value, which a flag did not take. A secret is not repeated.
+pub(super) fn reason(error: &clap::Error, arg: &Arg, value: &str) -> String {
+    let invalid = match arg.is_hide_env_values_set() {
+        true => "it is not valid".to_owned(),
+        false => format!("`{value}` is not valid"),
+    };
     if let Some(ContextValue::Strings(valid)) = error.get(ContextKind::ValidValue)
         && !valid.is_empty()
     {

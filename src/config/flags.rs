@@ -39,9 +39,10 @@ pub struct Flags {
     #[arg(long, env = "FANFARE_CONFIG", value_name = "PATH")]
     pub config: Option<PathBuf>,
 
-    /// Where to listen: ADDR:PORT or unix:PATH, perhaps with ?mode=660&owner=USER:GROUP behind it,
-    /// or ?proxy for a proxy that speaks the PROXY protocol; may be given several times. Sockets
-    /// that systemd gives are used instead
+    /// Where to listen: ADDR:PORT, localhost:PORT, :PORT for every address of this machine, or
+    /// unix:PATH; perhaps with ?mode=660&owner=USER:GROUP behind it, or ?proxy for a proxy that
+    /// speaks the PROXY protocol; may be given several times. Sockets that systemd gives are used
+    /// instead
     #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:2046", help_heading = "Listening")]
     pub listen: Vec<Door>,

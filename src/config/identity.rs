@@ -1,8 +1,8 @@
 //! The flags that say who is let in: origins and tokens.
 
-use super::Impossible;
 use super::flags::switch;
 use super::number::seconds;
+use super::{Impossible, Plain};
 use crate::protocol::key::{self, Key, NoKey};
 use crate::protocol::origin::{Origin, Origins};
 use crate::protocol::token::Trust;
@@ -85,8 +85,8 @@ fn read(spec: &str) -> Result<Vec<Key>, String> {
     let (name, keys) = if source.starts_with("base64:") {
         ("base64:...", key::read(source.as_bytes()))
     } else {
-        let bytes =
-            std::fs::read(source).map_err(|error| format!("{source} cannot be read: {error}"))?;
+        let bytes = std::fs::read(source)
+            .map_err(|error| format!("{source} cannot be read: {}", Plain(&error)))?;
         (source, key::read(&bytes))
     };
     let mut keys = keys.map_err(|error| format!("{name}: {error}"))?;

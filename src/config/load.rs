@@ -4,7 +4,9 @@ use super::file::{self, Content, Entry};
 use super::number;
 use super::rules::{self, Room};
 use super::{Door, Flags, Impossible, Machine, Pair, TopFlags};
+use super::{Plain, places};
 use crate::relay::{Limits, Rule};
+use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -138,7 +140,9 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
         Some(path) => read(path, &table)?,
         None => Content::default(),
     };
-    let matches = with_defaults(command(), &entries).try_get_matches_from(arguments)?;
+    let matches = with_defaults(command(), &entries)
+        .try_get_matches_from(arguments)
+        .map_err(|error| named(error, &table, arguments))?;
     let (task, matches) = task(&matches)?;
     let none;
     let matches = match task {
@@ -155,6 +159,33 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
     let flags = Flags::from_arg_matches(matches)?;
     let keys = file::keys(&table).map(|arg| key(arg, matches, &entries)).collect();
     Ok((task, Config { flags, keys, rooms, rules_at, file }))
+}
+
+/// The error with the name of the variable whose value was wrong: clap names the flag, which
+/// nobody gave.
+fn named(error: clap::Error, table: &Command, arguments: &[OsString]) -> LoadError {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg).and_then(|arg| arg.split(' ').next());
+    let has =
+        |arg: &&clap::Arg| arg.get_long().is_some_and(|long| flag == Some(&format!("--{long}")));
+    let arg = table.get_arguments().find(has);
+    let (Some(flag), Some(arg), Some(value)) = (flag, arg, text(ContextKind::InvalidValue)) else {
+        return error.into();
+    };
+    let is_given = |argument: &OsString| {
+        let argument = argument.to_string_lossy();
+        argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    };
+    match arg.get_env() {
+        Some(variable) if !arguments.iter().any(is_given) => {
+            let why = file::reason(&error, arg, value);
+            LoadError::Wrong(format!("{}: {why}", variable.to_string_lossy()))
+        }
+        _ => error.into(),
+    }
 }
 
 fn task(matches: &ArgMatches) -> Result<(Task, &ArgMatches), clap::Error> {
@@ -178,8 +209,9 @@ fn path(matches: &ArgMatches) -> Option<PathBuf> {
 
 fn read(path: &Path, table: &Command) -> Result<Content, LoadError> {
     let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| LoadError::Wrong(format!("--config: cannot read {name}: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        LoadError::Wrong(format!("--config: cannot read {name}: {}", Plain(&error)))
+    })?;
     file::read(&text, table)
         .map_err(|fault| LoadError::Wrong(format!("{name}:{}: {}", fault.place, fault.why)))
 }
@@ -265,6 +297,7 @@ impl Config {
     pub fn doors(&self) -> Result<(Vec<Door>, Vec<Pair>), LoadError> {
         let tls = &self.flags.tls;
         let wrong = |error| LoadError::Wrong(self.locate(&error));
+        places::check(&self.flags.listen).map_err(wrong)?;
         let doors = tls.apply(&self.flags.listen).map_err(wrong)?;
         Ok((doors, tls.pairs().map_err(wrong)?))
     }

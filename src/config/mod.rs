@@ -10,6 +10,8 @@ mod identity;
 mod listen;
 mod load;
 mod number;
+mod places;
+mod plain;
 mod print;
 mod rates;
 mod reload;
@@ -27,6 +29,8 @@ pub use listen::{Access, Listen};
 #[cfg(fuzzing)]
 pub use load::judge;
 pub use load::{Config, LoadError, Task, load};
+pub use places::leaves_ipv4;
+pub use plain::Plain;
 pub use print::{write_completions, write_man};
 pub use reload::Changes;
 pub use tls::{Pair, TlsFlags};

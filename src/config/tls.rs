@@ -1,6 +1,6 @@
 //! Flags about TLS.
 
-use super::{Door, Impossible, Listen};
+use super::{Door, Impossible};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -58,7 +58,7 @@ impl TlsFlags {
                 return Err(Impossible::of("listen", why));
             }
             (false, None) => {
-                let of_tcp = |door: &&mut Door| matches!(door.place, Listen::Tcp(_));
+                let of_tcp = |door: &&mut Door| door.place.is_tcp();
                 doors.iter_mut().filter(of_tcp).for_each(|door| door.has_tls = true);
             }
             _ => {}
@@ -83,7 +83,7 @@ mod tests {
         let speak = |flags: &TlsFlags, texts: &[&str]| -> Result<Vec<bool>, Impossible> {
             Ok(flags.apply(&doors(texts))?.iter().map(|door| door.has_tls).collect())
         };
-        let both = ["127.0.0.1:1", "unix:/x", "127.0.0.1:2"];
+        let both = ["127.0.0.1:1", "unix:/x", "localhost:2"];
         assert_eq!(speak(&flags(&[], &[]), &both), Ok(vec![false; 3]));
         assert_eq!(speak(&flags(&["c"], &["k"]), &both), Ok(vec![true, false, true]));
         let one = ["127.0.0.1:1", "127.0.0.1:2?tls"];

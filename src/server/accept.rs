@@ -4,6 +4,7 @@ use super::Server;
 use super::layer::Layer;
 use super::listener::{BACKLOG, Listener};
 use super::stream::Stream;
+use crate::config::Plain;
 use crate::protocol::{Refusal, proxy};
 use crate::relay::budget::ACCEPTS_PER_TURN;
 use crate::relay::{Cause, Time};
@@ -43,10 +44,11 @@ impl Server {
             io::ErrorKind::ConnectionAborted
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::HostUnreachable => debug!(%error, "not accepted"),
+            | io::ErrorKind::HostUnreachable => debug!(error = %Plain(error), "not accepted"),
             // No descriptor, no memory, or what we do not know: never a spin.
             _ => {
                 if let Some(and_more) = self.throttle.admit("cannot_accept", now) {
+                    let error = Plain(error);
                     warn!(%error, and_more, "cannot accept: waiting until something is freed");
                 }
                 self.accept_again = Some(now.plus_millis(NO_DESCRIPTOR_PAUSE_MS));
@@ -84,7 +86,7 @@ impl Server {
         }
         if let Some(error) = failed {
             if let Some(and_more) = self.throttle.admit("no_tls", now) {
-                warn!(%error, and_more, "no TLS for a connection");
+                warn!(error, and_more, "no TLS for a connection");
             }
             return self.relay.closed(id, Cause::TlsFailed);
         }
@@ -96,7 +98,7 @@ impl Server {
             && let Err(error) = entry.stream.register(self.poll.registry(), id)
         {
             if let Some(and_more) = self.throttle.admit("cannot_watch", now) {
-                warn!(%error, and_more, "cannot watch a connection");
+                warn!(error = %Plain(&error), and_more, "cannot watch a connection");
             }
             self.relay.closed(id, Cause::Reset);
         }

@@ -3,6 +3,7 @@
 use super::certificates::Certificates;
 use super::stream::{Stream, again};
 use super::systemd::{Given, GivenSocket};
+use super::tcp;
 use crate::config::{Access, Door, Listen};
 use crate::relay::ConnId;
 use mio::net::{TcpListener, UnixListener};
@@ -14,10 +15,10 @@ use nix::unistd::{Gid, Uid, fchownat};
 use nix::unistd::{Group, User};
 #[cfg(target_os = "linux")]
 use nix::{libc, sys::socket::sockopt::SetBool};
-use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixDatagram;
@@ -84,24 +85,27 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    /// Listens at a place.
-    pub(super) fn bind(place: &Listen, number: u32, registry: &Registry) -> io::Result<Listener> {
-        let token = token(number);
-        let (socket, place) = match place {
-            Listen::Tcp(address) => {
-                let mut listener = bind_tcp(*address)?;
-                registry.register(&mut listener, token, Interest::READABLE)?;
-                let place = Listen::Tcp(listener.local_addr()?);
-                (ListeningSocket::Tcp(listener), place)
-            }
-            Listen::Unix(path, access) => {
-                remove_stale(path)?;
-                let (mut listener, file) = bind_unix(path, access)?;
-                registry.register(&mut listener, token, Interest::READABLE)?;
-                (ListeningSocket::Unix { listener, _file: Some(file) }, place.clone())
-            }
+    /// Listens at a place, with as many sockets as it takes; `number` is the first one's. The place
+    /// leaves IPv4 to another one or not.
+    pub(super) fn bind(
+        place: &Listen,
+        leaves_ipv4: bool,
+        number: u32,
+        registry: &Registry,
+    ) -> io::Result<Vec<Listener>> {
+        if let Listen::Unix(path, access) = place {
+            remove_stale(path)?;
+            let (mut listener, file) = bind_unix(path, access)?;
+            registry.register(&mut listener, token(number), Interest::READABLE)?;
+            let socket = ListeningSocket::Unix { listener, _file: Some(file) };
+            return Ok(vec![Listener::new(socket, place.clone())]);
+        }
+        let watch = |(number, mut listener): (u32, TcpListener)| {
+            registry.register(&mut listener, token(number), Interest::READABLE)?;
+            let found = place.at(listener.local_addr()?);
+            Ok(Listener::new(ListeningSocket::Tcp(listener), found))
         };
-        Ok(Listener::new(socket, place))
+        (number..).zip(tcp::bind(place, leaves_ipv4)?).map(watch).collect()
     }
 
     /// What comes first here is as it is said of this door.
@@ -156,18 +160,8 @@ pub(super) fn token(number: u32) -> Token {
     Token(u64::from(ConnId { index: number, generation: 0 }) as usize)
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    socket.set_reuse_address(true)?;
-    set_inherited(&socket)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
-}
-
 /// What connections inherit.
-fn set_inherited(socket: &impl AsFd) -> io::Result<()> {
+pub(super) fn set_inherited(socket: &impl AsFd) -> io::Result<()> {
     SockRef::from(socket).set_tcp_nodelay(true)?; // the relay gathers by itself
     #[cfg(target_os = "linux")]
     nix::sys::socket::setsockopt(socket, DeferAccept, &true)?;

@@ -22,8 +22,10 @@ mod read;
 mod report;
 mod session;
 mod signal;
+mod start;
 mod stream;
 mod systemd;
+mod tcp;
 mod tls;
 mod turn;
 
@@ -34,8 +36,9 @@ pub use log::{Log, flush_log};
 pub use machine::machine;
 pub use output::offer;
 pub use report::Outcome;
+pub use start::StartError;
 
-use crate::config::{Door, Listen};
+use crate::config::{Door, leaves_ipv4};
 use crate::relay::{ConnId, Limits, Relay, Time};
 use admin::Admin;
 use clock::Clock;
@@ -44,7 +47,6 @@ use listener::Listener;
 use mio::{Events, Poll, Registry};
 use report::Throttle;
 use signal::Signals;
-use std::fmt;
 use std::io;
 use stream::Streams;
 use systemd::{Given, Notify};
@@ -90,35 +92,6 @@ pub struct Server {
     notify: Notify,
     /// The one read buffer.
     buffer: Vec<u8>,
-}
-
-/// Why the server could not start.
-#[derive(Debug)]
-pub enum StartError {
-    /// This place cannot be listened at.
-    Listen(Listen, io::Error),
-    /// This descriptor was given to listen at, and cannot be.
-    Given(String, io::Error),
-    /// The poller or the signals cannot be had.
-    Os(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Listen(listen, error) => write!(f, "cannot listen on {listen}: {error}"),
-            StartError::Given(label, error) => write!(f, "cannot listen on {label}: {error}"),
-            StartError::Os(error) => write!(f, "cannot start: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl From<io::Error> for StartError {
-    fn from(error: io::Error) -> StartError {
-        StartError::Os(error)
-    }
 }
 
 impl Server {
@@ -207,14 +180,15 @@ fn bind_all(
     certificates: &Certificates,
     registry: &Registry,
 ) -> Result<Vec<Listener>, StartError> {
-    let bind = |(number, door): (usize, &Door)| {
-        let listener = Listener::bind(&door.place, number as u32, registry);
-        let mut listener =
-            listener.map_err(|error| StartError::Listen(door.place.clone(), error))?;
-        listener.fit(door, certificates);
-        Ok(listener)
-    };
-    doors.iter().enumerate().map(bind).collect()
+    let mut listeners = Vec::new();
+    for door in doors {
+        let (number, leaves_ipv4) = (listeners.len() as u32, leaves_ipv4(&door.place, doors));
+        let found = Listener::bind(&door.place, leaves_ipv4, number, registry);
+        let found = found.map_err(|error| StartError::Listen(door.place.clone(), error))?;
+        listeners.extend(found);
+        listeners[number as usize..].iter_mut().for_each(|one| one.fit(door, certificates));
+    }
+    Ok(listeners)
 }
 
 /// What comes first at a socket that was given is as --listen says for its place. Where that says
@@ -229,9 +203,9 @@ fn adopt_all(
     let adopt = |(number, given): (usize, Given)| {
         let mut listener = given.adopt(number as u32, registry)?;
         let place = &listener.door.place;
-        let has_tls = certificates.has_common() && matches!(place, Listen::Tcp(_));
+        let has_tls = certificates.has_common() && place.is_tcp();
         let bare = Door { has_tls, ..listener.door.clone() };
-        let door = doors.iter().find(|door| door.place.is_same(place)).unwrap_or(&bare);
+        let door = doors.iter().find(|door| door.place.is_of(place)).unwrap_or(&bare);
         listener.fit(door, certificates);
         Ok(listener)
     };

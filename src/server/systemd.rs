@@ -7,7 +7,7 @@ use super::StartError;
 use super::clock::monotonic_usec;
 use super::listener::Listener;
 use super::stream::again;
-use crate::config::{Access, Listen};
+use crate::config::{Access, Listen, Plain};
 use crate::relay::{Relay, Time};
 use listenfd::ListenFd;
 use mio::Registry;
@@ -166,7 +166,7 @@ impl Notify {
         let to = match open(&name) {
             Ok(to) => Some(to),
             Err(error) => {
-                warn!(%error, ?name, "cannot tell systemd anything: NOTIFY_SOCKET");
+                warn!(error = %Plain(&error), ?name, "cannot tell systemd anything: NOTIFY_SOCKET");
                 None
             }
         };
@@ -261,7 +261,7 @@ impl Notify {
                 false
             }
             Err(error) => {
-                warn!(%error, words = words.trim_end(), "systemd did not hear");
+                warn!(error = %Plain(&error), words = words.trim_end(), "systemd did not hear");
                 true
             }
             Ok(_) => true,

@@ -4,7 +4,7 @@ mod scrape;
 mod terminal;
 mod view;
 
-use crate::config::{Listen, TopFlags};
+use crate::config::{Listen, Plain, TopFlags};
 use scrape::Sample;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -50,9 +50,22 @@ pub fn run(flags: &TopFlags) -> io::Result<()> {
 
 fn sample(place: &Listen) -> io::Result<Sample> {
     Sample::take(place).map_err(|error| {
-        let why = format!("no metrics from {place}: {error}");
+        let why = format!("no metrics from {place}: {}", because(&error));
         io::Error::new(error.kind(), view::harmless(&why).collect::<String>())
     })
+}
+
+/// Why there is no answer, and where one may be.
+fn because(error: &io::Error) -> String {
+    use io::ErrorKind::{ConnectionRefused, NotFound, TimedOut, WouldBlock};
+    let plain = Plain(error);
+    match error.kind() {
+        TimedOut | WouldBlock => "it does not answer".to_owned(),
+        ConnectionRefused | NotFound => {
+            format!("{plain}: no relay answers there; --admin says where one does")
+        }
+        _ => plain.to_string(),
+    }
 }
 
 /// Whoever reads a pipe may have seen enough: that is no fault.

@@ -3,7 +3,7 @@
 use crate::config::Listen;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -24,17 +24,18 @@ impl Sample {
     /// Asks the relay at `place`.
     pub(super) fn take(place: &Listen) -> io::Result<Sample> {
         let text = match place {
-            Listen::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(address, TIMEOUT)?;
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                stream.set_write_timeout(Some(TIMEOUT))?;
-                ask(stream, &address.to_string())?
-            }
             Listen::Unix(path, _) => {
                 let stream = UnixStream::connect(path)?;
                 stream.set_read_timeout(Some(TIMEOUT))?;
                 stream.set_write_timeout(Some(TIMEOUT))?;
                 ask(stream, "localhost")?
+            }
+            place => {
+                let stream = connect(&place.as_client().addresses()?)?;
+                stream.set_read_timeout(Some(TIMEOUT))?;
+                stream.set_write_timeout(Some(TIMEOUT))?;
+                let host = stream.peer_addr()?.to_string();
+                ask(stream, &host)?
             }
         };
         let sample = Sample::read(&text);
@@ -67,6 +68,18 @@ impl Sample {
             Some((label, *value))
         })
     }
+}
+
+/// Connects to the first of these addresses that takes it.
+fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpStream::connect_timeout(address, TIMEOUT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 fn ask(mut stream: impl Read + Write, host: &str) -> io::Result<String> {

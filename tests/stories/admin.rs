@@ -5,7 +5,7 @@ use crate::http::Answer;
 use crate::relay::{Relay, program};
 use rustix::process::{Resource, Rlimit, Signal, prlimit};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 
 #[test]
@@ -50,6 +50,32 @@ fn a_place_that_others_reach_is_warned_of() {
         assert_eq!(told.len(), usize::from(is_public), "{place}: {told:?}");
         assert!(told.iter().all(|line| line.contains("\"level\":\"WARN\"")), "{told:?}");
     }
+}
+
+#[test]
+fn localhost_is_answered_by_ipv4_and_ipv6() {
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0", "--admin", "localhost:0"]);
+    let relay = Relay::run(command);
+    let has_six = TcpListener::bind("[::1]:0").is_ok();
+    let places = relay.log.wait("the places", |lines, _| {
+        let told = lines.iter().filter(|line| line.contains("the rest of --admin are there"));
+        let places = told.map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).expect("a JSON object a line");
+            line["place"].as_str().and_then(|place| place.parse().ok()).expect("an address")
+        });
+        let places: Vec<SocketAddr> = places.collect();
+        (places.len() == 1 + usize::from(has_six)).then_some(places)
+    });
+    for place in &places {
+        let mut stream = dial(*place);
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
+        assert_eq!(Answer::read(stream).status, 200, "{place}");
+    }
+    let place = format!("localhost:{}", places[0].port());
+    let output = program().args(["top", "--once", "--admin", &place]).output();
+    let output = output.expect("the program starts");
+    assert!(output.stdout.starts_with(b"fanfare "), "{output:?}");
 }
 
 #[test]

@@ -107,7 +107,37 @@ fn what_fails_before_there_is_a_log_is_said_too() {
     let full = fs::File::options().write(true).open("/dev/full").expect("it opens");
     let output = program().arg("check-config").stdout(full).output().expect("it ends");
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(output.stderr).starts_with("error: "));
+    let stderr = text(output.stderr);
+    assert!(stderr.starts_with("error: No space left on device"), "{stderr}");
+}
+
+#[test]
+fn no_message_needs_knowledge_of_the_language_that_the_relay_is_written_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("bytes.toml"), b"echo = true # \xff").expect("space");
+    let cases: [(&[&str], &str); 9] = [
+        (&["--config", "/nowhere/fanfare.toml"], "fanfare.toml: No such file or directory"),
+        (&["--config", &path("")], "Is a directory"),
+        (&["--config", &path("bytes.toml")], "bytes.toml: it is no text in UTF-8"),
+        (&["--token-key", "/nowhere/key"], "/nowhere/key cannot be read: No such file"),
+        (&["--listen", "192.0.2.1:2046"], "this machine has no such address"),
+        (&["--listen", "unix:/nowhere/x.sock"], "the folder is not there"),
+        (&["--listen", "[fe80::1%nowhere]:2046"], "there is no interface `nowhere`"),
+        (
+            &["--admin", "unix:/nowhere/x.sock", "--listen", "127.0.0.1:0"],
+            "the folder is not there",
+        ),
+        (&["top", "--admin", "unix:/nowhere/x.sock"], "--admin says where one does"),
+    ];
+    for (flags, what) in cases {
+        let output = program().args(flags).output().expect("it ends");
+        let stderr = text(output.stderr);
+        assert!(stderr.contains(what), "{flags:?}: {stderr}");
+        for word in ["os error", "u32", "usize", "expected a sequence", "stream did not"] {
+            assert!(!stderr.contains(word), "{flags:?}: {stderr}");
+        }
+    }
 }
 
 #[test]

@@ -82,7 +82,42 @@ fn an_address_in_use_is_told_with_exit_code_1() {
     let (code, stderr) = run(&["--listen", &relay.address().to_string()]);
     assert_eq!(code, Some(1), "{stderr}");
     let reason = format!("cannot listen on {}: Address already in use", relay.address());
-    assert!(stderr.contains(&reason), "{stderr}");
+    assert!(stderr.contains(&reason) && stderr.contains("`ss -ltnp` names it"), "{stderr}");
+    assert!(!stderr.contains("os error"), "{stderr}");
+}
+
+#[test]
+fn what_is_wrong_in_the_environment_is_told_by_the_variables_name() {
+    for (variable, value, reason) in [
+        ("FANFARE_MAX_MESSAGE", "64 kilo", "`64 kilo` is not valid: a size is a number of bytes"),
+        ("FANFARE_DRAIN", "", "`` is not valid: a time is a number of seconds or has a unit"),
+        ("FANFARE_LISTEN", "here", "`here` is not valid: expected ADDR:PORT"),
+        ("FANFARE_ECHO", "maybe", "`maybe` is not valid: expected 1, true, yes or on; or 0,"),
+        ("FANFARE_SLOW_CONSUMER", "drop", "`drop` is not valid: expected close or skip"),
+        ("FANFARE_DRAIN", "11", "the goodbyes cannot take longer"),
+    ] {
+        let output = program().env(variable, value).output().expect("the program starts");
+        let stderr = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(stderr.starts_with(&format!("error: {variable}: {reason}")), "{stderr}");
+    }
+    let mut command = program();
+    let output = command.env("FANFARE_DRAIN", "5").args(["--drain", "x"]).output();
+    let stderr = String::from_utf8(output.expect("the program starts").stderr).expect("text");
+    assert!(stderr.contains("invalid value 'x' for '--drain <TIME>'"), "{stderr}");
+}
+
+#[test]
+fn places_that_one_program_cannot_have_together_are_refused() {
+    for (one, other, reason) in [
+        ("127.0.0.1:2046", "127.0.0.1:2046", "--listen: 127.0.0.1:2046 is there twice"),
+        ("[::]:2046", "127.0.0.1:2046", "[::]:2046 hears IPv4 too, unless 0.0.0.0 with its port"),
+        (":2046", "localhost:2046", ":2046 and localhost:2046 have an address in common"),
+    ] {
+        let (code, stderr) = run(&["check-config", "--listen", one, "--listen", other]);
+        assert_eq!(code, Some(2), "{stderr}");
+        assert!(stderr.contains(reason), "{stderr}");
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Places to listen at.
 
-use crate::client::{Client, request};
+use crate::client::{Client, dial, request};
 use crate::relay::{PATIENCE, Relay, program};
 use rustix::process::Signal;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -57,6 +57,41 @@ fn clients_of_a_unix_socket_and_of_tcp_share_their_rooms() {
     remote.hear_end();
     assert_eq!(relay.exit_code(), Some(0));
     assert!(!path.exists(), "the socket's file goes with the relay");
+}
+
+/// Whether this machine has IPv6; a container may not.
+fn has_six() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
+}
+
+fn at_one_port(listen: &str) -> (Relay, u16) {
+    let mut command = program();
+    command.args(["--listen", listen]);
+    let relay = Relay::run(command);
+    let addresses = relay.addresses();
+    let port = addresses.first().expect("a place").port();
+    assert!(addresses.iter().all(|address| address.port() == port), "{addresses:?}");
+    (relay, port)
+}
+
+#[test]
+fn localhost_and_a_port_alone_are_heard_by_ipv4_and_ipv6() {
+    for listen in ["localhost:0", ":0", "[::]:0"] {
+        if listen == "[::]:0" && !has_six() {
+            continue;
+        }
+        let (relay, port) = at_one_port(listen);
+        let hosts = ["127.0.0.1", "[::1]"].into_iter().take(1 + usize::from(has_six()));
+        let mut members: Vec<Client> = hosts
+            .map(|host| {
+                let address = format!("{host}:{port}").parse().expect("an address");
+                Client::greet(dial(address), request("/").as_bytes())
+            })
+            .collect();
+        members[0].send_text("to all");
+        members[1..].iter_mut().for_each(|member| assert_eq!(member.hear_text(), "to all"));
+        assert_eq!(relay.counters().get("upgraded"), members.len() as u64, "{listen}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::listener::Listener;
 use super::process::Process;
 use super::stream::Stream;
 use super::{Server, StartError, signal};
-use crate::config::Listen;
+use crate::config::{Listen, Plain};
 use crate::protocol::head;
 use crate::relay::{ConnId, Time};
 use answer::Answer;
@@ -20,11 +20,14 @@ use std::fs::File;
 use std::io;
 use tracing::debug;
 
-/// The listener's token, beyond those of the relay's listeners and below the signals'.
-const LISTENER: u32 = signal::FIRST - 1;
+/// The most sockets that a place takes: localhost has two addresses.
+const LISTENERS_MAX: u32 = 2;
+
+/// The listeners' tokens, beyond those of the relay's listeners and below the signals'.
+const FIRST_LISTENER: u32 = signal::FIRST - LISTENERS_MAX;
 
 /// The tokens of its connections.
-const FIRST_CONN: u32 = LISTENER - CONNECTIONS_MAX as u32;
+const FIRST_CONN: u32 = FIRST_LISTENER - CONNECTIONS_MAX as u32;
 
 /// Connections at a time: Prometheus, a probe, `fanfare top` and a person, each twice. One more
 /// takes the place of the one that has waited longest.
@@ -36,7 +39,7 @@ const ACCEPT_PAUSE_MS: u64 = 1000;
 /// The admin listener and its connections.
 #[derive(Debug)]
 pub(super) struct Admin {
-    listener: Listener,
+    listeners: Vec<Listener>,
     /// Nothing is accepted before this.
     accept_again: Time,
     conns: [Option<AdminConn>; CONNECTIONS_MAX],
@@ -50,8 +53,9 @@ pub(super) struct Admin {
 impl Admin {
     /// Notes an event; tells whether it was for us.
     pub(super) fn note(&mut self, number: u32) -> bool {
-        if number == LISTENER {
-            self.listener.is_ready = true;
+        let listener = number.wrapping_sub(FIRST_LISTENER) as usize;
+        if let Some(listener) = self.listeners.get_mut(listener) {
+            listener.is_ready = true;
             return true;
         }
         let slot = number.wrapping_sub(FIRST_CONN) as usize;
@@ -65,22 +69,23 @@ impl Admin {
     /// When something is to be done at the latest.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let now = self.ready.contains(&true).then(Time::default);
-        let accept_at = self.listener.is_ready.then_some(self.accept_again);
+        let is_ready = self.listeners.iter().any(|listener| listener.is_ready);
+        let accept_at = is_ready.then_some(self.accept_again);
         let deadlines = self.conns.iter().flatten().map(|conn| conn.deadline);
         deadlines.chain(now).chain(accept_at).min()
     }
 
     /// Accepts once; at the end of the descriptors, at the cost of the one kept for that, or else
     /// of an older connection.
-    fn accept(&mut self) -> io::Result<Stream> {
-        let accepted = match self.listener.accept() {
+    fn accept(&mut self, listener: usize) -> io::Result<Stream> {
+        let accepted = match self.listeners[listener].accept() {
             Err(error) if !is_passing(&error) => {
                 if self.spare.is_none() {
                     let slot = self.oldest();
                     self.drop_conn(slot);
                 }
                 self.spare = None;
-                self.listener.accept()
+                self.listeners[listener].accept()
             }
             accepted => accepted,
         };
@@ -112,36 +117,38 @@ impl Admin {
 
 impl Server {
     /// Listens for those who watch and steer the relay, on the socket that was given for them, else
-    /// at `place`; gives the place that was found.
+    /// at `place`; gives the places that were found.
     ///
     /// # Errors
     /// When this place cannot be listened at.
-    pub fn open_admin(&mut self, place: &Listen) -> Result<Listen, StartError> {
+    pub fn open_admin(&mut self, place: &Listen) -> Result<Vec<Listen>, StartError> {
         let registry = self.poll.registry();
-        let listener = match self.given_admin.take() {
-            Some(given) => given.adopt(LISTENER, registry)?,
-            None => Listener::bind(place, LISTENER, registry)
+        let listeners = match self.given_admin.take() {
+            Some(given) => vec![given.adopt(FIRST_LISTENER, registry)?],
+            None => Listener::bind(place, false, FIRST_LISTENER, registry)
                 .map_err(|error| StartError::Listen(place.clone(), error))?,
         };
-        let place = listener.door.place.clone();
+        let places = listeners.iter().map(|listener| listener.door.place.clone()).collect();
         let process = Process::new();
         let spare = process.spare();
         self.admin = Some(Admin {
-            listener,
+            listeners,
             accept_again: Time::default(),
             conns: Default::default(),
             ready: Default::default(),
             process,
             spare,
         });
-        Ok(place)
+        Ok(places)
     }
 
     /// The admin listener's part of a turn.
     pub(super) fn serve_admin(&mut self, now: Time) {
         // Taken out while it works: its answers look at everything else.
         let Some(mut admin) = self.admin.take() else { return };
-        self.accept_admin(&mut admin, now);
+        for listener in 0..admin.listeners.len() {
+            self.accept_admin(&mut admin, listener, now);
+        }
         for slot in 0..CONNECTIONS_MAX {
             let is_ready = std::mem::take(&mut admin.ready[slot]);
             if is_ready && self.serve(&mut admin, slot, now) == Next::Drop {
@@ -154,19 +161,19 @@ impl Server {
         self.admin = Some(admin);
     }
 
-    fn accept_admin(&mut self, admin: &mut Admin, now: Time) {
+    fn accept_admin(&mut self, admin: &mut Admin, listener: usize, now: Time) {
         // As many as there are places; who comes next waits for the next turn.
         for _ in 0..CONNECTIONS_MAX {
-            if !admin.listener.is_ready || now < admin.accept_again {
+            if !admin.listeners[listener].is_ready || now < admin.accept_again {
                 return;
             }
-            match admin.accept() {
+            match admin.accept(listener) {
                 Ok(mut stream) => {
                     let slot = admin.place();
                     admin.drop_conn(slot);
                     let id = ConnId { index: FIRST_CONN + slot as u32, generation: 0 };
                     if let Err(error) = stream.register(self.poll.registry(), id) {
-                        debug!(%error, "cannot watch an admin connection");
+                        debug!(error = %Plain(&error), "cannot watch an admin connection");
                         continue;
                     }
                     admin.conns[slot] = Some(AdminConn::new(stream, now));
@@ -176,11 +183,11 @@ impl Server {
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    admin.listener.is_ready = false;
+                    admin.listeners[listener].is_ready = false;
                 }
-                Err(error) if is_passing(&error) => debug!(%error, "not accepted"),
+                Err(error) if is_passing(&error) => debug!(error = %Plain(&error), "not accepted"),
                 Err(error) => {
-                    debug!(%error, "cannot accept an admin connection");
+                    debug!(error = %Plain(&error), "cannot accept an admin connection");
                     admin.accept_again = now.plus_millis(ACCEPT_PAUSE_MS);
                 }
             }

@@ -1,0 +1,95 @@
+//! Why the server could not start, and what to do about it.
+
+use crate::config::{Listen, Plain};
+use std::fmt;
+use std::io;
+
+/// Ports below this are for root, or for who was given a right.
+const FREE_PORT_MIN: u16 = 1024;
+
+/// Why the server could not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// This place cannot be listened at.
+    Listen(Listen, io::Error),
+    /// This descriptor was given to listen at, and cannot be.
+    Given(String, io::Error),
+    /// The poller or the signals cannot be had.
+    Os(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Listen(place, error) => {
+                write!(f, "cannot listen on {place}: {}", Plain(error))?;
+                match advice(place, error) {
+                    Some(advice) => write!(f, ": {advice}"),
+                    None => Ok(()),
+                }
+            }
+            StartError::Given(label, error) => {
+                write!(f, "cannot listen on {label}: {}", Plain(error))
+            }
+            StartError::Os(error) => write!(f, "cannot start: {}", Plain(error)),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<io::Error> for StartError {
+    fn from(error: io::Error) -> StartError {
+        StartError::Os(error)
+    }
+}
+
+/// What may be done so that the place can be listened at.
+fn advice(place: &Listen, error: &io::Error) -> Option<&'static str> {
+    use io::ErrorKind::{
+        AddrInUse, AddrNotAvailable, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+    };
+    let is_unix = !place.is_tcp();
+    error.raw_os_error()?; // what is not the system's has its own words
+    Some(match error.kind() {
+        AddrInUse if is_unix => {
+            "a program has this socket, perhaps a relay that still runs, or it is a file of \
+             another kind; stop the one or remove the other, or choose another path"
+        }
+        AddrInUse => {
+            "another program listens there, perhaps a relay that still runs; \
+             `ss -ltnp` names it; stop it, or choose another port"
+        }
+        AddrNotAvailable => "this machine has no such address; `ip address` shows those it has",
+        PermissionDenied if is_unix => "this user may not write to the folder",
+        PermissionDenied if place.port() < FREE_PORT_MIN => {
+            "ports below 1024 take a right, CAP_NET_BIND_SERVICE, or a socket of systemd's"
+        }
+        NotFound | NotADirectory if is_unix => "the folder is not there",
+        ReadOnlyFilesystem if is_unix => "choose a folder that can be written to",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_is_said_in_plain_words() {
+        for (place, number, advice) in [
+            ("127.0.0.1:80", 98, ": Address already in use: another program listens there"),
+            ("unix:/x", 98, ": Address already in use: a program has this socket"),
+            ("10.0.0.1:1", 99, ": this machine has no such address"),
+            ("127.0.0.1:80", 13, ": Permission denied: ports below 1024 take a right"),
+            ("unix:/x", 13, ": this user may not write to the folder"),
+            ("unix:/x/y", 2, ": the folder is not there"),
+            ("127.0.0.1:80", 24, ": Too many open files"),
+        ] {
+            let place = place.parse().expect("a place");
+            let error = StartError::Listen(place, io::Error::from_raw_os_error(number));
+            let text = error.to_string();
+            assert!(text.contains(advice) && !text.contains("os error"), "{text}");
+        }
+    }
+}
