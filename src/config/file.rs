@@ -1,6 +1,7 @@
 //! The configuration file: TOML, whose keys are the flags' names with underscores.
 
 use super::rules::{self, Room};
+use super::syntax;
 use super::value::{self, Wrong, scalar, switch};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
@@ -8,7 +9,7 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 /// What a file says.
 #[derive(Debug, Default)]
@@ -65,8 +66,7 @@ impl Place {
 /// Reads the file; `table` holds the flags that there are.
 pub(super) fn read(text: &str, table: &Command) -> Result<Content, Fault> {
     let fault = |span: Range<usize>, why: String| Fault { place: Place::of(text, span.start), why };
-    let document = DeTable::parse(text)
-        .map_err(|error| fault(error.span().unwrap_or_default(), error.message().to_owned()))?;
+    let document = syntax::parse(text).map_err(|(span, why)| fault(span, why))?;
     let mut keys: Vec<_> = document.get_ref().iter().collect();
     keys.sort_by_key(|(key, _)| key.span().start); // the first fault is told, as people read
     let (mut entries, mut rooms) = (Vec::new(), Vec::new());

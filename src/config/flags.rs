@@ -151,7 +151,7 @@ pub struct Flags {
 }
 
 /// What stands below all flags.
-const UNITS: &str = "\
+pub(super) const UNITS: &str = "\
 SIZE is a number of bytes or has a unit: 65536, 64KB (64,000 bytes), 64KiB (65,536).
 TIME is a number of seconds or has a unit: 30, 30s, 2.5s, 500ms, 5m.
 Each flag is also a variable and a key of the file, with the same values: --max-message 64KiB is

@@ -40,14 +40,6 @@ fn toml_value(value: &str) -> String {
     if is_bare { value.to_owned() } else { toml::Value::from(value).to_string() }
 }
 
-/// The manual page, in roff.
-///
-/// # Errors
-/// When `to` cannot be written.
-pub fn write_man(to: &mut impl io::Write) -> io::Result<()> {
-    clap_mangen::Man::new(command()).render(to)
-}
-
 /// Completions for a shell.
 pub fn write_completions(shell: clap_complete::Shell, to: &mut impl io::Write) {
     clap_complete::generate(shell, &mut command(), "fanfare", to);

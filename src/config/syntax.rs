@@ -1,0 +1,81 @@
+//! What is wrong with a file that is no TOML, told to people who write little of it.
+
+use std::ops::Range;
+use toml::de::{DeTable, Error};
+
+/// The text as TOML.
+///
+/// # Errors
+/// With the place, in bytes, and what may stand there.
+pub(super) fn parse(text: &str) -> Result<toml::Spanned<DeTable<'_>>, (Range<usize>, String)> {
+    DeTable::parse(text).map_err(|error| {
+        let at = error.span().unwrap_or_default();
+        let why = hint(text, &at).unwrap_or_else(|| words(&error));
+        (at, why)
+    })
+}
+
+/// The parser's own words, without those that say nothing.
+fn words(error: &Error) -> String {
+    error.message().trim_end_matches(", expected nothing").to_owned()
+}
+
+/// What was probably meant by the line in which the parser stopped.
+fn hint(text: &str, at: &Range<usize>) -> Option<String> {
+    let before = text.get(..at.start)?;
+    let begin = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = text.get(begin..)?.lines().next()?;
+    let Some((key, value)) = line.split_once('=') else {
+        let (key, value) = line.split_once(':')?;
+        return Some(format!(
+            "a key and its value have `=` between: {} = {}",
+            key.trim(),
+            value.trim()
+        ));
+    };
+    let (key, value) = (key.trim(), value.split('#').next().unwrap_or_default().trim());
+    let is_in_value = at.start >= begin + line.find('=')?;
+    let is_bare = !value.is_empty() && !value.contains(['"', '\'', '[', ']', '{', '}', '\\']);
+    if !is_in_value || !is_bare {
+        return None;
+    }
+    let is_number = |letter: char| letter.is_ascii_digit() || "+-._".contains(letter);
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "false" => Some(format!("{key} = true and {key} = false have no capital letters")),
+        "yes" | "no" | "on" | "off" => Some(format!("expected {key} = true or {key} = false")),
+        // The parser says what is wrong with a number; of several settings it says that.
+        _ if value.chars().all(is_number) || value.contains('=') => None,
+        _ => Some(format!("a text stands in quotes: {key} = \"{value}\"")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_toml_is_told_with_what_would_be() {
+        for (text, at, why) in [
+            ("slow_consumer = skip", 16, "a text stands in quotes: slow_consumer = \"skip\""),
+            ("\nmax_message = 64KiB # or so", 15, "in quotes: max_message = \"64KiB\""),
+            ("ping_interval = 2.5s", 19, "in quotes: ping_interval = \"2.5s\""),
+            ("listen = 127.0.0.1:2046\n", 14, "in quotes: listen = \"127.0.0.1:2046\""),
+            ("pattern = news/*", 10, "in quotes: pattern = \"news/*\""),
+            ("echo = True", 7, "echo = true and echo = false have no capital letters"),
+            ("echo = yes", 7, "expected echo = true or echo = false"),
+            ("listen: \"x\"", 8, "a key and its value have `=` between: listen = \"x\""),
+            ("max_rooms = 1__0", 13, "`_` may only go between digits"),
+            ("max_rooms = 0100", 12, "unexpected leading zero"),
+            ("listen = [\"x\"", 13, "unclosed array, expected `]`"),
+            ("a = 1\na = 2", 6, "duplicate key"),
+            ("a = 1 b = 2", 8, "unexpected key or value"),
+            ("echo =", 6, ""),
+            ("[room", 5, "unclosed table"),
+        ] {
+            let (place, reason) = parse(text).expect_err(text);
+            assert_eq!(place.start, at, "{text}: {reason}");
+            assert!(reason.contains(why), "{text}: {reason}");
+            assert!(!reason.contains("expected nothing"), "{text}: {reason}");
+        }
+    }
+}
