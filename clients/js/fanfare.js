@@ -102,9 +102,11 @@ class Room {
 
   _dial() {
     const o = this._o;
+    let { url } = this;
+    if (this._plain) url += `${/\?/.test(url) ? '&' : '?'}deflate=off`;
     let own;
     try {
-      own = new o.WebSocket(this.url, o.protocols, o.socketOptions);
+      own = new o.WebSocket(url, o.protocols, o.socketOptions);
     } catch (error) {
       setTimeout(() => this._fault(error), 0); // nobody listens yet
       return this._end(1006, 'no socket'); // the address will not get better
@@ -166,7 +168,9 @@ class Room {
   }
 
   _lost(code, reason, clean) {
-    if (!mayRetry(code, reason)) return this._end(code, reason);
+    // Safari 15 and others compress what no relay can read.
+    if (code === 1007 && !this._plain && this._socket.extensions) this._plain = true;
+    else if (!mayRetry(code, reason)) return this._end(code, reason);
     if (this.state === 'open') {
       if (Date.now() - this._openedAt >= this._o.stableMs) this._attempt = 0;
       this._lostAt = clean ? Date.now() : this._heardAt;
@@ -357,8 +361,10 @@ export class WxSocket {
 
   _open(answer) {
     if (this.readyState > 1) return this._leave(); // it could not before
-    const header = Object.entries(answer?.header ?? {});
-    this.protocol = header.find(([name]) => /^sec-websocket-protocol$/i.test(name))?.[1] ?? '';
+    for (const [name, value] of Object.entries(answer?.header ?? {})) {
+      const [, own] = /^sec-websocket-(protocol|extensions)$/i.exec(name) ?? [];
+      if (own) this[own.toLowerCase()] = value;
+    }
     this.readyState = 1;
     this._tell('open');
   }

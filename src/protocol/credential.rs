@@ -1,7 +1,7 @@
 //! Where a token may stand in a request, and which subprotocol is agreed to.
 
-use super::Denial;
 use super::head::Head;
+use super::{Denial, path};
 
 /// The one subprotocol: messages as they are. It says nothing that goes without it does not.
 const SUBPROTOCOL: &[u8] = b"fanfare";
@@ -31,9 +31,7 @@ pub fn token<'a>(head: &Head<'a>, cookie: Option<&str>) -> Result<Option<&'a str
 
 /// `?token=`, also among others. Nothing in a token is ever percent-encoded.
 fn in_query(target: &str) -> impl Iterator<Item = &str> {
-    let target = target.split('#').next().unwrap_or_default();
-    let query = target.split_once('?').map_or("", |(_, query)| query);
-    query.split('&').filter_map(|pair| pair.strip_prefix("token="))
+    path::query(target).filter_map(|pair| pair.strip_prefix("token="))
 }
 
 /// `Bearer` and the token (RFC 6750, section 2.1); other schemes are somebody else's.

@@ -9,6 +9,10 @@ const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 /// The same, and a last block that holds nothing: data that was cut off does not reach its end.
 const TAIL_AND_END: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
 
+/// A stored block of so many zeros (RFC 1951, section 3.2.4), and how many of them a window has.
+const ZEROS: usize = 4 * 1024;
+const ZEROS_IN_A_WINDOW: usize = 32 * 1024 / ZEROS;
+
 /// How many bytes at a time inflating asks memory for at first.
 const STEP_BYTES: usize = 4 * 1024;
 
@@ -37,8 +41,8 @@ impl Inflater {
     /// Inflates a message; `to` is emptied first and never holds more than `bytes_max` and one.
     ///
     /// # Errors
-    /// When the message is longer than that, when its data is broken or cut off, or when there is
-    /// no memory for it.
+    /// When the message is longer than that, when its data is broken, cut off or refers to the
+    /// message before, or when there is no memory for it.
     pub fn inflate(
         &mut self,
         payload: &[u8],
@@ -50,6 +54,21 @@ impl Inflater {
             return Ok(()); // it should be one byte of zero, and means the same
         }
         self.state.reset(false);
+        match self.feed_whole(payload, bytes_max, to) {
+            Err(Violation::Deflate) if self.is_whole_behind_another(payload, bytes_max, to) => {
+                Err(Violation::DeflateContext)
+            }
+            result => result,
+        }
+    }
+
+    /// Inflates a message's data to its end.
+    fn feed_whole(
+        &mut self,
+        payload: &[u8],
+        bytes_max: usize,
+        to: &mut Vec<u8>,
+    ) -> Result<(), Violation> {
         let rest = self.feed(payload, bytes_max, to)?;
         if rest == Rest::Ended {
             return Ok(());
@@ -58,6 +77,33 @@ impl Inflater {
             Rest::Ended => Ok(()),
             Rest::Open => Err(Violation::Deflate),
         }
+    }
+
+    /// Whether broken data is sound where something was before it: tried with a window of zeros,
+    /// since what was there is not known, and the library's words for it differ.
+    #[cold]
+    fn is_whole_behind_another(
+        &mut self,
+        payload: &[u8],
+        bytes_max: usize,
+        to: &mut Vec<u8>,
+    ) -> bool {
+        let mut block = [0; 5 + ZEROS];
+        let [low, high] = (ZEROS as u16).to_le_bytes();
+        block[1..5].copy_from_slice(&[low, high, !low, !high]);
+        self.state.reset(false);
+        for _ in 0..ZEROS_IN_A_WINDOW {
+            to.clear();
+            if to.try_reserve(ZEROS).is_err()
+                || self.state.decompress_vec(&block, to, FlushDecompress::Sync).is_err()
+            {
+                return false;
+            }
+        }
+        to.clear();
+        let result = self.feed_whole(payload, bytes_max, to);
+        to.clear();
+        matches!(result, Ok(()) | Err(Violation::MessageTooLong))
     }
 
     /// Inflates a piece of the data, checking the length while it grows.
@@ -213,6 +259,30 @@ mod tests {
         assert_eq!(to, [b'x'; 1000]);
         assert_eq!(inflater.inflate(&just, 999, &mut to), Err(Violation::MessageTooLong));
         assert_eq!(inflater.inflate(&[1, 0, 0, 0xff, 0xff], 0, &mut to), Ok(()));
+    }
+
+    #[test]
+    fn a_message_that_refers_to_the_one_before_is_told_from_one_that_is_broken() {
+        let short = b"[\"a chat\", \"in which little changes\", 1]".to_vec();
+        let long = (0..5000).flat_map(|number: u32| number.to_be_bytes()).collect();
+        for text in [short, long] {
+            let mut keeps = Deflater::new(6, 15);
+            let (mut inflater, mut packed, mut to) = (Inflater::default(), Vec::new(), Vec::new());
+            assert!(keeps.deflate(&text, &mut packed));
+            assert_eq!(inflater.inflate(&packed, MAX, &mut to), Ok(()));
+            for _ in 0..2 {
+                assert!(keeps.deflate(&text, &mut packed));
+                let refused = inflater.inflate(&packed, MAX, &mut to);
+                assert_eq!((refused, to.len()), (Err(Violation::DeflateContext), 0));
+            }
+            let half = packed.len() / 2;
+            assert_eq!(inflater.inflate(&packed[..half], MAX, &mut to), Err(Violation::Deflate));
+            assert_eq!(inflater.inflate(&deflated(&text), MAX, &mut to), Ok(()), "others go on");
+            assert_eq!(to, text);
+        }
+        // As Python's zlib writes the second of two messages.
+        let second = b"\xaa\xc6\xe5\x12\x43\xb8\x4b\x0c\xcc\x10\x2e\x31\xa2\x9d\x4b\0\0";
+        assert_eq!(inflated(second, MAX), Err(Violation::DeflateContext));
     }
 
     #[test]

@@ -38,6 +38,9 @@ pub enum Violation {
     NotUtf8,
     /// A compressed message's data is broken (RFC 7692, section 7.2.2).
     Deflate,
+    /// A compressed message refers to what was before it, though it was agreed that each stands by
+    /// itself (RFC 7692, section 7.1.1.2).
+    DeflateContext,
     /// The message is longer than this side takes (section 7.4.1, code 1009).
     MessageTooLong,
     /// There is no memory for the rest of the message: no fault of the peer's (code 1013).
@@ -58,6 +61,7 @@ named!(Violation {
     CloseReason => "close_reason",
     NotUtf8 => "not_utf8",
     Deflate => "deflate",
+    DeflateContext => "deflate_context",
     MessageTooLong => "message_too_long",
     NoMemory => "no_memory",
 });
@@ -66,9 +70,10 @@ impl Violation {
     /// The code that tells the peer (section 7.4.1).
     pub fn close_code(self) -> CloseCode {
         match self {
-            Violation::NotUtf8 | Violation::CloseReason | Violation::Deflate => {
-                CloseCode::INVALID_DATA
-            }
+            Violation::NotUtf8
+            | Violation::CloseReason
+            | Violation::Deflate
+            | Violation::DeflateContext => CloseCode::INVALID_DATA,
             Violation::MessageTooLong => CloseCode::TOO_LONG,
             Violation::NoMemory => CloseCode::TRY_AGAIN_LATER,
             _ => CloseCode::PROTOCOL_ERROR,
@@ -91,6 +96,7 @@ impl Violation {
             Violation::CloseReason => "close reason is not UTF-8",
             Violation::NotUtf8 => "text is not UTF-8",
             Violation::Deflate => "compressed data is broken",
+            Violation::DeflateContext => "compressed with the messages before; try ?deflate=off",
             Violation::MessageTooLong => "message too long",
             Violation::NoMemory => "no memory left",
         }

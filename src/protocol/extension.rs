@@ -1,5 +1,16 @@
 //! The negotiation of permessage-deflate (RFC 7692, section 7.1) from the server's side.
 
+use super::path;
+
+/// What a client adds to its address if its compression is not to be trusted: nothing is agreed to
+/// then, whatever it offers. A browser's page can choose its address, and nothing else.
+const DECLINED: &str = "deflate=off";
+
+/// Whether a request's target asks for no extension.
+pub fn is_declined(target: &str) -> bool {
+    path::query(target).any(|part| part == DECLINED)
+}
+
 /// What this side is ready for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
@@ -119,6 +130,17 @@ fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_may_decline() {
+        for target in ["/?deflate=off", "/a?b&deflate=off", "http://h/a?deflate=off&token=x"] {
+            assert!(is_declined(target), "{target}");
+        }
+        let not = ["/", "/deflate=off", "/?deflate=on", "/?xdeflate=off", "/#?deflate=off"];
+        for target in not {
+            assert!(!is_declined(target), "{target}");
+        }
+    }
 
     const TERMS: Terms = Terms { window_bits: 15, keeps_context: true };
 

@@ -84,8 +84,8 @@ fn of_token(line: &[u8]) -> Refusal {
 
 /// Whether the line is a request's first one.
 fn is_sound(line: &[u8]) -> bool {
-    let version = line.len().checked_sub(" HTTP/1.x".len()).map(|at| &line[at..]);
-    version.is_some_and(|version| version.starts_with(b" HTTP/1."))
+    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    matches!(words[..], [_, _, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']])
 }
 
 /// The method and the target of a first line with a version of HTTP/1 beyond 1.1, and where the
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn what_was_meant() {
         const HOST: &str = "\r\nHost: h\r\n\r\n";
-        let cases: [(&str, Refusal); 31] = [
+        let cases: [(&str, Refusal); 32] = [
             ("\x16\x03\x01\x02\x00\x01\x00\x01\u{1}\x03\x03", Refusal::Tls),
             ("PROXY TCP4 192.0.2.1 192.0.2.2 5 80\r\nGET / HTTP/1.1", Refusal::ProxyHeader),
             ("PROXY UNKNOWN\r\nGET / HTTP/1.1", Refusal::ProxyHeader),
@@ -163,6 +163,7 @@ mod tests {
             // Found by the fuzzer: what begins with a stray CR is no request with a bad field.
             ("\r a HTTP/1.0", Refusal::Malformed),
             ("\r\rGET / HTTP/1.0", Refusal::Malformed),
+            ("GET / HTTP/1.1GET / HTTP/1.1", Refusal::Malformed),
             ("\r\r\nGET / HTTP/1.0", Refusal::Malformed),
             ("GET / HTTP/1.1\r\nA : b", Refusal::Field),
             ("GET / HTTP/1.1\r\nA: b\r\n folded", Refusal::Field),

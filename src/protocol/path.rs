@@ -38,6 +38,12 @@ pub fn decode(target: &str) -> Result<Vec<u8>, Refusal> {
     Ok(name)
 }
 
+/// The parts of the target's query, which `&` separates; the fragment is left out.
+pub fn query(target: &str) -> impl Iterator<Item = &str> {
+    let target = target.split('#').next().unwrap_or_default();
+    target.split_once('?').map_or("", |(_, query)| query).split('&')
+}
+
 fn hex(digit: Option<u8>) -> Result<u8, Refusal> {
     let digit = digit.and_then(|digit| char::from(digit).to_digit(16)).ok_or(Refusal::Path)?;
     Ok(digit as u8)

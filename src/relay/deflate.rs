@@ -69,7 +69,7 @@ pub(super) struct Packer {
 impl Relay {
     /// What is agreed on with a client that joins a room about compression.
     pub(super) fn agree(&self, key: u32, head: &Head<'_>) -> Option<Agreed> {
-        if !self.rooms[key].manners.deflate {
+        if !self.rooms[key].manners.deflate || extension::is_declined(head.target) {
             return None;
         }
         let deflate = &self.limits.deflate;

@@ -25,13 +25,13 @@ export function npmPackages(example) {
 /** PHP's command line; null if there is none. */
 export const php = () => (works('php', '--version') ? 'php' : null);
 
-/** A Python that has the example's packages; null if there is none. */
-export function python() {
+/** A Python that has the example's packages, and these; null if there is none. */
+export function python(...packages) {
   const own = `${cache}python/bin/python`;
   if (!works(own, '-c', 'import websockets.sync.client') && !works('python3', '-m', 'venv',
     `${cache}python`)) return null;
   const wanted = `${examples}python/requirements.txt`;
-  return works(own, '-m', 'pip', 'install', '-q', '-r', wanted) ? own : null;
+  return works(own, '-m', 'pip', 'install', '-q', '-r', wanted, ...packages) ? own : null;
 }
 
 /** Skips a test, and says why; where all must run, it fails instead. */

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { missing, python } from '../examples/prepared.js';
 import { Client, PATIENCE, relay } from './client.js';
-import { digest, pythonMember } from './python.js';
+import { digest, pythonMember, start } from './python.js';
 
 const DEFLATE = ['--deflate', '--deflate-share-min', '3'];
 
@@ -103,5 +103,24 @@ test("Python's websockets hear and say the same", PATIENCE, async (t) => {
     member.say(quote(7));
     for (const other of [speaker, sharer]) assert.equal(await other.next(), quote(7));
     for (const other of members) if (other !== member) assert.equal(await other.next(), digest(quote(7)));
+  }
+});
+
+test("Tornado's client keeps its context: it is told so, and may decline", PATIENCE, async (t) => {
+  const command = python('tornado>=6.5,<7');
+  if (!command) return missing(t, 'there is no python3 with tornado');
+  const url = await relay(t, ...DEFLATE);
+  const other = await Client.join(t, `${url}/prices`, KINDS.plain);
+  const keeper = await start(t, command, 'keeper.py', `${url}/prices`);
+  assert.match(await keeper.next(), /^agreed permessage-deflate; client_no_context_takeover/);
+  keeper.say(quote(1));
+  assert.equal(await other.next(), quote(1));
+  keeper.say(quote(2));
+  assert.match(await keeper.next(), /^closed 1007 compressed with the messages before/);
+  const plain = await start(t, command, 'keeper.py', `${url}/prices?deflate=off`);
+  assert.equal(await plain.next(), 'agreed nothing');
+  for (let number = 3; number < 10; number += 1) {
+    plain.say(quote(number));
+    assert.equal(await other.next(), quote(number));
   }
 });

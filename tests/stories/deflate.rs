@@ -1,6 +1,8 @@
 //! Compression: who asks for it shares rooms with who does not.
 
-use crate::client::{BINARY, CONTINUATION, Client, FIN, Frame, PING, PONG, RSV1, TEXT, dial};
+use crate::client::{
+    BINARY, CLOSE, CONTINUATION, Client, FIN, Frame, PING, PONG, RSV1, TEXT, dial,
+};
 use crate::relay::Relay;
 use crate::watch::Samples;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
@@ -121,6 +123,36 @@ fn compressed_messages_in_pieces_and_empty_ones() {
     assert_eq!(other.hear_binary(), b"");
     sender.send(FIN | RSV1 | TEXT, &deflate(&[b'x'; 65_536]));
     assert_eq!(other.hear_text().len(), 65_536);
+}
+
+#[test]
+fn a_client_that_keeps_its_context_is_told_and_may_decline_compression() {
+    let relay = Relay::start(&["--deflate"]);
+    let (mut keeper, answer) = connect(&relay, "/", OFFER);
+    assert!(answer.is_some_and(|answer| answer.contains("client_no_context_takeover")));
+    let mut other = relay.connect("/");
+    let mut context = Compress::new(Compression::best(), false);
+    let mut packed = |text: &str| {
+        let mut to = Vec::with_capacity(text.len() + 100);
+        context.compress_vec(text.as_bytes(), &mut to, FlushCompress::Sync).expect("there is room");
+        to.truncate(to.len() - 4);
+        to
+    };
+    keeper.send(FIN | RSV1 | TEXT, &packed(&ticker(1)));
+    assert_eq!(other.hear_text(), ticker(1));
+    keeper.send(FIN | RSV1 | TEXT, &packed(&ticker(2)));
+    let Frame { opcode, payload } = keeper.hear();
+    assert_eq!((opcode, &payload[..2]), (CLOSE, &[0x03, 0xef][..]), "1007");
+    assert!(payload.ends_with(b"?deflate=off"), "{}", payload.escape_ascii());
+    relay.counters_when(|counters| counters.ended("deflate_context") == 1);
+    for path in ["/?deflate=off", "/?a=1&deflate=off"] {
+        let (mut again, answer) = connect(&relay, path, OFFER);
+        assert_eq!(answer, None, "{path}");
+        again.send_text(&ticker(3));
+        assert_eq!(other.hear_text(), ticker(3));
+        again.send(FIN | RSV1 | TEXT, &deflate(b"what was not agreed on"));
+        assert_eq!(again.hear_close(), Some(1002));
+    }
 }
 
 #[test]

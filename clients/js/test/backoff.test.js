@@ -19,6 +19,40 @@ test('which closes are final', () => {
   assert.equal(mayRetry(1008, 'message took too long'), true);
 });
 
+test('compression that cannot be read is left out once, and the rest of the address stays', () => {
+  for (const [url, plain] of [
+    ['ws://relay/', 'ws://relay/?deflate=off'],
+    ['ws://relay/a?token=x.y', 'ws://relay/a?token=x.y&deflate=off'],
+  ]) {
+    const { room, newest, told } = join({}, url);
+    newest().extensions = 'permessage-deflate; client_no_context_takeover';
+    newest().open();
+    newest().end(1007, 'compressed data is broken');
+    assert.equal(told('close')[0].willReconnect, true);
+    pass(500);
+    assert.equal(newest().url, plain);
+    assert.equal(room.url, url);
+    newest().open();
+    newest().end(1006);
+    pass(1000);
+    assert.equal(newest().url, plain, 'and does not come back');
+    newest().extensions = 'permessage-deflate'; // of a relay that does not listen
+    newest().open();
+    newest().end(1007);
+    assert.equal(room.state, 'closed');
+    pass(1);
+    assert.equal(told('close').at(-1).willReconnect, false);
+  }
+});
+
+test('without compression 1007 is final', () => {
+  const { room, newest } = join();
+  newest().extensions = '';
+  newest().open();
+  newest().end(1007, 'text is not UTF-8');
+  assert.equal(room.state, 'closed');
+});
+
 test('delays double up to their bound, and begin anew after five good seconds', () => {
   const { room, newest, told } = join();
   for (let n = 0; n < 8; n += 1) {

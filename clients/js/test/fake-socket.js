@@ -47,9 +47,9 @@ export function fakeSockets() {
 }
 
 /** A room over fake sockets, without jitter unless asked for; `told` has its events by name. */
-export function join(options = {}) {
+export function join(options = {}, url = 'ws://relay/') {
   const sockets = fakeSockets();
-  const room = connect('ws://relay/', {
+  const room = connect(url, {
     WebSocket: sockets.FakeSocket, random: () => 1, ...options,
   });
   const events = [];

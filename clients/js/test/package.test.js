@@ -23,9 +23,9 @@ test('the CommonJS build is fresh, and exports the same', () => {
   assert.deepEqual(Object.keys(required).sort(), Object.keys(module).sort());
 });
 
-test('it has at most 5 KB', () => {
+test('it has at most 5.25 KB', () => {
   const bytes = gzipSync(readFileSync(here('fanfare.js')), { level: 9 }).length;
-  assert.ok(bytes <= 5 * 1024, `${bytes} bytes`);
+  assert.ok(bytes <= 5.25 * 1024, `${bytes} bytes`);
 });
 
 test('the types are right', () => {

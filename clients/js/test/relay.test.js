@@ -144,3 +144,39 @@ test('closing is final in every state, and rejects who still waits', async () =>
   open.close(4000, 'bye');
   assert.equal(open.state, 'closed');
 });
+
+/** Keeps its context when it compresses, though it agreed not to: as Safari 15 and Tornado do. */
+class Keeper extends WebSocket {
+  constructor(url, protocols) {
+    super(url, protocols, { perMessageDeflate: { threshold: 0 } });
+    this.on('open', () => {
+      const agreed = this._extensions['permessage-deflate'];
+      if (agreed) delete agreed.params.client_no_context_takeover;
+    });
+  }
+}
+
+test('a platform that keeps its compression context is back without compression', async () => {
+  const deflating = await startRelay(['--deflate']);
+  const url = `${deflating.url}/a?x=1`;
+  const keeper = connect(url, { ...options, WebSocket: Keeper });
+  const other = connect(url, options);
+  await Promise.all([keeper.ready, other.ready]);
+  for (const text of ['the same text', 'the same text']) {
+    const heard = next(other, 'message');
+    const lost = next(keeper, 'close');
+    const back = next(keeper, 'open');
+    keeper.send(text);
+    const event = await Promise.race([heard, lost]);
+    if (event === text) continue;
+    assert.deepEqual([event.code, event.willReconnect], [1007, true]);
+    await back;
+    keeper.send(text);
+    assert.equal(await heard, text);
+  }
+  keeper.send('the same text, and more');
+  assert.equal(await next(other, 'message'), 'the same text, and more');
+  assert.equal(keeper._plain, true, 'it was needed');
+  [keeper, other].forEach((room) => room.close());
+  await deflating.stop();
+});

@@ -162,8 +162,8 @@ test('subprotocol and header get there, whatever the case of the answer', () => 
   };
   const socket = new WxSocket('wss://relay/', 'a', { header: { Authorization: 'b' } });
   assert.deepEqual([calls[0].protocols, calls[0].header], [['a'], { Authorization: 'b' }]);
-  calls.open({ header: { 'SEC-WebSocket-protocol': 'a' } });
-  assert.deepEqual([socket.protocol, socket.extensions], ['a', '']);
+  calls.open({ header: { 'SEC-WebSocket-protocol': 'a', 'sec-websocket-Extensions': 'permessage-deflate' } });
+  assert.deepEqual([socket.protocol, socket.extensions], ['a', 'permessage-deflate']);
   assert.equal('protocols' in new WxSocket('wss://relay/')._task, false);
   assert.equal('protocols' in calls[1], false, 'none asked for, none sent');
 });
