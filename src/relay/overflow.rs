@@ -195,7 +195,9 @@ mod tests {
             let speaker = pretend.join("/");
             let slow: Vec<ConnId> = (0..200).map(|_| pretend.join("/")).collect();
             pretend.turn();
-            slow.iter().for_each(|id| drop(pretend.windows.insert(*id, 10)));
+            for id in &slow {
+                pretend.windows.insert(*id, 10);
+            }
             for _ in 0..40 {
                 pretend.say_when_read(speaker, 60_000);
                 // The close frames of those that are closed are not asked for.
@@ -217,7 +219,9 @@ mod tests {
         let rooms: Vec<_> = (0..50).map(|n| pretend.join(&format!("/{n}"))).collect();
         let deaf: Vec<_> = (0..50).map(|n| pretend.join(&format!("/{n}"))).collect();
         pretend.turn();
-        deaf.iter().for_each(|id| drop(pretend.windows.insert(*id, 0)));
+        for id in &deaf {
+            pretend.windows.insert(*id, 0);
+        }
         for _ in 0..12 {
             for (number, id) in rooms.iter().enumerate() {
                 if number != 7 {
