@@ -32,24 +32,33 @@ impl TrustedProxies {
 /// machines on a cable share one link-local /64 (RFC 4291, section 2.5.6), so there each address is
 /// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Network(IpAddr);
+pub struct Network {
+    address: IpAddr,
+    /// All addresses with the same first 64 bits are meant.
+    is_line: bool,
+}
 
 impl Network {
     fn of(address: IpAddr) -> Network {
         match forwarded::plain(address) {
-            IpAddr::V6(six) if six.is_unicast_link_local() => Network(six.into()),
-            IpAddr::V6(six) => Network(Ipv6Addr::from_bits(six.to_bits() >> 64 << 64).into()),
-            four => Network(four),
+            IpAddr::V6(six) if !six.is_unicast_link_local() => {
+                let first = Ipv6Addr::from_bits(six.to_bits() >> 64 << 64);
+                Network { address: first.into(), is_line: true }
+            }
+            address => Network { address, is_line: false },
         }
+    }
+
+    /// The address alone.
+    fn one(address: IpAddr) -> Network {
+        Network { address: forwarded::plain(address), is_line: false }
     }
 }
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            IpAddr::V6(address) if !address.is_unicast_link_local() => write!(f, "{address}/64"),
-            address => write!(f, "{address}"),
-        }
+        let length = if self.is_line { "/64" } else { "" };
+        write!(f, "{}{length}", self.address)
     }
 }
 
@@ -64,14 +73,15 @@ pub(super) enum Peer {
     ForClient,
 }
 
-/// No address that is counted.
+/// No address: the peer is at a Unix socket, or a proxy's header is to tell it.
 pub(super) const NO_ADDRESS: u32 = u32::MAX;
 
 /// All addresses with a connection.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     slab: Slab<Entry>,
-    by_network: BTreeMap<Network, u32>,
+    /// Those that are counted, and apart from them those that are only known.
+    by_network: BTreeMap<(bool, Network), u32>,
     /// Where connections come from that were one too many for it: they are not counted, but asked
     /// about when they end.
     refused: BTreeMap<u32, Network>,
@@ -80,18 +90,29 @@ pub(super) struct Addresses {
 #[derive(Debug)]
 struct Entry {
     network: Network,
+    is_counted: bool,
     connections: u32,
 }
 
 impl Addresses {
     /// Counts one connection more from an address, if it has fewer than `most`; 0 is no bound.
     fn enter(&mut self, network: Network, most: usize) -> Result<u32, Refusal> {
-        let key = match self.by_network.get(&network) {
+        self.keep(network, true, most)
+    }
+
+    /// Keeps an address whose connections have no bound.
+    fn know(&mut self, network: Network) -> Result<u32, Refusal> {
+        self.keep(network, false, 0)
+    }
+
+    fn keep(&mut self, network: Network, is_counted: bool, most: usize) -> Result<u32, Refusal> {
+        let key = match self.by_network.get(&(is_counted, network)) {
             Some(key) => *key,
             None if !memory::takes_one_more(&self.slab) => return Err(Refusal::NoMemory),
             None => {
-                let key = self.slab.insert(Entry { network, connections: 0 }) as u32;
-                self.by_network.insert(network, key);
+                let entry = Entry { network, is_counted, connections: 0 };
+                let key = self.slab.insert(entry) as u32;
+                self.by_network.insert((is_counted, network), key);
                 key
             }
         };
@@ -112,14 +133,18 @@ impl Addresses {
         entry.connections -= 1;
         if entry.connections == 0 {
             let entry = self.slab.remove(key as usize);
-            self.by_network.remove(&entry.network);
+            self.by_network.remove(&(entry.is_counted, entry.network));
         }
     }
 
-    /// How many there are, and how many connections they have.
-    pub(super) fn count(&self) -> (usize, usize) {
-        let connections = self.slab.iter().map(|(_, entry)| entry.connections as usize).sum();
-        (self.slab.len(), connections)
+    /// How many are counted.
+    pub(super) fn counted(&self) -> usize {
+        self.slab.iter().filter(|(_, entry)| entry.is_counted).count()
+    }
+
+    /// How many connections have one, counted or not.
+    pub(super) fn connections(&self) -> usize {
+        self.slab.iter().map(|(_, entry)| entry.connections as usize).sum()
     }
 
     /// Asserts that what is kept belongs to connections that are there.
@@ -147,18 +172,37 @@ impl Relay {
     }
 
     fn client_of(&self, index: u32) -> Option<Network> {
-        let conn = &self.conns[index];
-        let counted = self.addresses.slab.get(conn.address as usize).map(|entry| entry.network);
+        let counted = self.address_of(index).filter(|entry| entry.is_counted);
+        let counted = counted.map(|entry| entry.network);
         let client = counted.or_else(|| self.addresses.refused.get(&index).copied());
-        client.filter(|_| conn.peer == Peer::ForClient)
+        client.filter(|_| self.conns[index].peer == Peer::ForClient)
     }
 
-    /// Forgets where a connection that ends came from; gives its client, if a proxy named it.
-    pub(super) fn forget_address(&mut self, index: u32) -> Option<Network> {
-        let client = self.client_of(index);
+    fn address_of(&self, index: u32) -> Option<&Entry> {
+        self.addresses.slab.get(self.conns[index].address as usize)
+    }
+
+    /// Where a stream's other end is, unless it is a proxy that has named its client, and whom a
+    /// proxy named.
+    pub(super) fn ends_of(&self, index: u32) -> (Option<Network>, Option<Network>) {
+        match self.conns[index].peer {
+            Peer::ForClient => (None, self.client_of(index)),
+            _ => (self.address_of(index).map(|entry| entry.network), None),
+        }
+    }
+
+    /// The other end of a connection's stream, as far as it is kept: an address without its port,
+    /// or the network that it is counted for. `None` also when a proxy has named its client.
+    pub fn peer(&self, id: ConnId) -> Option<Network> {
+        self.conns.get(id).and_then(|_| self.ends_of(id.index).0)
+    }
+
+    /// Forgets where a connection that ends came from; gives its peer and its client.
+    pub(super) fn forget_address(&mut self, index: u32) -> (Option<Network>, Option<Network>) {
+        let ends = self.ends_of(index);
         self.addresses.leave(self.conns[index].address);
         self.addresses.refused.remove(&index);
-        client
+        ends
     }
 
     /// Counts a connection for its peer; `None` is the other end of a Unix socket.
@@ -173,8 +217,11 @@ impl Relay {
             true => Peer::Proxy,
             false => Peer::Client,
         };
-        let is_counted = |peer: &IpAddr| conn.peer == Peer::Client && !peer.is_loopback();
-        let Some(peer) = peer.filter(is_counted) else { return Ok(()) };
+        let Some(peer) = peer else { return Ok(()) };
+        if conn.peer != Peer::Client || peer.is_loopback() {
+            conn.address = self.addresses.know(Network::one(peer))?;
+            return Ok(());
+        }
         let most = self.limits.connections_per_address_max;
         let entered = self.addresses.enter(Network::of(peer), most);
         if entered.is_err() {
@@ -239,10 +286,15 @@ mod tests {
         assert_eq!(addresses.enter(network("2001:db8::ffff:1"), 2), Ok(one));
         assert_eq!(addresses.enter(network("2001:db8::2"), 2), Err(Refusal::AddressFull));
         assert!(addresses.enter(network("2001:db8:0:1::1"), 2).is_ok(), "the next line");
-        assert_eq!(addresses.count(), (2, 3));
+        // One that is only known has a count of its own.
+        let known = addresses.know(network("2001:db8::1")).expect("no bound");
+        assert_eq!(addresses.know(network("2001:db8::1")), Ok(known));
+        assert_eq!((addresses.counted(), addresses.connections()), (2, 5));
+        addresses.leave(known);
+        addresses.leave(known);
         addresses.leave(one);
         addresses.leave(one);
-        assert_eq!(addresses.count(), (1, 1));
+        assert_eq!((addresses.counted(), addresses.connections()), (1, 1));
         assert!(addresses.enter(network("2001:db8::3"), 2).is_ok());
     }
 

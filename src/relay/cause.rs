@@ -67,6 +67,19 @@ named!(Cause {
 } Violation(Violation) Refused(Refusal));
 
 impl Cause {
+    /// Whether it ends as connections do when all is well.
+    pub(super) fn is_expected(self) -> bool {
+        matches!(
+            self,
+            Cause::PeerClosed
+                | Cause::EndOfStream
+                | Cause::Reset
+                | Cause::Answered
+                | Cause::Drained
+                | Cause::Dismissed
+        )
+    }
+
     /// Whether a limit of ours ended it: whoever runs the relay may want to raise that.
     pub fn is_our_limit(self) -> bool {
         matches!(

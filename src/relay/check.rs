@@ -21,8 +21,9 @@ impl Relay {
         assert_eq!(private_bytes.sum::<usize>(), self.private_bytes, "what was told");
         let stream_bytes = self.conns.indexes().map(|index| self.conns[index].stream_bytes());
         assert_eq!(stream_bytes.sum::<usize>(), self.stream_bytes, "what streams keep");
-        let counted = |index: &u32| self.conns[*index].address != NO_ADDRESS;
-        assert_eq!(self.addresses.count().1, self.conns.indexes().filter(counted).count());
+        let has_address = |index: &u32| self.conns[*index].address != NO_ADDRESS;
+        let with_address = self.conns.indexes().filter(has_address).count();
+        assert_eq!(self.addresses.connections(), with_address);
         self.addresses.check(|index| self.conns.is_used(index));
         self.passes.check(|index| self.conns.is_used(index));
         let mut log_bytes = 0;

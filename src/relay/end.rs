@@ -38,6 +38,8 @@ impl Relay {
             }
             _ => {}
         }
+        self.note_failure(index, cause);
+        let conn = &mut self.conns[index];
         conn.phase = Phase::Failing;
         conn.cause = cause;
         conn.since = self.now.seconds();
@@ -61,6 +63,7 @@ impl Relay {
 
     /// The same, with a reason of its own.
     pub(super) fn close_saying(&mut self, index: u32, cause: Cause, reason: &str) {
+        self.note_failure(index, cause);
         self.leave_room(index);
         self.push_close(index, cause.close_code(), reason);
         let conn = &mut self.conns[index];
@@ -87,6 +90,7 @@ impl Relay {
 
     /// Nothing is expected any more: the last bytes go out, then the stream is closed or shut.
     pub(super) fn part(&mut self, index: u32, cause: Cause, linger: bool) {
+        self.note_failure(index, cause);
         self.leave_room(index);
         let conn = &mut self.conns[index];
         conn.phase = Phase::Parting { linger };
@@ -99,6 +103,7 @@ impl Relay {
 
     /// Ends a connection now, whatever is due to it.
     pub(super) fn end(&mut self, index: u32, cause: Cause) {
+        self.note_failure(index, cause);
         self.conns[index].into = 0; // nothing more is written: no copy of the frame begun is kept
         self.leave_room(index);
         self.drop_held(index);

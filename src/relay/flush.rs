@@ -52,8 +52,8 @@ impl Relay {
         match self.conns[index].phase {
             Phase::Lingering => Some(Order::Shutdown(id)),
             _ => {
-                let client = self.forget_address(index);
-                self.departed = Departed { user: self.passes.forget(index), client };
+                let (peer, client) = self.forget_address(index);
+                self.departed = Departed { user: self.passes.forget(index), peer, client };
                 self.debts.remove(&index);
                 self.conns.remove(index);
                 self.note_gone(id.generation);

@@ -93,7 +93,7 @@ impl Relay {
                 "Connections that are allowed at a time.",
                 connections_max,
             ),
-            row("fanfare_addresses", "Addresses that are counted.", self.addresses.count().0),
+            row("fanfare_addresses", "Addresses that are counted.", self.addresses.counted()),
             row("fanfare_throttled", "Connections that owe time to a rate.", self.debts.len()),
             row("fanfare_rooms", "Rooms with a member.", self.rooms.len()),
             row("fanfare_rooms_limit", "Rooms that are allowed at a time.", rooms_max),

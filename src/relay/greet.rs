@@ -6,7 +6,7 @@ use super::conn::Phase;
 use super::{Cause, Relay, page, share};
 use crate::protocol::head::{self, Head};
 use crate::protocol::upgrade::{self, Accept, Request, Wants};
-use crate::protocol::{Refusal, credential, response};
+use crate::protocol::{Denial, Refusal, credential, response};
 
 impl Relay {
     /// Takes bytes of a request's head; gives how many of them belonged to it.
@@ -60,6 +60,11 @@ impl Relay {
         });
         if let Err(refusal) = answered {
             self.refuse(index, refusal, head_only);
+            if refusal == Denial::Origin.into()
+                && let Some(origin) = head::parse(text).ok().and_then(|head| head.once("origin"))
+            {
+                self.note_origin(index, origin);
+            }
         }
         used
     }

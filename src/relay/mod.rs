@@ -17,7 +17,8 @@
 //!
 //! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`,
 //! `stream_holds`), commands (`configure`, `set_wall_clock`, `dismiss`, `drain`, `turn`), what to
-//! do (`may_read`, `order`, `gather` with `sent`, `next_deadline`), and getters.
+//! do (`may_read`, `order`, `gather` with `sent`, `next_deadline`) and to tell (`failure`), and
+//! getters.
 
 mod access;
 mod address;
@@ -31,6 +32,7 @@ mod deflate;
 mod drain;
 mod encoding;
 mod end;
+mod failure;
 mod flush;
 mod gauges;
 mod greet;
@@ -67,6 +69,7 @@ pub use address::{Network, TrustedProxies};
 pub use cause::Cause;
 pub use deflate::Deflate;
 pub use encoding::Encoding;
+pub use failure::Failure;
 pub use id::ConnId;
 pub use inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
@@ -85,6 +88,7 @@ use core::net::IpAddr;
 use deadline::Hand;
 use deflate::Packer;
 use drain::Drain;
+use failure::Failures;
 use pause::Paused;
 use pool::Pool;
 use progress::Offered;
@@ -108,6 +112,8 @@ pub struct Relay {
     passes: Passes,
     /// Seconds from 1970 to the first moment of `now`, if that was told.
     unix_offset_s: Option<u64>,
+    /// Connections that begin to end, for whoever runs the relay.
+    failures: Failures,
     /// Of the connection that the newest order was to close.
     departed: Departed,
     /// Connections with something due that no pass over a room will find.

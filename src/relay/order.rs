@@ -21,6 +21,8 @@ pub enum Order {
 pub struct Departed {
     /// The user id in the token that it came with.
     pub user: Option<Box<str>>,
+    /// The other end of its stream, as [`super::Relay::peer`] tells it.
+    pub peer: Option<Network>,
     /// Whom a proxy named as its client.
     pub client: Option<Network>,
 }

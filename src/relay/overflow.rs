@@ -103,7 +103,7 @@ impl Relay {
             missed -= log.frames_in(own.start..own.end.min(start).max(own.start));
         }
         self.metrics.skipped += missed;
-        self.metrics.slow_skipped += 1;
+        self.metrics.slow_skipped += u64::from(missed > 0);
         if start == log.end() {
             self.rooms[conn.room].forget_context(conn.class);
         }

@@ -3,14 +3,14 @@
 use super::Server;
 use super::layer::Layer;
 use super::listener::{BACKLOG, Listener};
-use super::stream::Stream;
+use super::stream::{Stream, written};
 use crate::config::Plain;
 use crate::protocol::{Refusal, proxy};
 use crate::relay::budget::ACCEPTS_PER_TURN;
 use crate::relay::{Cause, Time};
 use rustls::ServerConfig;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tracing::{debug, warn};
 
@@ -56,29 +56,35 @@ impl Server {
         }
     }
 
-    fn welcome(&mut self, number: usize, stream: Stream, address: Option<IpAddr>, now: Time) {
+    fn welcome(&mut self, number: usize, stream: Stream, peer: Option<SocketAddr>, now: Time) {
         let Listener { ref door, certificates, .. } = self.listeners[number];
         let tls = certificates.map(|set| self.certificates.config(set));
-        self.take_in(stream, address, door.has_proxy, tls, now);
+        self.take_in(stream, peer, door.has_proxy, tls, now);
     }
 
     /// Takes a stream in, which begins with a proxy's header or TLS, or both, or neither.
     pub(super) fn take_in(
         &mut self,
         stream: Stream,
-        address: Option<IpAddr>,
+        peer: Option<SocketAddr>,
         has_proxy: bool,
         tls: Option<Arc<ServerConfig>>,
         now: Time,
     ) {
         // A proxy says later whose connection it is.
-        let id = match self.relay.accepted(address.filter(|_| !has_proxy), now) {
+        let from = peer.filter(|_| !has_proxy).map(|peer| peer.ip());
+        let id = match self.relay.accepted(from, now) {
             Ok(id) => id,
             Err(refusal) => {
-                return self.turn_away(stream, has_proxy, tls.is_some(), refusal, now);
+                self.tell_refused(peer, refusal, now);
+                // With TLS an answer would cost the handshake that there is no room for.
+                if tls.is_none() {
+                    self.turn_away(stream, has_proxy, refusal);
+                }
+                return;
             }
         };
-        debug!(id = u64::from(id), address = stream.peer(), "accepted");
+        debug!(id = u64::from(id), address = address(peer), "accepted");
         let layer = Layer::new(has_proxy, tls);
         let failed = layer.as_ref().err().map(ToString::to_string);
         if self.streams.insert(id, stream, layer.unwrap_or_default()).is_err() {
@@ -111,7 +117,6 @@ impl Server {
             for _ in 0..BACKLOG {
                 match self.listeners[number].accept() {
                     Ok((stream, address)) => self.welcome(number, stream, address, now),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(_) => break,
                 }
@@ -119,26 +124,19 @@ impl Server {
         }
     }
 
-    /// Tells a connection that is not taken why; what it sent is read, for unread bytes would
-    /// reset the stream under our answer.
-    fn turn_away(
-        &mut self,
-        mut stream: Stream,
-        has_proxy: bool,
-        has_tls: bool,
-        refusal: Refusal,
-        now: Time,
-    ) {
+    fn tell_refused(&mut self, peer: Option<SocketAddr>, refusal: Refusal, now: Time) {
         let reason = refusal.name();
-        debug!(address = stream.peer(), reason, "refused");
+        debug!(address = address(peer), reason, "refused");
         if Cause::Refused(refusal).is_our_limit()
             && let Some(and_more) = self.throttle.admit(reason, now)
         {
-            warn!(address = stream.peer(), reason, and_more, "refused at a limit");
+            warn!(address = address(peer), reason, and_more, "refused at a limit");
         }
-        if has_tls {
-            return; // an answer would cost the handshake that there is no room for
-        }
+    }
+
+    /// Tells a connection that is not taken why; what it sent is read, for unread bytes would
+    /// reset the stream under our answer.
+    fn turn_away(&mut self, mut stream: Stream, has_proxy: bool, refusal: Refusal) {
         let read = stream.read(&mut self.buffer).unwrap_or_default();
         let mut bytes = &self.buffer[..read];
         if has_proxy {
@@ -149,4 +147,9 @@ impl Server {
         // It is a courtesy: who does not take it at once does without.
         let _ = stream.write(&answer);
     }
+}
+
+/// A peer for the log; one without an address came through a Unix socket.
+fn address(peer: Option<SocketAddr>) -> String {
+    peer.map_or_else(|| "unix".to_owned(), written)
 }

@@ -12,6 +12,7 @@
 
 use super::growth::append;
 use super::session::Broken;
+use super::stream::Stream;
 use super::tls::Tls;
 use super::{Server, report};
 use crate::protocol::{Refusal, proxy};
@@ -147,7 +148,7 @@ impl Server {
         let taken = plain.len().min(self.relay.limits().read_bytes_max()).min(bytes_max);
         if taken > 0 {
             let streams = &self.streams;
-            let peer = || streams.get(id).map_or("gone".into(), |stream| stream.peer());
+            let peer = || streams.get(id).and_then(Stream::peer);
             report::received(&mut self.relay, id, &mut plain[..taken], peer, now);
             plain.drain(..taken);
         }

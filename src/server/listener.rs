@@ -18,7 +18,7 @@ use nix::{libc, sys::socket::sockopt::SetBool};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use std::fs;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixDatagram;
@@ -143,10 +143,10 @@ impl Listener {
     }
 
     /// A stream, and where its peer is: nowhere, through a Unix socket.
-    pub(super) fn accept(&self) -> io::Result<(Stream, Option<IpAddr>)> {
+    pub(super) fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
         match &self.socket {
             ListeningSocket::Tcp(listener) => {
-                again(|| listener.accept()).map(|(tcp, peer)| (Stream::Tcp(tcp), Some(peer.ip())))
+                again(|| listener.accept()).map(|(tcp, peer)| (Stream::Tcp(tcp), Some(peer)))
             }
             ListeningSocket::Unix { listener, .. } => {
                 again(|| listener.accept()).map(|(unix, _)| (Stream::Unix(unix), None))

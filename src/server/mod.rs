@@ -7,6 +7,7 @@ mod accept;
 mod admin;
 mod certificates;
 mod clock;
+mod failure;
 #[cfg(fuzzing)]
 mod fuzzed;
 mod growth;

@@ -1,10 +1,11 @@
 //! Carrying out what the relay wants done.
 
 use super::Server;
+use super::report::shown;
 use crate::relay::{Cause, ConnId, Departed, Order, Slices, Time};
 use std::io;
+use tracing::debug;
 use tracing::field::display;
-use tracing::{debug, warn};
 
 impl Server {
     /// All of a turn's orders; tells whether something was to be written.
@@ -61,18 +62,14 @@ impl Server {
     }
 
     fn close(&mut self, id: ConnId, cause: Cause, now: Time) {
+        self.tell_failures(now); // what began to end while orders were carried out
         self.end_tls(id);
         if let Some(stream) = self.streams.remove(id) {
-            let Departed { user, client } = self.relay.departed();
+            let Departed { user, peer, client } = self.relay.departed();
             let (id, reason) = (u64::from(id), cause.name());
-            let (user, client) = (user.as_deref(), client.map(display));
-            debug!(id, address = stream.peer(), client, user, reason, "closed");
-            if cause.is_our_limit()
-                && let Some(and_more) = self.throttle.admit(reason, now)
-            {
-                let address = stream.peer();
-                warn!(id, address, client, reason, and_more, "closed at a limit");
-            }
+            let (user, client) = (user.as_deref().map(shown), client.map(display));
+            let address = stream.peer().or_else(|| peer.map(|peer| peer.to_string()));
+            debug!(id, address, client, user, reason, "closed");
         }
         self.accept_again = None; // a descriptor is free
     }

@@ -10,6 +10,9 @@ use tracing::{debug, info, warn};
 /// How long one kind of warning is kept back after it was told: what a person can still read.
 const PAUSE_MS: u64 = 1000;
 
+/// Characters of what strangers send that a line of the log shows: a host's name has at most 253.
+const SHOWN_MAX: usize = 256;
+
 /// What only counters tell: how it is called, and what happens.
 const COUNTED: [(&str, &str); 3] = [
     ("cut", "cut: its time to close was over"),
@@ -92,7 +95,8 @@ impl Throttle {
         }
     }
 
-    fn admit_many(&mut self, kind: &'static str, count: u64, now: Time) -> Option<u64> {
+    /// The same for so many at once.
+    pub(super) fn admit_many(&mut self, kind: &'static str, count: u64, now: Time) -> Option<u64> {
         let others = count.checked_sub(1)?;
         let admitted = self.admit(kind, now);
         if admitted.is_none() {
@@ -107,7 +111,7 @@ pub(super) fn received(
     relay: &mut Relay,
     id: ConnId,
     bytes: &mut [u8],
-    peer: impl Fn() -> String,
+    peer: impl Fn() -> Option<String>,
     now: Time,
 ) {
     let upgraded_before = relay.metrics().upgraded;
@@ -148,6 +152,34 @@ pub(super) fn counters(relay: &Relay) {
         rate_pauses = metrics.rate_pauses,
         "counters"
     );
+}
+
+/// What a stranger sent, for the log and short: whatever is no plain character of ASCII is
+/// percent-encoded.
+pub(super) fn quoted(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for &byte in bytes.iter().take(SHOWN_MAX) {
+        match byte {
+            b'!' | b'#'..=b'$' | b'&'..=b'[' | b']'..=b'~' => text.push(byte as char),
+            _ => write!(text, "%{byte:02X}").expect("writing to memory"),
+        }
+    }
+    text
+}
+
+/// A name that a stranger has, for the log: without controls, and short.
+pub(super) fn shown(name: &str) -> String {
+    let harmless = |char: char| if is_printable(char) { char } else { char::REPLACEMENT_CHARACTER };
+    name.chars().take(SHOWN_MAX).map(harmless).collect()
+}
+
+/// Whether it is neither a control nor one of those that are invisible, end lines or turn the
+/// direction of text: JSON would carry them to a terminal.
+fn is_printable(char: char) -> bool {
+    let number = u32::from(char);
+    let is_invisible = matches!(number, 0x61c | 0xfeff | 0x2028..=0x202e | 0x2060..=0x206f)
+        || (0x200b..=0x200f).contains(&number);
+    !char.is_control() && !is_invisible
 }
 
 /// A room's name as the path that leads to it, percent-encoded: safe in JSON, whatever is in it.
@@ -198,6 +230,19 @@ mod tests {
         assert!(throttle.rest(now.plus_millis(1000)).is_empty(), "all three were told");
         assert_eq!(throttle.admit_many("cut", 3, now), None);
         assert_eq!(throttle.rest(now.plus_millis(1000)), [("cut", 3)]);
+    }
+
+    #[test]
+    fn what_strangers_send_cannot_steer_a_terminal_nor_look_like_more_fields() {
+        assert_eq!(quoted(b"https://a.example:8080"), "https://a.example:8080");
+        assert_eq!(quoted(b"a\x1b[2J\" b=\"c\\\xc2\x9b\n%"), "a%1B[2J%22%20b=%22c%5C%C2%9B%0A%25");
+        assert_eq!(quoted(&[b'x'; 1000]).len(), SHOWN_MAX);
+        assert_eq!(shown("ann \"the\" 二 é e\u{301}"), "ann \"the\" 二 é e\u{301}");
+        assert_eq!(
+            shown("a\x1b\r\n\u{9b}\u{7f}\u{202e}\u{2028}b"),
+            format!("a{}b", "\u{fffd}".repeat(7))
+        );
+        assert_eq!(shown(&"二".repeat(1000)).chars().count(), SHOWN_MAX);
     }
 
     #[test]

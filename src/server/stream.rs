@@ -8,7 +8,7 @@ use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
 use std::collections::TryReserveError;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 
 /// A stream, whatever carries it.
 #[derive(Debug)]
@@ -26,6 +26,12 @@ pub(super) fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
             result => return result,
         }
     }
+}
+
+/// An address as it is written everywhere: an IPv4 one that came through a socket of IPv6 is the
+/// IPv4 one.
+pub(super) fn written(address: SocketAddr) -> String {
+    SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
 }
 
 impl Stream {
@@ -70,13 +76,11 @@ impl Stream {
         }
     }
 
-    /// The peer's address, for the log.
-    pub(super) fn peer(&self) -> String {
+    /// The peer's address, for the log; a stream that was reset does not know it any more.
+    pub(super) fn peer(&self) -> Option<String> {
         match self {
-            Stream::Tcp(stream) => {
-                stream.peer_addr().map_or("gone".into(), |peer| peer.to_string())
-            }
-            Stream::Unix(_) => "unix".into(),
+            Stream::Tcp(stream) => stream.peer_addr().ok().map(written),
+            Stream::Unix(_) => Some("unix".to_owned()),
         }
     }
 

@@ -28,6 +28,7 @@ impl Server {
         self.accept_ready(now);
         self.serve_admin(now);
         self.relay.turn(now);
+        self.tell_failures(now);
         let flush_begin = self.clock.elapsed();
         let has_written = self.carry_out_orders(now);
         let end = self.clock.elapsed();

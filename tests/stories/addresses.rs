@@ -101,7 +101,7 @@ fn a_proxys_client_is_named_wherever_a_connection_is() {
         life("upgraded", "closed", "1.2.3.4"),
         life("upgraded", "closed", network),
         life("upgraded", "closed", "null"),
-        life("closed", "closed at a limit", network),
+        life("refused at a limit", "closed", network),
     ];
     assert_eq!(told, expected);
 }

@@ -105,6 +105,7 @@ fn each_answer_names_what_is_to_be_mended() {
 fn a_probe_is_told_that_the_relay_is_well_however_full_it_is() {
     let relay = Relay::start(&["--max-connections", "1", "--allow-origin", "https://h.example"]);
     for is_full in [false, true] {
+        relay.counters_when(|counters| counters.get("connections") == 0);
         let _member = is_full.then(|| relay.connect("/"));
         for version in ["1.0\r\n", "1.1\r\nHost: h\r\n"] {
             let get = relay.ask(format!("GET /_/health HTTP/{version}\r\n").as_bytes());

@@ -66,7 +66,7 @@ fn each_limit_is_told_in_the_log() {
     ] {
         relay.log.wait(reason, |lines, _| {
             let is_it = |line: &&String| {
-                line.contains("closed at a limit")
+                line.contains(" at a limit\",\"id\"")
                     && line.contains(&format!("\"reason\":\"{reason}\""))
             };
             lines.iter().find(is_it).map(drop)

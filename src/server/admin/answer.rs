@@ -7,6 +7,7 @@ use crate::server::Server;
 use crate::server::log;
 use crate::server::process::Process;
 use crate::server::report::path;
+use crate::server::stream::Stream;
 use std::fmt::Write;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -149,7 +150,9 @@ impl Server {
 
     fn connection_json(&self, id: ConnId) -> Option<String> {
         let facts = self.relay.connection(id)?;
-        let address = self.streams.get(id).map_or_else(|| "gone".to_owned(), |at| at.peer());
+        let address = self.streams.get(id).and_then(Stream::peer);
+        let address = address.or_else(|| self.relay.peer(id).map(|peer| peer.to_string()));
+        let address = address.map_or("null".to_owned(), |address| format!("\"{address}\""));
         let client = facts.client.map_or("null".to_owned(), |client| format!("\"{client}\""));
         let room = facts.room.map_or("null".to_owned(), |name| format!("\"{}\"", path(name)));
         let user = serde_json::Value::from(facts.user);
@@ -159,7 +162,7 @@ impl Server {
         let ConnFacts { is_blocked, is_paused, is_pinged, .. } = facts;
         let id = u64::from(id);
         Some(format!(
-            "{{\"id\":{id},\"address\":\"{address}\",\"client\":{client},\"room\":{room},\
+            "{{\"id\":{id},\"address\":{address},\"client\":{client},\"room\":{room},\
              \"user\":{user},\"state\":\"{state}\",\
              \"reason\":{cause},\"silent_seconds\":{waited_s},\"behind_bytes\":{behind_bytes},\
              \"private_bytes\":{private_bytes},\"held_bytes\":{held_bytes},\

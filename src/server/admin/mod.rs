@@ -9,6 +9,7 @@ mod request;
 
 use super::listener::Listener;
 use super::process::Process;
+use super::report::quoted;
 use super::stream::Stream;
 use super::{Server, StartError, signal};
 use crate::config::{Listen, Plain};
@@ -220,7 +221,8 @@ impl Server {
             Ok(ask) => self.reply(ask, process, now),
             Err(denial) => Answer::denial(denial),
         };
-        debug!(method = head.method, target = head.target, status = answer.status.0, "admin");
+        let (method, target) = (quoted(head.method.as_bytes()), quoted(head.target.as_bytes()));
+        debug!(method, target, status = answer.status.0, "admin");
         answer.bytes(head_only)
     }
 }

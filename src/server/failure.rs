@@ -1,0 +1,97 @@
+//! Warnings of connections that end for a reason about which something can be done.
+
+use super::Server;
+use super::report::quoted;
+use super::stream::Stream;
+use crate::protocol::{Denial, Refusal};
+use crate::relay::{Cause, Failure, Time};
+use tracing::field::display;
+use tracing::warn;
+
+impl Server {
+    /// Tells of connections that begin to end, each kind at most once a second. Called before their
+    /// streams are shut or closed: then these still tell whose they were.
+    pub(super) fn tell_failures(&mut self, now: Time) {
+        while let Some(failure) = self.relay.failure() {
+            let Failure { id, cause, peer, client, origin, others } = failure;
+            let Some(what) = words(cause) else { continue };
+            let reason = cause.name();
+            let Some(and_more) = self.throttle.admit_many(reason, others + 1, now) else {
+                continue;
+            };
+            let address = self.streams.get(id).and_then(Stream::peer);
+            let address = address.or_else(|| peer.map(|peer| peer.to_string()));
+            let (id, client) = (u64::from(id), client.map(display));
+            let origin = origin.map(|origin| quoted(&origin));
+            // The order is part of what docs/watching.md promises to programs that read it.
+            warn!(id, address, client, reason, origin, and_more, "{what}");
+        }
+    }
+}
+
+/// What is told of an end for this cause, if anything.
+fn words(cause: Cause) -> Option<&'static str> {
+    Some(match cause {
+        Cause::Refused(Refusal::Denied(denial)) => of_denial(denial),
+        Cause::Refused(Refusal::Tls) => {
+            "refused: a TLS handshake came where no TLS is spoken: add ?tls to this --listen and \
+             give a certificate, or let clients connect with ws://"
+        }
+        Cause::Refused(Refusal::ProxyHeader) => {
+            "refused: a PROXY header came where none is expected: add ?proxy to this --listen, or \
+             take the PROXY protocol out of the proxy's configuration"
+        }
+        Cause::NoProxyHeader => {
+            "closed: no PROXY header came where one is expected: turn the PROXY protocol on in the \
+             proxy's configuration, or take ?proxy off this --listen"
+        }
+        Cause::Refused(Refusal::Http10) => {
+            "refused: an upgrade came over HTTP/1.0: let the proxy in front speak HTTP/1.1 \
+             (nginx: proxy_http_version 1.1)"
+        }
+        Cause::Refused(Refusal::ConnectionHeader) => {
+            "refused: an upgrade came without `Connection: upgrade`: let the proxy in front pass \
+             it on (nginx: proxy_set_header Connection upgrade)"
+        }
+        Cause::Refused(Refusal::UpgradeHeader) => {
+            "refused: an upgrade came without `Upgrade: websocket`: let the proxy in front pass it \
+             on (nginx: proxy_set_header Upgrade $http_upgrade)"
+        }
+        Cause::Refused(_) if cause.is_our_limit() => "refused at a limit",
+        _ if cause.is_our_limit() => "closed at a limit",
+        _ => return None,
+    })
+}
+
+fn of_denial(denial: Denial) -> &'static str {
+    match denial {
+        Denial::Origin => {
+            "refused: pages of this origin are not let in; --allow-origin names those that are"
+        }
+        Denial::OriginMissing => {
+            "refused: it sent no Origin, and --require-origin lets only browsers in"
+        }
+        Denial::TokenMissing => "refused: it came without a token",
+        Denial::TokenExpired => "refused: its token has expired",
+        Denial::Room => "refused: its token is not for this room",
+        _ => "refused: its token is not valid",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_fits_a_line_and_says_what_happens_first() {
+        for cause in Cause::all() {
+            if let Some(words) = words(cause) {
+                assert!(words.len() < 200 && !words.ends_with('.'), "{words}");
+                let is_refusal = matches!(cause, Cause::Refused(_));
+                let first = if is_refusal { "refused" } else { "closed" };
+                assert!(words.starts_with(first), "{cause:?}: {words}");
+            }
+        }
+        assert_eq!(words(Cause::Drained), None);
+    }
+}
