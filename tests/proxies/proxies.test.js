@@ -13,6 +13,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import http2 from 'node:http2';
 import https from 'node:https';
 import WebSocket from 'ws';
 
@@ -85,10 +86,11 @@ const PROXIES = {
     },
   },
   caddy: {
-    start({ path, cert, key }, port, relay) {
+    start({ path, cert, key }, port, relay, times) {
       const site = replaced(readFileSync(join(ROOT, 'dist/Caddyfile'), 'utf8'), [
         ['chat.example.com {', `https://chat.example.com:${port} {\n\ttls ${cert} ${key}`],
         ['127.0.0.1:2046', `127.0.0.1:${relay}`],
+        ...times,
       ]);
       const own = '{\n\tadmin off\n\tauto_https disable_redirects\n}\n';
       writeFileSync(join(path, 'Caddyfile'), own + site);
@@ -146,7 +148,8 @@ async function startRelay(t, port, ...flags) {
 async function startProxy(t, name, relay, times = []) {
   const files = folder(t);
   const port = await freePort();
-  const command = PROXIES[name].start(files, port, relay, times);
+  const changes = typeof times === 'function' ? times(port) : times;
+  const command = PROXIES[name].start(files, port, relay, changes);
   const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--'];
   const [program, ...args] = process.getuid() === 0 ? [...drop, ...command] : command;
   const log = [];
@@ -211,6 +214,26 @@ class Client {
   }
 }
 
+// Proxies that ask whether the relay is well learn a little later that it is.
+async function untilLetIn(t, port, count = 1) {
+  for (;;) {
+    const outcomes = await Promise.all([...Array(count)].map(() => new Client(t, port).outcome));
+    if (outcomes.every((outcome) => outcome === 'open')) return;
+    await sleep(50);
+  }
+}
+
+// What the proxy answers over HTTP/2.
+async function ask2(t, port, headers) {
+  const session = http2.connect(`https://127.0.0.1:${port}`, TLS);
+  t.after(() => session.destroy());
+  const request = session.request({ ':path': '/', ':authority': 'chat.example.com', ...headers });
+  const [answer] = await once(request, 'response');
+  request.resume();
+  await once(request, 'close');
+  return answer;
+}
+
 async function chat(one, other, text) {
   const heard = other.hear();
   one.socket.send(text);
@@ -252,6 +275,7 @@ for (const name of Object.keys(PROXIES)) {
       const refused = await new Client(t, port).outcome;
       assert.ok([502, 503].includes(refused.status), JSON.stringify(refused));
       await startRelay(t, at(relay));
+      await untilLetIn(t, port);
       await chat(await Client.join(t, port), await Client.join(t, port), 'back again');
     });
 
@@ -298,3 +322,57 @@ for (const name of Object.keys(PROXIES)) {
     });
   }
 }
+
+// The example with HTTP/2 turned on, in the spelling of this nginx.
+const HTTP_2 = {
+  nginx: (port) => [[`listen ${port} ssl`, `listen ${port} ssl http2`]],
+  caddy: () => [], // it is on
+  haproxy: () => [['alpn http/1.1', 'alpn h2,http/1.1']],
+};
+for (const [name, on] of Object.entries(HTTP_2)) {
+  test(`${name}: over HTTP/2 the page and a refusal pass, and beside it members chat`, PATIENCE,
+    async (t) => {
+      const relay = await freePort();
+      await startRelay(t, relay);
+      const port = await startProxy(t, name, relay, on);
+      assert.equal((await ask2(t, port, { accept: 'text/html' }))[':status'], 200);
+      const refused = await ask2(t, port, {});
+      assert.deepEqual([refused[':status'], refused.upgrade], [426, undefined]);
+      assert.equal((await ask2(t, port, { ':path': '/_/health' }))[':status'], 200);
+      await chat(await Client.join(t, port), await Client.join(t, port), 'over HTTP/1.1');
+      const plain = https.get({ host: '127.0.0.1', port, path: '/', headers: HEADERS, ...TLS });
+      const [answer] = await once(plain, 'response');
+      answer.resume();
+      assert.deepEqual([answer.statusCode, answer.headers['sec-websocket-version']], [426, '13']);
+    });
+}
+
+test('haproxy: while one relay goes down, clients come to the other', PATIENCE, async (t) => {
+  const [going, staying] = [await freePort(), await freePort()];
+  const first = await startRelay(t, going, '--drain-timeout', '50', '--close-timeout', '50');
+  await startRelay(t, staying);
+  const port = await startProxy(t, 'haproxy', going, [
+    [`server relay 127.0.0.1:${going}`,
+      `server relay 127.0.0.1:${going}\n    server other 127.0.0.1:${staying}`],
+  ]);
+  // A member that does not answer the goodbye: as long as it is there, so is the relay.
+  const member = connect(going, '127.0.0.1');
+  t.after(() => member.destroy());
+  member.write('GET /room HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n'
+    + 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
+  await once(member, 'data');
+  first.kill('SIGTERM');
+  await once(member, 'data'); // the goodbye
+  assert.equal((await fetch(`http://127.0.0.1:${going}/_/health`)).status, 503);
+  await untilLetIn(t, port, 8); // by turns they would come to both
+  assert.equal(first.exitCode, null);
+});
+
+// HAProxy's own question, when it is told no path.
+test('haproxy: `option httpchk` alone finds the relay well', PATIENCE, async (t) => {
+  const relay = await freePort();
+  await startRelay(t, relay);
+  const port = await startProxy(t, 'haproxy', relay, [['option httpchk GET /_/health', 'option httpchk']]);
+  await sleep(3000); // three of its questions
+  assert.equal(await new Client(t, port).outcome, 'open');
+});
