@@ -60,19 +60,23 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
             config.limits(server::machine()?)?;
             out.write_all(config.to_toml().as_bytes())?;
         }
-        Task::Top(flags) => {
-            return Ok(match top::run(&flags) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    complain("error", &error);
-                    ExitCode::FAILURE
-                }
-            });
-        }
+        Task::Top(flags) => return Ok(ended(top::run(&flags))),
+        Task::Health(flags) => return Ok(ended(top::health(&flags.admin))),
         Task::Man => write_man(out)?,
         Task::Completions(shell) => write_completions(shell, out),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code of a command that asks a running relay; what is wrong is said.
+fn ended(asked: std::io::Result<()>) -> ExitCode {
+    match asked {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain("error", &error);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Says what is wrong with the configuration.

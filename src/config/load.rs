@@ -3,7 +3,7 @@
 use super::file::{self, Content, Entry};
 use super::number;
 use super::rules::{self, Room};
-use super::{Door, Flags, Impossible, Machine, Pair, TopFlags};
+use super::{Door, Flags, HealthFlags, Impossible, Machine, Pair, TopFlags};
 use super::{Plain, places};
 use crate::relay::{Limits, Rule};
 use clap::error::{ContextKind, ContextValue};
@@ -31,6 +31,8 @@ pub enum Task {
     Completions(clap_complete::Shell),
     /// Show what a running relay does.
     Top(TopFlags),
+    /// Ask a running relay whether it is well.
+    Health(HealthFlags),
 }
 
 /// The whole configuration.
@@ -121,6 +123,9 @@ pub(super) fn command() -> Command {
             .about("Show every key, its value, and where that came from, and end"),
         Command::new("man").about("Write the manual page, and end"),
         Command::new("completions").about("Write completions for a shell, and end").arg(shell),
+        HealthFlags::augment_args(Command::new("health"))
+            .about("Ask a running relay whether its loop turns; exit code 0 if it does, 1 if not")
+            .long_about(None::<&str>),
         TopFlags::augment_args(Command::new("top"))
             .about("Show what a running relay does, a second at a time; q ends it")
             .long_about(None::<&str>),
@@ -151,7 +156,7 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
             check_variables(&table, variables).map_err(LoadError::Wrong)?;
             matches
         }
-        Task::Man | Task::Completions(_) | Task::Top(_) => {
+        Task::Man | Task::Completions(_) | Task::Top(_) | Task::Health(_) => {
             none = table.clone().try_get_matches_from(["fanfare"])?;
             &none
         }
@@ -198,6 +203,9 @@ fn task(matches: &ArgMatches) -> Result<(Task, &ArgMatches), clap::Error> {
             None => (Task::Serve, matches), // clap requires it
         },
         Some(("top", matches)) => (Task::Top(TopFlags::from_arg_matches(matches)?), matches),
+        Some(("health", matches)) => {
+            (Task::Health(HealthFlags::from_arg_matches(matches)?), matches)
+        }
         _ => (Task::Serve, matches),
     })
 }

@@ -37,4 +37,4 @@ pub use plain::Plain;
 pub use print::write_completions;
 pub use reload::Changes;
 pub use tls::{Pair, TlsFlags};
-pub use top::TopFlags;
+pub use top::{HealthFlags, TopFlags};

@@ -1,10 +1,12 @@
 //! `fanfare top`: what a relay does, live, read from its admin listener.
 
+mod ask;
 mod scrape;
 mod terminal;
 mod view;
 
-use crate::config::{Listen, Plain, TopFlags};
+use crate::config::{Listen, TopFlags};
+use ask::{ask, because};
 use scrape::Sample;
 use std::io::{self, Write};
 use std::time::Duration;
@@ -49,23 +51,24 @@ pub fn run(flags: &TopFlags) -> io::Result<()> {
 }
 
 fn sample(place: &Listen) -> io::Result<Sample> {
-    Sample::take(place).map_err(|error| {
-        let why = format!("no metrics from {place}: {}", because(&error));
-        io::Error::new(error.kind(), view::harmless(&why).collect::<String>())
-    })
+    Sample::take(place).map_err(|error| no_answer("no metrics from", place, &error))
 }
 
-/// Why there is no answer, and where one may be.
-fn because(error: &io::Error) -> String {
-    use io::ErrorKind::{ConnectionRefused, NotFound, TimedOut, WouldBlock};
-    let plain = Plain(error);
-    match error.kind() {
-        TimedOut | WouldBlock => "it does not answer".to_owned(),
-        ConnectionRefused | NotFound => {
-            format!("{plain}: no relay answers there; --admin says where one does")
-        }
-        _ => plain.to_string(),
+/// Asks the relay whose admin listener is at `place` whether its loop turns: for whoever starts it
+/// anew when it does not, such as a container's health check.
+///
+/// # Errors
+/// When it does not answer that all is well.
+pub fn health(place: &Listen) -> io::Result<()> {
+    match ask(place, "/healthz") {
+        Ok(_) => Ok(()),
+        Err(error) => Err(no_answer("no sign of life from", place, &error)),
     }
+}
+
+fn no_answer(what: &str, place: &Listen, error: &io::Error) -> io::Error {
+    let why = format!("{what} {place}: {}", because(error));
+    io::Error::new(error.kind(), view::harmless(&why).collect::<String>())
 }
 
 /// Whoever reads a pipe may have seen enough: that is no fault.

@@ -1,17 +1,10 @@
 //! Asking a relay's admin listener for its metrics, and reading them.
 
+use super::ask::ask;
 use crate::config::Listen;
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
-
-/// Who does not answer within this is silent: a relay has a turn many times a second.
-const TIMEOUT: Duration = Duration::from_secs(2);
-
-/// More than any relay's metrics: somebody else is answering.
-const BYTES_MAX: u64 = 4 * 1024 * 1024;
+use std::io;
+use std::time::Instant;
 
 /// The metrics of a moment, by name with labels.
 #[derive(Debug, Clone)]
@@ -23,21 +16,7 @@ pub(super) struct Sample {
 impl Sample {
     /// Asks the relay at `place`.
     pub(super) fn take(place: &Listen) -> io::Result<Sample> {
-        let text = match place {
-            Listen::Unix(path, _) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                stream.set_write_timeout(Some(TIMEOUT))?;
-                ask(stream, "localhost")?
-            }
-            place => {
-                let stream = connect(&place.as_client().addresses()?)?;
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                stream.set_write_timeout(Some(TIMEOUT))?;
-                let host = stream.peer_addr()?.to_string();
-                ask(stream, &host)?
-            }
-        };
+        let text = ask(place, "/metrics")?;
         let sample = Sample::read(&text);
         match sample.values.contains_key("fanfare_members") {
             true => Ok(sample),
@@ -67,32 +46,5 @@ impl Sample {
             let label = labels.split_once("=\"")?.1.strip_suffix("\"}")?;
             Some((label, *value))
         })
-    }
-}
-
-/// Connects to the first of these addresses that takes it.
-fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
-    let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        match TcpStream::connect_timeout(address, TIMEOUT) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => refused = error,
-        }
-    }
-    Err(refused)
-}
-
-fn ask(mut stream: impl Read + Write, host: &str) -> io::Result<String> {
-    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
-    let mut bytes = Vec::new();
-    stream.take(BYTES_MAX).read_to_end(&mut bytes)?;
-    let answer = String::from_utf8_lossy(&bytes);
-    match answer.split_once("\r\n\r\n") {
-        Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body.to_owned()),
-        Some((head, _)) => {
-            let status = head.lines().next().unwrap_or_default();
-            Err(io::Error::other(format!("it answers {status:?}")))
-        }
-        None => Err(io::Error::other("it does not speak HTTP")),
     }
 }

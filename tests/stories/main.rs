@@ -26,6 +26,7 @@ mod failures;
 mod flags;
 mod handshake;
 mod held;
+mod image;
 mod log;
 mod messages;
 mod metrics;

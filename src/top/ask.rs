@@ -1,0 +1,69 @@
+//! Asking a relay's admin listener.
+
+use crate::config::{Listen, Plain};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+/// A relay that does not answer within this is silent: it has a turn many times a second.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// More than any relay's metrics: somebody else is answering.
+const BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// What the admin listener at `place` answers to a request for `path`, if that is 200.
+pub(super) fn ask(place: &Listen, path: &str) -> io::Result<String> {
+    if let Listen::Unix(file, _) = place {
+        let stream = UnixStream::connect(file)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        return exchange(stream, "localhost", path);
+    }
+    let stream = connect(&place.as_client().addresses()?)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
+    let host = stream.peer_addr()?.to_string();
+    exchange(stream, &host, path)
+}
+
+/// Connects to the first of these addresses that takes it.
+fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpStream::connect_timeout(address, TIMEOUT) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
+}
+
+fn exchange(mut stream: impl Read + Write, host: &str, path: &str) -> io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut bytes = Vec::new();
+    stream.take(BYTES_MAX).read_to_end(&mut bytes)?;
+    let answer = String::from_utf8_lossy(&bytes);
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body.to_owned()),
+        Some((head, _)) => {
+            let status = head.lines().next().unwrap_or_default();
+            Err(io::Error::other(format!("it answers {status:?}")))
+        }
+        None => Err(io::Error::other("it does not speak HTTP")),
+    }
+}
+
+/// Why there is no answer, and where one may be.
+pub(super) fn because(error: &io::Error) -> String {
+    use io::ErrorKind::{ConnectionRefused, NotFound, TimedOut, WouldBlock};
+    let plain = Plain(error);
+    match error.kind() {
+        TimedOut | WouldBlock => "it does not answer".to_owned(),
+        ConnectionRefused | NotFound => {
+            format!("{plain}: no relay answers there; --admin says where one does")
+        }
+        _ => plain.to_string(),
+    }
+}
