@@ -5,6 +5,7 @@
 
 mod accept;
 mod admin;
+mod beats;
 mod certificates;
 mod clock;
 mod failure;
@@ -157,13 +158,16 @@ impl Server {
         self.notify.ready(self.clock.now());
         loop {
             if std::mem::take(&mut self.is_to_reload) {
-                self.notify.reloading(self.clock.now());
+                let begin = self.clock.elapsed();
+                self.notify.reloading(Clock::time(begin));
                 self.certificates.read_again();
                 if let Some(limits) = reload() {
                     self.buffer.resize(limits.read_bytes_max(), 0);
                     self.relay.configure(limits);
                 }
-                self.notify.ready(self.clock.now());
+                let now = self.clock.now();
+                self.notify.ready(now);
+                beats::tell_reload(self.clock.elapsed() - begin, &mut self.throttle, now);
             }
             if let Some(outcome) = self.turn()? {
                 if outcome != Outcome::Interrupted {

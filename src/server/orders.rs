@@ -8,13 +8,13 @@ use tracing::debug;
 use tracing::field::display;
 
 impl Server {
-    /// All of a turn's orders; tells whether something was to be written.
-    pub(super) fn carry_out_orders(&mut self, now: Time) -> bool {
-        let mut has_written = false;
+    /// All of a turn's orders; tells how many of them were to write.
+    pub(super) fn carry_out_orders(&mut self, now: Time) -> usize {
+        let mut writes = 0;
         while let Some(order) = self.relay.order() {
             match order {
                 Order::Flush(id) => {
-                    has_written = true;
+                    writes += 1;
                     self.flush(id);
                 }
                 Order::Shutdown(id) => self.shut(id),
@@ -22,7 +22,7 @@ impl Server {
                 Order::Resume(id) => self.resume(id),
             }
         }
-        has_written
+        writes
     }
 
     /// One write of what the relay has for a connection.

@@ -5,16 +5,19 @@ use crate::relay::{Cause, ConnId, Time};
 use std::io;
 
 impl Server {
-    /// Reads each connection that is ready once; who may have more stays on the list.
-    pub(super) fn read_ready(&mut self, now: Time) {
+    /// Reads each connection that is ready once; who may have more stays on the list. Tells how many
+    /// were ready.
+    pub(super) fn read_ready(&mut self, now: Time) -> usize {
         if !self.resumed.is_empty() {
             // They were put off for those who stand in the other list.
             self.resumed.append(&mut self.ready);
             std::mem::swap(&mut self.resumed, &mut self.ready);
         }
         let mut ready = std::mem::take(&mut self.ready);
+        let count = ready.len();
         ready.retain(|id| self.read(*id, now));
         self.ready = ready;
+        count
     }
 
     /// Reads once; tells whether there may be more to read now.

@@ -1,5 +1,6 @@
 //! One turn of the loop.
 
+use super::beats::{Beat, Beats};
 use super::clock::Clock;
 use super::layer::HANDSHAKE_READS_PER_TURN;
 use super::report::{self, Outcome};
@@ -18,24 +19,30 @@ impl Server {
         self.sleep()?;
         let begin = self.clock.elapsed();
         let now = Clock::time(begin);
+        let mut beats = Beats::begin(begin, self.relay.metrics());
         self.relay.set_wall_clock(now, self.clock.unix_s());
         if let Some(outcome) = self.take_events(now) {
             return Ok(Some(outcome));
         }
         self.handshake_reads_left = HANDSHAKE_READS_PER_TURN;
         self.certificates.look(now);
-        self.read_ready(now);
+        beats.end(Beat::Events, self.clock.elapsed());
+        let reads = self.read_ready(now);
+        beats.end(Beat::Read, self.clock.elapsed());
         self.accept_ready(now);
+        beats.end(Beat::Accept, self.clock.elapsed());
         self.serve_admin(now);
+        beats.end(Beat::Admin, self.clock.elapsed());
         self.relay.turn(now);
         self.tell_failures(now);
-        let flush_begin = self.clock.elapsed();
-        let has_written = self.carry_out_orders(now);
-        let end = self.clock.elapsed();
-        if has_written {
-            self.flush_times.add(end - flush_begin);
+        beats.end(Beat::Settle, self.clock.elapsed());
+        let writes = self.carry_out_orders(now);
+        beats.end(Beat::Write, self.clock.elapsed());
+        if writes > 0 {
+            self.flush_times.add(beats.of(Beat::Write));
         }
-        self.turn_times.add(end - begin);
+        self.turn_times.add(beats.all());
+        beats.tell((reads, writes), self.relay.metrics(), &mut self.throttle, now);
         self.throttle.note_metrics(self.relay.metrics(), now);
         self.throttle.tell_rest(now);
         self.notify.after_turn(Status::of(&self.relay), now);

@@ -1,10 +1,17 @@
 //! What is counted, and what is told of it: metrics, the dashboard over them, the log.
 
-use crate::client::request;
+use crate::authority::{Authority, wrap};
+use crate::client::{Client, dial, request};
 use crate::relay::Relay;
 use crate::watch::Samples;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
 
 #[test]
 fn known_traffic_is_counted_exactly() {
@@ -109,7 +116,7 @@ fn the_dashboard_asks_only_for_what_there_is() {
     let relay = Relay::start_watched(&[]);
     let Samples { families, .. } = relay.metrics();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/grafana.json");
-    let text = std::fs::read_to_string(path).expect("the dashboard");
+    let text = fs::read_to_string(path).expect("the dashboard");
     let board: Value = serde_json::from_str(&text).expect("JSON");
     for field in ["title", "uid", "timezone", "refresh"] {
         assert!(board[field].is_string(), "{field}");
@@ -205,4 +212,59 @@ fn refusals_are_warned_of_once_a_second_and_none_is_lost() {
         (told.iter().sum::<u64>() == 30).then_some(told)
     });
     assert!(told.len() < 10, "{told:?}");
+}
+
+/// Makes a file into a pipe from which nothing comes before somebody writes.
+fn make_pipe(path: &Path) {
+    fs::remove_file(path).expect("it is there");
+    mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR).expect("a pipe in its place");
+}
+
+/// Writes to such a pipe what it held before, when the relay has waited for so long.
+fn let_wait(path: &Path, text: &str) {
+    let mut pipe = File::options().write(true).open(path).expect("the relay opens it too");
+    std::thread::sleep(Duration::from_millis(150));
+    pipe.write_all(text.as_bytes()).expect("the relay reads");
+}
+
+#[test]
+fn a_long_turn_is_told_with_what_took_the_time() {
+    let told = |relay: &Relay, reason: &str| -> Value {
+        relay.log.wait(reason, |lines, _| {
+            let line = lines.iter().find(|line| line.contains(&format!("\"{reason}\"")))?;
+            Some(serde_json::from_str(line).expect("JSON"))
+        })
+    };
+    // A file that takes its time is the one thing that makes a turn as long as a story wants.
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let config = authority.path("fanfare.toml");
+    fs::write(&config, "max_message = 1000\n").expect("a file");
+    let mut flags = authority.flags(&["one"]);
+    flags.extend(["--config".to_owned(), config.display().to_string()]);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let relay = Relay::start(&flags);
+    let stream = wrap(&authority.client(), "localhost", dial(relay.address()));
+    let _member = Client::greet(stream, request("/").as_bytes()); // so there is a turn each second
+    let chain = authority.path("one.crt");
+    let text = fs::read_to_string(&chain).expect("a file");
+    make_pipe(&chain);
+    let_wait(&chain, &text);
+    let line = told(&relay, "long_turn");
+    let ms = |name: &str| line[name].as_u64().unwrap_or_else(|| panic!("no {name} in {line}"));
+    assert!(line["level"] == "WARN" && ms("ms") >= 150 && ms("events_ms") >= 150, "{line}");
+    for name in ["read_ms", "accept_ms", "admin_ms", "settle_ms", "write_ms"] {
+        assert!(ms(name) <= ms("ms") - ms("events_ms"), "{line}");
+    }
+    for name in ["reads", "accepts", "upgrades", "messages", "deliveries", "writes"] {
+        assert!(ms(name) <= 1, "{line}");
+    }
+    assert!(ms("bytes_in") <= 1000 && ms("bytes_out") <= 1000, "{line}");
+    fs::remove_file(&chain).expect("the pipe");
+    fs::write(&chain, &text).expect("a file");
+    make_pipe(&config);
+    relay.signal(rustix::process::Signal::HUP);
+    let_wait(&config, "max_message = 1000\n");
+    let line = told(&relay, "long_reload");
+    assert!(line["level"] == "WARN" && line["ms"].as_u64() >= Some(150), "{line}");
 }
