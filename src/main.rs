@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 everyone was said goodbye to; 1 the relay could not start or the poller failed;
 //! 2 the flags or the configuration are wrong; 3 the drain's time was up and connections were cut;
-//! 4 a second signal ended it at once.
+//! 4 a second signal ended it at once; 101 a fault of its own, which the log tells.
 
 use fanfare::config::{
     self, ADMIN_DEFAULT, Admin, AdminFlags, Changes, Config, Door, Listen, LoadError, Plain, Task,
@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use tracing::{error, info, warn};
 
 fn main() -> ExitCode {
+    server::tell_panics();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let code = run(&arguments);
     server::flush_log();

@@ -2,7 +2,7 @@
 
 use crate::{certain, forger};
 use arbitrary::Arbitrary;
-use fanfare::server::Fuzzed;
+use fanfare::server::Pretend;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, ServerConfig};
@@ -132,7 +132,7 @@ pub struct Peer {
 }
 
 /// A member without TLS, whose request is there already.
-pub fn arrive(server: &mut Fuzzed) -> UnixStream {
+pub fn arrive(server: &mut Pretend) -> UnixStream {
     let (mut ours, theirs) = pair();
     write(&mut ours, REQUEST.as_bytes());
     server.take_in(theirs, false, None);
@@ -185,7 +185,7 @@ pub fn frame(length: usize) -> Vec<u8> {
 }
 
 impl Peer {
-    pub fn new(beginning: Beginning, setting: &Setting, server: &mut Fuzzed) -> Peer {
+    pub fn new(beginning: Beginning, setting: &Setting, server: &mut Pretend) -> Peer {
         let Beginning { is_old, proxy, is_narrow, stage } = beginning;
         let config = Arc::clone(&setting.clients[usize::from(!is_old)]);
         let name = ServerName::try_from("localhost").expect("a name");
@@ -249,7 +249,7 @@ impl Peer {
         !bytes.is_empty()
     }
 
-    pub fn settle(&mut self, server: &mut Fuzzed) {
+    pub fn settle(&mut self, server: &mut Pretend) {
         for _ in 0..16 {
             let has_sent = self.send(usize::MAX);
             server.turn();
@@ -259,7 +259,7 @@ impl Peer {
         }
     }
 
-    pub fn act(&mut self, deed: Deed<'_>, server: &mut Fuzzed) {
+    pub fn act(&mut self, deed: Deed<'_>, server: &mut Pretend) {
         match deed {
             Deed::Send { bytes } => drop(self.send(usize::from(bytes))),
             Deed::Hear => drop(self.hear()),

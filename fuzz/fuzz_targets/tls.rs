@@ -12,7 +12,7 @@ mod peer;
 
 use arbitrary::Arbitrary;
 use fanfare::relay::Limits;
-use fanfare::server::Fuzzed;
+use fanfare::server::Pretend;
 use libfuzzer_sys::fuzz_target;
 use peer::{Beginning, Deed, Peer, Setting, frame};
 use std::os::unix::net::UnixStream;
@@ -48,7 +48,7 @@ struct Story<'a> {
 }
 
 struct World {
-    server: Fuzzed,
+    server: Pretend,
     peers: [Peer; 2],
     /// A member without TLS.
     member: UnixStream,
@@ -65,7 +65,7 @@ static SETTING: LazyLock<Setting> = LazyLock::new(|| {
 fuzz_target!(|story: Story<'_>| {
     let setting = &*SETTING;
     certain::begin();
-    let mut server = Fuzzed::new(Limits {
+    let mut server = Pretend::new(Limits {
         connections_max: 8,
         rooms_max: 2,
         message_bytes_max: 40_000,

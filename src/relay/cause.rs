@@ -12,7 +12,7 @@ pub enum Cause {
     EndOfStream,
     /// The operating system says that the connection is broken.
     Reset,
-    /// The peer does not speak TLS as it should.
+    /// The peer does not speak TLS as it should, or its keys are used up.
     TlsFailed,
     /// A proxy's header was to come first, and did not.
     NoProxyHeader,
@@ -44,6 +44,8 @@ pub enum Cause {
     Drained,
     /// Whoever runs the relay closed it.
     Dismissed,
+    /// A fault of ours at work for it, which was contained.
+    OurFault,
 }
 
 named!(Cause {
@@ -64,6 +66,7 @@ named!(Cause {
     NoMemory => "no_memory",
     Drained => "drained",
     Dismissed => "dismissed",
+    OurFault => "our_fault",
 } Violation(Violation) Refused(Refusal));
 
 impl Cause {

@@ -1,8 +1,9 @@
 //! Accepting: accept, read, answer, and only then the poller hears of the connection.
 
 use super::Server;
-use super::layer::Layer;
+use super::layer::{Layer, Misfit};
 use super::listener::{BACKLOG, Listener};
+use super::session::Broken;
 use super::stream::{Stream, written};
 use crate::config::Plain;
 use crate::protocol::{Refusal, proxy};
@@ -86,15 +87,21 @@ impl Server {
         };
         debug!(id = u64::from(id), address = address(peer), "accepted");
         let layer = Layer::new(has_proxy, tls);
-        let failed = layer.as_ref().err().map(ToString::to_string);
-        if self.streams.insert(id, stream, layer.unwrap_or_default()).is_err() {
+        let (layer, misfit) = match layer {
+            Ok(layer) => (layer, None),
+            Err(misfit) => (None, Some(misfit)),
+        };
+        if self.streams.insert(id, stream, layer).is_err() {
             return self.relay.closed(id, Cause::NoMemory);
         }
-        if let Some(error) = failed {
-            if let Some(and_more) = self.throttle.admit("no_tls", now) {
-                warn!(error, and_more, "no TLS for a connection");
+        if let Some(misfit) = misfit {
+            if let Misfit::Tls(Broken::Peer(error)) = &misfit
+                && let Some(and_more) = self.throttle.admit("no_tls", now)
+            {
+                warn!(error = error.to_string(), and_more, "no TLS for a connection");
             }
-            return self.relay.closed(id, Cause::TlsFailed);
+            let cause = self.reject(id, misfit);
+            return self.relay.closed(id, cause);
         }
         if self.read(id, now) {
             self.ready.push(id);

@@ -13,7 +13,7 @@ const START_MS: u64 = 3_600_000;
 pub(super) struct Clock {
     start: Instant,
     /// How far it was put forward.
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     passed: Duration,
 }
 
@@ -21,7 +21,7 @@ impl Clock {
     pub(super) fn start() -> Clock {
         Clock {
             start: Instant::now(),
-            #[cfg(fuzzing)]
+            #[cfg(any(test, fuzzing))]
             passed: Duration::ZERO,
         }
     }
@@ -31,16 +31,16 @@ impl Clock {
     }
 
     /// Lets time pass: all is later than it was.
-    #[cfg(fuzzing)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn pass(&mut self, duration: Duration) {
         self.passed += duration;
     }
 
     /// The time since the start, for durations.
     pub(super) fn elapsed(&self) -> Duration {
-        #[cfg(fuzzing)]
+        #[cfg(any(test, fuzzing))]
         return self.start.elapsed() + self.passed;
-        #[cfg(not(fuzzing))]
+        #[cfg(not(any(test, fuzzing)))]
         self.start.elapsed()
     }
 

@@ -8,17 +8,19 @@ mod admin;
 mod beats;
 mod certificates;
 mod clock;
+mod contained;
 mod failure;
-#[cfg(fuzzing)]
-mod fuzzed;
 mod growth;
 mod histogram;
 mod layer;
+mod layered;
 mod listener;
 mod log;
 mod machine;
 mod orders;
 mod output;
+#[cfg(any(test, fuzzing))]
+mod pretend;
 mod process;
 mod read;
 mod report;
@@ -32,11 +34,12 @@ mod tls;
 mod turn;
 
 pub use certificates::{CertificateError, Certificates};
-#[cfg(fuzzing)]
-pub use fuzzed::Fuzzed;
+pub use contained::tell_panics;
 pub use log::{Log, flush_log};
 pub use machine::machine;
 pub use output::offer;
+#[cfg(any(test, fuzzing))]
+pub use pretend::Pretend;
 pub use report::Outcome;
 pub use start::StartError;
 
@@ -85,6 +88,8 @@ pub struct Server {
     /// What the writes of each turn took that had any.
     flush_times: Histogram,
     throttle: Throttle,
+    /// Panics that ended a connection and nothing else.
+    faults: u64,
     /// Connections with bytes to read, each once.
     ready: Vec<ConnId>,
     /// Those who are read again; they come first.
@@ -138,6 +143,7 @@ impl Server {
             turn_times: Histogram::default(),
             flush_times: Histogram::default(),
             throttle: Throttle::default(),
+            faults: 0,
             ready: Vec::new(),
             resumed: Vec::new(),
         })

@@ -107,6 +107,11 @@ impl Server {
             "How long turns that had something to write took to write it to everyone.",
         ));
         families.push(Family::counter(
+            "fanfare_faults_total",
+            "Faults of fanfare's own, each of which ended one connection.",
+            self.faults,
+        ));
+        families.push(Family::counter(
             "fanfare_log_lines_dropped_total",
             "Lines of the log that were dropped, for nobody read them in time.",
             log::lines_dropped(),

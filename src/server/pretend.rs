@@ -1,8 +1,9 @@
-//! A server for the fuzzer: streams are given to it, it turns and time passes when it is told.
+//! A server for tests and the fuzzer: streams are given to it, it turns and time passes when it is
+//! told.
 
 use super::stream::Stream;
 use super::{Certificates, Server};
-use crate::relay::{ConnId, Limits};
+use crate::relay::Limits;
 use mio::net::UnixStream;
 use rustls::ServerConfig;
 use std::os::unix::net::UnixStream as Pipe;
@@ -11,12 +12,12 @@ use std::time::Duration;
 
 /// A server without listeners.
 #[derive(Debug)]
-pub struct Fuzzed(Server);
+pub struct Pretend(Server);
 
-impl Fuzzed {
+impl Pretend {
     /// A server with nobody.
-    pub fn new(limits: Limits) -> Fuzzed {
-        Fuzzed(Server::bind(&[], Certificates::default(), limits).expect("descriptors"))
+    pub fn new(limits: Limits) -> Pretend {
+        Pretend(Server::bind(&[], Certificates::default(), limits).expect("descriptors"))
     }
 
     /// Takes in a stream that does not block, as a listener would.
@@ -45,9 +46,14 @@ impl Fuzzed {
     /// Closes one of the connections, as the operator would.
     pub fn dismiss(&mut self, number: usize) {
         let ids = self.0.relay.connections_after(None, number + 1);
-        if let Some(id) = ids.last().copied().map(ConnId::from) {
+        if let Some(id) = ids.last().copied() {
             self.0.relay.dismiss(id, self.0.clock.now());
         }
+    }
+
+    /// Panics that were contained.
+    pub fn faults(&self) -> u64 {
+        self.0.faults
     }
 
     /// How many connections there are.

@@ -1,0 +1,187 @@
+//! Panics: faults of our own. One at a connection's layer is contained, for what strangers send is
+//! taken apart there, mostly by a library: it costs that connection. Any other ends the process,
+//! and the log says so.
+
+use super::log::flush_log;
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::process;
+use std::thread;
+use tracing::error;
+
+/// The exit code of a process that a panic ends, as the standard library has it.
+const EXIT_CODE: i32 = 101;
+
+thread_local! {
+    /// What happens on this thread now is contained.
+    static IS_CONTAINED: Cell<bool> = const { Cell::new(false) };
+    /// The fault that the hook saw last in what is contained.
+    static SEEN: RefCell<Option<Fault>> = const { RefCell::new(None) };
+}
+
+/// A panic, for those who mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) message: String,
+    /// File, line and column; `None` when no hook was there to see it.
+    pub(super) place: Option<String>,
+    /// With `RUST_BACKTRACE=1`.
+    pub(super) backtrace: Option<String>,
+}
+
+impl Fault {
+    fn of(message: &dyn Any) -> Fault {
+        let text = message.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| message.downcast_ref::<String>().map(String::as_str));
+        let message = text.unwrap_or("without a message").to_owned();
+        Fault { message, place: None, backtrace: None }
+    }
+
+    fn seen(info: &PanicHookInfo<'_>) -> Fault {
+        let backtrace = Backtrace::capture();
+        let is_captured = backtrace.status() == BacktraceStatus::Captured;
+        Fault {
+            place: info.location().map(ToString::to_string),
+            backtrace: is_captured.then(|| backtrace.to_string()),
+            ..Fault::of(info.payload())
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Tells panics in the log from now on, in its format; those that are contained are told by whoever
+/// contains them. Before there is a log they are told as the standard library does.
+pub fn tell_panics() {
+    let told_before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if IS_CONTAINED.get() {
+            SEEN.set(Some(Fault::seen(info)));
+            return;
+        }
+        let is_main = thread::current().name() == Some("main");
+        if tracing::dispatcher::has_been_set() {
+            let fault = Fault::seen(info);
+            let (place, backtrace) = (fault.place.as_deref(), fault.backtrace.as_deref());
+            let end = "a fault of fanfare's own ends it; please report it";
+            error!(%fault, place, backtrace, "{end}");
+            flush_log();
+        }
+        if !tracing::dispatcher::has_been_set() || !is_main {
+            told_before(info);
+        }
+        if !is_main {
+            process::exit(EXIT_CODE); // it would go on without that thread
+        }
+    }));
+}
+
+/// Does something in which a panic is contained.
+pub(super) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
+    IS_CONTAINED.set(true);
+    // What the work leaves half done is dropped, or cleared before its next use, by our callers.
+    let done = catch_unwind(AssertUnwindSafe(work));
+    IS_CONTAINED.set(false);
+    done.map_err(|message| SEEN.take().unwrap_or_else(|| Fault::of(&*message)))
+}
+
+/// Something that strangers may find a fault in: after a panic it is gone.
+#[derive(Debug)]
+pub(super) struct Contained<T>(Option<T>);
+
+impl<T> Contained<T> {
+    pub(super) fn new(inner: T) -> Contained<T> {
+        Contained(Some(inner))
+    }
+
+    /// What is contained, unless it is gone.
+    pub(super) fn get(&self) -> Option<&T> {
+        self.0.as_ref()
+    }
+
+    /// Lets it do something; `None` when it is gone since before.
+    pub(super) fn work<R>(&mut self, work: impl FnOnce(&mut T) -> R) -> Option<Result<R, Fault>> {
+        let inner = self.0.as_mut()?;
+        let done = contain(|| work(inner));
+        if done.is_err() {
+            let broken = self.0.take();
+            let _ = contain(move || drop(broken)); // it was told already that it is broken
+        }
+        Some(done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{LogFormat, LogLevel};
+    use crate::server::Log;
+    use std::process::Command;
+
+    #[test]
+    fn a_panic_takes_what_is_contained_and_nothing_else() {
+        struct Bomb<'a>(&'a Cell<usize>);
+        impl Drop for Bomb<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() + 1);
+                panic!("once more");
+            }
+        }
+        let dropped = Cell::new(0);
+        let mut contained = Contained::new(Bomb(&dropped));
+        assert_eq!(contained.work(|bomb| bomb.0.get()), Some(Ok(0)));
+        let number = 7;
+        let told: Option<Result<(), Fault>> = contained.work(|_| panic!("on purpose {number}"));
+        let fault = told.expect("it was there").expect_err("it panics");
+        assert_eq!(fault.message, "on purpose 7");
+        assert_eq!((dropped.get(), contained.work(|_| ())), (1, None));
+        assert_eq!(contain(|| 5), Ok(5), "all is as before");
+    }
+
+    /// In a process of its own, which the next test starts.
+    #[test]
+    fn panics_when_it_is_told_to() {
+        let Ok(format) = std::env::var("TEST_PANIC_WITH_LOG") else { return };
+        let format = if format == "json" { LogFormat::Json } else { LogFormat::Text };
+        tell_panics();
+        let _log = Log::start(format, LogLevel::Error).expect("a thread");
+        assert_eq!(contain(|| panic!("in vain")).map_err(|fault| fault.place.is_some()), Err(true));
+        panic!("on purpose");
+    }
+
+    #[test]
+    fn a_panic_that_ends_the_process_is_told_in_the_log_and_by_the_exit_code() {
+        for format in ["json", "text"] {
+            let test = "server::contained::tests::panics_when_it_is_told_to";
+            let output = Command::new(std::env::current_exe().expect("a path"))
+                .args(["--exact", test, "--nocapture"])
+                .env("TEST_PANIC_WITH_LOG", format)
+                .env_remove("RUST_BACKTRACE")
+                .output()
+                .expect("it ends");
+            assert_eq!(output.status.code(), Some(EXIT_CODE), "{output:?}");
+            let said = String::from_utf8(output.stderr).expect("text");
+            assert!(!said.contains("in vain"), "what was contained is not told here: {said}");
+            let line = said.lines().find(|line| line.contains("a fault of fanfare's own"));
+            let line = line.unwrap_or_else(|| panic!("{said}"));
+            if format == "json" {
+                let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                assert_eq!(
+                    (&line["level"], &line["fault"]),
+                    (&"ERROR".into(), &"on purpose".into())
+                );
+                let place = line["place"].as_str().expect("a place");
+                assert!(place.starts_with("src/server/contained.rs:"), "{place}");
+            } else {
+                assert!(line.contains("ERROR") && line.contains("fault=on purpose"), "{line}");
+            }
+        }
+    }
+}

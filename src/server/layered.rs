@@ -1,0 +1,195 @@
+//! Connections that have a layer: reading, writing and ending them.
+//!
+//! *Reading.* One read of ciphertext may make more plaintext than the relay takes at a time, or the
+//! relay may want none after the first piece: what is left waits here, goes before the next read,
+//! and the connection stays on the list of those to be read. So nothing is read from the socket
+//! while something is left, and that is bounded by one read.
+//!
+//! *Writing.* Plaintext that was sealed cannot be taken back, so it counts as sent at once; when
+//! the stream does not take all of it, the relay is told that the stream holds it (`Relay::held`),
+//! and orders nothing for the connection, not even its end, until it is writable. So at most one
+//! record waits for each connection that is blocked.
+
+use super::contained::Fault;
+use super::layer::Misfit;
+use super::session::Broken;
+use super::stream::Stream;
+use super::{Server, report};
+use crate::protocol::Refusal;
+use crate::relay::{Cause, ConnId, Slices, Time};
+use std::io;
+use tracing::{debug, error};
+
+/// Ciphertext read at a time: four records.
+const CIPHER_BYTES_MAX: usize = 64 * 1024;
+
+/// Reads of TLS handshakes in a turn: one that signs costs up to a millisecond, so a storm of them
+/// takes eight of each turn, and those who are connected have the rest.
+pub(super) const HANDSHAKE_READS_PER_TURN: usize = 8;
+
+impl Server {
+    /// Reads a connection that has a layer, and gives the relay no more than so many bytes of it;
+    /// tells whether there may be more to read now.
+    pub(super) fn read_layered(&mut self, id: ConnId, bytes_max: usize, now: Time) -> bool {
+        let Some((entry, layer)) = self.streams.layered(id) else { return false };
+        entry.is_listed = true;
+        if layer.is_handshaking() {
+            if self.handshake_reads_left == 0 {
+                return true;
+            }
+            self.handshake_reads_left -= 1;
+        }
+        let mut plain = match layer.left.is_empty() {
+            true => std::mem::take(&mut self.plain),
+            false => std::mem::take(&mut layer.left),
+        };
+        let mut is_drained = true;
+        let mut ended = None;
+        if plain.is_empty() {
+            let room = self.buffer.len().min(CIPHER_BYTES_MAX);
+            match entry.stream.read(&mut self.buffer[..room]) {
+                Ok(0) => ended = Some(Cause::EndOfStream),
+                Ok(bytes) => {
+                    is_drained = bytes < room && !entry.has_ended;
+                    match layer.take(&mut self.buffer[..bytes], &mut plain) {
+                        Ok(None) => {}
+                        Ok(Some(client)) => self.relay.introduce(id, client),
+                        Err(misfit) => ended = Some(self.reject(id, misfit)),
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => ended = Some(Cause::Reset),
+            }
+        } else {
+            is_drained = false; // what lies in the socket was not looked at
+        }
+        self.push(id);
+        let taken = plain.len().min(self.relay.limits().read_bytes_max()).min(bytes_max);
+        if taken > 0 {
+            let streams = &self.streams;
+            let peer = || streams.get(id).and_then(Stream::peer);
+            report::received(&mut self.relay, id, &mut plain[..taken], peer, now);
+            plain.drain(..taken);
+        }
+        let Some((entry, layer)) = self.streams.layered(id) else { return false };
+        if plain.is_empty() {
+            self.plain = plain;
+            if layer.has_ended {
+                ended = ended.or(Some(Cause::EndOfStream));
+            }
+        } else {
+            layer.left = plain;
+            is_drained = false;
+        }
+        let may_have_more = !is_drained && ended.is_none();
+        entry.is_listed = may_have_more;
+        self.relay.stream_holds(id, layer.held_bytes());
+        if layer.is_over() {
+            self.streams.drop_layer(id);
+        }
+        if let Some(cause) = ended {
+            self.relay.closed(id, cause);
+        }
+        may_have_more
+    }
+
+    /// Tells why a layer cannot go on; gives what that is to the relay.
+    pub(super) fn reject(&mut self, id: ConnId, misfit: Misfit) -> Cause {
+        match misfit {
+            Misfit::Proxy => Cause::NoProxyHeader,
+            Misfit::Tls(Broken::NoMemory) => Cause::NoMemory,
+            Misfit::Tls(Broken::Peer(error)) => {
+                debug!(id = u64::from(id), %error, "TLS failed");
+                Cause::TlsFailed
+            }
+            Misfit::Tls(Broken::Over) => Cause::TlsFailed,
+            Misfit::Stream(error) => match error.kind() {
+                io::ErrorKind::OutOfMemory => Cause::NoMemory,
+                io::ErrorKind::Other => {
+                    debug!(id = u64::from(id), %error, "TLS failed");
+                    Cause::TlsFailed
+                }
+                _ => Cause::Reset,
+            },
+            Misfit::Fault(fault) => {
+                self.tell_fault(id, &fault);
+                Cause::OurFault
+            }
+            Misfit::Gone => Cause::OurFault,
+        }
+    }
+
+    fn tell_fault(&mut self, id: ConnId, fault: &Fault) {
+        self.faults += 1;
+        let now = self.clock.now();
+        let Some(and_more) = self.throttle.admit(Cause::OurFault.name(), now) else { return };
+        let address = self.streams.get(id).and_then(Stream::peer);
+        let (place, backtrace) = (fault.place.as_deref(), fault.backtrace.as_deref());
+        error!(
+            id = u64::from(id),
+            address,
+            %fault,
+            place,
+            backtrace,
+            and_more,
+            "a fault of fanfare's own ended a connection; please report it"
+        );
+    }
+
+    /// Writes what TLS has to say by itself, and what it holds; tells the relay when that is out.
+    pub(super) fn push(&mut self, id: ConnId) {
+        let Some((entry, layer)) = self.streams.layered(id) else { return };
+        let pushed = layer.push(entry.stream.as_write());
+        self.relay.stream_holds(id, layer.held_bytes());
+        match pushed {
+            // Before the handshake is over the relay could not be served.
+            Ok(true) if !layer.is_handshaking() => self.relay.writable(id),
+            Ok(_) => {}
+            Err(misfit) => {
+                let cause = self.reject(id, misfit);
+                self.relay.closed(id, cause);
+            }
+        }
+    }
+
+    /// One flush of a connection with a layer.
+    pub(super) fn flush_layered(&mut self, id: ConnId) {
+        let mut slices = Slices::default();
+        self.relay.gather(id, &mut slices);
+        let Some((entry, layer)) = self.streams.layered(id) else { return };
+        if slices.as_slice().is_empty() {
+            return;
+        }
+        if layer.is_handshaking() {
+            return match self.relay.connection(id).and_then(|facts| facts.cause) {
+                // It had its time for the handshake; what it is told cannot be sealed.
+                Some(Cause::Refused(Refusal::Timeout | Refusal::Draining)) => {
+                    self.relay.closed(id, Cause::Reset);
+                }
+                _ => self.relay.held(id, 0),
+            };
+        }
+        let written = layer.write(&mut self.sealer, &mut entry.stream, slices.as_slice());
+        self.relay.stream_holds(id, layer.held_bytes());
+        match written {
+            Ok((bytes, true)) => self.relay.sent(id, bytes),
+            Ok((bytes, false)) => self.relay.held(id, bytes),
+            Err(Misfit::Stream(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.relay.held(id, 0);
+            }
+            Err(misfit) => {
+                let cause = self.reject(id, misfit);
+                self.relay.closed(id, cause);
+            }
+        }
+    }
+
+    /// Ends our side of TLS, if there is any.
+    pub(super) fn end_tls(&mut self, id: ConnId) {
+        if let Some((entry, layer)) = self.streams.layered(id)
+            && let Err(Misfit::Fault(fault)) = layer.end(entry.stream.as_write())
+        {
+            self.tell_fault(id, &fault);
+        }
+    }
+}
