@@ -3,7 +3,7 @@
 use super::Server;
 use super::report::quoted;
 use super::stream::Stream;
-use crate::protocol::{Denial, Refusal};
+use crate::protocol::{Denial, Refusal, Violation};
 use crate::relay::{Cause, Failure, Time};
 use tracing::field::display;
 use tracing::warn;
@@ -56,6 +56,10 @@ fn words(cause: Cause) -> Option<&'static str> {
         Cause::Refused(Refusal::UpgradeHeader) => {
             "refused: an upgrade came without `Upgrade: websocket`: let the proxy in front pass it \
              on (nginx: proxy_set_header Upgrade $http_upgrade)"
+        }
+        Cause::Violation(Violation::DeflateContext) => {
+            "closed: it compresses with its earlier messages as context, though it agreed not to: \
+             let it connect with ?deflate=off, or turn deflate off for its room"
         }
         Cause::Refused(_) if cause.is_our_limit() => "refused at a limit",
         _ if cause.is_our_limit() => "closed at a limit",

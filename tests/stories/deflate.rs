@@ -138,6 +138,7 @@ fn a_client_that_keeps_its_context_is_told_and_may_decline_compression() {
         to.truncate(to.len() - 4);
         to
     };
+    let address = keeper.tcp().local_addr().expect("TCP").to_string();
     keeper.send(FIN | RSV1 | TEXT, &packed(&ticker(1)));
     assert_eq!(other.hear_text(), ticker(1));
     keeper.send(FIN | RSV1 | TEXT, &packed(&ticker(2)));
@@ -145,6 +146,9 @@ fn a_client_that_keeps_its_context_is_told_and_may_decline_compression() {
     assert_eq!((opcode, &payload[..2]), (CLOSE, &[0x03, 0xef][..]), "1007");
     assert!(payload.ends_with(b"?deflate=off"), "{}", payload.escape_ascii());
     relay.counters_when(|counters| counters.ended("deflate_context") == 1);
+    let told = relay.log.lines_with("\"reason\":\"deflate_context\"");
+    let told = told.iter().find(|line| line.contains("\"WARN\"")).expect("a warning");
+    assert!(told.contains("?deflate=off") && told.contains(&address), "{address}: {told}");
     for path in ["/?deflate=off", "/?a=1&deflate=off"] {
         let (mut again, answer) = connect(&relay, path, OFFER);
         assert_eq!(answer, None, "{path}");
