@@ -5,8 +5,8 @@
 //! 4 a second signal ended it at once; 101 a fault of its own, which the log tells.
 
 use fanfare::config::{
-    self, ADMIN_DEFAULT, Admin, AdminFlags, Changes, Config, Door, Listen, LoadError, Plain, Task,
-    write_completions, write_man,
+    self, AdminFlags, Changes, Config, Door, Listen, LoadError, Plain, Task, openings, token_keys,
+    without_secrets, write_completions, write_man,
 };
 use fanfare::server::{self, Certificates, Log, Outcome, Server, StartError};
 use fanfare::top;
@@ -52,14 +52,20 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
     match task {
         Task::Serve => return serve(arguments, config),
         Task::CheckConfig => {
-            config.limits(server::machine()?)?;
-            doors(&config)?;
-            config.warnings().iter().for_each(|warning| complain("warning", warning));
+            let limits = config.limits(server::machine()?)?;
+            let (doors, _) = doors(&config)?;
+            for key in token_keys(&limits) {
+                writeln!(out, "token key: {key}")?;
+            }
+            let admin: Vec<Listen> = config.flags.admin.place().into_iter().collect();
+            for warning in config.warnings(&limits, &doors, &admin) {
+                complain("warning", &warning);
+            }
             writeln!(out, "the configuration is right")?;
         }
         Task::PrintConfig => {
-            config.limits(server::machine()?)?;
-            out.write_all(config.to_toml().as_bytes())?;
+            let limits = config.limits(server::machine()?)?;
+            out.write_all(config.to_toml(&token_keys(&limits)).as_bytes())?;
         }
         Task::Top(flags) => return Ok(ended(top::run(&flags))),
         Task::Health(flags) => return Ok(ended(top::health(&flags.admin))),
@@ -83,7 +89,13 @@ fn ended(asked: std::io::Result<()>) -> ExitCode {
 /// Says what is wrong with the configuration.
 fn refuse(error: LoadError) -> ExitCode {
     match error {
-        LoadError::Flags(error) => error.exit(), // help and version are no errors: clap knows
+        LoadError::Flags(error) => {
+            // Help and version are no errors, and have no values: clap knows.
+            let told = without_secrets(&error.to_string()).filter(|_| error.use_stderr());
+            let Some(told) = told else { error.exit() };
+            let _ = write!(std::io::stderr(), "{told}");
+            ExitCode::from(2)
+        }
         LoadError::Wrong(why) => {
             complain("error", &why);
             ExitCode::from(2)
@@ -99,30 +111,30 @@ fn complain(severity: &str, what: &dyn Display) {
 
 fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn Error>> {
     let machine = server::machine()?;
-    let limits = config.limits(machine)?;
+    let mut limits = config.limits(machine)?;
     let log = Log::start(config.flags.log_format, config.flags.log_level)?;
-    warn_of(&config);
-    let connections_max = limits.connections_max;
-    let is_open = limits.access.trust.keys.is_empty();
     let (doors, certificates) = doors(&config)?;
-    let mut server = Server::bind(&doors, certificates, limits)?;
-    open_admin(&config.flags.admin, &mut server)?;
-    welcome(&server.doors(), connections_max);
-    if is_open && let Some(door) = server.doors().iter().find(|door| door.place.is_public()) {
-        warn!(%door, "without --token-key, everyone who reaches this may hear and speak here");
-    }
+    let mut server = Server::bind(&doors, certificates, limits.clone())?;
+    let admin = open_admin(&config.flags.admin, &mut server)?;
+    let doors = server.doors();
+    welcome(&doors, limits.connections_max);
+    announce(&token_keys(&limits), &config.warnings(&limits, &doors, &admin));
     let reload = || {
-        let next = read_again(arguments, &config).and_then(|(next, changes)| {
-            let limits = next.limits(machine)?;
-            say(&changes);
-            Ok((next, limits))
-        });
-        let (next, limits) =
-            next.inspect_err(|error| error!(%error, "the configuration stays as it was")).ok()?;
-        config = next;
+        let next = read_again(arguments, &config)
+            .and_then(|(next, changes)| Ok((next.limits(machine)?, next, changes)))
+            .inspect_err(|error| error!(%error, "the configuration stays as it was"));
+        let (next_limits, next, changes) = next.ok()?;
+        let opened = openings(&limits, &next_limits);
+        if let Some(why) = opened.refused {
+            warn!("{why}: this takes a restart; the configuration stays as it was");
+            return None;
+        }
+        say(&changes);
+        opened.warnings.iter().for_each(|opening| warn!("{opening}"));
+        (config, limits) = (next, next_limits);
         log.set_level(config.flags.log_level);
-        warn_of(&config);
-        Some(limits)
+        announce(&token_keys(&limits), &config.warnings(&limits, &doors, &admin));
+        Some(limits.clone())
     };
     let outcome = server.run(reload)?;
     info!(?outcome, "ended");
@@ -133,17 +145,22 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
     })
 }
 
-/// Says what of the configuration is hardly meant.
-fn warn_of(config: &Config) {
-    config.warnings().iter().for_each(|warning| warn!("{warning}"));
-}
-
 /// Where to listen, and the certificates, read.
 fn doors(config: &Config) -> Result<(Vec<Door>, Certificates), LoadError> {
     let (doors, common) = config.doors()?;
     let certificates = Certificates::load(common, &doors);
     let certificates = certificates.map_err(|error| LoadError::Wrong(error.to_string()))?;
     Ok((doors, certificates))
+}
+
+/// Says what the keys are, and what somebody should look at: at the start and after each reload.
+fn announce(keys: &[String], warnings: &[String]) {
+    for key in keys {
+        info!("token key: {key}");
+    }
+    for warning in warnings {
+        warn!("{warning}");
+    }
 }
 
 /// Reads the configuration again.
@@ -161,34 +178,23 @@ fn say(changes: &Changes) {
     }
 }
 
-/// Opens the admin listener. That its default place is taken is no reason not to relay: there may
-/// be a second relay on the machine.
-fn open_admin(flags: &AdminFlags, server: &mut Server) -> Result<(), StartError> {
-    let (place, is_default) = match &flags.admin {
-        None => (Listen::Tcp(ADMIN_DEFAULT), true),
-        Some(Admin::At(place)) => (place.clone(), false),
-        Some(Admin::None) => return Ok(()),
-    };
+/// Opens the admin listener; gives its places. That its default place is taken is no reason not to
+/// relay: there may be a second relay on the machine.
+fn open_admin(flags: &AdminFlags, server: &mut Server) -> Result<Vec<Listen>, StartError> {
+    let Some(place) = flags.place() else { return Ok(Vec::new()) };
     match server.open_admin(&place) {
         Ok(places) => {
             for place in &places {
                 info!(%place, "metrics and the rest of --admin are there");
             }
-            if let Some(place) = places.iter().find(|place| place.is_public()) {
-                warn!(
-                    %place,
-                    "everyone who reaches this --admin reads addresses and room names and may \
-                     close connections: let a firewall keep others out, or choose 127.0.0.1 or \
-                     unix:PATH"
-                );
-            }
+            Ok(places)
         }
-        Err(error) if is_default => {
+        Err(error) if flags.admin.is_none() => {
             warn!(%error, "going on without /metrics; --admin names another place, or none");
+            Ok(Vec::new())
         }
-        Err(error) => return Err(error),
+        Err(error) => Err(error),
     }
-    Ok(())
 }
 
 /// The one line that says what to do next.

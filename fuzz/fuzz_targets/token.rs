@@ -1,12 +1,12 @@
-//! Any bytes as a token, as keys, as origins and as a request that carries them: never a panic, and
-//! nobody is let in whom no key confirms.
+//! Any bytes as a token, as keys, as origins and as a request that carries them: never a panic,
+//! nobody is let in whom no key confirms, and what is recognised as a key is no secret.
 #![no_main]
 
 use arbitrary::Arbitrary;
 use fanfare::protocol::origin::{Origin, Origins};
 use fanfare::protocol::pattern::Pattern;
 use fanfare::protocol::token::Trust;
-use fanfare::protocol::{credential, head, key};
+use fanfare::protocol::{credential, head, keyfile};
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]
@@ -23,12 +23,14 @@ struct Request<'a> {
 fuzz_target!(|request: Request<'_>| {
     let Request { token, key, head, origin, pattern, name, now_s } = request;
     let public = include_bytes!("../../tests/keys/p256.pem");
-    let mut keys = key::read(public).expect("a key");
+    let mut keys = keyfile::read(public).expect("a key");
     let ours = Trust { keys: keys.clone(), ..Trust::default() };
     let kept = include_str!("../../tests/keys/p256.token").trim();
     let is_kept = token.starts_with(kept.rsplit_once('.').expect("three parts").0);
     assert!(is_kept || ours.verify(token, now_s).is_err(), "a forgery");
-    keys.extend(key::read(key).unwrap_or_default());
+    let (read, secret) = (keyfile::read(key), keyfile::secret(key));
+    assert!(read.is_err() || secret.is_err(), "what is a key by itself is no secret");
+    keys.extend(read.unwrap_or_default().into_iter().chain(secret));
     let trust = Trust { keys, ..Trust::default() };
     let verify = |token: &str| {
         if let Ok(claims) = trust.verify(token, now_s) {

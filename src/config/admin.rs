@@ -20,6 +20,17 @@ pub struct AdminFlags {
     pub admin: Option<Admin>,
 }
 
+impl AdminFlags {
+    /// Where to listen, unless nowhere.
+    pub fn place(&self) -> Option<Listen> {
+        match &self.admin {
+            None => Some(Listen::Tcp(ADMIN_DEFAULT)),
+            Some(Admin::At(place)) => Some(place.clone()),
+            Some(Admin::None) => None,
+        }
+    }
+}
+
 /// Where the admin listener is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admin {

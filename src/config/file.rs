@@ -23,13 +23,20 @@ pub(super) struct Content {
 }
 
 /// A key that the file sets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Entry {
     /// The flag's name, with underscores.
     pub(super) key: String,
     /// What it is set to; several for a flag that may be given several times.
     pub(super) values: Vec<String>,
     pub(super) place: Place,
+}
+
+/// Without its values, which may be secrets.
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.key, self.place)
+    }
 }
 
 /// A place in the file; both count from 1.

@@ -3,8 +3,8 @@
 use super::file::{self, Content, Entry};
 use super::number;
 use super::rules::{self, Room};
-use super::{Door, Flags, HealthFlags, Impossible, Machine, Pair, TopFlags};
-use super::{Plain, places};
+use super::{Door, Flags, HealthFlags, Impossible, Machine, Pair, Plain, TokenKey, TopFlags};
+use super::{places, without_secrets};
 use crate::relay::{Limits, Rule};
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
@@ -49,8 +49,11 @@ pub struct Config {
     file: Option<PathBuf>,
 }
 
+/// The key whose values may be secrets.
+pub(super) const TOKEN_KEY: &str = "token_key";
+
 /// A key with its values.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) name: String,
     pub(super) values: Vec<String>,
@@ -72,6 +75,23 @@ impl Key {
             one == two || meaning(one).is_some_and(|meant| Some(meant) == meaning(two))
         };
         self.values.len() == other.values.len() && self.values.iter().zip(&other.values).all(same)
+    }
+}
+
+impl Key {
+    /// Its values as they may be shown: a secret stays where it was written.
+    pub(super) fn shown(&self) -> impl Iterator<Item = String> {
+        self.values.iter().map(|value| match self.name == TOKEN_KEY {
+            true => TokenKey::from(value.as_str()).to_string(),
+            false => value.clone(),
+        })
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values: Vec<String> = self.shown().collect();
+        write!(f, "{} = {values:?} from {:?}", self.name, self.source)
     }
 }
 
@@ -220,8 +240,10 @@ fn read(path: &Path, table: &Command) -> Result<Content, LoadError> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         LoadError::Wrong(format!("--config: cannot read {name}: {}", Plain(&error)))
     })?;
-    file::read(&text, table)
-        .map_err(|fault| LoadError::Wrong(format!("{name}:{}: {}", fault.place, fault.why)))
+    file::read(&text, table).map_err(|file::Fault { place, why }| {
+        let why = without_secrets(&why).unwrap_or(why);
+        LoadError::Wrong(format!("{name}:{place}: {why}"))
+    })
 }
 
 /// Refuses what looks like a variable of ours with a slip in it. Other names are left alone, though
@@ -323,8 +345,8 @@ impl Config {
         })
     }
 
-    /// What is right and hardly meant: rules that can never apply.
-    pub fn warnings(&self) -> Vec<String> {
+    /// Rules that can never apply, and why.
+    pub(super) fn idle_rules(&self) -> Vec<String> {
         let places: Vec<String> =
             self.rules_at.iter().map(|place| self.place(&Source::File(*place))).collect();
         let idle = rules::idle(&self.rooms, &places).into_iter();

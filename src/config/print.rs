@@ -1,19 +1,23 @@
 //! The configuration and its table, written down: for people, for `man`, for the documents.
 
-use super::load::{Key, command};
+use super::load::{Key, TOKEN_KEY, command};
 use super::{Config, rules};
 use std::fmt::Write;
 use std::io;
 
 impl Config {
-    /// Every key with its value as TOML, and where it came from as a comment.
-    pub fn to_toml(&self) -> String {
+    /// Every key with its value as TOML, and where it came from as a comment; below `token_key`,
+    /// what the keys are with which tokens are held against.
+    pub fn to_toml(&self, token_keys: &[String]) -> String {
         let lines: Vec<(String, String)> =
             self.keys.iter().map(|key| (line(key), self.place(&key.source))).collect();
         let width = lines.iter().map(|(line, _)| line.len()).max().unwrap_or_default();
         let mut text = String::new();
-        for (line, place) in lines {
+        for (key, (line, place)) in self.keys.iter().zip(lines) {
             writeln!(text, "{line:width$} # {place}").expect("writing to memory");
+            for told in token_keys.iter().filter(|_| key.name == TOKEN_KEY) {
+                writeln!(text, "# {told}").expect("writing to memory");
+            }
         }
         text.push_str(&rules::to_toml(&self.rooms));
         text
@@ -22,12 +26,7 @@ impl Config {
 
 fn line(key: &Key) -> String {
     let name = &key.name;
-    // What is printed is shown around: a secret stays where it was.
-    let hide = |value: &str| match value.split_once("base64:") {
-        Some((id, _)) if name == "token_key" => format!("{id}base64:..."),
-        _ => value.to_owned(),
-    };
-    let values: Vec<String> = key.values.iter().map(|value| toml_value(&hide(value))).collect();
+    let values: Vec<String> = key.shown().map(|value| toml_value(&value)).collect();
     match (&values[..], key.is_list) {
         ([], _) => format!("# {name} ="),
         (values, true) => format!("{name} = [{}]", values.join(", ")),
@@ -48,6 +47,7 @@ pub fn write_completions(shell: clap_complete::Shell, to: &mut impl io::Write) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::openings::NOT_TO_NONE;
     use crate::config::{Flags, file, reload};
     use clap::{Arg, ArgAction, CommandFactory};
     use std::fs;
@@ -60,7 +60,11 @@ mod tests {
         let mut text = String::from("| key | default | live | what it does |\n|---|---|---|---|\n");
         for arg in file::keys(&Flags::command()) {
             let key = arg.get_id().as_str();
-            let live = if reload::is_live(key) { "yes" } else { "restart" };
+            let live = match reload::is_live(key) {
+                true if NOT_TO_NONE.iter().any(|(one, _)| *one == key) => "yes; to none: restart",
+                true => "yes",
+                false => "restart",
+            };
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             let (help, default) = default_of(arg, &help);
             let help = help.replace('|', "\\|");

@@ -27,11 +27,9 @@ fn hint(text: &str, at: &Range<usize>) -> Option<String> {
     let line = text.get(begin..)?.lines().next()?;
     let Some((key, value)) = line.split_once('=') else {
         let (key, value) = line.split_once(':')?;
-        return Some(format!(
-            "a key and its value have `=` between: {} = {}",
-            key.trim(),
-            value.trim()
-        ));
+        let (key, value) = (key.trim(), value.trim());
+        let shown = if may_be_secret(key) { "\"...\"" } else { value };
+        return Some(format!("a key and its value have `=` between: {key} = {shown}"));
     };
     let (key, value) = (key.trim(), value.split('#').next().unwrap_or_default().trim());
     let is_in_value = at.start >= begin + line.find('=')?;
@@ -45,8 +43,14 @@ fn hint(text: &str, at: &Range<usize>) -> Option<String> {
         "yes" | "no" | "on" | "off" => Some(format!("expected {key} = true or {key} = false")),
         // The parser says what is wrong with a number; of several settings it says that.
         _ if value.chars().all(is_number) || value.contains('=') => None,
+        _ if may_be_secret(key) => Some(format!("a text stands in quotes: {key} = \"...\"")),
         _ => Some(format!("a text stands in quotes: {key} = \"{value}\"")),
     }
+}
+
+/// Whether a secret may stand behind a key of this name, with a slip in it perhaps.
+fn may_be_secret(key: &str) -> bool {
+    ["key", "token", "secret"].iter().any(|word| key.to_ascii_lowercase().contains(word))
 }
 
 #[cfg(test)]
@@ -64,6 +68,8 @@ mod tests {
             ("echo = True", 7, "echo = true and echo = false have no capital letters"),
             ("echo = yes", 7, "expected echo = true or echo = false"),
             ("listen: \"x\"", 8, "a key and its value have `=` between: listen = \"x\""),
+            ("token_key = hunter2", 12, "a text stands in quotes: token_key = \"...\""),
+            ("tokenkey: hunter2", 10, "have `=` between: tokenkey = \"...\""),
             ("max_rooms = 1__0", 13, "`_` may only go between digits"),
             ("max_rooms = 0100", 12, "unexpected leading zero"),
             ("listen = [\"x\"", 13, "unclosed array, expected `]`"),

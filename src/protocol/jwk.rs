@@ -1,72 +1,98 @@
-//! JSON Web Keys and sets of them (RFC 7517, RFC 7518 section 6, RFC 8037).
+//! JSON Web Keys, lists and sets of them (RFC 7517, RFC 7518 section 6, RFC 8037).
 
-use super::key::{Algorithm, Key, Material, NoKey, trim_zeros};
+use super::NoKey;
+use super::key::{Algorithm, Key, Material};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
+use serde_json::Value;
 
+/// A key as it is written. Each member may be of any kind, so that one key that is not understood
+/// does not spoil a set; a member that stands twice does.
 #[derive(Deserialize)]
 struct Jwk {
-    kty: String,
-    kid: Option<String>,
-    alg: Option<String>,
+    kty: Option<Value>,
+    kid: Option<Value>,
+    alg: Option<Value>,
     #[serde(rename = "use")]
-    usage: Option<String>,
-    crv: Option<String>,
+    usage: Option<Value>,
+    key_ops: Option<Value>,
+    crv: Option<Value>,
     /// The secret.
-    k: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
+    k: Option<Value>,
+    n: Option<Value>,
+    e: Option<Value>,
+    x: Option<Value>,
+    y: Option<Value>,
     /// It is there in private keys only.
     d: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]
 struct Set {
-    keys: Vec<serde_json::Value>,
+    keys: Option<Vec<Jwk>>,
 }
 
-/// The key, or those of the set that can be used here; a set may hold others (section 5).
-pub(super) fn read(text: &[u8]) -> Result<Vec<Key>, NoKey> {
-    let broken = |error: serde_json::Error| NoKey::Jwk(error.to_string());
-    let value: serde_json::Value = serde_json::from_slice(text).map_err(broken)?;
-    if value.get("keys").is_none() {
-        let jwk = serde_json::from_value::<Jwk>(value).map_err(broken)?;
-        return Ok(vec![key(jwk)?]);
-    }
-    let set: Set = serde_json::from_value(value).map_err(broken)?;
-    let mut keys = Vec::new();
-    for value in set.keys {
-        match serde_json::from_value::<Jwk>(value).map(key) {
-            Ok(Ok(key)) => keys.push(key),
-            Ok(Err(NoKey::Private)) => return Err(NoKey::Private),
-            _ => {}
+/// The key, or those of the list or the set that can be used here; a set may hold others
+/// (section 5).
+pub(super) fn read(text: &str) -> Result<Vec<Key>, NoKey> {
+    let broken = |error: serde_json::Error| {
+        // serde_json's own text may repeat a value, which may be a secret.
+        let (line, column) = (error.line(), error.column());
+        NoKey::Jwk(format!("this is not JSON as a key has it, line {line} column {column}"))
+    };
+    let keys = if text.starts_with('[') {
+        serde_json::from_str::<Vec<Jwk>>(text).map_err(broken)?
+    } else {
+        match serde_json::from_str::<Set>(text).map_err(broken)?.keys {
+            Some(keys) => keys,
+            None => return Ok(vec![key(serde_json::from_str(text).map_err(broken)?)?]),
+        }
+    };
+    let count = keys.len();
+    let (mut usable, mut first_fault) = (Vec::new(), NoKey::Empty);
+    for (number, jwk) in keys.into_iter().enumerate() {
+        match key(jwk) {
+            Ok(key) => usable.push(key),
+            Err(NoKey::Private) => return Err(NoKey::Private),
+            Err(fault) if number == 0 => first_fault = fault,
+            Err(_) => {}
         }
     }
-    if keys.is_empty() { Err(NoKey::NoneOfSet) } else { Ok(keys) }
+    match (usable.is_empty(), count) {
+        (false, _) => Ok(usable),
+        (true, 0) => Err(NoKey::Jwk("there are no keys in it".to_owned())),
+        (true, _) => Err(NoKey::NoneOf(count, Box::new(first_fault))),
+    }
 }
 
 fn key(jwk: Jwk) -> Result<Key, NoKey> {
     if jwk.d.is_some() {
         return Err(NoKey::Private);
     }
-    if jwk.usage.as_deref().is_some_and(|usage| usage != "sig") {
+    if text(&jwk.usage, "use")?.is_some_and(|usage| usage != "sig") {
         return Err(NoKey::Jwk("its use is not sig".to_owned()));
     }
-    let material = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+    let may_verify = |list: &Vec<Value>| list.iter().any(|one| one == "verify");
+    if jwk.key_ops.as_ref().is_some_and(|ops| !ops.as_array().is_some_and(may_verify)) {
+        return Err(NoKey::Jwk("its key_ops do not have verify".to_owned()));
+    }
+    let kty = text(&jwk.kty, "kty")?.ok_or_else(|| NoKey::Jwk("it has no kty".to_owned()))?;
+    let material = match (kty, text(&jwk.crv, "crv")?) {
         ("oct", _) => Material::Secret(number(&jwk.k, "k")?),
         ("RSA", _) => {
             let (n, e) = (number(&jwk.n, "n")?, number(&jwk.e, "e")?);
             Material::Rsa(trim_zeros(&n).to_vec(), trim_zeros(&e).to_vec())
         }
         ("EC", Some("P-256")) => {
-            let mut point = vec![0x04];
-            point.extend(number(&jwk.x, "x")?);
-            point.extend(number(&jwk.y, "y")?);
-            let wrong = |_| NoKey::Jwk("x and y have 32 bytes each".to_owned());
-            Material::P256(point.try_into().map_err(wrong)?)
+            let (x, y) = (number(&jwk.x, "x")?, number(&jwk.y, "y")?);
+            if x.len() != 32 || y.len() != 32 {
+                return Err(NoKey::Jwk("x and y have 32 bytes each".to_owned()));
+            }
+            let mut point = [0x04; 65];
+            point[1..33].copy_from_slice(&x);
+            point[33..].copy_from_slice(&y);
+            Material::P256(point)
         }
         ("OKP", Some("Ed25519")) => {
             let wrong = |_| NoKey::Jwk("x has 32 bytes".to_owned());
@@ -74,18 +100,33 @@ fn key(jwk: Jwk) -> Result<Key, NoKey> {
         }
         _ => return Err(NoKey::Unsupported),
     };
-    let key = Key::new(jwk.kid, material)?;
-    match jwk.alg {
-        Some(name) if Algorithm::named(&name) != Some(key.algorithm()) => Err(NoKey::Jwk(
+    let key = Key::new(text(&jwk.kid, "kid")?.map(str::to_owned), material)?;
+    match text(&jwk.alg, "alg")? {
+        Some(name) if Algorithm::named(name) != Some(key.algorithm()) => Err(NoKey::Jwk(
             "its alg is none of HS256, RS256, ES256 and EdDSA for its kty".to_owned(),
         )),
         _ => Ok(key),
     }
 }
 
-fn number(value: &Option<String>, name: &str) -> Result<Vec<u8>, NoKey> {
-    let bytes = value.as_ref().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+/// A member that is a string.
+fn text<'a>(value: &'a Option<Value>, name: &str) -> Result<Option<&'a str>, NoKey> {
+    match value {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(NoKey::Jwk(format!("its {name} is no string"))),
+    }
+}
+
+fn number(value: &Option<Value>, name: &str) -> Result<Vec<u8>, NoKey> {
+    let bytes = text(value, name)?.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
     bytes.ok_or_else(|| NoKey::Jwk(format!("{name} is missing or not base64url")))
+}
+
+/// Without the zeros in front, as numbers are compared.
+fn trim_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    &number[zeros..]
 }
 
 #[cfg(test)]
@@ -100,32 +141,73 @@ mod tests {
         "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}"#;
 
     fn fault(text: &str) -> String {
-        read(text.as_bytes()).expect_err("no key").to_string()
+        read(text).expect_err("no key").to_string()
     }
 
     #[test]
-    fn one_key_and_a_set() {
-        let one = read(ED25519.as_bytes()).expect("a key");
+    fn one_key_a_list_and_a_set() {
+        let one = read(ED25519).expect("a key");
         assert_eq!((one[0].algorithm(), one[0].id.as_deref()), (Algorithm::EdDsa, Some("ed")));
-        let set = format!(
-            r#"{{"keys":[{ED25519},{{"kty":"EC","crv":"P-384","x":"","y":""}},{{}},
-                {{"kty":"oct","use":"enc","k":"AyM1"}},{SECRET}]}}"#
+        let list = format!(
+            r#"[{ED25519},{{"kty":"EC","crv":"P-384","x":"","y":""}},{{}},{{"kty":7}},
+                {{"kty":"oct","use":"enc","k":"AyM1"}},
+                {{"kty":"oct","key_ops":["sign"],"k":"AyM1"}},
+                {{"kty":"RSA","n":"AQ","e":"AQAB","kid":7}},{SECRET}]"#
         );
-        let keys = read(set.as_bytes()).expect("a set");
-        let ids: Vec<_> = keys.iter().map(|key| key.id.as_deref()).collect();
-        assert_eq!(ids, [Some("ed"), Some("2026")], "what cannot be used is left out");
+        for text in [format!(r#"{{"keys":{list}}}"#), list] {
+            let keys = read(&text).expect("several");
+            let ids: Vec<_> = keys.iter().map(|key| key.id.as_deref()).collect();
+            assert_eq!(ids, [Some("ed"), Some("2026")], "what cannot be used is left out");
+        }
     }
 
     #[test]
     fn what_is_no_key() {
-        assert_eq!(fault(r#"{"keys":[{"kty":"EC"}]}"#), NoKey::NoneOfSet.to_string());
+        let unsupported = NoKey::Unsupported.to_string();
+        assert!(fault(r#"{"keys":[{"kty":"EC"}]}"#).ends_with(&unsupported));
+        assert!(fault(r#"[{"kty":"oct"},{}]"#).starts_with("none of the 2 keys"));
+        assert!(fault("[]").contains("no keys in it"));
+        assert!(fault(r#"{"keys":[]}"#).contains("no keys in it"));
         assert!(fault("{").contains("line 1 column 1"), "{}", fault("{"));
+        assert!(fault("{}").contains("no kty"));
+        assert!(fault("[7]").contains("not JSON as a key has it"));
         assert!(fault(r#"{"kty":"oct"}"#).contains("k is missing"));
-        assert!(fault(r#"{"kty":"oct","k":"AyM1"}"#).contains("at least 32 bytes"));
-        assert_eq!(fault(&ED25519.replace("OKP", "oKP")), NoKey::Unsupported.to_string());
+        assert_eq!(fault(r#"{"kty":"oct","k":""}"#), NoKey::Empty.to_string());
+        assert!(fault(r#"{"kty":"oct","k":"AyM1","key_ops":["sign"]}"#).contains("key_ops"));
+        assert_eq!(fault(&ED25519.replace("OKP", "oKP")), unsupported);
         assert!(fault(&ED25519.replace("11qY", "")).contains("32 bytes"));
         assert!(fault(&SECRET.replace("HS256", "HS512")).contains("alg"));
+        assert!(fault(&ED25519.replace("\"ed\"", "7")).contains("kid is no string"));
         assert_eq!(fault(&ED25519.replace("kid", "d")), NoKey::Private.to_string());
+        // The kind of key is not a matter of which member is read last.
+        assert!(fault(&ED25519.replace("{", r#"{"kty":"oct","k":"AyM1","#)).contains("not JSON"));
+        assert!(!fault(r#"{"kty":"oct","k":hunter2}"#).contains("hunter2"));
+    }
+
+    #[test]
+    fn numbers_that_confirm_nothing() {
+        let rsa = |modulus: &[u8], exponent: &[u8]| {
+            let [n, e] = [modulus, exponent].map(|number| URL_SAFE_NO_PAD.encode(number));
+            read(&format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#)).map(drop)
+        };
+        let good = [0xff; 256];
+        assert_eq!(rsa(&good, &[1, 0, 1]), Ok(()));
+        assert_eq!(rsa(&[&[0, 0][..], &good].concat(), &[0, 3]), Ok(()));
+        assert_eq!(rsa(&good, &[1, 0xff, 0xff, 0xff, 0xff]), Ok(()));
+        let even = [0xfe; 256];
+        for (modulus, exponent) in [
+            (&even, &[1, 0, 1][..]),
+            (&good, &[]),
+            (&good, &[0]),
+            (&good, &[1]),
+            (&good, &[4]),
+            (&good, &[2, 0, 0, 0, 1]),
+            (&good, &[1, 0, 0, 0, 0, 1]),
+        ] {
+            assert_eq!(rsa(modulus, exponent), Err(NoKey::RsaNumbers), "{exponent:?}");
+        }
+        assert_eq!(rsa(&good[..255], &[3]), Err(NoKey::RsaSize(2040)));
+        assert_eq!(rsa(&[0xff; 1025], &[3]), Err(NoKey::RsaSize(8200)));
     }
 
     proptest! {
@@ -135,7 +217,7 @@ mod tests {
                 r#"{{"kty":"{kty}","crv":"P-256","k":"{x}","n":"{x}","e":"{x}",
                     "x":"{x}","y":"{x}"}}"#
             );
-            let _ = read(text.as_bytes());
+            let _ = read(&text);
         }
     }
 }

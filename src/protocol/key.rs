@@ -1,19 +1,21 @@
-//! Keys that confirm tokens: what they are, what a signature is held against, and what they are
-//! read from. Everything cryptographic is ring's, and stands in this file alone.
+//! Keys that confirm tokens: what they are, and what a signature is held against. Everything
+//! cryptographic is ring's, and stands in this file alone.
 
-use super::{jwk, pem};
-use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use super::NoKey;
 use ring::signature::{self, UnparsedPublicKey};
 use ring::{hmac, rsa};
 use std::fmt;
 
-/// The least bytes of a secret: as many as the hash has (RFC 7518, section 3.2).
-const SECRET_BYTES_MIN: usize = 32;
+/// The bytes that a secret should have: as many as the hash has (RFC 7518, section 3.2). A shorter
+/// one can be guessed by anybody who holds a token.
+pub const SECRET_BYTES_GOOD: usize = 32;
 
 /// The least bytes of an RSA modulus: 2048 bits (RFC 7518, section 3.3), and the most that ring
 /// takes.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
+
+/// The most bytes of an RSA exponent: ring takes 33 bits.
+const EXPONENT_BYTES_MAX: usize = 5;
 
 /// How a token is signed (RFC 7518, section 3.1; RFC 8037). It follows from the key, and never from
 /// the token, which would let its maker choose.
@@ -40,13 +42,26 @@ impl Algorithm {
             _ => None,
         }
     }
+
+    /// Its name in a header.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Hs256 => "HS256",
+            Algorithm::Rs256 => "RS256",
+            Algorithm::Es256 => "ES256",
+            Algorithm::EdDsa => "EdDSA",
+        }
+    }
 }
 
-/// A key, and its id if it has one.
+/// A key, and its id if it has one. It is made by [`keyfile`](super::keyfile) alone, which looks
+/// at what the bytes are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The key id (RFC 7515, section 4.1.4); `None`: it is tried for tokens of any id.
+    /// The key id (RFC 7515, section 4.1.4); `None`: it is tried for tokens whose id no key has.
     pub id: Option<String>,
+    /// Where it was read from, for people.
+    pub source: Option<String>,
     material: Material,
 }
 
@@ -60,110 +75,14 @@ pub(super) enum Material {
     Ed25519([u8; 32]),
 }
 
-/// Why something is no key that can be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NoKey {
-    /// There is nothing.
-    Empty,
-    /// The secret is shorter than its hash.
-    SecretTooShort(usize),
-    /// `base64:` is followed by something else.
-    Base64,
-    /// The PEM block has this label, which is none of a public key.
-    PemLabel(String),
-    /// It is a private key; the relay needs only the public one.
-    Private,
-    /// The PEM block or what is in it is broken.
-    Pem,
-    /// The public key's algorithm is none of RSA, P-256 and Ed25519.
-    Unsupported,
-    /// An RSA key shorter than 2048 bits, or longer than 8192.
-    RsaSize(usize),
-    /// It looks like JSON and is no JWK or set of them; the text is the reason.
-    Jwk(String),
-    /// No key of the set can be used here.
-    NoneOfSet,
-    /// An id was given, and there are several keys.
-    OneId,
-}
-
-impl fmt::Display for NoKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NoKey::Empty => f.write_str("there is no key"),
-            NoKey::SecretTooShort(bytes) => write!(
-                f,
-                "a secret needs at least {SECRET_BYTES_MIN} bytes and this one has {bytes}; \
-                 `openssl rand -base64 32` makes a good one"
-            ),
-            NoKey::Base64 => f.write_str("what follows base64: is not base64"),
-            NoKey::PemLabel(label) => write!(
-                f,
-                "the PEM block is a {label} and not a PUBLIC KEY (from a certificate: \
-                 `openssl x509 -pubkey -noout`)"
-            ),
-            NoKey::Private => f.write_str(
-                "this is a private key; the relay needs the public one \
-                 (`openssl pkey -pubout`), and should not have the other",
-            ),
-            NoKey::Pem => f.write_str("the PEM block is broken"),
-            NoKey::Unsupported => {
-                f.write_str("the public key is none of RSA, P-256 (prime256v1) and Ed25519")
-            }
-            NoKey::RsaSize(bits) => {
-                write!(f, "the RSA key has {bits} bits; 2048 to 8192 are taken")
-            }
-            NoKey::Jwk(reason) => write!(f, "no JSON Web Key: {reason}"),
-            NoKey::NoneOfSet => f.write_str("no key of the set can be used here"),
-            NoKey::OneId => f.write_str("kid= names one key, and there are several"),
-        }
-    }
-}
-
-impl std::error::Error for NoKey {}
-
-/// The keys in a file's bytes: PEM blocks, a JWK, a set of JWKs, or a secret as it is, without the
-/// line's end behind it; a secret may also be written `base64:...`.
-pub fn read(bytes: &[u8]) -> Result<Vec<Key>, NoKey> {
-    let text = bytes.trim_ascii();
-    let keys = if text.starts_with(b"-----BEGIN ") {
-        pem::read(text)?
-    } else if text.starts_with(b"{") {
-        jwk::read(text)?
-    } else if let Some(encoded) = text.strip_prefix(b"base64:") {
-        vec![Key::new(None, secret(encoded)?)?]
-    } else {
-        let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        vec![Key::new(None, Material::Secret(line.to_vec()))?]
-    };
-    if keys.is_empty() { Err(NoKey::Empty) } else { Ok(keys) }
-}
-
-fn secret(encoded: &[u8]) -> Result<Material, NoKey> {
-    let engines = [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD];
-    let secret = engines.iter().find_map(|engine| engine.decode(encoded.trim_ascii()).ok());
-    secret.map(Material::Secret).ok_or(NoKey::Base64)
-}
-
-/// Without the zeros in front, as numbers are compared.
-pub(super) fn trim_zeros(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    &number[zeros..]
-}
-
 impl Key {
     pub(super) fn new(id: Option<String>, material: Material) -> Result<Key, NoKey> {
         match &material {
-            Material::Secret(secret) if secret.is_empty() => Err(NoKey::Empty),
-            Material::Secret(secret) if secret.len() < SECRET_BYTES_MIN => {
-                Err(NoKey::SecretTooShort(secret.len()))
-            }
-            Material::Rsa(modulus, _) if !MODULUS_BYTES.contains(&modulus.len()) => {
-                Err(NoKey::RsaSize(modulus.len() * 8))
-            }
-            _ => Ok(Key { id, material }),
+            Material::Secret(secret) if secret.is_empty() => return Err(NoKey::Empty),
+            Material::Rsa(modulus, exponent) => check_rsa(modulus, exponent)?,
+            _ => {}
         }
+        Ok(Key { id, source: None, material })
     }
 
     /// What it signs with.
@@ -173,6 +92,24 @@ impl Key {
             Material::Rsa(..) => Algorithm::Rs256,
             Material::P256(_) => Algorithm::Es256,
             Material::Ed25519(_) => Algorithm::EdDsa,
+        }
+    }
+
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self.material, Material::Secret(_))
+    }
+
+    /// Whether it is a secret that can be guessed.
+    pub fn is_weak(&self) -> bool {
+        matches!(&self.material, Material::Secret(secret) if secret.len() < SECRET_BYTES_GOOD)
+    }
+
+    /// The bytes of each of its signatures: of another length none is tried.
+    pub fn signature_bytes(&self) -> usize {
+        match &self.material {
+            Material::Secret(_) => 32,
+            Material::Rsa(modulus, _) => modulus.len(),
+            Material::P256(_) | Material::Ed25519(_) => 64,
         }
     }
 
@@ -196,9 +133,41 @@ impl Key {
     }
 }
 
+/// Refuses what ring would refuse at each token.
+fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), NoKey> {
+    if !MODULUS_BYTES.contains(&modulus.len()) {
+        return Err(NoKey::RsaSize(modulus.len() * 8));
+    }
+    let is_odd = |number: &[u8]| number.last().is_some_and(|byte| byte % 2 == 1);
+    let is_in_range = match exponent {
+        [] | [0..=2] => false,
+        [0..=1, ..] => exponent.len() <= EXPONENT_BYTES_MAX,
+        _ => exponent.len() < EXPONENT_BYTES_MAX,
+    };
+    match is_odd(modulus) && is_odd(exponent) && is_in_range {
+        true => Ok(()),
+        false => Err(NoKey::RsaNumbers),
+    }
+}
+
+/// What the key is, for people: of a secret its length alone.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let algorithm = self.algorithm().name();
+        match &self.material {
+            Material::Secret(secret) => write!(f, "{algorithm} secret of {} bytes", secret.len())?,
+            _ => write!(f, "{algorithm} public key")?,
+        }
+        match &self.id {
+            Some(id) => write!(f, ", kid {}", id.escape_debug()),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Nothing of a secret is ever told, in no log either.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Key({:?}, {:?})", self.algorithm(), self.id)
+        write!(f, "Key({self})")
     }
 }

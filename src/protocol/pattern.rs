@@ -13,6 +13,11 @@ impl Pattern {
         Pattern(text.strip_prefix('/').unwrap_or(text).as_bytes().into())
     }
 
+    /// The pattern as it is written, without the first slash.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Whether every room that `other` means is meant by this one too. It may say no where the
     /// answer is yes, and never the other way round.
     pub fn covers(&self, other: &Pattern) -> bool {

@@ -3,12 +3,19 @@
 //! The time is passed in. What decides is the key: it fixes the algorithm, so that a token cannot
 //! ask for `none`, or for a public key to be taken as a secret (RFC 8725, section 3.1).
 
-use super::Denial;
 use super::key::{Algorithm, Key};
 use super::pattern::Pattern;
+use super::{Denial, NoKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer};
+
+/// The most keys that one token is held against, so that a stranger's token costs no more than so
+/// many signatures. Rotation needs two keys; several makers of tokens, a few more.
+pub const KEYS_TRIED_MAX: usize = 8;
+
+/// The most keys: they are looked through for each token.
+pub const KEYS_MAX: usize = 256;
 
 /// The longest user id, in bytes: it is kept for as long as the connection.
 const USER_BYTES_MAX: usize = 255;
@@ -105,6 +112,25 @@ fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 impl Trust {
+    /// Refuses keys that could not all be tried.
+    ///
+    /// # Errors
+    /// When there are more than [`KEYS_MAX`], or more than [`KEYS_TRIED_MAX`] of one algorithm that
+    /// no name tells apart.
+    pub fn check(&self) -> Result<(), NoKey> {
+        if self.keys.len() > KEYS_MAX {
+            return Err(NoKey::TooMany(self.keys.len()));
+        }
+        for key in &self.keys {
+            let is_like = |other: &&Key| other.algorithm() == key.algorithm() && other.id == key.id;
+            let count = self.keys.iter().filter(is_like).count();
+            if count > KEYS_TRIED_MAX {
+                return Err(NoKey::TooManyAlike(count, key.algorithm()));
+            }
+        }
+        Ok(())
+    }
+
     /// What `token` says, if it is to be believed at the second `now_s`, counted from 1970.
     ///
     /// # Errors
@@ -150,23 +176,33 @@ impl Trust {
     fn signed<T: for<'de> Deserialize<'de>>(&self, token: &str) -> Result<T, Denial> {
         let (message, signature) = token.rsplit_once('.').ok_or(Denial::TokenMalformed)?;
         let (header, payload) = message.split_once('.').ok_or(Denial::TokenMalformed)?;
-        let signature = decode(signature)?;
-        let (header, payload) = (decode(header)?, decode(payload)?);
-        let header: Header = json(&header).ok_or(Denial::TokenMalformed)?;
+        let header: Header = json(&decode(header)?).ok_or(Denial::TokenMalformed)?;
         if header.crit.is_some() {
             return Err(Denial::TokenMalformed);
         }
-        let algorithm = Algorithm::named(&header.alg).ok_or(Denial::TokenKey)?;
-        let may_fit = |key: &&Key| {
-            let is_named = key.id.is_none() || header.kid.is_none() || key.id == header.kid;
-            key.algorithm() == algorithm && is_named
-        };
-        let mut keys = self.keys.iter().filter(may_fit).peekable();
+        let (payload, signature) = (decode(payload)?, decode(signature)?);
+        let mut keys = self.keys_for(&header).peekable();
         keys.peek().ok_or(Denial::TokenKey)?;
+        let mut keys =
+            keys.filter(|key| key.signature_bytes() == signature.len()).take(KEYS_TRIED_MAX);
         match keys.any(|key| key.confirms(message.as_bytes(), &signature)) {
             true => json(&payload).ok_or(Denial::TokenClaims),
             false => Err(Denial::TokenSignature),
         }
+    }
+
+    /// The keys of a token's algorithm. A token that names its key is held against the keys of that
+    /// name or, if none has it, against those without a name; a token that names none is held
+    /// against those without a name, and then against the others.
+    fn keys_for<'a>(&'a self, header: &'a Header) -> impl Iterator<Item = &'a Key> {
+        let algorithm = Algorithm::named(&header.alg);
+        let of_algorithm = move |key: &&Key| Some(key.algorithm()) == algorithm;
+        let keys = self.keys.iter().filter(of_algorithm);
+        let kid = header.kid.as_deref();
+        let is_known = kid.is_some() && keys.clone().any(|key| key.id.as_deref() == kid);
+        let name = kid.filter(|_| is_known);
+        let others = keys.clone().filter(move |key| kid.is_none() && key.id.is_some());
+        keys.filter(move |key| key.id.as_deref() == name).chain(others)
     }
 }
 

@@ -76,7 +76,7 @@ pub use limits::{Contradiction, Heartbeat, Limits, SlowConsumer};
 pub use metrics::Metrics;
 pub use order::{Departed, Order, Slices};
 pub use rate::{OverRate, Rates};
-pub use rules::{Hear, Publish, Rule};
+pub use rules::{Admission, Hear, Publish, Rule};
 pub use savings::{Packed, Savings};
 pub use time::Time;
 

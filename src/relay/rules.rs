@@ -75,7 +75,27 @@ pub(super) struct Manners {
     pub(super) rates: Rates,
 }
 
+/// Who may do what in one room, and how much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// Who may hear it.
+    pub hear: Hear,
+    /// Who may speak in it.
+    pub publish: Publish,
+    /// Members at a time; `None`: no bound.
+    pub members_max: Option<usize>,
+    /// How much each member may say.
+    pub rates: Rates,
+}
+
 impl Limits {
+    /// Who may do what in the room of this name.
+    pub fn admission(&self, name: &[u8]) -> Admission {
+        let Manners { hear, publish, members_max, rates, .. } = self.manners(name);
+        let members_max = Some(members_max).filter(|most| *most < usize::MAX);
+        Admission { hear, publish, members_max, rates }
+    }
+
     /// What holds in the room of this name.
     pub(super) fn manners(&self, name: &[u8]) -> Manners {
         let rule = self.rules.iter().find(|rule| rule.pattern.matches(name));
@@ -129,7 +149,7 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::key;
+    use crate::protocol::keyfile;
 
     #[test]
     fn the_first_match_decides_alone() {
@@ -154,7 +174,7 @@ mod tests {
         let mut hall = Rule::new("hall");
         hall.hear = Some(Hear::Anyone);
         let mut limits = Limits { rules: vec![hall], ..Limits::default() };
-        limits.access.trust.keys = key::read(&[b'k'; 32]).expect("a secret");
+        limits.access.trust.keys = vec![keyfile::secret(&[b'k'; 32]).expect("a secret")];
         let hall = limits.manners(b"hall");
         assert_eq!((hall.hear, hall.publish), (Hear::Anyone, Publish::Tokens));
         let other = limits.manners(b"other");

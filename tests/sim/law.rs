@@ -3,7 +3,7 @@
 use crate::random::Random;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fanfare::protocol::key;
+use fanfare::protocol::keyfile;
 use fanfare::relay::{Access, Hear, Publish, Rule};
 use ring::hmac;
 
@@ -109,7 +109,7 @@ impl Law {
     pub fn access(&self) -> Access {
         let mut access = Access::default();
         if self.has_keys {
-            access.trust.keys = key::read(SECRET).expect("a secret");
+            access.trust.keys = vec![keyfile::secret(SECRET).expect("a secret")];
         }
         access.trust.leeway_s = LEEWAY_S;
         access

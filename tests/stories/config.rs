@@ -120,7 +120,7 @@ fn no_message_needs_knowledge_of_the_language_that_the_relay_is_written_in() {
         (&["--config", "/nowhere/fanfare.toml"], "fanfare.toml: No such file or directory"),
         (&["--config", &path("")], "Is a directory"),
         (&["--config", &path("bytes.toml")], "bytes.toml: it is no text in UTF-8"),
-        (&["--token-key", "/nowhere/key"], "/nowhere/key cannot be read: No such file"),
+        (&["--token-key", "/nowhere/key"], "there is no such file (No such file or directory)"),
         (&["--listen", "192.0.2.1:2046"], "this machine has no such address"),
         (&["--listen", "unix:/nowhere/x.sock"], "the folder is not there"),
         (&["--listen", "[fe80::1%nowhere]:2046"], "there is no interface `nowhere`"),
@@ -215,7 +215,7 @@ fn a_rule_that_never_applies_is_warned_of() {
 const LACKS: [(&str, &str); 4] = [
     ("tls_cert", "certificates need as many keys"),
     ("tls_key", "certificates need as many keys"),
-    ("token_key", "/etc/fanfare/token.pem"),
+    ("token_key", "there is no such file"),
     ("token_cookie", "--allow-origin"),
 ];
 

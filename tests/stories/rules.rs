@@ -273,7 +273,7 @@ fn origins_and_the_content_of_key_files_change_too() {
         ["the first secret, which is long enough", "another secret, which is long enough"];
     let (mut key, key_path) = written(secrets[0]);
     let config = |origin: &str| {
-        format!("allow_origin = [\"https://{origin}\"]\ntoken_key = [\"{key_path}\"]\n")
+        format!("allow_origin = [\"https://{origin}\"]\ntoken_key = [\"secret:{key_path}\"]\n")
     };
     let (mut file, path) = written(&config("one.example"));
     let relay = Relay::start(&["--config", &path]);

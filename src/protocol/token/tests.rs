@@ -1,7 +1,7 @@
 //! What tokens are believed, and which are not.
 
 use super::*;
-use crate::protocol::key;
+use crate::protocol::keyfile;
 use proptest::prelude::*;
 use ring::hmac;
 
@@ -23,7 +23,7 @@ const RFC: [(&str, &str); 3] = [
 ];
 
 fn keys(text: &str) -> Vec<Key> {
-    key::read(text.as_bytes()).expect("a key")
+    keyfile::read(text.as_bytes()).expect("a key")
 }
 
 fn trust(keys: Vec<Key>) -> Trust {
@@ -31,7 +31,7 @@ fn trust(keys: Vec<Key>) -> Trust {
 }
 
 fn with_secret() -> Trust {
-    trust(key::read(SECRET).expect("a secret"))
+    trust(vec![keyfile::secret(SECRET).expect("a secret")])
 }
 
 fn signed(header: &str, payload: &str, secret: &[u8]) -> String {
@@ -109,7 +109,7 @@ fn a_token_does_not_choose_its_algorithm() {
 #[test]
 fn the_key_is_chosen_by_its_id() {
     let key = |id: Option<&str>, secret: &[u8]| {
-        let mut key = key::read(secret).expect("a secret").remove(0);
+        let mut key = keyfile::secret(secret).expect("a secret");
         key.id = id.map(str::to_owned);
         key
     };
@@ -125,10 +125,82 @@ fn the_key_is_chosen_by_its_id() {
     assert_eq!(verify(&both, &header("other"), SECRET), Err(Denial::TokenKey));
     assert_eq!(verify(&both, HEADER, SECRET), Ok(()), "without an id, all are tried");
     assert_eq!(verify(&both, HEADER, old), Ok(()));
+    let beside = trust(vec![key(Some("old"), old), key(None, SECRET)]);
+    assert_eq!(verify(&beside, &header("other"), SECRET), Ok(()), "the key without a name");
+    assert_eq!(verify(&beside, &header("old"), SECRET), Err(Denial::TokenSignature));
     let nameless = trust(vec![key(None, SECRET)]);
     assert_eq!(verify(&nameless, &header("whatever"), SECRET), Ok(()));
     assert_eq!(verify(&both, r#"{"alg":"HS256","kid":null}"#, SECRET), Err(Denial::TokenMalformed));
     assert_eq!(verify(&both, r#"{"alg":"HS256","kid":7}"#, SECRET), Err(Denial::TokenMalformed));
+}
+
+/// How many signatures are checked at most for a token with this header.
+fn tried(trust: &Trust, header: &str) -> usize {
+    trust.keys_for(&json(header.as_bytes()).expect("a header")).count()
+}
+
+#[test]
+fn the_name_is_matched_before_keys_are_tried() {
+    let named = |id: Option<&str>, mut keys: Vec<Key>| {
+        keys[0].id = id.map(str::to_owned);
+        keys.remove(0)
+    };
+    let p256 = |id| named(id, keys(kept!("p256.pem")));
+    let rsa = |id| named(id, keys(kept!("rsa.pem")));
+    let trust =
+        trust(vec![p256(Some("a")), rsa(Some("b")), p256(None), p256(Some("c")), rsa(None)]);
+    for (header, count) in [
+        (r#"{"alg":"ES256","kid":"a"}"#, 1),
+        (r#"{"alg":"ES256","kid":"b"}"#, 1), // the one without a name
+        (r#"{"alg":"RS256","kid":"b"}"#, 1),
+        (r#"{"alg":"ES256"}"#, 3),
+        (r#"{"alg":"RS256"}"#, 2),
+        (r#"{"alg":"EdDSA"}"#, 0),
+        (r#"{"alg":"HS256","kid":"a"}"#, 0),
+        (r#"{"alg":"none","kid":"a"}"#, 0),
+    ] {
+        assert_eq!(tried(&trust, header), count, "{header}");
+    }
+    let first = |header: &str| {
+        let header = json(header.as_bytes()).expect("a header");
+        trust.keys_for(&header).next().and_then(|key| key.id.clone())
+    };
+    assert_eq!(first(r#"{"alg":"ES256","kid":"c"}"#).as_deref(), Some("c"));
+    assert_eq!(first(r#"{"alg":"ES256","kid":"other"}"#), None);
+    assert_eq!(first(r#"{"alg":"ES256"}"#), None, "those without a name come first");
+    let all_named = Trust { keys: vec![p256(Some("a")), p256(Some("c"))], ..Trust::default() };
+    assert_eq!(tried(&all_named, r#"{"alg":"ES256","kid":"other"}"#), 0);
+    assert_eq!(tried(&all_named, r#"{"alg":"ES256"}"#), 2);
+}
+
+#[test]
+fn a_token_is_held_against_few_keys_and_those_of_another_length_do_not_count() {
+    let secret = |number: usize| format!("the secret with the number {number:04}, long enough");
+    let key = |number| keyfile::secret(secret(number).as_bytes()).expect("a secret");
+    let mut many = trust((0..=KEYS_TRIED_MAX).map(key).collect());
+    let verify = |trust: &Trust, number| {
+        trust.verify(&signed(HEADER, "{}", secret(number).as_bytes()), 0).map(drop)
+    };
+    assert_eq!(verify(&many, KEYS_TRIED_MAX - 1), Ok(()));
+    assert_eq!(verify(&many, KEYS_TRIED_MAX), Err(Denial::TokenSignature));
+    assert_eq!(many.check(), Err(NoKey::TooManyAlike(KEYS_TRIED_MAX + 1, Algorithm::Hs256)));
+    many.keys.truncate(KEYS_TRIED_MAX);
+    assert_eq!(many.check(), Ok(()));
+    // RSA keys of another size cannot have made the signature.
+    let others = vec![keys(RFC[1].0).remove(0); KEYS_TRIED_MAX];
+    let mut mixed = trust(others);
+    mixed.keys.extend(keys(kept!("rsa-4096.pem")));
+    assert!(mixed.verify(kept!("rsa-4096.token").trim(), 0).is_ok());
+    let mut named = trust((0..=KEYS_MAX).map(key).collect());
+    for (number, key) in named.keys.iter_mut().enumerate() {
+        key.id = Some(number.to_string());
+    }
+    assert_eq!(named.check(), Err(NoKey::TooMany(KEYS_MAX + 1)));
+    named.keys.truncate(KEYS_MAX);
+    assert_eq!(named.check(), Ok(()));
+    let header = format!(r#"{{"alg":"HS256","kid":"{}"}}"#, KEYS_MAX - 1);
+    let last = signed(&header, "{}", secret(KEYS_MAX - 1).as_bytes());
+    assert!(named.verify(&last, 0).is_ok(), "a name finds its key among many");
 }
 
 #[test]

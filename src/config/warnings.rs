@@ -1,0 +1,72 @@
+//! What the operator is warned of: a configuration that works, and is probably not meant so.
+
+use super::{Config, Door, Listen};
+use crate::protocol::key::SECRET_BYTES_GOOD;
+use crate::relay::Limits;
+
+impl Config {
+    /// A sentence for each thing that somebody should look at, with what to do. `doors` are where
+    /// clients are listened for, `admin` where the admin listener is.
+    pub fn warnings(&self, limits: &Limits, doors: &[Door], admin: &[Listen]) -> Vec<String> {
+        let admin = admin.iter().find(|place| place.is_public()).map(|place| {
+            format!(
+                "{place}: everyone who reaches this --admin reads addresses and room names and may \
+                 close connections: let a firewall keep others out, or choose 127.0.0.1 or \
+                 unix:PATH"
+            )
+        });
+        let open = open(limits, doors).into_iter();
+        open.chain(weak(limits)).chain(admin).chain(self.idle_rules()).collect()
+    }
+}
+
+/// Without keys, a place that others reach is open to them.
+fn open(limits: &Limits, doors: &[Door]) -> Option<String> {
+    let is_open = limits.access.trust.keys.is_empty();
+    let door = doors.iter().find(|door| is_open && door.place.is_public())?;
+    Some(format!("without --token-key, everyone who reaches {door} may hear and speak there"))
+}
+
+/// Secrets that can be guessed.
+fn weak(limits: &Limits) -> Vec<String> {
+    let keys = limits.access.trust.keys.iter().filter(|key| key.is_weak());
+    keys.map(|key| {
+        let source = key.source.as_deref().unwrap_or("a token key").escape_debug();
+        format!(
+            "{source}: {key}: below {SECRET_BYTES_GOOD} bytes it can be guessed by anybody who \
+             holds a token; `openssl rand -base64 32` makes a good one"
+        )
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::keyfile;
+
+    fn doors(text: &str) -> Vec<Door> {
+        vec![text.parse().expect("a door")]
+    }
+
+    #[test]
+    fn a_relay_that_is_open_to_others_is_warned_of() {
+        let mut limits = Limits::default();
+        assert_eq!(open(&limits, &doors("127.0.0.1:1")), None);
+        assert_eq!(open(&limits, &doors("unix:/x")), None);
+        let told = open(&limits, &doors("0.0.0.0:1")).expect("it is open");
+        assert!(told.starts_with("without --token-key") && told.contains("0.0.0.0:1"), "{told}");
+        limits.access.trust.keys = vec![keyfile::secret(&[b'k'; 32]).expect("a secret")];
+        assert_eq!(open(&limits, &doors("0.0.0.0:1")), None);
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_warned_of() {
+        let secret = |text: &str| keyfile::secret(text.as_bytes()).expect("a secret");
+        let mut limits = Limits::default();
+        limits.access.trust.keys = vec![secret("hunter2"), secret(&"long enough".repeat(3))];
+        let told = weak(&limits);
+        let [told] = &told[..] else { panic!("{told:?}") };
+        assert!(told.contains("HS256 secret of 7 bytes") && !told.contains("hunter2"), "{told}");
+    }
+}

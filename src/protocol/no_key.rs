@@ -1,0 +1,157 @@
+//! Why bytes are no key that confirms tokens: what was found in them, and what to do.
+
+use super::key::Algorithm;
+use super::token::{KEYS_MAX, KEYS_TRIED_MAX};
+use std::fmt;
+
+/// Why something is no key that can be used. Nothing of the bytes themselves is ever part of it:
+/// they may be a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoKey {
+    /// There is nothing but white space.
+    Empty,
+    /// The bytes are none of the forms in which keys are known here.
+    Unknown,
+    /// The text says by itself that it is a secret, where a public key is expected.
+    SaysSecret,
+    /// What is said to be a secret is this, which others may know.
+    NotSecret(&'static str),
+    /// What follows `base64:` is something else.
+    Base64,
+    /// The text is in UTF-16.
+    Utf16,
+    /// A secret begins with a byte order mark, which whoever signs with it may not see.
+    ByteOrderMark,
+    /// It is a private key; the relay needs only the public one.
+    Private,
+    /// It is a certificate, or a request for one.
+    Certificate,
+    /// The PEM block has this label, which is none of a public key.
+    PemLabel(String),
+    /// A PEM block has no end, or is not base64, or no key is in it.
+    Pem(&'static str),
+    /// It is a public key in the form of SSH; whether `ssh-keygen` can convert it.
+    Ssh {
+        /// It cannot convert Ed25519.
+        converts: bool,
+    },
+    /// It is an address.
+    Url,
+    /// It is a token, and no key.
+    Token,
+    /// It is base64 of this, which would be understood as it is.
+    Encoded(&'static str),
+    /// The public key is of another kind.
+    Unsupported,
+    /// The point of an elliptic curve is written in its short form.
+    Compressed,
+    /// An RSA key of so many bits.
+    RsaSize(usize),
+    /// The modulus or the exponent of an RSA key is even or out of range.
+    RsaNumbers,
+    /// It looks like JSON and is no JWK, no list and no set of them; the text is the reason.
+    Jwk(String),
+    /// No key of so many can be used here; the reason why the first one cannot.
+    NoneOf(usize, Box<NoKey>),
+    /// An id was given, and there are several keys.
+    OneId,
+    /// There are so many keys.
+    TooMany(usize),
+    /// So many keys of one algorithm have the same name, or none.
+    TooManyAlike(usize, Algorithm),
+}
+
+impl NoKey {
+    /// The sentence, where it is the same for all.
+    fn sentence(&self) -> Option<&'static str> {
+        Some(match self {
+            NoKey::Empty => "there is nothing in it",
+            NoKey::Unknown => {
+                "this is no public key in PEM, DER or JWK; if it is a secret for HS256, say so: \
+                 secret:PATH"
+            }
+            NoKey::SaysSecret => {
+                "the file begins with base64: as a secret does; if it is one, say so: secret:PATH"
+            }
+            NoKey::Base64 => "what follows base64: is not base64",
+            NoKey::Utf16 => "there are zeros in this text, as in UTF-16; save it as UTF-8",
+            NoKey::ByteOrderMark => {
+                "the secret begins with a byte order mark, which is easily overlooked; save it \
+                 without"
+            }
+            NoKey::Private => {
+                "this is a private key; the relay needs the public one (`openssl pkey -in FILE \
+                 -pubout`), and should not have the other"
+            }
+            NoKey::Certificate => {
+                "this is a certificate; the relay needs the public key in it (`openssl x509 -in \
+                 FILE -pubkey -noout`)"
+            }
+            NoKey::Ssh { converts: true } => {
+                "this is a public key in the form of SSH; convert it: `ssh-keygen -e -m PKCS8 -f \
+                 FILE`"
+            }
+            NoKey::Ssh { converts: false } => {
+                "this is a public key in the form of SSH, and one that ssh-keygen cannot convert; \
+                 make a pair for tokens alone: `openssl genpkey -algorithm ed25519`"
+            }
+            NoKey::Url => {
+                "this is an address, and the relay fetches nothing: save what is there in a file \
+                 and name that"
+            }
+            NoKey::Token => "this is a token; the relay needs the key that confirms it",
+            NoKey::Unsupported => {
+                "the public key is none of RSA, P-256 (prime256v1) and Ed25519, which RS256, \
+                 ES256 and EdDSA take"
+            }
+            NoKey::Compressed => {
+                "the key's point is compressed; write it whole: `openssl pkey -pubin -in FILE \
+                 -pubout -ec_conv_form uncompressed`"
+            }
+            NoKey::RsaNumbers => {
+                "the RSA key's modulus or exponent is even or out of range: this confirms nothing"
+            }
+            NoKey::OneId => "kid= names one key, and there are several in it",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for NoKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(sentence) = self.sentence() {
+            return f.write_str(sentence);
+        }
+        match self {
+            NoKey::NotSecret(what) => write!(
+                f,
+                "this is said to be a secret, and is {what}; a secret is made of random bytes \
+                 (`openssl rand -base64 32`), and any other key is given as PATH alone"
+            ),
+            NoKey::PemLabel(label) => {
+                write!(f, "the PEM block is a {} and not a PUBLIC KEY", label.escape_debug())
+            }
+            NoKey::Pem(what) => write!(f, "a PEM block is broken: {what}"),
+            NoKey::Encoded(what) => {
+                write!(f, "this is base64 of {what}; decode it first: `base64 -d`")
+            }
+            NoKey::RsaSize(bits) => {
+                write!(f, "the RSA key has {bits} bits; 2048 to 8192 are taken")
+            }
+            NoKey::Jwk(reason) => write!(f, "no JSON Web Key: {reason}"),
+            NoKey::NoneOf(count, first) => {
+                write!(f, "none of the {count} keys in it can be used; the first: {first}")
+            }
+            NoKey::TooMany(count) => write!(f, "{count} keys; {KEYS_MAX} are taken"),
+            NoKey::TooManyAlike(count, algorithm) => write!(
+                f,
+                "{count} {} keys have the same name or none, and a token is held against \
+                 {KEYS_TRIED_MAX} at most; give them names: kid=ID:PATH",
+                algorithm.name()
+            ),
+            _ => Ok(()), // it has its sentence
+        }
+    }
+}
+
+impl std::error::Error for NoKey {}
