@@ -165,6 +165,16 @@ impl Relay {
         }
     }
 
+    /// Says from where a stream came in front of which a header is to tell whose connection it is.
+    /// Nothing is counted by it: an end before the header is complete names it.
+    pub fn carried_by(&mut self, id: ConnId, proxy: IpAddr) {
+        if self.conns.current(id).is_some_and(|conn| conn.address == NO_ADDRESS)
+            && let Ok(key) = self.addresses.know(Network::one(proxy))
+        {
+            self.conns[id.index].address = key;
+        }
+    }
+
     /// Whom a proxy named as the client of a connection. `None` when it came without a proxy, or
     /// from this machine.
     pub fn client(&self, id: ConnId) -> Option<Network> {

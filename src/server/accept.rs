@@ -85,6 +85,9 @@ impl Server {
                 return;
             }
         };
+        if let Some(peer) = peer.filter(|_| has_proxy) {
+            self.relay.carried_by(id, peer.ip());
+        }
         debug!(id = u64::from(id), address = address(peer), "accepted");
         let layer = Layer::new(has_proxy, tls);
         let (layer, misfit) = match layer {

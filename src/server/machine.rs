@@ -14,6 +14,10 @@ const FILES_RESERVED: u64 = 32;
 /// lower on every machine of today.
 const CONNECTIONS_MAX: u64 = 1 << 28;
 
+/// Address space that glibc sets aside for the heap of a second thread, the log's. It asks for
+/// twice as much, to choose an aligned half, and shares the first heap where it does not get that.
+const SECOND_HEAP_BYTES: u64 = 64 * 1024 * 1024;
+
 /// What the machine allows; the limit on open files is raised as far as it goes.
 ///
 /// # Errors
@@ -36,12 +40,19 @@ fn connections_allowed() -> io::Result<usize> {
 /// space. Where a system tells none of these, there is no bound.
 fn memory_allowed() -> io::Result<usize> {
     let (address_space, _) = getrlimit(Resource::RLIMIT_AS)?;
+    let address_space = without_second_heap(address_space);
     let all = fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory_total(&text));
     let own = fs::read_to_string("/proc/self/cgroup").ok();
     let group = own.as_deref().and_then(|text| text.lines().last()?.strip_prefix("0::/"));
     let group = group.and_then(|group| group_memory(Path::new("/sys/fs/cgroup"), group));
     let least = [Some(address_space), all, group].into_iter().flatten().min();
     Ok(least.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX))
+}
+
+/// What a limit on the address space leaves for use.
+fn without_second_heap(address_space: u64) -> u64 {
+    let is_taken = address_space >= 2 * SECOND_HEAP_BYTES;
+    if is_taken { address_space - SECOND_HEAP_BYTES } else { address_space }
 }
 
 /// `MemTotal` of `/proc/meminfo`, in bytes.
@@ -61,6 +72,13 @@ fn group_memory(root: &Path, group: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_heap_takes_its_part_of_the_address_space() {
+        let mib = |count: u64| count * 1024 * 1024;
+        let left = [64, 127, 128, 1000].map(|limit| without_second_heap(mib(limit)));
+        assert_eq!(left, [64, 127, 64, 936].map(mib));
+    }
 
     #[test]
     fn memory_is_the_least_of_its_bounds() {

@@ -5,8 +5,8 @@ use crate::relay::{Cause, ConnId, Time};
 use std::io;
 
 impl Server {
-    /// Reads each connection that is ready once; who may have more stays on the list. Tells how many
-    /// were ready.
+    /// Reads each connection that is ready once; who may have more stays on the list. Tells how
+    /// many were ready.
     pub(super) fn read_ready(&mut self, now: Time) -> usize {
         if !self.resumed.is_empty() {
             // They were put off for those who stand in the other list.

@@ -12,6 +12,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::Stdio;
+use std::time::Duration;
 
 impl Relay {
     /// The warning of this reason.
@@ -106,6 +107,13 @@ fn a_peer_that_resets_its_connection_is_named_too() {
     let line = relay.warning("message_too_long");
     let is_ours =
         |line: &Value| line["address"].as_str().is_some_and(|at| at.starts_with("127.0.0.1"));
+    assert!(is_ours(&line), "{line}");
+    let behind = start("127.0.0.1:0?proxy", &[]);
+    for _ in 0..20 {
+        let stream = send(&behind, request("/").as_bytes());
+        SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("TCP");
+    }
+    let line = behind.warning("no_proxy_header");
     assert!(is_ours(&line), "{line}");
     relay.log.wait("all ends", |lines, _| {
         let ends = lines.iter().filter(|line| line.contains("\"message\":\"closed\""));
