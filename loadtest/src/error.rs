@@ -24,7 +24,7 @@ pub(crate) enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::System(what, cause) => write!(f, "{what}: {cause}"),
+            Self::System(what, cause) => write!(f, "{what}: {}", Plain(cause)),
             Self::Stalled(what) => write!(f, "stalled: {what}"),
             Self::Refused(what) => write!(f, "handshake refused: {what}"),
             Self::Protocol(what) => write!(f, "protocol: {what}"),
@@ -35,6 +35,17 @@ impl fmt::Display for Error {
             Self::Usage(what) => f.write_str(what),
             Self::Aborted => f.write_str("another loop failed"),
         }
+    }
+}
+
+/// An error of the operating system in its own words, without the number that Rust puts behind it.
+pub(crate) struct Plain<'a>(pub(crate) &'a io::Error);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        let number = self.0.raw_os_error().map(|number| format!(" (os error {number})"));
+        f.write_str(number.and_then(|number| text.strip_suffix(&number)).unwrap_or(&text))
     }
 }
 

@@ -30,6 +30,7 @@ mod measure;
 mod member;
 mod million;
 mod mixed;
+mod number;
 mod offer;
 mod options;
 mod pace;

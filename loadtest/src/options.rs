@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::corpus::Corpus;
+use crate::number::{count, decimal, rate, seconds, size};
 use crate::offer::Offer;
 use crate::source::Sources;
 use crate::url::Url;
@@ -15,6 +16,9 @@ use crate::url::Url;
 /// Ends with 0 if all went well; 1 if a delivery was lost, doubled, reordered, corrupted or echoed,
 /// or if the server kept what it should have let go; 2 if the run could not be finished; 3 if all
 /// was delivered but the client was the bottleneck, so that the figures are not the server's.
+///
+/// SIZE is a number of bytes or has a unit: 1000, 64KB, 64KiB (65,536). TIME is a number of seconds
+/// or has a unit: 5, 2.5s, 500ms, 1m.
 #[derive(Parser)]
 #[command(version)]
 pub(crate) struct Options {
@@ -67,19 +71,19 @@ pub(crate) struct Common {
     #[arg(long, value_name = "HOW")]
     pub(crate) deflate: Option<Offer>,
     /// A process of the server, whose processor time and memory are measured; several are summed.
-    #[arg(long, value_name = "PID")]
+    #[arg(long, value_name = "PID", value_parser = count::<i32>)]
     pub(crate) server_pid: Vec<i32>,
     /// Addresses to connect from, as in 127.0.0.2-9: each has 28,000 ports or so.
     #[arg(long, value_name = "ADDRESSES")]
     pub(crate) source: Option<Sources>,
     /// Loops, each in a thread of its own, that share the members among them.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value = "1", value_parser = count::<usize>)]
     pub(crate) threads: usize,
     /// Run on these cores only.
-    #[arg(long, value_name = "CORE", value_delimiter = ',')]
+    #[arg(long, value_name = "CORE", value_delimiter = ',', value_parser = count::<usize>)]
     pub(crate) pin: Vec<usize>,
     /// Seconds in which nothing moves, after which a run is given up.
-    #[arg(long, default_value_t = 30.0, value_name = "SECS")]
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = seconds)]
     pub(crate) stall: f64,
     /// Print one line of JSON, with machine, version and arguments.
     #[arg(long)]
@@ -93,17 +97,17 @@ pub(crate) struct Common {
 #[derive(Args, Clone)]
 pub(crate) struct Span {
     /// Seconds to measure.
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value = "5s", value_name = "TIME", value_parser = seconds)]
     pub(crate) secs: f64,
     /// Measure this many messages in all in place of a time, rounded up to the same count for each
     /// publisher.
-    #[arg(long, conflicts_with = "secs")]
+    #[arg(long, conflicts_with = "secs", value_parser = count::<u64>)]
     pub(crate) messages: Option<u64>,
     /// Seconds of the same before, not measured.
-    #[arg(long, default_value_t = 0.5, value_name = "SECS")]
+    #[arg(long, default_value = "0.5s", value_name = "TIME", value_parser = seconds)]
     pub(crate) warmup: f64,
     /// Warm up with this many messages in all in place of a time.
-    #[arg(long, conflicts_with = "warmup", value_name = "MESSAGES")]
+    #[arg(long, conflicts_with = "warmup", value_name = "MESSAGES", value_parser = count::<u64>)]
     pub(crate) warmup_messages: Option<u64>,
 }
 
@@ -111,19 +115,19 @@ pub(crate) struct Span {
 #[derive(Args, Clone)]
 pub(crate) struct Room {
     /// Members of the room.
-    #[arg(short = 'n', long, default_value_t = 1_000)]
+    #[arg(short = 'n', long, default_value = "1000", value_parser = count::<usize>)]
     pub(crate) members: usize,
     /// Members that publish.
-    #[arg(short = 'p', long, default_value_t = 1)]
+    #[arg(short = 'p', long, default_value = "1", value_parser = count::<usize>)]
     pub(crate) publishers: usize,
     /// Bytes of a message; all say the same, but for the stamp of each.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value = "64", value_name = "SIZE", value_parser = size::<usize>)]
     pub(crate) size: usize,
     /// Messages like those of a site, in JSON, so that compression has something to do.
     #[arg(long, value_name = "WHAT", conflicts_with = "size")]
     pub(crate) corpus: Option<Corpus>,
     /// Seconds of quiet when everyone has come, before the first message.
-    #[arg(long, default_value_t = 0.0, value_name = "SECS")]
+    #[arg(long, default_value = "0s", value_name = "TIME", value_parser = seconds)]
     pub(crate) hold: f64,
 }
 
@@ -132,16 +136,16 @@ pub(crate) struct Connect {
     #[command(flatten)]
     pub(crate) common: Common,
     /// Connections.
-    #[arg(short = 'n', long, default_value_t = 15_000)]
+    #[arg(short = 'n', long, default_value = "15000", value_parser = count::<usize>)]
     pub(crate) members: usize,
     /// Handshakes under way at a time.
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value = "256", value_parser = count::<usize>)]
     pub(crate) concurrency: usize,
     /// Handshakes begun per second; as many as go if this is not given.
     #[arg(long, value_parser = rate)]
     pub(crate) rate: Option<f64>,
     /// Seconds of quiet.
-    #[arg(long, default_value_t = 3.0, value_name = "SECS")]
+    #[arg(long, default_value = "3s", value_name = "TIME", value_parser = seconds)]
     pub(crate) hold: f64,
 }
 
@@ -152,7 +156,7 @@ pub(crate) struct Fanout {
     #[command(flatten)]
     pub(crate) room: Room,
     /// Messages that each publisher keeps in flight.
-    #[arg(short = 'w', long, default_value_t = 1)]
+    #[arg(short = 'w', long, default_value = "1", value_parser = count::<usize>)]
     pub(crate) window: usize,
     #[command(flatten)]
     pub(crate) span: Span,
@@ -171,7 +175,7 @@ pub(crate) struct Pace {
     #[arg(long)]
     pub(crate) find: bool,
     /// For --find: 99 of 100 deliveries must be faster.
-    #[arg(long, default_value_t = 50.0, value_name = "MS")]
+    #[arg(long, default_value = "50.0", value_name = "MS", value_parser = decimal)]
     pub(crate) p99_ms: f64,
     #[command(flatten)]
     pub(crate) span: Span,
@@ -182,10 +186,10 @@ pub(crate) struct Chat {
     #[command(flatten)]
     pub(crate) common: Common,
     /// Clients.
-    #[arg(short = 'n', long, default_value_t = 32)]
+    #[arg(short = 'n', long, default_value = "32", value_parser = count::<usize>)]
     pub(crate) members: usize,
     /// Bytes of a message.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value = "64", value_name = "SIZE", value_parser = size::<usize>)]
     pub(crate) size: usize,
     #[command(flatten)]
     pub(crate) span: Span,
@@ -196,10 +200,10 @@ pub(crate) struct Inbound {
     #[command(flatten)]
     pub(crate) common: Common,
     /// Clients that send, each in a room of its own.
-    #[arg(short = 'p', long, default_value_t = 1)]
+    #[arg(short = 'p', long, default_value = "1", value_parser = count::<usize>)]
     pub(crate) publishers: usize,
     /// Bytes of a message.
-    #[arg(long, default_value_t = 65_536)]
+    #[arg(long, default_value = "65536", value_name = "SIZE", value_parser = size::<usize>)]
     pub(crate) size: usize,
     /// Text of Chinese characters, three bytes each, in place of ASCII.
     #[arg(long)]
@@ -213,16 +217,16 @@ pub(crate) struct Churn {
     #[command(flatten)]
     pub(crate) common: Common,
     /// Members that stay, and must hear everything.
-    #[arg(short = 'n', long, default_value_t = 4)]
+    #[arg(short = 'n', long, default_value = "4", value_parser = count::<usize>)]
     pub(crate) members: usize,
     /// Connections that come, and go, per second.
     #[arg(long, default_value_t = 500.0, value_parser = rate)]
     pub(crate) rate: f64,
     /// Seconds.
-    #[arg(long, default_value_t = 5.0)]
+    #[arg(long, default_value = "5s", value_name = "TIME", value_parser = seconds)]
     pub(crate) secs: f64,
     /// Seconds in which the server must let go of what has left.
-    #[arg(long, default_value_t = 15.0, value_name = "SECS")]
+    #[arg(long, default_value = "15s", value_name = "TIME", value_parser = seconds)]
     pub(crate) let_go: f64,
 }
 
@@ -231,13 +235,13 @@ pub(crate) struct Slow {
     #[command(flatten)]
     pub(crate) fanout: Fanout,
     /// Members, beside the others, that are slow: as a share of --members.
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value = "0.1", value_parser = decimal)]
     pub(crate) share: f64,
     /// What each slow member reads; 0 is nothing at all.
-    #[arg(long, default_value_t = 0, value_name = "BYTES_PER_SECOND")]
+    #[arg(long, default_value = "0", value_name = "SIZE", value_parser = size::<u64>)]
     pub(crate) read_rate: u64,
     /// Receive buffer of these: small, so that they are soon in the way.
-    #[arg(long, default_value_t = 4_096, value_name = "BYTES")]
+    #[arg(long, default_value = "4096", value_name = "SIZE", value_parser = size::<usize>)]
     pub(crate) slow_buffer: usize,
 }
 
@@ -249,7 +253,7 @@ pub(crate) struct Mixed {
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: PathBuf,
     /// Seconds to measure, in place of the scenario's.
-    #[arg(long)]
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
     pub(crate) secs: Option<f64>,
 }
 
@@ -258,17 +262,17 @@ pub(crate) struct Million {
     #[command(flatten)]
     pub(crate) common: Common,
     /// Connections.
-    #[arg(short = 'n', long, default_value_t = 1_000_000)]
+    #[arg(short = 'n', long, default_value = "1000000", value_parser = count::<usize>)]
     pub(crate) members: usize,
     /// Seconds of quiet before the message.
-    #[arg(long, default_value_t = 60.0, value_name = "SECS")]
+    #[arg(long, default_value = "60s", value_name = "TIME", value_parser = seconds)]
     pub(crate) hold: f64,
 }
 
 #[derive(Args)]
 pub(crate) struct Floor {
     /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR:PORT")]
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR:PORT", value_parser = place)]
     pub(crate) listen: std::net::SocketAddr,
     /// `send`: one system call per delivery; `coalesce`: one per recipient and turn.
     #[arg(long, default_value = "coalesce")]
@@ -304,7 +308,7 @@ pub(crate) struct Compare {
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// Rounds; servers take turns within each.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value = "3", value_parser = count::<usize>)]
     pub(crate) rounds: usize,
     /// Short runs of few members: to see that it works.
     #[arg(long)]
@@ -327,12 +331,9 @@ pub(crate) struct Summary {
     pub(crate) out: PathBuf,
 }
 
-/// A number per second.
-fn rate(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(rate) if rate > 0.0 && rate <= 1e6 => Ok(rate),
-        _ => Err("a rate is above 0 and at most a million per second".into()),
-    }
+/// Where to listen.
+fn place(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse().map_err(|_| "expected ADDR:PORT, as in 127.0.0.1:2046 or [::1]:2046".into())
 }
 
 #[cfg(test)]
@@ -342,13 +343,5 @@ mod tests {
     #[test]
     fn the_options_are_consistent() {
         <Options as clap::CommandFactory>::command().debug_assert();
-    }
-
-    #[test]
-    fn rates() {
-        assert_eq!(rate("0.5"), Ok(0.5));
-        for bad in ["0", "-1", "NaN", "inf", "x", "2e6"] {
-            assert!(rate(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::board::Pace;
-use crate::error::{Error, usage};
+use crate::error::{Error, Plain, usage};
+use crate::number;
 use crate::payload::HEAD;
 use crate::scene::Plan;
 
@@ -16,10 +17,10 @@ pub(crate) struct Scenario {
     /// What it is called in the report.
     pub(crate) name: String,
     /// Seconds to measure.
-    #[serde(default = "ten")]
+    #[serde(default = "ten", deserialize_with = "number::seconds_in")]
     pub(crate) secs: f64,
     /// Seconds of the same before, not measured.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number::seconds_in")]
     pub(crate) warmup: f64,
     /// Kinds of rooms.
     pub(crate) room: Vec<Kind>,
@@ -32,20 +33,22 @@ pub(crate) struct Kind {
     /// The room's path, without the first slash; several get a number behind it.
     pub(crate) name: String,
     /// How many rooms of this kind there are.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "number::count_in")]
     pub(crate) rooms: usize,
     /// Members of each.
+    #[serde(deserialize_with = "number::count_in")]
     pub(crate) members: usize,
     /// Members of each that publish.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "number::count_in")]
     pub(crate) publishers: usize,
     /// Messages per second in each, of all its publishers together.
+    #[serde(deserialize_with = "number::decimal_in")]
     pub(crate) rate: f64,
     /// Bytes of a message.
-    #[serde(default = "bytes")]
+    #[serde(default = "bytes", deserialize_with = "number::size_in")]
     pub(crate) size: usize,
     /// People who come, stay two seconds and leave, per second, over all rooms of this kind.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "number::decimal_in")]
     pub(crate) churn: f64,
 }
 
@@ -67,7 +70,7 @@ impl Scenario {
         let file = path.display();
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(cause) => return usage(format!("{file}: {cause}")),
+            Err(cause) => return usage(format!("{file}: {}", Plain(&cause))),
         };
         Self::parse(&text).map_err(|why| Error::Usage(format!("{file}: {why}")))
     }
@@ -145,6 +148,8 @@ mod tests {
     fn several_rooms_are_numbered() {
         let text = "name = 'x'\n[[room]]\nname = 'a'\nrooms = 2\nmembers = 3\nrate = 1.5\n";
         let scenario = Scenario::parse(text).expect("a scenario");
+        let text = text.replace("rooms", "size = '1KiB'\nrooms");
+        assert_eq!(Scenario::parse(&text).expect("a scenario").room[0].size, 1024);
         let paths: Vec<_> = scenario.rooms().map(|plan| plan.path).collect();
         assert_eq!(paths, ["/a-0", "/a-1"]);
     }
@@ -158,9 +163,13 @@ mod tests {
             (&good.replace("rate", "rat"), "unknown field `rat`"),
             (&good.replace("= 3", "= 1"), "room a: two members"),
             (&good.replace("= 3", "= 'three'"), "line 4"),
-            (&good.replace("rate = 1", "rate = -1"), "room a: a rate"),
+            (&good.replace("= 3", "= 'three'"), "expected a whole number"),
+            (&good.replace("= 3", "= true"), "expected a number"),
+            (&good.replace("'x'", "'x'\nsecs = 'soon'"), "a time is a number of seconds"),
+            (&format!("{good}size = '1 KByte'"), "a size is a number of bytes"),
+            (&good.replace("rate = 1", "rate = -1"), "expected a number, 0 or more"),
             (&format!("{good}size = 3"), "room a: a message has 16 bytes"),
-            (&format!("{good}churn = -1"), "room a: churn"),
+            (&format!("{good}churn = -1"), "expected a number, 0 or more"),
             (&format!("{good}publishers = 4"), "room a: two members at least, and"),
             (&good.replace("'a'", "'a b'"), "no name"),
             (&format!("{good}[[room]]\nname = 'a'\nmembers = 2\nrate = 1"), "twice"),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::error::{Doing, Error, usage};
+use crate::error::{Doing, Error, Plain, usage};
 use crate::options::Summary;
 use crate::plot::{Group, Plot, Series};
 use crate::table::short;
@@ -65,7 +65,7 @@ fn read(path: &Path) -> Result<Vec<Value>, Error> {
     let file = path.display();
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(cause) => return usage(format!("{file}: {cause}")),
+        Err(cause) => return usage(format!("{file}: {}", Plain(&cause))),
     };
     let mut lines = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {

@@ -1,5 +1,6 @@
 //! The address of a room: `ws://HOST:PORT/path`, or `wss://` for TLS.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
@@ -40,7 +41,10 @@ impl FromStr for Url {
         if !path.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("a path has no blanks and is percent-encoded beyond ASCII".into());
         }
-        let mut found = host.to_socket_addrs().map_err(|cause| format!("{expected} ({cause})"))?;
+        let mut found = host.to_socket_addrs().map_err(|cause| match cause.kind() {
+            ErrorKind::InvalidInput => expected.to_owned(),
+            _ => format!("no address of {host} is known: {expected}"),
+        })?;
         let server = found.next().ok_or_else(|| format!("{host} has no address"))?;
         Ok(Self { secure, server, host: host.to_owned(), path: path.to_owned() })
     }
