@@ -26,6 +26,28 @@ pub struct Head<'a> {
     headers: Vec<(&'a str, &'a [u8])>,
 }
 
+/// The methods of RFC 9110 and RFC 5789.
+const METHODS: [&[u8]; 9] = [
+    b"GET ",
+    b"HEAD ",
+    b"POST ",
+    b"PUT ",
+    b"DELETE ",
+    b"CONNECT ",
+    b"OPTIONS ",
+    b"TRACE ",
+    b"PATCH ",
+];
+
+/// Whether `bytes` are the beginning of what other protocols do not begin with: a method.
+pub fn is_begun(bytes: &[u8]) -> bool {
+    let fits = |method: &[u8]| {
+        let common = method.len().min(bytes.len());
+        common > 0 && method[..common] == bytes[..common]
+    };
+    METHODS.into_iter().any(fits)
+}
+
 /// Where the head in `bytes` ends (past its empty line), looked for from `from` on.
 ///
 /// Empty lines before the request are part of its head (RFC 9112, section 2.2).
@@ -126,6 +148,16 @@ impl<'a> Head<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_begins_with_its_method() {
+        for bytes in ["G", "GET / HTTP/1.1\r\n", "OPTIONS *", "P", "PATCH ", "DELETE"] {
+            assert!(is_begun(bytes.as_bytes()), "{bytes}");
+        }
+        for bytes in ["", "PROXY TCP4", "get /", "GETS", "\x16\x03\x01"] {
+            assert!(!is_begun(bytes.as_bytes()), "{bytes}");
+        }
+    }
 
     #[test]
     fn end_is_found_in_any_pieces() {

@@ -14,6 +14,12 @@ pub enum Cause {
     Reset,
     /// The peer does not speak TLS as it should, or its keys are used up.
     TlsFailed,
+    /// A request came where TLS is spoken.
+    PlainAtTls,
+    /// A proxy's header came where TLS is spoken and none is expected.
+    ProxyHeaderAtTls,
+    /// The peer says that it does not take our certificate.
+    CertificateRefused,
     /// A proxy's header was to come first, and did not.
     NoProxyHeader,
     /// The peer broke a rule of the protocol.
@@ -53,6 +59,9 @@ named!(Cause {
     EndOfStream => "end_of_stream",
     Reset => "reset",
     TlsFailed => "tls_failed",
+    PlainAtTls => "plain_at_tls_listener",
+    ProxyHeaderAtTls => "proxy_header_at_tls_listener",
+    CertificateRefused => "certificate_refused",
     NoProxyHeader => "no_proxy_header",
     Answered => "answered",
     BinaryInJson => "binary_in_json",

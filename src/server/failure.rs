@@ -41,6 +41,18 @@ fn words(cause: Cause) -> Option<&'static str> {
             "refused: a PROXY header came where none is expected: add ?proxy to this --listen, or \
              take the PROXY protocol out of the proxy's configuration"
         }
+        Cause::PlainAtTls => {
+            "closed: a request came without TLS where TLS is spoken: let clients connect with \
+             wss://, or give those without TLS a --listen of their own"
+        }
+        Cause::ProxyHeaderAtTls => {
+            "closed: a PROXY header came where none is expected: add &proxy to this --listen, or \
+             take the PROXY protocol out of the proxy's configuration"
+        }
+        Cause::CertificateRefused => {
+            "closed: a client does not take the certificate: see that its file has the whole \
+             chain, that it has not ended, and that it names the host that clients ask for"
+        }
         Cause::NoProxyHeader => {
             "closed: no PROXY header came where one is expected: turn the PROXY protocol on in the \
              proxy's configuration, or take ?proxy off this --listen"

@@ -5,8 +5,8 @@ use super::growth::append;
 use super::session::Broken;
 use super::stream::Stream;
 use super::tls::{Sealer, Tls};
-use crate::protocol::proxy;
-use rustls::ServerConfig;
+use crate::protocol::{head, proxy};
+use rustls::{Error, ServerConfig};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,7 +15,11 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) enum Misfit {
     /// A proxy's header was to come first, and did not.
-    Proxy,
+    NoProxyHeader,
+    /// A request came where TLS is spoken.
+    PlainRequest,
+    /// A proxy's header came where TLS is spoken.
+    ProxyHeader,
     Tls(Broken),
     /// The stream is broken; or TLS is, while something was written.
     Stream(io::Error),
@@ -166,7 +170,7 @@ impl Front {
                 self.proxy = Some(begun);
                 Ok(None)
             }
-            Err(proxy::NoHeader) => Err(Misfit::Proxy),
+            Err(proxy::NoHeader) => Err(Misfit::NoProxyHeader),
         }
     }
 
@@ -176,10 +180,21 @@ impl Front {
         plain: &mut Vec<u8>,
         has_ended: &mut bool,
     ) -> Result<(), Misfit> {
-        match &mut self.tls {
-            Some(tls) => *has_ended |= tls.feed(bytes, plain)?,
-            None => append(plain, bytes)?,
+        let Some(tls) = &mut self.tls else { return Ok(append(plain, bytes)?) };
+        let is_handshaking = tls.is_handshaking();
+        let fed = tls.feed(bytes, plain);
+        if let Err(Broken::Peer(Error::InvalidMessage(_))) = fed
+            && is_handshaking
+        {
+            // What is no record at all was not touched: it may be something else that we know.
+            if head::is_begun(bytes) {
+                return Err(Misfit::PlainRequest);
+            }
+            if proxy::read(bytes).is_ok() {
+                return Err(Misfit::ProxyHeader);
+            }
         }
+        *has_ended |= fed?;
         Ok(())
     }
 }

@@ -17,6 +17,7 @@ use super::stream::Stream;
 use super::{Server, report};
 use crate::protocol::Refusal;
 use crate::relay::{Cause, ConnId, Slices, Time};
+use rustls::{AlertDescription, Error};
 use std::io;
 use tracing::{debug, error};
 
@@ -96,17 +97,24 @@ impl Server {
     /// Tells why a layer cannot go on; gives what that is to the relay.
     pub(super) fn reject(&mut self, id: ConnId, misfit: Misfit) -> Cause {
         match misfit {
-            Misfit::Proxy => Cause::NoProxyHeader,
+            Misfit::NoProxyHeader => Cause::NoProxyHeader,
+            Misfit::PlainRequest => Cause::PlainAtTls,
+            Misfit::ProxyHeader => Cause::ProxyHeaderAtTls,
             Misfit::Tls(Broken::NoMemory) => Cause::NoMemory,
             Misfit::Tls(Broken::Peer(error)) => {
-                debug!(id = u64::from(id), %error, "TLS failed");
-                Cause::TlsFailed
+                self.tell_tls(id, &error);
+                match error {
+                    Error::AlertReceived(alert) if refuses_certificate(alert) => {
+                        Cause::CertificateRefused
+                    }
+                    _ => Cause::TlsFailed,
+                }
             }
             Misfit::Tls(Broken::Over) => Cause::TlsFailed,
             Misfit::Stream(error) => match error.kind() {
                 io::ErrorKind::OutOfMemory => Cause::NoMemory,
                 io::ErrorKind::Other => {
-                    debug!(id = u64::from(id), %error, "TLS failed");
+                    self.tell_tls(id, &error);
                     Cause::TlsFailed
                 }
                 _ => Cause::Reset,
@@ -117,6 +125,11 @@ impl Server {
             }
             Misfit::Gone => Cause::OurFault,
         }
+    }
+
+    fn tell_tls(&self, id: ConnId, error: &dyn std::error::Error) {
+        let address = self.streams.get(id).and_then(Stream::peer);
+        debug!(id = u64::from(id), address, error = error.to_string(), "TLS failed");
     }
 
     fn tell_fault(&mut self, id: ConnId, fault: &Fault) {
@@ -192,4 +205,18 @@ impl Server {
             self.tell_fault(id, &fault);
         }
     }
+}
+
+/// Whether a client says with this alert that it does not take the certificate (RFC 8446, section
+/// 6.2).
+fn refuses_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+    )
 }

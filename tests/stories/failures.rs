@@ -167,6 +167,45 @@ fn a_listener_that_is_not_what_its_clients_take_it_for_is_told_with_what_to_do()
     }
 }
 
+#[test]
+fn what_comes_to_a_tls_listener_without_tls_is_told_with_what_to_do() {
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let flags = authority.flags(&["one"]);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let upgrade = request("/").into_bytes();
+    let header = [PROXY, b"\x16\x03\x01"].concat();
+    for (bytes, reason, what) in [
+        (upgrade.clone(), "plain_at_tls_listener", "wss://"),
+        (upgrade[..1].to_vec(), "plain_at_tls_listener", "wss://"),
+        (header, "proxy_header_at_tls_listener", "add &proxy"),
+    ] {
+        let relay = start("127.0.0.1:0?tls", &flags);
+        let streams: Vec<TcpStream> = (0..3).map(|_| send(&relay, &bytes)).collect();
+        let line = relay.warning(reason);
+        assert!(line["message"].as_str().is_some_and(|text| text.contains(what)), "{line}");
+        let addresses: Vec<String> = streams.iter().map(own).collect();
+        assert!(addresses.iter().any(|address| line["address"] == **address), "{line}");
+        relay.all_told(reason, 3);
+    }
+}
+
+#[test]
+fn a_client_that_does_not_take_the_certificate_is_told() {
+    let authority = Authority::new();
+    authority.issue("one", "elsewhere");
+    let flags = authority.flags(&["one"]);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let relay = start("127.0.0.1:0?tls", &flags);
+    let stream = dial(relay.addresses()[0]);
+    let address = own(&stream);
+    let mut stream = wrap(&authority.client(), "localhost", stream);
+    stream.write_all(request("/").as_bytes()).expect_err("another name");
+    let line = relay.warning("certificate_refused");
+    assert_eq!(line["address"], *address, "{line}");
+    assert!(line["message"].as_str().is_some_and(|text| text.contains("whole chain")), "{line}");
+}
+
 impl Relay {
     /// Waits until so many were told of or counted, in lines that come a second apart.
     fn all_told(&self, reason: &str, count: u64) {

@@ -248,7 +248,7 @@ fn what_is_no_tls_ends_and_half_a_handshake_has_its_time() {
         let _ = stream.read_to_end(&mut rest); // until an end or a reset
         assert!(rest.starts_with(told) && rest.len() <= 7, "an alert at most: {rest:?}");
     }
-    relay.counters_when(|counters| counters.ended("tls_failed") == 1);
+    relay.counters_when(|counters| counters.ended("plain_at_tls_listener") == 1);
     relay.counters_when(|counters| counters.ended("handshake_timeout") == 1);
 }
 
