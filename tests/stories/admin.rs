@@ -23,6 +23,10 @@ fn each_path_is_answered() {
         ("GET /rooms?n=5000", 400, "n=1..1000"),
         ("GET /metrics HTTP/1.1\r\nOrigin: http://localhost", 403, "a web page"),
         ("hello", 400, "not an HTTP request"),
+        ("GET /rooms now", 400, "%20"),
+        ("GET /rooms HTTP/2.0\r\nX: ", 505, "1.1"),
+        ("PROXY TCP4 192.0.2.1 192.0.2.2 5 80\r\nGET /rooms", 400, "PROXY header"),
+        ("\u{16}\u{3}\u{1}", 400, "without TLS"),
         (&format!("GET /{}", "x".repeat(17_000)), 431, "too long"),
     ] {
         let answer = relay.admin(line);

@@ -213,8 +213,9 @@ impl Server {
         if text.len() > head::HEAD_BYTES_MAX {
             return Answer::denial(request::TOO_LONG).bytes(false);
         }
-        let Ok(head) = head::parse(text) else {
-            return Answer::denial(request::MALFORMED).bytes(false);
+        let head = match head::parse(text) {
+            Ok(head) => head,
+            Err(refusal) => return Answer::denial(request::unreadable(refusal)).bytes(false),
         };
         let head_only = head.method == "HEAD";
         let answer = match request::understand(&head, is_local) {

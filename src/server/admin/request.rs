@@ -1,5 +1,6 @@
 //! What is asked of the admin listener, and who may not ask.
 
+use crate::protocol::Refusal;
 use crate::protocol::head::Head;
 use crate::relay::{ConnId, RoomOrder};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -35,7 +36,11 @@ const fn denial(code: u16, phrase: &'static str, why: &'static str) -> Denial {
     Denial { status: (code, phrase), why, allow: None }
 }
 
-pub(super) const MALFORMED: Denial = denial(400, "Bad Request", "This is not an HTTP request.");
+const NOT_PLAIN: Denial = denial(
+    400,
+    "Bad Request",
+    "Only plain HTTP is spoken here, without TLS and without a PROXY header.",
+);
 pub(super) const TOO_LONG: Denial =
     denial(431, "Request Header Fields Too Large", "The request's head is too long.");
 pub(super) const GONE: Denial = denial(404, "Not Found", "There is no such connection.");
@@ -60,6 +65,15 @@ const NOT_FOUND: Denial = denial(
 );
 
 const METHOD: Denial = denial(405, "Method Not Allowed", "This path does not have that method.");
+
+/// What is said to a head that is none.
+pub(super) fn unreadable(refusal: Refusal) -> Denial {
+    match refusal {
+        Refusal::Tls | Refusal::ProxyHeader => NOT_PLAIN,
+        Refusal::HeadTooLong => TOO_LONG,
+        _ => Denial { status: refusal.status(), why: refusal.explanation(), allow: None },
+    }
+}
 
 /// Understands a request; `is_local` when it came over a Unix socket, where no web page gets to.
 ///
