@@ -250,11 +250,18 @@ impl World {
             match order {
                 Order::Flush(id) => self.flush(id),
                 Order::Shutdown(id) => self.by_id(id).is_shut = true,
+                Order::Finish(id) => {
+                    let stream = self.by_id(id);
+                    stream.is_shut = true;
+                    if stream.window > 200 {
+                        self.relay.finished(id); // the client has received what was written
+                    }
+                }
                 Order::Resume(id) => {
                     assert!(std::mem::take(&mut self.by_id(id).is_paused));
                     resumed.push(id);
                 }
-                Order::Close(id, _) => {
+                Order::Close(id, _) | Order::Cut(id, _) => {
                     let at = self.streams.iter().position(|stream| stream.id == id);
                     self.streams.swap_remove(at.expect("a stream is closed once"));
                 }

@@ -31,14 +31,17 @@ pub(super) enum Phase {
     },
     /// Our side is shut; what still comes is thrown away until the peer ends.
     Lingering,
+    /// The peer has ended too: the connection is closed when the peer has received what the stream
+    /// still holds.
+    Finishing,
     /// The order to close its stream is given.
     Ended,
 }
 
 impl Phase {
     /// All names, in the order of a connection's life.
-    pub(super) const NAMES: [&str; 7] =
-        ["greeting", "open", "failing", "closing", "parting", "lingering", "ended"];
+    pub(super) const NAMES: [&str; 8] =
+        ["greeting", "open", "failing", "closing", "parting", "lingering", "finishing", "ended"];
 
     /// The name's place in `NAMES`.
     pub(super) fn number(self) -> usize {
@@ -49,7 +52,8 @@ impl Phase {
             Phase::Closing => 3,
             Phase::Parting { .. } => 4,
             Phase::Lingering => 5,
-            Phase::Ended => 6,
+            Phase::Finishing => 6,
+            Phase::Ended => 7,
         }
     }
 }

@@ -76,13 +76,18 @@ impl Relay {
                 conn.since = self.now.seconds();
                 self.ping(index);
             }
-            Phase::Failing | Phase::Closing | Phase::Parting { .. } | Phase::Lingering
+            Phase::Failing
+            | Phase::Closing
+            | Phase::Parting { .. }
+            | Phase::Lingering
+            | Phase::Finishing
                 if has_waited(self.limits.close_timeout_ms) =>
             {
                 let cause = conn.cause;
                 self.metrics.cut += 1;
-                self.end(index, cause);
+                self.cut(index, cause);
             }
+            Phase::Finishing => self.linger(index, Phase::Finishing), // asks once more
             _ => {}
         }
     }

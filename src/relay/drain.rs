@@ -170,7 +170,7 @@ impl Relay {
             if self.conns.get(id).is_some() && !drain.is_newcomer(id.generation) {
                 drain.cut += 1;
                 self.metrics.cut += 1;
-                self.end(index, Cause::Drained);
+                self.cut(index, Cause::Drained);
             }
         }
     }
@@ -241,7 +241,8 @@ mod tests {
                     relay.sent(id, bytes.len());
                     written.push((id, String::from_utf8_lossy(&bytes).into_owned()));
                 }
-                Order::Close(id, _) => closed.push(id),
+                Order::Finish(id) => relay.finished(id),
+                Order::Close(id, _) | Order::Cut(id, _) => closed.push(id),
                 _ => {}
             }
         }

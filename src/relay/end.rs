@@ -18,6 +18,13 @@ impl Relay {
             (Cause::EndOfStream, Phase::Parting { .. }) => {
                 conn.phase = Phase::Parting { linger: false };
             }
+            (Cause::EndOfStream, Phase::Closing) => {
+                let cause = conn.cause;
+                self.part(index, cause, false);
+            }
+            (Cause::EndOfStream, Phase::Lingering | Phase::Finishing) => {
+                self.linger(index, Phase::Finishing);
+            }
             (_, Phase::Greeting | Phase::Open) => self.end(index, cause),
             // It was ending already: what began that is the cause.
             (_, _) => {
@@ -103,6 +110,16 @@ impl Relay {
 
     /// Ends a connection now, whatever is due to it.
     pub(super) fn end(&mut self, index: u32, cause: Cause) {
+        self.end_now(index, cause, false);
+    }
+
+    /// The same, and what its stream holds for it is thrown away: its peer had its time, or there
+    /// is no memory to tell it anything.
+    pub(super) fn cut(&mut self, index: u32, cause: Cause) {
+        self.end_now(index, cause, true);
+    }
+
+    fn end_now(&mut self, index: u32, cause: Cause, is_cut: bool) {
         self.note_failure(index, cause);
         self.conns[index].into = 0; // nothing more is written: no copy of the frame begun is kept
         self.leave_room(index);
@@ -114,17 +131,25 @@ impl Relay {
         conn.pause = Pause::No;
         self.drop_rare(index);
         self.metrics.count_end(cause);
-        self.to_end.push(index);
+        self.to_end.push((index, is_cut));
     }
 
-    /// What follows when the last byte of a parting connection is out.
-    pub(super) fn parted(&mut self, index: u32, linger: bool) {
-        if linger {
-            self.conns[index].phase = Phase::Lingering;
-            self.to_end.push(index);
-        } else {
-            let cause = self.conns[index].cause;
-            self.end(index, cause);
+    /// The last byte is out. The connection stays until its peer has ended and received that byte:
+    /// what the kernel holds counts with a connection, and has its deadline.
+    pub(super) fn linger(&mut self, index: u32, phase: Phase) {
+        self.conns[index].phase = phase;
+        self.to_end.push((index, false));
+    }
+
+    /// The peer has received all that was written: the answer to [`Order::Finish`].
+    ///
+    /// [`Order::Finish`]: super::Order::Finish
+    pub fn finished(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.current(id)
+            && conn.phase == Phase::Finishing
+        {
+            let cause = conn.cause;
+            self.end(id.index, cause);
         }
     }
 

@@ -11,8 +11,8 @@ impl Relay {
     /// The next thing to do in this turn; `None` when it is over.
     pub fn order(&mut self) -> Option<Order> {
         loop {
-            if let Some(index) = self.to_end.pop() {
-                match self.end_stream(index) {
+            if let Some((index, is_cut)) = self.to_end.pop() {
+                match self.end_stream(index, is_cut) {
                     Some(order) => return Some(order),
                     None => continue,
                 }
@@ -44,20 +44,21 @@ impl Relay {
 
     /// A stream that is to be shut, or closed: it may stand in the list for both.
     #[inline(never)] // out of the fan-out's way
-    fn end_stream(&mut self, index: u32) -> Option<Order> {
+    fn end_stream(&mut self, index: u32, is_cut: bool) -> Option<Order> {
         if !self.conns.is_used(index as usize) {
             return None;
         }
         let (id, cause) = (self.conns.id(index), self.conns[index].cause);
         match self.conns[index].phase {
             Phase::Lingering => Some(Order::Shutdown(id)),
+            Phase::Finishing => Some(Order::Finish(id)),
             _ => {
                 let (peer, client) = self.forget_address(index);
                 self.departed = Departed { user: self.passes.forget(index), peer, client };
                 self.debts.remove(&index);
                 self.conns.remove(index);
                 self.note_gone(id.generation);
-                Some(Order::Close(id, cause))
+                Some(if is_cut { Order::Cut(id, cause) } else { Order::Close(id, cause) })
             }
         }
     }
@@ -74,7 +75,7 @@ impl Relay {
             return None;
         }
         if let Some(cause) = conn.starved() {
-            self.end(index, cause);
+            self.cut(index, cause);
             return None;
         }
         if conn.blocked {

@@ -19,7 +19,7 @@ impl Relay {
             return self.judge(index, &bytes[..end], end);
         }
         if text.try_reserve_exact(bytes.len()).is_err() {
-            self.end(index, Cause::NoMemory);
+            self.cut(index, Cause::NoMemory);
             return usize::MAX;
         }
         let had = text.len();

@@ -113,7 +113,7 @@ impl Relay {
                 self.fail(index, Cause::HeldBytes);
                 self.set_stream_bytes(index, 0); // what it keeps ends with it
             }
-            _ => self.end(index, Cause::HeldBytes),
+            _ => self.cut(index, Cause::HeldBytes),
         }
     }
 }
@@ -149,7 +149,7 @@ mod tests {
         relay.make_due(id.index);
         relay.check_invariants();
         relay.turn(now);
-        assert_eq!(relay.order(), Some(Order::Close(id, Cause::NoMemory)));
+        assert_eq!(relay.order(), Some(Order::Cut(id, Cause::NoMemory)));
         relay.check_invariants();
     }
 

@@ -16,9 +16,9 @@
 //! first `receive`, the server may gather and send once without an order.
 //!
 //! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`,
-//! `stream_holds`), commands (`configure`, `set_wall_clock`, `dismiss`, `drain`, `turn`), what to
-//! do (`may_read`, `order`, `gather` with `sent`, `next_deadline`) and to tell (`failure`), and
-//! getters.
+//! `finished`, `stream_holds`), commands (`configure`, `set_wall_clock`, `dismiss`, `drain`,
+//! `turn`), what to do (`may_read`, `order`, `gather` with `sent`, `next_deadline`) and to tell
+//! (`failure`), and getters.
 
 mod access;
 mod address;
@@ -127,8 +127,8 @@ pub struct Relay {
     /// Writes left for the room in front, and for the whole turn.
     room_writes_left: usize,
     writes_left: usize,
-    /// Streams to be shut or closed.
-    to_end: Vec<u32>,
+    /// Streams to be shut, finished or closed; and whether what they hold is thrown away.
+    to_end: Vec<(u32, bool)>,
     /// Connections that were told not to be read.
     paused: Paused,
     /// How much the last `gather` gave.

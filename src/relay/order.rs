@@ -10,8 +10,13 @@ pub enum Order {
     Flush(ConnId),
     /// End our side of the stream; the peer may still be writing.
     Shutdown(ConnId),
+    /// Nothing follows what was written: report `finished` as soon as the peer has received that;
+    /// until then end our side of the stream and keep it. The order comes again each second.
+    Finish(ConnId),
     /// Close the stream; the id is not valid any more.
     Close(ConnId, Cause),
+    /// The same, and nothing that the peer has not received yet is kept for it.
+    Cut(ConnId, Cause),
     /// Read this connection again.
     Resume(ConnId),
 }

@@ -67,7 +67,7 @@ impl Relay {
         slow.retain(|index| {
             self.keep_frame_begun(*index);
             let starved = self.conns[*index].starved();
-            starved.into_iter().for_each(|cause| self.end(*index, cause));
+            starved.into_iter().for_each(|cause| self.cut(*index, cause));
             starved.is_none()
         });
         match self.limits.slow_consumer {

@@ -152,7 +152,8 @@ impl Relay {
     pub(super) fn caught_up(&mut self, index: u32) {
         let conn = &self.conns[index];
         match conn.phase {
-            Phase::Parting { linger } => self.parted(index, linger),
+            Phase::Parting { linger: true } => self.linger(index, Phase::Lingering),
+            Phase::Parting { linger: false } => self.linger(index, Phase::Finishing),
             Phase::Failing => self.tell_failure(index, true),
             // A message that waited for this is heard first.
             Phase::Open if conn.leaving && !conn.has_message_waiting() => self.farewell(index),

@@ -1,10 +1,10 @@
 //! Accepting: accept, read, answer, and only then the poller hears of the connection.
 
-use super::Server;
 use super::layer::{Layer, Misfit};
 use super::listener::{BACKLOG, Listener};
 use super::session::Broken;
 use super::stream::{Stream, written};
+use super::{Server, kernel};
 use crate::config::Plain;
 use crate::protocol::{Refusal, proxy};
 use crate::relay::budget::ACCEPTS_PER_TURN;
@@ -156,6 +156,7 @@ impl Server {
         let answer = self.relay.answer_refused(bytes, refusal);
         // It is a courtesy: who does not take it at once does without.
         let _ = stream.write(&answer);
+        kernel::leave(&stream, self.relay.limits().close_timeout_ms, usize::MAX);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A socket that listens. What connections inherit is set here, once.
 
 use super::certificates::Certificates;
+use super::kernel;
 use super::stream::{Stream, again};
 use super::systemd::{Given, GivenSocket};
 use super::tcp;
@@ -163,6 +164,7 @@ pub(super) fn token(number: u32) -> Token {
 /// What connections inherit.
 pub(super) fn set_inherited(socket: &impl AsFd) -> io::Result<()> {
     SockRef::from(socket).set_tcp_nodelay(true)?; // the relay gathers by itself
+    kernel::bound(socket)?;
     #[cfg(target_os = "linux")]
     nix::sys::socket::setsockopt(socket, DeferAccept, &true)?;
     Ok(())

@@ -12,6 +12,7 @@ mod contained;
 mod failure;
 mod growth;
 mod histogram;
+mod kernel;
 mod layer;
 mod layered;
 mod listener;

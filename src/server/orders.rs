@@ -1,7 +1,9 @@
 //! Carrying out what the relay wants done.
 
-use super::Server;
 use super::report::shown;
+use super::stream::Stream;
+use super::{Server, kernel};
+use crate::relay::budget::LEFT_BYTES_MAX;
 use crate::relay::{Cause, ConnId, Departed, Order, Slices, Time};
 use std::io;
 use tracing::debug;
@@ -18,7 +20,9 @@ impl Server {
                     self.flush(id);
                 }
                 Order::Shutdown(id) => self.shut(id),
+                Order::Finish(id) => self.finish(id),
                 Order::Close(id, cause) => self.close(id, cause, now),
+                Order::Cut(id, cause) => self.cut(id, cause, now),
                 Order::Resume(id) => self.resume(id),
             }
         }
@@ -61,17 +65,39 @@ impl Server {
         }
     }
 
+    /// What is left in the kernel is waited for if it is much.
+    fn finish(&mut self, id: ConnId) {
+        match self.streams.get(id) {
+            Some(stream) if kernel::holds_much(stream) => self.shut(id),
+            _ => self.relay.finished(id),
+        }
+    }
+
     fn close(&mut self, id: ConnId, cause: Cause, now: Time) {
         self.tell_failures(now); // what began to end while orders were carried out
         self.end_tls(id);
-        if let Some(stream) = self.streams.remove(id) {
-            let Departed { user, peer, client } = self.relay.departed();
-            let (id, reason) = (u64::from(id), cause.name());
-            let (user, client) = (user.as_deref().map(shown), client.map(display));
-            let address = stream.peer().or_else(|| peer.map(|peer| peer.to_string()));
-            debug!(id, address, client, user, reason, "closed");
+        if let Some(stream) = self.remove(id, cause) {
+            kernel::leave(&stream, self.relay.limits().close_timeout_ms, LEFT_BYTES_MAX);
         }
-        self.accept_again = None; // a descriptor is free
+    }
+
+    fn cut(&mut self, id: ConnId, cause: Cause, now: Time) {
+        self.tell_failures(now); // as above
+        if let Some(stream) = self.remove(id, cause) {
+            kernel::reset(&stream);
+        }
+    }
+
+    /// The stream of a connection that has ended, which is told in the log.
+    fn remove(&mut self, id: ConnId, cause: Cause) -> Option<Stream> {
+        self.accept_again = None; // a descriptor is free soon
+        let stream = self.streams.remove(id)?;
+        let Departed { user, peer, client } = self.relay.departed();
+        let (id, reason) = (u64::from(id), cause.name());
+        let (user, client) = (user.as_deref().map(shown), client.map(display));
+        let address = stream.peer().or_else(|| peer.map(|peer| peer.to_string()));
+        debug!(id, address, client, user, reason, "closed");
+        Some(stream)
     }
 
     fn resume(&mut self, id: ConnId) {

@@ -24,7 +24,7 @@ use world::World;
 const KEPT: [u64; 3] = [27, 56, 419];
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 34] = [
+const TO_BE_SEEN: [&str; 35] = [
     "address_full",
     "binary_in_json",
     "compressed",
@@ -57,6 +57,7 @@ const TO_BE_SEEN: [&str; 34] = [
     "too_fast",
     "too_many_handshakes",
     "unheard",
+    "unreceived",
     "waiting",
     "with_context",
 ];
@@ -74,6 +75,8 @@ pub struct Seen {
     pub waiting: u64,
     /// Clients that a rule alone lets compress.
     pub ruled: u64,
+    /// How often a connection could not be closed, for its client had not received its last bytes.
+    pub unreceived: u64,
     /// Messages that were heard compressed.
     pub compressed: u64,
     /// Those of them that refer to others.
@@ -124,6 +127,7 @@ fn every_seed_agrees_with_the_model() {
         *seen.entry("cut").or_default() += metrics.cut;
         *seen.entry("unheard").or_default() += also.unheard;
         *seen.entry("waiting").or_default() += also.waiting;
+        *seen.entry("unreceived").or_default() += also.unreceived;
         *seen.entry("ruled").or_default() += also.ruled;
         *seen.entry("with_context").or_default() += also.with_context;
         *seen.entry("compressors_taken").or_default() += metrics.savings.compressors_taken;

@@ -55,6 +55,8 @@ pub struct World {
     pub waiting: u64,
     /// Clients that a rule alone lets compress.
     pub ruled: u64,
+    /// How often a connection could not be closed, for its client had not received its last bytes.
+    pub unreceived: u64,
 }
 
 impl World {
@@ -111,6 +113,7 @@ impl World {
             unheard: 0,
             waiting: 0,
             ruled: 0,
+            unreceived: 0,
         }
     }
 
@@ -128,8 +131,8 @@ impl World {
         let (compressed, with_context) = inflaters
             .map(|inflate| (inflate.messages, inflate.with_context))
             .fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
-        let World { unheard, waiting, ruled, .. } = *self;
-        Seen { unheard, waiting, ruled, compressed, with_context }
+        let World { unheard, waiting, ruled, unreceived, .. } = *self;
+        Seen { unheard, waiting, ruled, unreceived, compressed, with_context }
     }
 
     /// Perhaps other rules for rooms, with members in them.
@@ -284,8 +287,17 @@ impl World {
             match order {
                 Order::Flush(id) => self.flush(id),
                 Order::Shutdown(id) => self.peer(id).is_shut = true,
+                Order::Finish(id) => {
+                    let peer = self.peer(id);
+                    peer.is_shut = true;
+                    // Where a window is narrow, the last bytes are still in the kernel.
+                    match peer.window {
+                        0..2_000 => self.unreceived += 1,
+                        _ => self.relay.finished(id),
+                    }
+                }
                 Order::Resume(id) => self.peer(id).is_paused = false,
-                Order::Close(id, cause) => {
+                Order::Close(id, cause) | Order::Cut(id, cause) => {
                     let number = self.number(id);
                     self.check_client(number, cause);
                     let peer = &mut self.peers[number];

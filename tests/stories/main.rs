@@ -27,6 +27,7 @@ mod flags;
 mod handshake;
 mod held;
 mod image;
+mod kernel;
 mod keys;
 mod log;
 mod messages;

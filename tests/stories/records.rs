@@ -87,6 +87,7 @@ fn begin_sealed_message(version: &'static SupportedProtocolVersion) {
     let mut relay = start(&authority);
     let config = authority.client_with(forger::provider(), &[version]);
     let [mut one, mut two] = [join(&relay, &config), join(&relay, &config)];
+    let mut kept = Vec::new();
     for then in ALL {
         let mut half = join(&relay, &config);
         half.send_raw(&mark(HANDSHAKE, b"\x18"));
@@ -95,6 +96,10 @@ fn begin_sealed_message(version: &'static SupportedProtocolVersion) {
         assert_eq!(half.hear_text(), "heard meanwhile", "{then:?}");
         match then {
             Then::Silence => continue, // a member may be silent; it is there at the end
+            Then::Stop => {
+                relay.signal(Signal::TERM);
+                kept.push(half); // it does not answer; the others do before it is cut
+            }
             Then::AnotherRecord => {
                 // No other record may stand between the parts of a message.
                 half.send_text("of application data");

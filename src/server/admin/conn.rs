@@ -2,6 +2,7 @@
 
 use crate::protocol::head::{self, HEAD_BYTES_MAX};
 use crate::relay::Time;
+use crate::server::kernel;
 use crate::server::stream::Stream;
 use std::io;
 
@@ -115,6 +116,11 @@ impl AdminConn {
             Ok(()) => self.unless_ended(),
             Err(_) => Next::Drop,
         }
+    }
+
+    /// Ends it: what was written is delivered in the time of a connection, or never.
+    pub(super) fn leave(self) {
+        kernel::leave(&self.stream, TIMEOUT_MS, usize::MAX);
     }
 
     /// Takes the answer.

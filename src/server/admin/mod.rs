@@ -108,7 +108,9 @@ impl Admin {
     }
 
     fn drop_conn(&mut self, slot: usize) {
-        self.conns[slot] = None;
+        if let Some(conn) = self.conns[slot].take() {
+            conn.leave();
+        }
         self.ready[slot] = false;
         if self.spare.is_none() {
             self.spare = self.process.spare(); // before anybody else takes what was freed

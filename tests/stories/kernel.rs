@@ -1,0 +1,180 @@
+//! What the kernel holds for connections: bounded while they last, and gone with them.
+
+use crate::client::{BINARY, CLOSE, Client, FIN, PING, frame};
+use crate::relay::Relay;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+/// The most that may be written to a member that reads nothing: the mark, a write that began below
+/// it, and what its own window took.
+const UNSENT_MAX: usize = (128 + 64 + 64) * 1024;
+
+/// The most that may come from a client that is not read; small frames fill packets badly, so the
+/// kernel counts more memory for them than bytes.
+const UNREAD_MAX: usize = 2 * 208 * 1024;
+
+/// The relay's end of a connection, as the kernel tells of it.
+#[derive(Debug)]
+struct End {
+    /// Bytes that were written and not acknowledged.
+    unsent: usize,
+    /// Bytes that came and were not read.
+    unread: usize,
+}
+
+/// The relay's end of a client's connection, if the kernel still has one that holds anything.
+fn end_of(client: &TcpStream) -> Option<End> {
+    let port = |address: std::net::SocketAddr| format!(":{:04X}", address.port());
+    let relay = port(client.peer_addr().ok()?);
+    let own = port(client.local_addr().expect("a socket"));
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    table.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let &[_, local, remote, _, queues, ..] = &fields[..] else { return None };
+        if !local.ends_with(&relay) || !remote.ends_with(&own) {
+            return None;
+        }
+        let (unsent, unread) = queues.split_once(':')?;
+        let number = |text| usize::from_str_radix(text, 16).expect("a number");
+        Some(End { unsent: number(unsent), unread: number(unread) })
+    })
+}
+
+/// Says so many messages, each when the one before it was heard.
+fn say(count: usize, bytes: usize, publisher: &mut Client, reader: &mut Client) {
+    for _ in 0..count {
+        publisher.send_binary(&vec![7; bytes]);
+        assert_eq!(reader.hear_binary().len(), bytes);
+    }
+}
+
+/// Says messages until the kernel holds some for a member that does not read; gives how many.
+fn fill(deaf: &Client, publisher: &mut Client, reader: &mut Client) -> usize {
+    let mut said = 0;
+    while end_of(deaf.tcp()).expect("it is connected").unsent < 64 * 1024 {
+        say(1, 10_000, publisher, reader);
+        said += 1;
+    }
+    said
+}
+
+#[test]
+fn a_member_that_reads_nothing_costs_the_kernel_little() {
+    let relay = Relay::start(&["--slow-consumer", "skip"]);
+    let mut deaf = relay.connect_narrow("/");
+    let [mut publisher, mut reader] = relay.connect_all("/");
+    say(160, 60_000, &mut publisher, &mut reader);
+    let end = end_of(deaf.tcp()).expect("it is connected");
+    assert!(end.unsent <= UNSENT_MAX, "{end:?}");
+    assert!(relay.counters().get("skipped") > 0, "it is far behind");
+    // It reads again, and is a member like the others.
+    while deaf.hear_binary() != b"the newest" {
+        publisher.send_binary(b"the newest");
+        reader.hear_binary();
+    }
+}
+
+#[test]
+fn messages_that_the_kernel_does_not_take_at_once_all_come_to_a_slow_reader() {
+    let relay = Relay::start(&["--max-message", "1000000"]);
+    let mut slow = relay.connect_narrow("/");
+    let [mut publisher, mut reader] = relay.connect_all("/");
+    say(6, 600_000, &mut publisher, &mut reader);
+    for _ in 0..6 {
+        assert_eq!(slow.hear_binary().len(), 600_000);
+    }
+    // What it hears now has to wake it: it has taken everything.
+    say(3, 1_000_000, &mut publisher, &mut reader);
+    for _ in 0..3 {
+        assert_eq!(slow.hear_binary().len(), 1_000_000);
+    }
+    slow.hear_nothing();
+}
+
+#[test]
+fn a_client_that_is_not_read_costs_the_kernel_little() {
+    let relay = Relay::start_watched(&[]);
+    let mut client = relay.connect("/alone");
+    // The relay reads this as fast as it comes, so the kernel would give it a large buffer.
+    let message = frame(FIN | BINARY, &[7; 60_000]);
+    for _ in 0..1_000 {
+        client.send_raw(&message);
+    }
+    // These are answered, and the answers are not read: so the relay does not read either.
+    let pings = frame(FIN | PING, &[7; 125]).repeat(500);
+    client.tcp().set_nonblocking(true).expect("a socket");
+    let is_paused = || relay.metrics().get("fanfare_paused_connections") > 0.0;
+    let mut written = 0;
+    loop {
+        match client.stream().write(&pings[written..]) {
+            Ok(bytes) => written = (written + bytes) % pings.len(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if is_paused() {
+                    break;
+                }
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let end = end_of(client.tcp()).expect("it is connected");
+    assert!((1..=UNREAD_MAX).contains(&end.unread), "{end:?}");
+}
+
+#[test]
+fn a_member_that_is_closed_as_slow_and_cut_leaves_nothing_behind() {
+    let relay = Relay::start(&["--room-log", "524288", "--close-timeout", "1"]);
+    let mut deaf = relay.connect_narrow("/");
+    let [mut publisher, mut reader] = relay.connect_all("/");
+    while relay.counters().ended("slow_consumer") == 0 {
+        say(1, 60_000, &mut publisher, &mut reader);
+    }
+    let counters = relay.counters();
+    assert_eq!((counters.get("cut"), counters.get("connections")), (1, 2));
+    let left = end_of(deaf.tcp());
+    assert!(left.is_none(), "{left:?}");
+    let mut rest = Vec::new();
+    let error = deaf.stream().read_to_end(&mut rest).expect_err("it is reset");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn what_a_leaving_member_has_not_received_counts_with_its_connection() {
+    let relay = Relay::start(&["--close-timeout", "1"]);
+    let deaf = relay.connect_narrow("/");
+    let [mut publisher, mut reader] = relay.connect_all("/");
+    fill(&deaf, &mut publisher, &mut reader);
+    let mut deaf = deaf;
+    deaf.send_close(1000);
+    relay
+        .log
+        .wait("the cut", |lines, _| lines.iter().any(|line| line.contains("cut")).then_some(()));
+    let counters = relay.counters();
+    assert_eq!((counters.get("connections"), counters.get("cut")), (2, 1));
+    let left = end_of(deaf.tcp());
+    assert!(left.is_none(), "{left:?}");
+}
+
+#[test]
+fn a_leaving_member_that_reads_in_time_receives_its_last_bytes() {
+    for ends_its_side in [false, true] {
+        let relay = Relay::start_watched(&["--close-timeout", "10"]);
+        let mut late = relay.connect_narrow("/");
+        let [mut publisher, mut reader] = relay.connect_all("/");
+        let said = fill(&late, &mut publisher, &mut reader);
+        late.send_close(1000);
+        if ends_its_side {
+            late.shut();
+        }
+        // The relay knows of the close frame, and waits.
+        relay.metrics_when(|metrics| metrics.get("fanfare_members") == 2.0);
+        assert_eq!(relay.counters().get("connections"), 3);
+        for _ in 0..said {
+            assert_eq!(late.hear_binary().len(), 10_000);
+        }
+        let last = late.hear();
+        assert_eq!((last.opcode, &last.payload[..]), (CLOSE, &1000u16.to_be_bytes()[..]));
+        late.hear_end();
+        let counters = relay.counters_when(|counters| counters.get("connections") == 2);
+        assert_eq!((counters.ended("peer_closed"), counters.get("cut")), (1, 0));
+    }
+}
