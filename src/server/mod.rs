@@ -180,6 +180,7 @@ impl Server {
                 if outcome != Outcome::Interrupted {
                     self.turn_away_waiting(self.clock.now());
                 }
+                self.throttle.tell_last();
                 report::counters(&self.relay);
                 return Ok(outcome);
             }

@@ -32,7 +32,8 @@ pub enum Outcome {
 }
 
 /// Warnings that strangers can cause, each kind told at most once a second; what was kept back is
-/// counted, and told with the next one or when the second is over.
+/// counted, and told with the next one, or by itself when none comes for a second more: a line
+/// about the next one says more.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     kinds: BTreeMap<&'static str, Kept>,
@@ -46,6 +47,13 @@ struct Kept {
     again: Time,
     /// How many were kept back.
     more: u64,
+}
+
+impl Kept {
+    /// When what was kept back is told without another one.
+    fn rest_at(&self) -> Time {
+        self.again.plus_millis(PAUSE_MS)
+    }
 }
 
 impl Throttle {
@@ -63,12 +71,12 @@ impl Throttle {
 
     /// When there is something left to be told.
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.kinds.values().filter(|kept| kept.more > 0).map(|kept| kept.again).min()
+        self.kinds.values().filter(|kept| kept.more > 0).map(Kept::rest_at).min()
     }
 
     /// What was kept back and is due.
     fn rest(&mut self, now: Time) -> Vec<(&'static str, u64)> {
-        let due = self.kinds.iter_mut().filter(|(_, kept)| kept.more > 0 && kept.again <= now);
+        let due = self.kinds.iter_mut().filter(|(_, kept)| kept.more > 0 && kept.rest_at() <= now);
         due.map(|(kind, kept)| {
             kept.again = now.plus_millis(PAUSE_MS);
             (*kind, std::mem::take(&mut kept.more))
@@ -76,7 +84,17 @@ impl Throttle {
         .collect()
     }
 
-    /// Tells what was kept back, when its second is over.
+    /// Tells everything that was kept back: nothing follows.
+    pub(super) fn tell_last(&mut self) {
+        for (reason, kept) in &mut self.kinds {
+            let and_more = std::mem::take(&mut kept.more);
+            if and_more > 0 {
+                warn!(reason, and_more, "the same again");
+            }
+        }
+    }
+
+    /// Tells what was kept back, when its time has come.
     pub(super) fn tell_rest(&mut self, now: Time) {
         for (reason, and_more) in self.rest(now) {
             warn!(reason, and_more, "the same again");
@@ -210,13 +228,29 @@ mod tests {
         assert_eq!(throttle.next_deadline(), None);
         assert_eq!((throttle.admit("a", at(1)), throttle.admit("a", at(999))), (None, None));
         assert_eq!(throttle.admit("b", at(999)), Some(0), "another kind");
-        assert_eq!((throttle.next_deadline(), throttle.rest(at(999))), (Some(at(1000)), vec![]));
-        assert_eq!(throttle.admit("a", at(1000)), Some(2));
-        assert_eq!(throttle.admit("a", at(1500)), None);
-        assert_eq!(throttle.rest(at(2000)), [("a", 1)]);
-        assert_eq!(throttle.admit("a", at(2500)), None, "what was left counts as told");
-        assert_eq!(throttle.rest(at(3000)), [("a", 1)]);
+        assert_eq!((throttle.next_deadline(), throttle.rest(at(1999))), (Some(at(2000)), vec![]));
+        assert_eq!(throttle.admit("a", at(1999)), Some(2));
+        assert_eq!(throttle.admit("a", at(2500)), None);
+        assert_eq!(throttle.rest(at(3999)), [("a", 1)]);
+        assert_eq!(throttle.admit("a", at(4500)), None, "what was left counts as told");
+        assert_eq!(throttle.rest(at(5999)), [("a", 1)]);
         assert_eq!((throttle.next_deadline(), throttle.rest(at(9000))), (None, vec![]));
+    }
+
+    #[test]
+    fn who_comes_again_and_again_is_told_of_each_second() {
+        let (mut throttle, mut told) = (Throttle::default(), Vec::new());
+        for millis in (0..5_000).step_by(10) {
+            let now = Time::from_millis(1_000 + millis);
+            told.extend(throttle.admit("a", now));
+            assert_eq!(throttle.rest(now), []);
+        }
+        assert_eq!(told, [0, 99, 99, 99, 99]);
+        throttle.tell_last();
+        assert_eq!(
+            (throttle.next_deadline(), throttle.rest(Time::from_millis(99_000))),
+            (None, vec![])
+        );
     }
 
     #[test]
@@ -227,9 +261,9 @@ mod tests {
         assert!(throttle.kinds.is_empty());
         metrics.cut = 3;
         throttle.note_metrics(&metrics, now);
-        assert!(throttle.rest(now.plus_millis(1000)).is_empty(), "all three were told");
+        assert!(throttle.rest(now.plus_millis(2000)).is_empty(), "all three were told");
         assert_eq!(throttle.admit_many("cut", 3, now), None);
-        assert_eq!(throttle.rest(now.plus_millis(1000)), [("cut", 3)]);
+        assert_eq!(throttle.rest(now.plus_millis(2000)), [("cut", 3)]);
     }
 
     #[test]
