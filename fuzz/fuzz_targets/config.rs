@@ -1,4 +1,5 @@
-//! Any text as a configuration file: never a panic, and what is wrong has a place inside of it.
+//! Any text as a configuration file, and its lines as numbers and places: never a panic, and what
+//! is wrong has a place inside of the text.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -89,8 +89,7 @@ pub(super) fn read(text: &str, table: &Command) -> Result<Content, Fault> {
         };
         let values = values_of(arg, name, value).map_err(|(span, why)| fault(span, why))?;
         for (value, span) in &values {
-            check(table, arg, value)
-                .map_err(|why| fault(span.clone(), format!("{name}: {why}")))?;
+            check(arg, value).map_err(|why| fault(span.clone(), format!("{name}: {why}")))?;
         }
         let values = values.into_iter().map(|(value, _)| value).collect();
         entries.push(Entry {
@@ -187,13 +186,14 @@ fn values_of(arg: &Arg, name: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<
     }
 }
 
-/// Lets the flag judge a value.
-fn check(table: &Command, arg: &Arg, value: &str) -> Result<(), String> {
+/// Lets the flag judge a value: it alone, for the environment may be wrong about others.
+fn check(arg: &Arg, value: &str) -> Result<(), String> {
     if matches!(arg.get_action(), ArgAction::SetTrue) {
         return Ok(());
     }
     let flag = format!("--{}={value}", arg.get_long().unwrap_or_default());
-    let error = match table.clone().try_get_matches_from(["fanfare", &flag]) {
+    let alone = Command::new("fanfare").arg(arg.clone());
+    let error = match alone.try_get_matches_from(["fanfare", &flag]) {
         Ok(_) => return Ok(()),
         Err(error) => error,
     };

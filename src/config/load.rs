@@ -1,20 +1,16 @@
 //! One configuration out of three layers: the file, then the environment, then the flags.
 
 use super::file::{self, Content, Entry};
-use super::number;
 use super::rules::{self, Room};
 use super::{Door, Flags, HealthFlags, Impossible, Machine, Pair, Plain, TokenKey, TopFlags};
+use super::{environment, number};
 use super::{places, without_secrets};
 use crate::relay::{Limits, Rule};
-use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
-
-/// What our variables begin with.
-const PREFIX: &str = "FANFARE_";
 
 /// What the program is asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,52 +161,24 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
         Some(path) => read(path, &table)?,
         None => Content::default(),
     };
-    let matches = with_defaults(command(), &entries)
-        .try_get_matches_from(arguments)
-        .map_err(|error| named(error, &table, arguments))?;
-    let (task, matches) = task(&matches)?;
-    let none;
-    let matches = match task {
-        Task::Serve | Task::CheckConfig | Task::PrintConfig => {
-            let variables = std::env::vars_os().map(|(name, _)| name);
-            check_variables(&table, variables).map_err(LoadError::Wrong)?;
-            matches
-        }
-        Task::Man | Task::Completions(_) | Task::Top(_) | Task::Health(_) => {
-            none = table.clone().try_get_matches_from(["fanfare"])?;
-            &none
-        }
+    // What asks a running relay, or writes a page, does not fail for a variable of another's.
+    let is_about_us =
+        matches!(first.subcommand_name(), None | Some("check-config" | "print-config"));
+    let command = match is_about_us {
+        true => with_defaults(command(), &entries),
+        false => command().mut_args(|arg| arg.env(None::<&str>)),
     };
+    let matches = command.try_get_matches_from(arguments);
+    let matches = matches.map_err(|error| environment::named(error, &table, arguments))?;
+    let (task, own) = task(&matches)?;
+    let matches = if is_about_us { own } else { &matches };
+    if is_about_us {
+        let variables = std::env::vars_os().map(|(name, _)| name);
+        environment::check(&table, variables).map_err(LoadError::Wrong)?;
+    }
     let flags = Flags::from_arg_matches(matches)?;
     let keys = file::keys(&table).map(|arg| key(arg, matches, &entries)).collect();
     Ok((task, Config { flags, keys, rooms, rules_at, file }))
-}
-
-/// The error with the name of the variable whose value was wrong: clap names the flag, which
-/// nobody gave.
-fn named(error: clap::Error, table: &Command, arguments: &[OsString]) -> LoadError {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.as_str()),
-        _ => None,
-    };
-    let flag = text(ContextKind::InvalidArg).and_then(|arg| arg.split(' ').next());
-    let has =
-        |arg: &&clap::Arg| arg.get_long().is_some_and(|long| flag == Some(&format!("--{long}")));
-    let arg = table.get_arguments().find(has);
-    let (Some(flag), Some(arg), Some(value)) = (flag, arg, text(ContextKind::InvalidValue)) else {
-        return error.into();
-    };
-    let is_given = |argument: &OsString| {
-        let argument = argument.to_string_lossy();
-        argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-    };
-    match arg.get_env() {
-        Some(variable) if !arguments.iter().any(is_given) => {
-            let why = file::reason(&error, arg, value);
-            LoadError::Wrong(format!("{}: {why}", variable.to_string_lossy()))
-        }
-        _ => error.into(),
-    }
 }
 
 fn task(matches: &ArgMatches) -> Result<(Task, &ArgMatches), clap::Error> {
@@ -244,30 +212,6 @@ fn read(path: &Path, table: &Command) -> Result<Content, LoadError> {
         let why = without_secrets(&why).unwrap_or(why);
         LoadError::Wrong(format!("{name}:{place}: {why}"))
     })
-}
-
-/// Refuses what looks like a variable of ours with a slip in it. Other names are left alone, though
-/// they begin as ours do: Kubernetes sets `FANFARE_PORT` for a service of that name, and
-/// `FANFARE_TLS_PORT` for another.
-fn check_variables(
-    table: &Command,
-    variables: impl Iterator<Item = OsString>,
-) -> Result<(), String> {
-    for variable in variables.filter_map(|name| name.into_string().ok()) {
-        let Some(key) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
-        let is_known = table.get_arguments().any(|arg| arg.get_env() == Some(variable.as_ref()));
-        let is_foreign = key.split('_').any(|word| word == "port" || word == "service");
-        if !is_known
-            && !is_foreign
-            && let keys = file::keys(table).map(|arg| arg.get_id().as_str())
-            && let Some((like, edits)) = file::most_like(keys, &key)
-            && edits * 3 <= key.len()
-        {
-            let like = like.to_uppercase();
-            return Err(format!("there is no {variable}: did you mean {PREFIX}{like}?"));
-        }
-    }
-    Ok(())
 }
 
 /// What the file says becomes the default: the environment and the flags come before that.
@@ -307,16 +251,29 @@ fn key(arg: &clap::Arg, matches: &ArgMatches, entries: &[Entry]) -> Key {
     Key { values: values.collect(), name, source, is_list, takes }
 }
 
-/// Reads `text` as a configuration file; gives the line and column of what is wrong.
+/// Reads `text` as a configuration file, and each of its lines as a number and a place; gives the
+/// line and column of what is wrong with the file.
 ///
 /// # Errors
 /// When something is wrong.
 #[cfg(fuzzing)]
 pub fn judge(text: &str) -> Result<(), (usize, usize)> {
-    match file::read(text, &Flags::command()) {
-        Ok(_) => Ok(()),
-        Err(fault) => Err((fault.place.line, fault.place.column)),
+    let mut doors = Vec::new();
+    for line in text.lines() {
+        // None of them may fail but in words.
+        let _ = (number::size(line), number::time(line), number::count(line));
+        if let Ok(door) = line.parse::<Door>() {
+            assert_eq!(door.to_string().parse(), Ok(door.clone()), "a place means what it says");
+            doors.push(door);
+        }
     }
+    let _ = places::check(&doors);
+    let Content { rooms, .. } = file::read(text, &Flags::command())
+        .map_err(|fault| (fault.place.line, fault.place.column))?;
+    let printed = file::read(&rules::to_toml(&rooms), &Flags::command()).expect("what we wrote");
+    assert_eq!(printed.rooms, rooms, "rules mean what they say");
+    rules::idle(&rooms, &vec![String::new(); rooms.len()]);
+    Ok(())
 }
 
 impl Config {

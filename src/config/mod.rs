@@ -4,6 +4,7 @@ mod addresses;
 mod admin;
 mod deflate;
 mod door;
+mod environment;
 mod file;
 mod flags;
 mod identity;

@@ -108,6 +108,24 @@ fn what_is_wrong_in_the_environment_is_told_by_the_variables_name() {
 }
 
 #[test]
+fn a_wrong_variable_is_blamed_on_no_other_and_keeps_no_page_from_being_written() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "max_message = 1000\n").expect("space");
+    let with = |arguments: &[&str]| {
+        let mut command = program();
+        command.env("FANFARE_DRAIN", "soon").args(arguments).output().expect("it starts")
+    };
+    let output = with(&["check-config", "--config", &file.path().display().to_string()]);
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(stderr.starts_with("error: FANFARE_DRAIN: `soon` is not valid"), "{stderr}");
+    for command in [&["man"][..], &["completions", "bash"], &["--help"], &["top", "--help"]] {
+        assert_eq!(with(command).status.code(), Some(0), "{command:?}");
+    }
+    let output = with(&["health", "--admin", "127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
 fn places_that_one_program_cannot_have_together_are_refused() {
     for (one, other, reason) in [
         ("127.0.0.1:2046", "127.0.0.1:2046", "--listen: 127.0.0.1:2046 is there twice"),

@@ -1,0 +1,61 @@
+//! Variables: slips in their names, and values that are wrong.
+
+use super::file;
+use super::load::LoadError;
+use clap::Command;
+use clap::error::{ContextKind, ContextValue};
+use std::ffi::OsString;
+
+/// What our variables begin with.
+const PREFIX: &str = "FANFARE_";
+
+/// Refuses what looks like a variable of ours with a slip in it. Other names are left alone, though
+/// they begin as ours do: Kubernetes sets `FANFARE_PORT` for a service of that name, and
+/// `FANFARE_TLS_PORT` for another.
+pub(super) fn check(
+    table: &Command,
+    variables: impl Iterator<Item = OsString>,
+) -> Result<(), String> {
+    for variable in variables.filter_map(|name| name.into_string().ok()) {
+        let Some(key) = variable.strip_prefix(PREFIX).map(str::to_lowercase) else { continue };
+        let is_known = table.get_arguments().any(|arg| arg.get_env() == Some(variable.as_ref()));
+        let is_foreign = key.split('_').any(|word| word == "port" || word == "service");
+        if !is_known
+            && !is_foreign
+            && let keys = file::keys(table).map(|arg| arg.get_id().as_str())
+            && let Some((like, edits)) = file::most_like(keys, &key)
+            && edits * 3 <= key.len()
+        {
+            let like = like.to_uppercase();
+            return Err(format!("there is no {variable}: did you mean {PREFIX}{like}?"));
+        }
+    }
+    Ok(())
+}
+
+/// The error with the name of the variable whose value was wrong: clap names the flag, which
+/// nobody gave.
+pub(super) fn named(error: clap::Error, table: &Command, arguments: &[OsString]) -> LoadError {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg).and_then(|arg| arg.split(' ').next());
+    let has =
+        |arg: &&clap::Arg| arg.get_long().is_some_and(|long| flag == Some(&format!("--{long}")));
+    let arg = table.get_arguments().find(has);
+    let (Some(flag), Some(arg), Some(value)) = (flag, arg, text(ContextKind::InvalidValue)) else {
+        return error.into();
+    };
+    let is_given = |argument: &OsString| {
+        let argument = argument.to_string_lossy();
+        argument.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    };
+    match arg.get_env() {
+        Some(variable) if !arguments.iter().any(is_given) => {
+            let why = file::reason(&error, arg, value);
+            LoadError::Wrong(format!("{}: {why}", variable.to_string_lossy()))
+        }
+        _ => error.into(),
+    }
+}
