@@ -1,23 +1,32 @@
 //! Certificates: read, chosen by the name that a client asks for, and read again when they change.
 
+use super::clock::unix_s;
 use crate::config::{Door, Pair};
 use crate::relay::Time;
-use rustls::client::verify_server_name;
-use rustls::crypto::ring;
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::NoServerSessionStorage;
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ServerConfig, server::NoServerSessionStorage};
+use rustls::{CertificateError as Invalid, Error, RootCertStore, ServerConfig};
 use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tracing::{error, info};
+use std::time::Duration;
+use tracing::{error, info, warn};
 
 /// Between two looks at the files: renewals are weeks apart, a look is two system calls a file.
 const LOOK_PAUSE_MS: u64 = 5_000;
+
+/// Between two lines in the log about files that still cannot be read.
+const TELL_PAUSE_MS: u64 = 60_000;
+
+/// Seconds in a day.
+const DAY_S: u64 = 86_400;
 
 /// The certificates in force: those for most doors, and those of doors that have their own.
 #[derive(Debug, Default)]
@@ -32,8 +41,39 @@ pub struct Certificates {
 #[derive(Debug)]
 struct Set {
     pairs: Vec<Pair>,
-    config: Arc<ServerConfig>,
+    current: Current,
     stamps: Vec<Stamp>,
+    /// Why the files could not be read the last time, if so.
+    failure: Option<Failure>,
+}
+
+/// Files that could not be read, as it was told.
+#[derive(Debug)]
+struct Failure {
+    why: String,
+    /// When the same is told again.
+    tell_again: Time,
+}
+
+/// What was read.
+#[derive(Debug)]
+struct Current {
+    config: Arc<ServerConfig>,
+    /// When the first of its certificates ends, in seconds since 1970.
+    expiry_s: Option<u64>,
+    /// When it was read, in seconds since 1970.
+    read_s: u64,
+}
+
+/// What is worth watching of the certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Condition {
+    /// When the first of them ends, in seconds since 1970.
+    pub(super) expiry_s: Option<u64>,
+    /// All files were read without a fault the last time.
+    pub(super) is_good: bool,
+    /// The last time when all files had been read without a fault, in seconds since 1970.
+    pub(super) read_s: u64,
 }
 
 /// Why there are no certificates.
@@ -103,41 +143,70 @@ impl Certificates {
 
     /// How TLS is spoken at the moment with this set.
     pub(super) fn config(&self, set: usize) -> Arc<ServerConfig> {
-        Arc::clone(&self.sets[set].config)
+        Arc::clone(&self.sets[set].current.config)
     }
 
-    /// Looks from time to time whether the files have changed.
+    /// Looks from time to time whether the files have changed; those that could not be read are
+    /// read again whether they have or not, for what was in the way may be gone.
     pub(super) fn look(&mut self, now: Time) {
         if now >= self.next_look {
             self.next_look = now.plus_millis(LOOK_PAUSE_MS);
-            let changed = |set: &&mut Set| stamps(&set.pairs) != set.stamps;
-            self.sets.iter_mut().filter(changed).for_each(Set::read_again);
+            let is_due = |set: &&mut Set| set.failure.is_some() || stamps(&set.pairs) != set.stamps;
+            self.sets.iter_mut().filter(is_due).for_each(|set| set.read_again(now));
         }
     }
 
-    /// Reads all files again.
-    pub(super) fn read_again(&mut self) {
-        self.sets.iter_mut().for_each(Set::read_again);
+    /// When to look again at the latest, if some files could not be read.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.sets.iter().any(|set| set.failure.is_some()).then_some(self.next_look)
+    }
+
+    /// Reads all files again, and tells in each case what came of it.
+    pub(super) fn read_again(&mut self, now: Time) {
+        for set in &mut self.sets {
+            set.failure = None;
+            set.read_again(now);
+        }
+    }
+
+    /// What is worth watching; `None` without certificates.
+    pub(super) fn condition(&self) -> Option<Condition> {
+        Some(Condition {
+            expiry_s: self.sets.iter().filter_map(|set| set.current.expiry_s).min(),
+            is_good: !self.sets.iter().any(|set| set.failure.is_some()),
+            read_s: self.sets.iter().map(|set| set.current.read_s).min()?,
+        })
     }
 }
 
 impl Set {
     fn load(pairs: Vec<Pair>) -> Result<Set, CertificateError> {
         let stamps = stamps(&pairs);
-        let config = config(&pairs)?;
-        Ok(Set { pairs, config, stamps })
+        let current = read(&pairs)?;
+        Ok(Set { pairs, current, stamps, failure: None })
     }
 
     /// Connections that are there keep what they have; bad files change nothing.
-    fn read_again(&mut self) {
+    fn read_again(&mut self, now: Time) {
         // Taken first: what changes from here on is found at the next look.
         self.stamps = stamps(&self.pairs);
-        match config(&self.pairs) {
-            Ok(config) => {
-                self.config = config;
+        match read(&self.pairs) {
+            Ok(current) => {
+                self.current = current;
+                self.failure = None;
                 info!(certificates = self.pairs.len(), "certificates read again");
             }
-            Err(error) => error!(%error, "the certificates stay as they were"),
+            Err(error) => {
+                let why = error.to_string();
+                if let Some(failure) = &self.failure
+                    && failure.why == why
+                    && now < failure.tell_again
+                {
+                    return;
+                }
+                error!(error = why, "the certificates stay as they were; trying again each 5 s");
+                self.failure = Some(Failure { why, tell_again: now.plus_millis(TELL_PAUSE_MS) });
+            }
         }
     }
 }
@@ -146,12 +215,31 @@ fn stamps(pairs: &[Pair]) -> Vec<Stamp> {
     pairs.iter().flat_map(|pair| [stamp(&pair.certificate), stamp(&pair.key)]).collect()
 }
 
-fn config(pairs: &[Pair]) -> Result<Arc<ServerConfig>, CertificateError> {
+/// Reads these files.
+fn read(pairs: &[Pair]) -> Result<Current, CertificateError> {
     let provider = Arc::new(ring::default_provider());
     let keys = pairs.iter().map(|pair| certified_key(pair, &provider).map(Arc::new));
     let keys = keys.collect::<Result<Vec<_>, _>>()?;
-    let ours =
-        |error: rustls::Error| CertificateError { path: "TLS".into(), why: error.to_string() };
+    let read_s = unix_s();
+    let mut first_expiry_s = None;
+    for (pair, key) in pairs.iter().zip(&keys) {
+        let Some(expiry_s) = key.cert.first().and_then(expiry_s) else { continue };
+        if expiry_s < read_s {
+            let (certificate, days_ago) = (&pair.certificate, (read_s - expiry_s) / DAY_S);
+            let certificate = certificate.display().to_string();
+            warn!(certificate, days_ago, "a certificate has ended: clients do not take it");
+        }
+        first_expiry_s = first_expiry_s.into_iter().chain([expiry_s]).min();
+    }
+    let config = config(provider, keys)?;
+    Ok(Current { config, expiry_s: first_expiry_s, read_s })
+}
+
+fn config(
+    provider: Arc<CryptoProvider>,
+    keys: Vec<Arc<CertifiedKey>>,
+) -> Result<Arc<ServerConfig>, CertificateError> {
+    let ours = |error: Error| CertificateError { path: "TLS".into(), why: error.to_string() };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS12, &rustls::version::TLS13])
         .map_err(ours)?
@@ -164,10 +252,7 @@ fn config(pairs: &[Pair]) -> Result<Arc<ServerConfig>, CertificateError> {
     Ok(Arc::new(config))
 }
 
-fn certified_key(
-    pair: &Pair,
-    provider: &rustls::crypto::CryptoProvider,
-) -> Result<CertifiedKey, CertificateError> {
+fn certified_key(pair: &Pair, provider: &CryptoProvider) -> Result<CertifiedKey, CertificateError> {
     let wrong = |path: &Path, why: String| CertificateError { path: path.to_owned(), why };
     let chain = CertificateDer::pem_file_iter(&pair.certificate)
         .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
@@ -181,4 +266,84 @@ fn certified_key(
         let certificate = pair.certificate.display();
         wrong(&pair.key, format!("it does not fit {certificate}: {error}"))
     })
+}
+
+/// When a certificate ends, in seconds since 1970.
+///
+/// The library shows no dates; but it says in its error when a certificate has ended that is judged
+/// at the end of all times, and it judges that before whom to trust.
+fn expiry_s(certificate: &CertificateDer<'_>) -> Option<u64> {
+    let certificate = ParsedCertificate::try_from(certificate).ok()?;
+    let end_of_times = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
+    let judged = verify_server_cert_signed_by_trust_anchor(
+        &certificate,
+        &RootCertStore::empty(),
+        &[],
+        end_of_times,
+        &[],
+    );
+    match judged {
+        Err(Error::InvalidCertificate(Invalid::ExpiredContext { not_after, .. })) => {
+            Some(not_after.as_secs())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+
+    #[test]
+    fn a_certificates_end_is_known() {
+        for (year, expected_s) in
+            [(2030, 1_893_456_000), (2049, 2_493_072_000), (2100, 4_102_444_800)]
+        {
+            let mut params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+            params.not_after = date_time_ymd(year, 1, 1);
+            let key = KeyPair::generate().expect("a key");
+            let certificate = params.self_signed(&key).expect("a certificate");
+            assert_eq!(expiry_s(certificate.der()), Some(expected_s), "{year}");
+        }
+        assert_eq!(expiry_s(&CertificateDer::from(vec![0x30, 0])), None);
+    }
+
+    #[test]
+    fn files_that_could_not_be_read_are_read_again_and_told_once_a_minute() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        fs::write(path("one.crt"), cert.pem()).expect("a file");
+        fs::write(path("one.key"), signing_key.serialize_pem()).expect("a file");
+        let pair = Pair { certificate: path("one.crt"), key: path("one.key") };
+        let mut certificates = Certificates::load(vec![pair], &[]).expect("they fit");
+        let at = |seconds: u64| Time::from_millis(1_000_000).plus_millis(seconds * 1000);
+        let told = |certificates: &mut Certificates, seconds| {
+            certificates.look(at(seconds));
+            certificates.sets[0].failure.as_ref().map(|failure| failure.tell_again)
+        };
+        assert_eq!(told(&mut certificates, 0), None);
+        let before = certificates.condition().expect("there are some");
+        assert!(before.is_good && before.expiry_s > Some(before.read_s));
+        fs::rename(path("one.key"), path("away")).expect("a file");
+        assert_eq!(told(&mut certificates, 4), None, "it is not looked at yet");
+        assert_eq!(told(&mut certificates, 5), Some(at(65)));
+        assert_eq!(certificates.next_deadline(), Some(at(10)));
+        assert_eq!(told(&mut certificates, 10), Some(at(65)), "read again, and not told");
+        assert_eq!(told(&mut certificates, 65), Some(at(125)));
+        let condition = certificates.condition().expect("there are some");
+        assert_eq!((condition.is_good, condition.expiry_s), (false, before.expiry_s));
+        fs::write(path("one.key"), "no key").expect("a file");
+        assert_eq!(told(&mut certificates, 70), Some(at(130)), "another reason is told at once");
+        certificates.read_again(at(71));
+        assert_eq!(certificates.sets[0].failure.as_ref().map(|one| one.tell_again), Some(at(131)));
+        // A file that comes back is what it was to whoever looks at times and sizes alone.
+        fs::rename(path("away"), path("one.key")).expect("a file");
+        certificates.sets[0].stamps = stamps(&certificates.sets[0].pairs);
+        assert_eq!(told(&mut certificates, 75), None);
+        assert!(certificates.condition().is_some_and(|condition| condition.is_good));
+        assert_eq!(certificates.next_deadline(), None);
+    }
 }

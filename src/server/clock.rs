@@ -48,11 +48,12 @@ impl Clock {
     pub(super) fn time(elapsed: Duration) -> Time {
         Time::from_millis(START_MS).plus_millis(elapsed.as_millis() as u64)
     }
+}
 
-    /// Seconds since 1970, which tokens count from; a clock that stands before is at its begin.
-    pub(super) fn unix_s(&self) -> u64 {
-        SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
-    }
+/// Seconds since 1970, which tokens and certificates count from; a clock that stands before is at
+/// its begin.
+pub(super) fn unix_s() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
 }
 
 /// Microseconds of the machine's monotonic clock, as systemd compares them.

@@ -47,7 +47,7 @@ pub use start::StartError;
 use crate::config::{Door, leaves_ipv4};
 use crate::relay::{ConnId, Limits, Relay, Time};
 use admin::Admin;
-use clock::Clock;
+use clock::{Clock, unix_s};
 use histogram::Histogram;
 use listener::Listener;
 use mio::{Events, Poll, Registry};
@@ -78,6 +78,10 @@ pub struct Server {
     /// A socket for it that was given.
     given_admin: Option<Given>,
     certificates: Certificates,
+    /// The configuration was read without a fault the last time.
+    config_is_good: bool,
+    /// When that was the case last, in seconds since 1970.
+    config_read_s: u64,
     /// Reads of TLS handshakes that this turn has still time for.
     handshake_reads_left: usize,
     /// What the last read made of ciphertext, between reads empty.
@@ -138,6 +142,8 @@ impl Server {
             admin: None,
             given_admin,
             certificates,
+            config_is_good: true,
+            config_read_s: unix_s(),
             handshake_reads_left: 0,
             plain: Vec::new(),
             sealer: Sealer::default(),
@@ -167,8 +173,11 @@ impl Server {
             if std::mem::take(&mut self.is_to_reload) {
                 let begin = self.clock.elapsed();
                 self.notify.reloading(Clock::time(begin));
-                self.certificates.read_again();
-                if let Some(limits) = reload() {
+                self.certificates.read_again(Clock::time(begin));
+                let limits = reload();
+                self.config_is_good = limits.is_some();
+                if let Some(limits) = limits {
+                    self.config_read_s = unix_s();
                     self.buffer.resize(limits.read_bytes_max(), 0);
                     self.relay.configure(limits);
                 }

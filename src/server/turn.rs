@@ -1,7 +1,7 @@
 //! One turn of the loop.
 
 use super::beats::{Beat, Beats};
-use super::clock::Clock;
+use super::clock::{Clock, unix_s};
 use super::layered::HANDSHAKE_READS_PER_TURN;
 use super::report::{self, Outcome};
 use super::systemd::Status;
@@ -20,7 +20,7 @@ impl Server {
         let begin = self.clock.elapsed();
         let now = Clock::time(begin);
         let mut beats = Beats::begin(begin, self.relay.metrics());
-        self.relay.set_wall_clock(now, self.clock.unix_s());
+        self.relay.set_wall_clock(now, unix_s());
         if let Some(outcome) = self.take_events(now) {
             return Ok(Some(outcome));
         }
@@ -75,6 +75,7 @@ impl Server {
             self.relay.next_deadline(),
             accept_at,
             admin_at,
+            self.certificates.next_deadline(),
             self.throttle.next_deadline(),
             self.notify.next_deadline(),
         ];

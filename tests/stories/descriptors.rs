@@ -10,7 +10,7 @@ const REASON: &str = "cannot accept";
 
 impl Relay {
     /// From now on it gets no descriptors beyond those that it has.
-    fn leave_no_descriptors(&self) {
+    pub(crate) fn leave_no_descriptors(&self) {
         let files = Some(self.descriptor_next());
         let limit = Rlimit { current: files, maximum: files };
         prlimit(Some(self.pid()), Resource::Nofile, limit).expect("our own child");

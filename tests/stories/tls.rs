@@ -235,6 +235,38 @@ fn new_files_are_taken_and_bad_ones_are_not() {
 }
 
 #[test]
+fn a_renewal_for_which_there_was_no_descriptor_is_read_when_there_is_one() {
+    const GOOD: &str = "fanfare_certificates_last_reload_successful";
+    const READ: &str = "fanfare_certificates_last_reload_success_timestamp_seconds";
+    const EXPIRY: &str = "fanfare_certificate_expiry_timestamp_seconds";
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let relay = start(&authority, &["one"], &["--admin", "127.0.0.1:0"]);
+    let before = relay.metrics();
+    assert_eq!((before.get(GOOD), before.get("fanfare_config_last_reload_successful")), (1.0, 1.0));
+    assert!(before.get(EXPIRY) > before.get(READ), "{before:?}");
+    let config = authority.client();
+    let first = shown(&config, relay.address());
+    let members = [join(&relay, &config, "/"), join(&relay, &config, "/")];
+    relay.leave_no_descriptors();
+    authority.issue("one", "localhost");
+    relay.signal(Signal::HUP);
+    relay.log.wait("an error", |lines, _| {
+        lines.iter().any(|line| line.contains("the certificates stay as they were")).then_some(())
+    });
+    let bad = relay.metrics();
+    assert_eq!((bad.get(GOOD), bad.get(READ)), (0.0, before.get(READ)));
+    members.into_iter().for_each(Client::close);
+    // The files have not changed since they could not be read.
+    relay.log.wait("another attempt", |lines, _| {
+        lines.iter().any(|line| line.contains("certificates read again")).then_some(())
+    });
+    assert_eq!(relay.metrics().get(GOOD), 1.0);
+    assert!(shown(&config, relay.address()) != first, "the new certificate");
+    assert_eq!(relay.log.lines_with("the certificates stay as they were").len(), 1);
+}
+
+#[test]
 fn what_is_no_tls_ends_and_half_a_handshake_has_its_time() {
     let authority = Authority::new();
     authority.issue("one", "localhost");

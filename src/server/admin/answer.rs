@@ -1,7 +1,7 @@
 //! What the admin listener answers.
 
 use super::request::{Ask, Denial, GONE};
-use crate::protocol::exposition::{self, Family};
+use crate::protocol::exposition::{self, Family, Value};
 use crate::relay::{Cause, ConnFacts, ConnId, RoomOrder, Time};
 use crate::server::Server;
 use crate::server::log;
@@ -106,6 +106,7 @@ impl Server {
             "fanfare_fanout_seconds",
             "How long turns that had something to write took to write it to everyone.",
         ));
+        families.extend(self.file_families());
         families.push(Family::counter(
             "fanfare_faults_total",
             "Faults of fanfare's own, each of which ended one connection.",
@@ -120,6 +121,53 @@ impl Server {
         families.push(build.by("version", vec![(env!("CARGO_PKG_VERSION"), 1)]));
         families.extend(process.families(self.relay.connections()));
         families
+    }
+
+    /// What was read from files, and when.
+    fn file_families(&self) -> [Family; 5] {
+        let of = |family: Family, value: Option<u64>| match value {
+            Some(value) => Family { value: Value::Whole(value), ..family },
+            None => family.by("", Vec::new()), // there is nothing to be told of
+        };
+        let gauge = |name, help| Family::gauge(name, help, 0);
+        let certificates = self.certificates.condition();
+        [
+            of(
+                gauge(
+                    "fanfare_config_last_reload_successful",
+                    "Whether the configuration was read without a fault the last time.",
+                ),
+                Some(self.config_is_good.into()),
+            ),
+            of(
+                gauge(
+                    "fanfare_config_last_reload_success_timestamp_seconds",
+                    "When the configuration was read without a fault the last time.",
+                ),
+                Some(self.config_read_s),
+            ),
+            of(
+                gauge(
+                    "fanfare_certificates_last_reload_successful",
+                    "Whether all certificates were read without a fault the last time.",
+                ),
+                certificates.map(|condition| condition.is_good.into()),
+            ),
+            of(
+                gauge(
+                    "fanfare_certificates_last_reload_success_timestamp_seconds",
+                    "When all certificates were read without a fault the last time.",
+                ),
+                certificates.map(|condition| condition.read_s),
+            ),
+            of(
+                gauge(
+                    "fanfare_certificate_expiry_timestamp_seconds",
+                    "When the first of the certificates ends.",
+                ),
+                certificates.and_then(|condition| condition.expiry_s),
+            ),
+        ]
     }
 
     fn rooms_json(&self, count: usize, order: RoomOrder) -> String {
