@@ -60,10 +60,9 @@ pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
     if !matches!(head.method, "GET" | "HEAD" | "OPTIONS") {
         return Err(Refusal::Method);
     }
-    match head.values("host").count() {
-        1 => {}
-        0 if !head.is_http_11 => {} // HTTP/1.0 has no such field
-        _ => return Err(Refusal::Host),
+    // HTTP/1.0 has no such field.
+    if head.once("host").is_none() && (head.is_http_11 || head.values("host").next().is_some()) {
+        return Err(Refusal::Host);
     }
     let has_body = head.values("content-length").any(|value| value.trim_ascii() != b"0")
         || head.values("transfer-encoding").next().is_some();
@@ -75,15 +74,13 @@ pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
     }
     let path = path::decode(head.target)?;
     let has_upgrade = head.has_token("upgrade", "websocket");
-    let has_key = head.values("sec-websocket-key").next().is_some();
-    if !head.is_http_11 && (has_upgrade || has_key) {
-        return Err(Refusal::Http10);
-    }
-    if !has_upgrade && has_key {
-        return Err(Refusal::UpgradeHeader);
-    }
-    if !has_upgrade {
-        return Ok(Request::Plain { path, wants: wants(head) });
+    if !has_upgrade || !head.is_http_11 {
+        let has_key = head.values("sec-websocket-key").next().is_some();
+        return match head.is_http_11 {
+            _ if !has_upgrade && !has_key => Ok(Request::Plain { path, wants: wants(head) }),
+            true => Err(Refusal::UpgradeHeader),
+            false => Err(Refusal::Http10),
+        };
     }
     if head.method != "GET" {
         return Err(Refusal::Method);
