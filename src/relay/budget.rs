@@ -32,20 +32,23 @@ pub const UNREAD_BYTES_MAX: usize = 208 * 1024;
 /// a few short messages, each in a packet of its own of 2 KiB.
 pub const LEFT_BYTES_MAX: usize = 8 * 1024;
 
-/// Writes in a turn: about 8 ms at 4 µs each; a message to 100,000 members takes many turns, and
-/// between them everyone else is read, answered and accepted.
+/// Time for a turn's orders, in microseconds: what comes in during that time waits for it. A turn
+/// costs a few microseconds of its own.
+pub const ORDERS_US: u64 = 2_000;
+
+/// Writes in a turn, if the time for them is not over before: about 8 ms at 4 µs each.
 pub const WRITES_PER_TURN: usize = 2048;
 
 /// Bytes that cost as much as another write: 50 µs for 64 KiB to a socket that has to find the
 /// memory for them, beside the usual write's 4 to 8.
 pub const BYTES_PER_WRITE: usize = 8 * 1024;
 
-/// Writes for one room before the next room that has something to say gets its share.
-pub const WRITES_PER_ROOM: usize = 256;
+/// Writes for a room that has just got something to say, before it waits behind the others like it:
+/// most rooms need no more, and a hundred of them are served in a turn.
+pub const WRITES_PER_NEW_ROOM: usize = 16;
 
-/// Writes that are left to the rooms by those who were told apart from them: a crowd that catches
-/// up, each as fast as it can, does not keep what is new from the others.
-pub const WRITES_FOR_ROOMS: usize = WRITES_PER_TURN / 2;
+/// Writes for each room that needs more, before the next one has its share: about 1 ms.
+pub const WRITES_PER_ROOM: usize = 256;
 
 /// Slices in a vectored write: the gaps between a member's own messages of one turn, and borders
 /// of segments. More would cost every write the laying out of places that hardly any needs.

@@ -29,8 +29,8 @@ impl Relay {
         let mut log_bytes = 0;
         for (key, room) in self.rooms.iter() {
             assert!(!room.members.is_empty() || room.due, "a room exists while it has a member");
-            let listed = self.rooms_due.iter().chain(&self.rooms_due_next);
-            assert_eq!(listed.filter(|due| **due == key).count(), usize::from(room.due));
+            let listed = self.schedule.rooms_due();
+            assert_eq!(listed.filter(|due| *due == key).count(), usize::from(room.due));
             assert_eq!(room.manners, self.limits.manners(room.name()), "the rules in force");
             for audience in room.audiences() {
                 self.check_log(room, audience);
@@ -43,7 +43,7 @@ impl Relay {
         self.check_sharing();
         self.check_paused();
         assert_eq!(log_bytes, self.pool.used_bytes());
-        if self.rooms_due.is_empty() && self.rooms_due_next.is_empty() {
+        if !self.schedule.has_rooms() {
             assert!(log_bytes <= self.limits.logs_bytes_max, "all logs: {log_bytes}");
         }
     }

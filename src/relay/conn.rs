@@ -312,6 +312,12 @@ impl Conns {
         self[index].id(index)
     }
 
+    /// Whether this use of its slot goes on, also when the connection has ended and its stream is
+    /// still to be closed.
+    pub(super) fn holds(&self, id: ConnId) -> bool {
+        self.slab.get(id.index as usize).is_some_and(|conn| conn.generation == id.generation)
+    }
+
     pub(super) fn remove(&mut self, index: u32) {
         self.slab.remove(index as usize);
     }

@@ -131,14 +131,14 @@ impl Relay {
         conn.pause = Pause::No;
         self.drop_rare(index);
         self.metrics.count_end(cause);
-        self.to_end.push((index, is_cut));
+        self.schedule.end_later(self.conns.id(index), is_cut);
     }
 
     /// The last byte is out. The connection stays until its peer has ended and received that byte:
     /// what the kernel holds counts with a connection, and has its deadline.
     pub(super) fn linger(&mut self, index: u32, phase: Phase) {
         self.conns[index].phase = phase;
-        self.to_end.push((index, false));
+        self.schedule.end_later(self.conns.id(index), false);
     }
 
     /// The peer has received all that was written: the answer to [`Order::Finish`].

@@ -3,52 +3,41 @@
 //! Nobody is written to because somebody was read. A turn's messages are all in the log before its
 //! first flush, so whatever came together leaves together.
 
-use super::budget::{BYTES_PER_WRITE, WRITE_BYTES_MAX, WRITES_FOR_ROOMS, WRITES_PER_ROOM};
+use super::budget::{BYTES_PER_WRITE, WRITE_BYTES_MAX};
 use super::conn::Phase;
-use super::{Departed, Order, Relay};
+use super::schedule::Next;
+use super::{ConnId, Departed, Order, Relay};
 
 impl Relay {
     /// The next thing to do in this turn; `None` when it is over.
     pub fn order(&mut self) -> Option<Order> {
-        loop {
-            if let Some((index, is_cut)) = self.to_end.pop() {
-                match self.end_stream(index, is_cut) {
-                    Some(order) => return Some(order),
-                    None => continue,
-                }
-            }
-            if self.writes_left == 0 {
-                return self.next_to_resume();
-            }
-            if !self.due.is_empty() && self.may_flush_due() {
-                if let Some(order) = self.flush_due() {
-                    return Some(order);
-                }
-                continue;
-            }
-            match self.rooms_due.front() {
-                Some(&key) => {
-                    if let Some(order) = self.flush_room(key) {
-                        return Some(order);
-                    }
-                }
-                None => return self.next_to_resume(),
+        while let Some(next) = self.schedule.next() {
+            let order = match next {
+                Next::Room(key) => self.flush_room(key),
+                Next::Connection(index) => self.flush_connection(index),
+                Next::End(id, is_cut) => self.end_stream(id, is_cut),
+            };
+            if order.is_some() {
+                return order;
             }
         }
+        self.next_to_resume()
     }
 
-    /// Whether the rooms have their share, whoever else is due.
-    fn may_flush_due(&self) -> bool {
-        self.writes_left > WRITES_FOR_ROOMS || self.rooms_due.is_empty()
+    /// The orders of this turn have taken so many microseconds by now: the turn ends when its time
+    /// is over, and what is left goes on in the next one. To be told now and then, between orders.
+    pub fn orders_took(&mut self, micros: u64) {
+        self.schedule.spend(micros);
     }
 
     /// A stream that is to be shut, or closed: it may stand in the list for both.
     #[inline(never)] // out of the fan-out's way
-    fn end_stream(&mut self, index: u32, is_cut: bool) -> Option<Order> {
-        if !self.conns.is_used(index as usize) {
+    fn end_stream(&mut self, id: ConnId, is_cut: bool) -> Option<Order> {
+        if !self.conns.holds(id) {
             return None;
         }
-        let (id, cause) = (self.conns.id(index), self.conns[index].cause);
+        let index = id.index;
+        let cause = self.conns[index].cause;
         match self.conns[index].phase {
             Phase::Lingering => Some(Order::Shutdown(id)),
             Phase::Finishing => Some(Order::Finish(id)),
@@ -65,8 +54,7 @@ impl Relay {
 
     /// A connection that was made due: its slot may have had another use since.
     #[inline(never)]
-    fn flush_due(&mut self) -> Option<Order> {
-        let index = self.due.pop_front()?;
+    fn flush_connection(&mut self, index: u32) -> Option<Order> {
         if !self.conns.is_used(index as usize) || !std::mem::take(&mut self.conns[index].due) {
             return None;
         }
@@ -87,17 +75,12 @@ impl Relay {
             return None;
         }
         let owed_bytes = log.map_or(0, |log| log.end() - conn.sent);
-        self.writes_left = self.writes_left.saturating_sub(1 + more_writes(owed_bytes));
+        self.schedule.count_writes(1 + more_writes(owed_bytes));
         Some(Order::Flush(self.conns.id(index)))
     }
 
     /// The next member of a room's pass; the pass ends or makes way when there is none.
     fn flush_room(&mut self, key: u32) -> Option<Order> {
-        if self.room_writes_left == 0 {
-            self.rooms_due.rotate_left(1);
-            self.room_writes_left = WRITES_PER_ROOM;
-            return None;
-        }
         let room = &mut self.rooms[key];
         if room.is_between_passes() {
             room.begin_pass(self.limits.segment_bytes_max());
@@ -111,12 +94,9 @@ impl Relay {
             }
             if !conn.blocked {
                 let id = conn.id(index);
-                self.writes_left -= 1;
-                self.room_writes_left -= 1;
+                self.schedule.count_room_writes(1);
                 if owed_bytes >= BYTES_PER_WRITE as u64 {
-                    let more = more_writes(owed_bytes);
-                    self.writes_left = self.writes_left.saturating_sub(more);
-                    self.room_writes_left = self.room_writes_left.saturating_sub(more);
+                    self.schedule.count_room_writes(more_writes(owed_bytes));
                 }
                 return Some(Order::Flush(id));
             }
@@ -132,19 +112,18 @@ impl Relay {
     /// Everyone was visited: what the pass began with is settled.
     #[inline(never)]
     fn end_pass(&mut self, key: u32) {
-        self.rooms_due.pop_front();
-        self.room_writes_left = WRITES_PER_ROOM;
         let room = &mut self.rooms[key];
         if !room.end_pass(&mut self.pool) {
-            return self.rooms_due_next.push(key);
+            return self.schedule.sweep_next_turn();
         }
         room.due = room.fresh_bytes() > 0;
         if room.due {
-            self.rooms_due.push_back(key);
+            self.schedule.sweep_again();
         } else {
+            self.schedule.room_is_swept();
             self.rooms.close_if_empty(key);
         }
-        if self.rooms_due.is_empty() && self.rooms_due_next.is_empty() {
+        if !self.schedule.has_rooms() {
             self.keep_logs_within_bound(); // what is held now is what the slow have not read
         }
     }
@@ -160,7 +139,7 @@ mod tests {
     use super::*;
     use crate::relay::budget::WRITES_PER_TURN;
     use crate::relay::pretend::Pretend;
-    use crate::relay::{ConnId, Limits, Time};
+    use crate::relay::{Limits, Time};
 
     #[test]
     fn large_writes_take_more_of_a_turn_and_leave_the_other_rooms_theirs() {

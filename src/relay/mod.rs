@@ -59,6 +59,7 @@ mod receive;
 mod room;
 mod rules;
 mod savings;
+mod schedule;
 mod share;
 mod skips;
 mod time;
@@ -94,7 +95,8 @@ use pool::Pool;
 use progress::Offered;
 use rate::{Debt, Debts};
 use room::Rooms;
-use std::collections::{BTreeMap, VecDeque};
+use schedule::Schedule;
+use std::collections::BTreeMap;
 
 /// The relay.
 #[derive(Debug, Default)]
@@ -116,19 +118,7 @@ pub struct Relay {
     failures: Failures,
     /// Of the connection that the newest order was to close.
     departed: Departed,
-    /// Connections with something due that no pass over a room will find.
-    due: VecDeque<u32>,
-    /// The same for the next turn: those that had their share of this one.
-    due_next: Vec<u32>,
-    /// Rooms with something to say, in the order of their turns.
-    rooms_due: VecDeque<u32>,
-    /// The same for the next turn: rooms whose members had their share of this one.
-    rooms_due_next: Vec<u32>,
-    /// Writes left for the room in front, and for the whole turn.
-    room_writes_left: usize,
-    writes_left: usize,
-    /// Streams to be shut, finished or closed; and whether what they hold is thrown away.
-    to_end: Vec<(u32, bool)>,
+    schedule: Schedule,
     /// Connections that were told not to be read.
     paused: Paused,
     /// How much the last `gather` gave.
@@ -222,11 +212,8 @@ impl Relay {
     /// Begins a turn's second half: deadlines are settled, and what was said becomes due.
     pub fn turn(&mut self, now: Time) {
         self.now = now;
-        self.writes_left = budget::WRITES_PER_TURN;
-        self.room_writes_left = budget::WRITES_PER_ROOM;
         self.look_at_paused();
-        self.due.extend(self.due_next.drain(..));
-        self.rooms_due.extend(self.rooms_due_next.drain(..));
+        self.schedule.begin();
         self.run_drain();
         self.run_deadlines();
         self.keep_held_within_bound();
@@ -234,9 +221,7 @@ impl Relay {
 
     /// When the next turn is needed at the latest; `None`: not before something happens.
     pub fn next_deadline(&self) -> Option<Time> {
-        let has_due = !self.due.is_empty() || !self.due_next.is_empty();
-        let has_rooms_due = !self.rooms_due.is_empty() || !self.rooms_due_next.is_empty();
-        if has_due || has_rooms_due || self.paused.has_changed() {
+        if self.schedule.has_work() || self.paused.has_changed() {
             return Some(self.now);
         }
         let hand = (self.conns.len() > 0).then(|| self.hand.next_step());
@@ -284,7 +269,7 @@ impl Relay {
         let conn = &mut self.conns[index];
         if !conn.due && !conn.blocked {
             conn.due = true;
-            self.due.push_back(index);
+            self.schedule.flush_later(index);
         }
     }
 }

@@ -124,7 +124,7 @@ impl Relay {
         }
         if !conn.due {
             conn.due = true;
-            self.due_next.push(index);
+            self.schedule.flush_next_turn(index);
         }
         if let Some(room) = self.rooms.get_mut(conn.room) {
             room.note_unfinished(conn.class, conn.sent);

@@ -75,7 +75,7 @@ impl Relay {
         let room = &mut self.rooms[key];
         if !room.due {
             room.due = true;
-            self.rooms_due.push_back(key);
+            self.schedule.sweep_later(key);
         }
     }
 }

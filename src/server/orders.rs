@@ -9,11 +9,22 @@ use std::io;
 use tracing::debug;
 use tracing::field::display;
 
+/// Orders between two looks at the clock: a look costs 25 ns, a write at least 3 µs, and a write of
+/// 64 KiB about 50.
+const ORDERS_PER_LOOK: u32 = 8;
+
 impl Server {
     /// All of a turn's orders; tells how many of them were to write.
     pub(super) fn carry_out_orders(&mut self, now: Time) -> usize {
         let mut writes = 0;
+        let mut number = 0;
+        let begin = self.clock.elapsed();
         while let Some(order) = self.relay.order() {
+            number += 1;
+            if number % ORDERS_PER_LOOK == 0 {
+                let took = self.clock.elapsed() - begin;
+                self.relay.orders_took(took.as_micros() as u64);
+            }
             match order {
                 Order::Flush(id) => {
                     writes += 1;

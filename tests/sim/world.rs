@@ -57,6 +57,8 @@ pub struct World {
     pub ruled: u64,
     /// How often a connection could not be closed, for its client had not received its last bytes.
     pub unreceived: u64,
+    /// The time that each order takes, so that turns end in the middle of their work.
+    order_us: u64,
 }
 
 impl World {
@@ -114,6 +116,8 @@ impl World {
             waiting: 0,
             ruled: 0,
             unreceived: 0,
+            // Nothing is drawn for it: the kept seeds stay what they are.
+            order_us: [0, 0, 100, 1_500][room_log_bytes_max / 1024 % 4],
         }
     }
 
@@ -283,7 +287,10 @@ impl World {
         self.relay.set_wall_clock(self.now, self.unix_s());
         self.relay.turn(self.now);
         self.relay.check_invariants();
+        let mut took_us = 0;
         while let Some(order) = self.relay.order() {
+            took_us += self.order_us;
+            self.relay.orders_took(took_us);
             match order {
                 Order::Flush(id) => self.flush(id),
                 Order::Shutdown(id) => self.peer(id).is_shut = true,
