@@ -4,6 +4,14 @@
 /// by copying and not by system calls, small enough to stay in a second-level cache.
 pub const READ_BYTES_MAX: usize = 256 * 1024;
 
+/// Time that one read of a connection may take about, with all that follows from what it brings, in
+/// microseconds: what is not read waits in the connection's own socket.
+pub const READ_US: u64 = 1_000;
+
+/// Time for inflating and compressing in one read, as it is estimated, in nanoseconds: eight small
+/// messages, or two of 16 KiB. What was read beyond that waits with its connection.
+pub const PACKING_NS_MAX: usize = 500_000;
+
 /// Memory that must be left when a connection is taken, beside a list of twice as many as there
 /// are, for they may all be listed at once: its box of rare things, its room, its place in maps.
 pub const SPARE_BYTES: usize = 64 * 1024;

@@ -26,6 +26,7 @@ impl Relay {
         assert_eq!(self.addresses.connections(), with_address);
         self.addresses.check(|index| self.conns.is_used(index));
         self.passes.check(|index| self.conns.is_used(index));
+        self.usages.check(|index| self.conns.is_used(index as usize));
         let mut log_bytes = 0;
         for (key, room) in self.rooms.iter() {
             assert!(!room.members.is_empty() || room.due, "a room exists while it has a member");

@@ -43,6 +43,7 @@ impl Relay {
         let steps = reach.div_ceil(HAND_REACH).max(1) as u64;
         let until = (self.hand.at + HAND_REACH).min(reach);
         self.look_at_debts(self.hand.at as u32..until as u32);
+        self.usages.settle(self.hand.at as u32..until as u32, self.now);
         let quiet_since_s = self.now.seconds_before(self.limits.ping_interval_ms);
         for index in self.hand.at..until {
             // Nearly all are quiet, and this is all that an idle connection costs.

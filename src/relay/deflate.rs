@@ -2,6 +2,7 @@
 //! clients compressed is inflated by one inflater for all.
 
 use super::class::Class;
+use super::room::Room;
 use super::{Relay, memory, share};
 use crate::protocol::deflate::{Deflater, Inflater};
 use crate::protocol::extension::{self, Agreed, Terms, WINDOW_BITS_MIN};
@@ -66,7 +67,33 @@ pub(super) struct Packer {
     pub(super) sharing: Vec<(u32, Class)>,
 }
 
+/// What inflating a message costs, about, in nanoseconds: for the message, and for each byte that
+/// it becomes.
+const INFLATE_NS: (usize, usize) = (2_000, 2);
+
+/// What compressing a message costs, about, at the usual level: the compressor begins with clean
+/// tables, which takes as long as three kilobytes.
+const DEFLATE_NS: (usize, usize) = (60_000, 20);
+
 impl Relay {
+    /// Whether what a connection says may have to be inflated, or compressed for others.
+    pub(super) fn has_packing(&self, index: u32) -> bool {
+        let conn = &self.conns[index];
+        let room = self.rooms.get(conn.room);
+        let is_packed = |room: &Room| room.audiences().any(|audience| audience.class.is_packed());
+        conn.class.is_packed() || room.is_some_and(is_packed)
+    }
+
+    /// Takes the cost of packing so many bytes from what is left in this read.
+    pub(super) fn count_packing(&mut self, bytes: usize) {
+        self.count_cost(DEFLATE_NS, bytes);
+    }
+
+    fn count_cost(&mut self, (message_ns, byte_ns): (usize, usize), bytes: usize) {
+        let cost_ns = message_ns + byte_ns * bytes;
+        self.packing_left_ns = self.packing_left_ns.saturating_sub(cost_ns);
+    }
+
     /// What is agreed on with a client that joins a room about compression.
     pub(super) fn agree(&self, key: u32, head: &Head<'_>) -> Option<Agreed> {
         if !self.rooms[key].manners.deflate || extension::is_declined(head.target) {
@@ -106,7 +133,9 @@ impl Relay {
         let deflater = deflater.get_or_insert_with(|| Deflater::new(level, window_bits));
         deflater.reset();
         let mut packed = std::mem::take(&mut self.packer.packed);
-        if deflater.deflate(payload, &mut packed) && packed.len() < payload.len() {
+        let is_packed = deflater.deflate(payload, &mut packed) && packed.len() < payload.len();
+        self.count_packing(payload.len());
+        if is_packed {
             return Some(packed);
         }
         self.packer.packed = packed;
@@ -127,6 +156,7 @@ impl Relay {
         let mut inflated = std::mem::take(&mut self.packer.inflated);
         let inflater = self.packer.inflater.get_or_insert_default();
         let result = inflater.inflate(payload, bytes_max, &mut inflated);
+        self.count_cost(INFLATE_NS, inflated.len());
         let result = match result {
             Ok(()) if kind == Kind::Text && !utf8::is_text(&inflated) => Err(Violation::NotUtf8),
             Ok(()) => {

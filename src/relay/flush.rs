@@ -45,6 +45,7 @@ impl Relay {
                 let (peer, client) = self.forget_address(index);
                 self.departed = Departed { user: self.passes.forget(index), peer, client };
                 self.debts.remove(&index);
+                self.usages.forget(index);
                 self.conns.remove(index);
                 self.note_gone(id.generation);
                 Some(if is_cut { Order::Cut(id, cause) } else { Order::Close(id, cause) })

@@ -16,9 +16,9 @@
 //! first `receive`, the server may gather and send once without an order.
 //!
 //! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`,
-//! `finished`, `stream_holds`), commands (`configure`, `set_wall_clock`, `dismiss`, `drain`,
-//! `turn`), what to do (`may_read`, `order`, `gather` with `sent`, `next_deadline`) and to tell
-//! (`failure`), and getters.
+//! `finished`, `stream_holds`, `spent`, `orders_took`), commands (`configure`, `set_wall_clock`,
+//! `dismiss`, `drain`, `turn`), what to do (`may_read` with `priority`, `order`, `gather` with
+//! `sent`, `next_deadline`) and to tell (`failure`), and getters.
 
 mod access;
 mod address;
@@ -64,6 +64,7 @@ mod share;
 mod skips;
 mod time;
 mod unheard;
+mod usage;
 
 pub use access::Access;
 pub use address::{Network, TrustedProxies};
@@ -80,6 +81,7 @@ pub use rate::{OverRate, Rates};
 pub use rules::{Admission, Hear, Publish, Rule};
 pub use savings::{Packed, Savings};
 pub use time::Time;
+pub use usage::Priority;
 
 use crate::protocol::Refusal;
 use access::Passes;
@@ -97,6 +99,7 @@ use rate::{Debt, Debts};
 use room::Rooms;
 use schedule::Schedule;
 use std::collections::BTreeMap;
+use usage::Usages;
 
 /// The relay.
 #[derive(Debug, Default)]
@@ -135,6 +138,9 @@ pub struct Relay {
     handshakes: Debt,
     /// What connections owe to theirs, of those that owe something.
     debts: BTreeMap<u32, Debts>,
+    usages: Usages,
+    /// Time for packing that is left in this read, as it is estimated, in nanoseconds.
+    packing_left_ns: usize,
     /// A message in another encoding.
     scratch: Vec<u8>,
     packer: Packer,
@@ -144,7 +150,8 @@ impl Relay {
     /// A relay without connections. Limits that `Limits::check` refuses are moved to the nearest
     /// ones that work.
     pub fn new(limits: Limits) -> Relay {
-        Relay { limits: limits.made_possible(), ..Relay::default() }
+        let packing_left_ns = budget::PACKING_NS_MAX;
+        Relay { limits: limits.made_possible(), packing_left_ns, ..Relay::default() }
     }
 
     /// Takes other limits from now on; members keep the encoding that they joined with and what

@@ -11,9 +11,9 @@ use std::ops::Range;
 /// How much may be owed: one second's worth.
 pub(super) const BURST_US: u64 = 1_000_000;
 
-/// Bytes that are read at a time of a connection with a rate: what it says beyond the rate is kept
-/// until it may be heard, and most of it should stay in its socket.
-const RATED_READ_BYTES_MAX: usize = 16 * 1024;
+/// Bytes that are read at a time of a connection with a rate, or with compression: what comes
+/// beyond the rate, or the time for compression, is kept, and most of it should stay in the socket.
+const KEPT_READ_BYTES_MAX: usize = 16 * 1024;
 
 /// What becomes of a connection that says more than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,9 +115,12 @@ impl Relay {
         listens(self.conns[index].phase) && self.rates_of(index).is_bounded()
     }
 
-    /// How many bytes may be read of a connection at a time.
+    /// How many bytes may be read of a connection at a time: few, where what comes may have to wait
+    /// with the connection.
     pub(super) fn read_bytes_max(&self, index: u32) -> usize {
-        if self.has_rate(index) { RATED_READ_BYTES_MAX } else { usize::MAX }
+        let may_wait = self.has_rate(index) || self.has_packing(index);
+        let bytes_max = if may_wait { KEPT_READ_BYTES_MAX } else { usize::MAX };
+        bytes_max.min(self.usages.read_bytes_max(index))
     }
 
     /// Counts bytes that a member sent.
@@ -208,7 +211,7 @@ mod tests {
         let head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         relay.receive(id, &mut head.to_vec(), now);
-        assert_eq!(relay.may_read(id), Some(RATED_READ_BYTES_MAX));
+        assert_eq!(relay.may_read(id), Some(KEPT_READ_BYTES_MAX));
         let mut pings = b"\x89\x80\0\0\0\0".repeat(2_000);
         relay.receive(id, &mut pings, now);
         assert_eq!(relay.may_read(id), None, "it said too much");

@@ -1,5 +1,6 @@
 //! Bytes from a peer, and what each thing that it says sets in motion.
 
+use super::budget::PACKING_NS_MAX;
 use super::conn::Phase;
 use super::{Cause, ConnId, Relay, Time, listens};
 use crate::protocol::frame::{self, Opcode};
@@ -13,6 +14,7 @@ impl Relay {
     /// To be asked before each read: what others said in this turn counts.
     pub fn may_read(&mut self, id: ConnId) -> Option<usize> {
         self.conns.current(id)?;
+        self.packing_left_ns = PACKING_NS_MAX;
         if self.catch_up(id.index) {
             return Some(self.read_bytes_max(id.index));
         }

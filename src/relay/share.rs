@@ -234,6 +234,7 @@ impl Relay {
             }
             shared.reset(resets);
         };
+        self.count_packing(payload.len());
         if is_packed {
             return Some(packed);
         }

@@ -25,15 +25,18 @@ impl Relay {
         self.pause(index);
     }
 
-    /// Whether the bytes that follow must wait, and are kept: behind a message that waits; of
-    /// whoever may send compressed messages as soon as its room has much to say; and of whoever has
-    /// a rate as soon as it owes, so that no read makes debts for hours.
+    /// Whether the bytes that follow must wait, and are kept: behind a message that waits; when the
+    /// time for packing is over; of a connection that may send compressed messages as soon as its
+    /// room has much to say; and of a connection with a rate as soon as it owes, so that no read
+    /// makes debts for hours.
     pub(super) fn must_wait(&mut self, index: u32, rest: &[u8]) -> bool {
-        if !self.conns[index].class.is_packed() && !self.has_rate(index) {
+        let is_spent = self.packing_left_ns == 0;
+        if !is_spent && !self.conns[index].class.is_packed() && !self.has_rate(index) {
             return false;
         }
         let has_message = self.conns[index].has_message_waiting();
-        if !has_message && (rest.is_empty() || self.has_room_to_hear(index)) {
+        let may_go_on = || !is_spent && self.has_room_to_hear(index);
+        if !has_message && (rest.is_empty() || may_go_on()) {
             return false;
         }
         match memory::copy(rest) {
@@ -57,6 +60,9 @@ impl Relay {
             }
             if !self.has_unheard(index) {
                 return true;
+            }
+            if self.packing_left_ns == 0 {
+                return false;
             }
             self.count_out(index);
             let conn = &mut self.conns[index];

@@ -8,20 +8,33 @@ use super::{Server, kernel};
 use crate::config::Plain;
 use crate::protocol::{Refusal, proxy};
 use crate::relay::budget::ACCEPTS_PER_TURN;
-use crate::relay::{Cause, Time};
+use crate::relay::{Cause, Priority, Time};
 use rustls::ServerConfig;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tracing::{debug, warn};
 
 /// How long nothing is accepted when there is no descriptor, unless one is freed: so a full table
 /// costs one attempt a second, and one more for each connection that ends.
 const NO_DESCRIPTOR_PAUSE_MS: u64 = 1000;
 
+/// How long newcomers are greeted in a turn: a hundred handshakes, or two that sign for TLS or
+/// check a token. The members wait for no more than that.
+const NEWCOMERS_SHARE: Duration = Duration::from_millis(2);
+
 impl Server {
-    /// Accepts what waits at each listener, within the turn's budget.
-    pub(super) fn accept_ready(&mut self, now: Time) {
+    /// Reads connections that are no members yet, then accepts: each has half of the time that a
+    /// turn has for newcomers.
+    pub(super) fn take_newcomers(&mut self, now: Time) {
+        let begin = self.stopwatch.begin();
+        self.read_queue(Priority::Newcomer, begin + NEWCOMERS_SHARE / 2, now);
+        self.accept_ready(begin + NEWCOMERS_SHARE, now);
+    }
+
+    /// Accepts what waits at the listeners until the time is over, from each at least one.
+    fn accept_ready(&mut self, until: Instant, now: Time) {
         if self.accept_again.is_some_and(|again| now < again) {
             return;
         }
@@ -33,6 +46,9 @@ impl Server {
                 match self.listeners[number].accept() {
                     Ok((stream, address)) => self.welcome(number, stream, address, now),
                     Err(error) => self.not_accepted(number, &error, now),
+                }
+                if self.stopwatch.at() >= until {
+                    break;
                 }
             }
         }
@@ -106,9 +122,8 @@ impl Server {
             let cause = self.reject(id, misfit);
             return self.relay.closed(id, cause);
         }
-        if self.read(id, now) {
-            self.ready.push(id);
-        }
+        self.stopwatch.begin();
+        self.read_listed(id, Priority::Newcomer, now);
         self.flush(id);
         if let Some(entry) = self.streams.entry(id)
             && let Err(error) = entry.stream.register(self.poll.registry(), id)

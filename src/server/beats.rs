@@ -15,14 +15,14 @@ pub(super) enum Beat {
     /// The poller's events, and files that may have changed.
     Events,
     Read,
-    Accept,
-    Admin,
     /// Deadlines.
     Settle,
     Write,
+    Accept,
+    Admin,
 }
 
-const BEATS: usize = Beat::Write as usize + 1;
+const BEATS: usize = Beat::Admin as usize + 1;
 
 /// A turn, from its begin on.
 #[derive(Debug)]

@@ -220,23 +220,29 @@ mod tests {
         ours
     }
 
+    /// A newcomer is read at the end of a turn, and answered in the next one.
+    fn two_turns(server: &mut Pretend) {
+        server.turn();
+        server.turn();
+    }
+
     #[test]
     fn a_fault_of_ours_at_one_connection_ends_it_and_the_others_go_on() {
         let mut server = Pretend::new(Limits::default());
         let (mut unlucky, mut other) = (take_in(&mut server, true), take_in(&mut server, false));
         unlucky.write_all(TRAP).expect("the relay reads");
-        server.turn();
+        two_turns(&mut server);
         assert_eq!((server.faults(), server.connections()), (1, 1));
         assert_eq!(unlucky.read(&mut [0; 9]).expect("an end"), 0);
         other.write_all(REQUEST).expect("the relay reads");
-        server.turn();
+        two_turns(&mut server);
         let mut answer = [0; 13];
         other.read_exact(&mut answer).expect("an answer");
         assert_eq!(&answer, b"HTTP/1.1 101 ");
         // What the fault left behind is harmless to who comes next.
         let mut late = take_in(&mut server, true);
         late.write_all(&[b"PROXY UNKNOWN\r\n", REQUEST].concat()).expect("the relay reads");
-        server.turn();
+        two_turns(&mut server);
         late.read_exact(&mut answer).expect("an answer");
         assert_eq!((&answer, server.faults()), (b"HTTP/1.1 101 ", 1));
     }

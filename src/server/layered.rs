@@ -24,9 +24,8 @@ use tracing::{debug, error};
 /// Ciphertext read at a time: four records.
 const CIPHER_BYTES_MAX: usize = 64 * 1024;
 
-/// Reads of TLS handshakes in a turn: one that signs costs up to a millisecond, so a storm of them
-/// takes eight of each turn, and those who are connected have the rest.
-pub(super) const HANDSHAKE_READS_PER_TURN: usize = 8;
+/// A whole record, so that none has to be kept only because little is read (RFC 8446, section 5.2).
+const RECORD_BYTES_MAX: usize = 5 + 16 * 1024 + 256;
 
 impl Server {
     /// Reads a connection that has a layer, and gives the relay no more than so many bytes of it;
@@ -34,12 +33,6 @@ impl Server {
     pub(super) fn read_layered(&mut self, id: ConnId, bytes_max: usize, now: Time) -> bool {
         let Some((entry, layer)) = self.streams.layered(id) else { return false };
         entry.is_listed = true;
-        if layer.is_handshaking() {
-            if self.handshake_reads_left == 0 {
-                return true;
-            }
-            self.handshake_reads_left -= 1;
-        }
         let mut plain = match layer.left.is_empty() {
             true => std::mem::take(&mut self.plain),
             false => std::mem::take(&mut layer.left),
@@ -47,7 +40,7 @@ impl Server {
         let mut is_drained = true;
         let mut ended = None;
         if plain.is_empty() {
-            let room = self.buffer.len().min(CIPHER_BYTES_MAX);
+            let room = bytes_max.clamp(RECORD_BYTES_MAX, CIPHER_BYTES_MAX).min(self.buffer.len());
             match entry.stream.read(&mut self.buffer[..room]) {
                 Ok(0) => ended = Some(Cause::EndOfStream),
                 Ok(bytes) => {

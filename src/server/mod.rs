@@ -24,10 +24,12 @@ mod output;
 mod pretend;
 mod process;
 mod read;
+mod ready;
 mod report;
 mod session;
 mod signal;
 mod start;
+mod stopwatch;
 mod stream;
 mod systemd;
 mod tcp;
@@ -51,9 +53,11 @@ use clock::{Clock, unix_s};
 use histogram::Histogram;
 use listener::Listener;
 use mio::{Events, Poll, Registry};
+use ready::Ready;
 use report::Throttle;
 use signal::Signals;
 use std::io;
+use stopwatch::Stopwatch;
 use stream::Streams;
 use systemd::{Given, Notify};
 use tls::Sealer;
@@ -82,8 +86,6 @@ pub struct Server {
     config_is_good: bool,
     /// When that was the case last, in seconds since 1970.
     config_read_s: u64,
-    /// Reads of TLS handshakes that this turn has still time for.
-    handshake_reads_left: usize,
     /// What the last read made of ciphertext, between reads empty.
     plain: Vec<u8>,
     /// Where records of TLS are sealed.
@@ -96,9 +98,11 @@ pub struct Server {
     /// Panics that ended a connection and nothing else.
     faults: u64,
     /// Connections with bytes to read, each once.
-    ready: Vec<ConnId>,
-    /// Those who are read again; they come first.
+    ready: Ready,
+    /// Those that are read again; they come first.
     resumed: Vec<ConnId>,
+    /// Measures what reads take.
+    stopwatch: Stopwatch,
     /// SIGHUP came.
     is_to_reload: bool,
     notify: Notify,
@@ -144,14 +148,14 @@ impl Server {
             certificates,
             config_is_good: true,
             config_read_s: unix_s(),
-            handshake_reads_left: 0,
             plain: Vec::new(),
             sealer: Sealer::default(),
             turn_times: Histogram::default(),
             flush_times: Histogram::default(),
             throttle: Throttle::default(),
             faults: 0,
-            ready: Vec::new(),
+            ready: Ready::default(),
+            stopwatch: Stopwatch::start(),
             resumed: Vec::new(),
         })
     }

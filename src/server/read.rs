@@ -1,33 +1,69 @@
-//! Reading: one read for each ready connection in a turn, all through one buffer.
+//! Reading: one connection after another, all through one buffer, within a share of the turn.
 
-use super::{Server, report};
-use crate::relay::{Cause, ConnId, Time};
+use super::{Server, ready, report};
+use crate::relay::{Cause, ConnId, Priority, Time};
 use std::io;
+use std::time::{Duration, Instant};
+
+/// How long members are read in a turn, with all that follows from what they say. What they say
+/// leaves before the next is read.
+const MEMBERS_SHARE: Duration = Duration::from_millis(2);
 
 impl Server {
-    /// Reads each connection that is ready once; who may have more stays on the list. Tells how
-    /// many were ready.
-    pub(super) fn read_ready(&mut self, now: Time) -> usize {
-        if !self.resumed.is_empty() {
-            // They were put off for those who stand in the other list.
-            self.resumed.append(&mut self.ready);
-            std::mem::swap(&mut self.resumed, &mut self.ready);
+    /// Reads the members that are ready, those first that used hardly any time lately. At least one
+    /// of each priority is read. Tells how many reads there were.
+    pub(super) fn read_members(&mut self, now: Time) -> usize {
+        // They were put off for those that are listed.
+        for id in std::mem::take(&mut self.resumed).into_iter().rev() {
+            self.ready.push_front(self.relay.priority(id), id);
         }
-        let mut ready = std::mem::take(&mut self.ready);
-        let count = ready.len();
-        ready.retain(|id| self.read(*id, now));
-        self.ready = ready;
-        count
+        if self.ready.is_empty() {
+            return 0;
+        }
+        let until = self.stopwatch.begin() + MEMBERS_SHARE;
+        let members = [Priority::Light, Priority::Medium, Priority::Heavy];
+        members.map(|priority| self.read_queue(priority, until, now)).into_iter().sum()
     }
 
-    /// Reads once; tells whether there may be more to read now.
-    pub(super) fn read(&mut self, id: ConnId, now: Time) -> bool {
+    /// Reads each connection of a priority once, until the time is over. Tells how many reads there
+    /// were.
+    pub(super) fn read_queue(&mut self, priority: Priority, until: Instant, now: Time) -> usize {
+        let ready = self.ready.len(priority);
+        for number in 1..=ready {
+            let Some(id) = self.ready.pop(priority) else { break };
+            self.read_listed(id, priority, now);
+            if self.stopwatch.at() >= until {
+                return number;
+            }
+        }
+        ready
+    }
+
+    /// Reads a connection once, and lists it when there may be more. What that takes, from the
+    /// stopwatch's last look on, is held against it.
+    pub(super) fn read_listed(&mut self, id: ConnId, priority: Priority, now: Time) {
+        let bytes_before = self.relay.metrics().bytes_in;
+        let may_have_more = self.read(id, ready::read_bytes_max(priority), now);
+        let bytes = self.relay.metrics().bytes_in - bytes_before;
+        self.relay.spent(id, bytes as usize, self.stopwatch.lap_us());
+        if may_have_more {
+            let next = match priority {
+                Priority::Newcomer => self.relay.priority(id),
+                member => ready::next(member).max(self.relay.priority(id)),
+            };
+            self.ready.push(next, id);
+        }
+    }
+
+    /// Reads once, at most so many bytes; tells whether there may be more to read now.
+    fn read(&mut self, id: ConnId, most: usize, now: Time) -> bool {
         let Some(entry) = self.streams.entry(id) else { return false };
-        let Some(bytes_max) = self.relay.may_read(id) else {
+        let Some(may_read) = self.relay.may_read(id) else {
             entry.is_paused = true;
             entry.is_listed = false;
             return false;
         };
+        let bytes_max = most.min(may_read);
         if entry.is_layered {
             return self.read_layered(id, bytes_max, now);
         }

@@ -2,7 +2,7 @@
 
 use super::beats::{Beat, Beats};
 use super::clock::{Clock, unix_s};
-use super::layered::HANDSHAKE_READS_PER_TURN;
+use super::ready::Ready;
 use super::report::{self, Outcome};
 use super::systemd::Status;
 use super::{Server, listener};
@@ -13,8 +13,9 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 impl Server {
-    /// Sleeps until something happens, then reads, settles, flushes. Gives how it ended when the
-    /// relay is empty after a drain, or a second signal came.
+    /// Sleeps until something happens, then reads members, settles, flushes, and greets newcomers:
+    /// no message waits for them. Gives how it ended when the relay is empty after a drain, or a
+    /// second signal came.
     pub(super) fn turn(&mut self) -> io::Result<Option<Outcome>> {
         self.sleep()?;
         let begin = self.clock.elapsed();
@@ -24,15 +25,10 @@ impl Server {
         if let Some(outcome) = self.take_events(now) {
             return Ok(Some(outcome));
         }
-        self.handshake_reads_left = HANDSHAKE_READS_PER_TURN;
         self.certificates.look(now);
         beats.end(Beat::Events, self.clock.elapsed());
-        let reads = self.read_ready(now);
+        let reads = self.read_members(now);
         beats.end(Beat::Read, self.clock.elapsed());
-        self.accept_ready(now);
-        beats.end(Beat::Accept, self.clock.elapsed());
-        self.serve_admin(now);
-        beats.end(Beat::Admin, self.clock.elapsed());
         self.relay.turn(now);
         self.tell_failures(now);
         beats.end(Beat::Settle, self.clock.elapsed());
@@ -41,11 +37,16 @@ impl Server {
         if writes > 0 {
             self.flush_times.add(beats.of(Beat::Write));
         }
+        self.take_newcomers(now);
+        beats.end(Beat::Accept, self.clock.elapsed());
+        self.serve_admin(now);
+        let end = self.clock.elapsed();
+        beats.end(Beat::Admin, end);
         self.turn_times.add(beats.all());
         beats.tell((reads, writes), self.relay.metrics(), &mut self.throttle, now);
         self.throttle.note_metrics(self.relay.metrics(), now);
         self.throttle.tell_rest(now);
-        self.notify.after_turn(Status::of(&self.relay), now);
+        self.notify.after_turn(Status::of(&self.relay), Clock::time(end));
         Ok(self.relay.drained().map(|cut| match cut {
             0 => Outcome::Drained,
             _ => Outcome::Cut(cut),
@@ -138,7 +139,7 @@ fn note_readiness(
     event: &Event,
     id: ConnId,
     streams: &mut super::Streams,
-    ready: &mut Vec<ConnId>,
+    ready: &mut Ready,
     relay: &mut super::Relay,
 ) -> bool {
     let Some(entry) = streams.entry(id) else { return false };
@@ -152,7 +153,7 @@ fn note_readiness(
     }
     if (event.is_readable() || entry.has_ended) && !entry.is_paused && !entry.is_listed {
         entry.is_listed = true;
-        ready.push(id);
+        ready.push(relay.priority(id), id);
     }
     is_layered && event.is_writable()
 }

@@ -1,0 +1,50 @@
+//! Measures how long one thing after another takes.
+
+use nix::sys::resource::{UsageWho, getrusage};
+use std::time::Instant;
+
+/// What takes longer may have been interrupted: the system let others run meanwhile, and that is
+/// not to be held against a connection.
+const DOUBTFUL_US: u64 = 200;
+
+/// A stopwatch.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    at: Instant,
+    /// How often the system had let others run when that was asked last.
+    interruptions: i64,
+}
+
+impl Stopwatch {
+    pub(super) fn start() -> Stopwatch {
+        Stopwatch { at: Instant::now(), interruptions: interruptions() }
+    }
+
+    /// Begins to measure; gives the moment.
+    pub(super) fn begin(&mut self) -> Instant {
+        self.at = Instant::now();
+        self.at
+    }
+
+    /// The microseconds since the last call of this or of `begin`.
+    pub(super) fn lap_us(&mut self) -> u64 {
+        let now = Instant::now();
+        let lap_us = (now - self.at).as_micros() as u64;
+        self.at = now;
+        if lap_us <= DOUBTFUL_US {
+            return lap_us;
+        }
+        let interruptions = interruptions();
+        let had = std::mem::replace(&mut self.interruptions, interruptions);
+        if interruptions == had { lap_us } else { DOUBTFUL_US }
+    }
+
+    /// When the last call of `begin` or `lap_us` was.
+    pub(super) fn at(&self) -> Instant {
+        self.at
+    }
+}
+
+fn interruptions() -> i64 {
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.involuntary_context_switches())
+}
