@@ -7,6 +7,7 @@ mod actions;
 mod client;
 mod inflate;
 mod law;
+mod limits;
 mod meaning;
 mod model;
 mod random;
