@@ -291,6 +291,7 @@ fn keys_of(contradiction: &Contradiction) -> (&'static str, &'static [&'static s
         Contradiction::DrainTooShort => ("drain", &["drain_timeout"]),
         Contradiction::TokensWithoutKeys => ("token_key", &[]),
         Contradiction::CookieWithoutOrigins => ("token_cookie", &[]),
+        Contradiction::CookieForAnybody(_) => ("allow_origin", &["token_cookie"]),
         Contradiction::Zero(key) => (key, &[]),
     }
 }

@@ -15,7 +15,8 @@ use clap::Args;
 #[command(next_help_heading = "Access")]
 pub struct IdentityFlags {
     /// Let in only pages of these origins: https://example.org, https://*.example.org,
-    /// *.example.org, http://localhost:*; same (as the relay's own address), wechat, null, *
+    /// *.example.org, http://localhost:*, file://, chrome-extension://*; same (as the relay's own
+    /// address), wechat, null, *
     #[arg(long, env = "FANFARE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<Origin>,
 
@@ -40,7 +41,7 @@ pub struct IdentityFlags {
     #[arg(default_value = "30s")]
     pub token_leeway: u32,
 
-    /// A cookie that may carry the token; needs --allow-origin
+    /// A cookie that may carry the token; needs --allow-origin without * and null
     #[arg(long, env = "FANFARE_TOKEN_COOKIE", value_name = "NAME", value_parser = cookie)]
     pub token_cookie: Option<String>,
 }

@@ -32,6 +32,7 @@ pub mod pattern;
 mod pem;
 pub mod proxy;
 pub mod response;
+pub mod serialized;
 pub mod token;
 pub mod upgrade;
 pub mod utf8;

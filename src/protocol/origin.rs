@@ -5,6 +5,9 @@
 
 use super::Denial;
 use super::head::Head;
+use super::serialized::{
+    Host, Serialized, Tuple, default_port, parse_port, parse_scheme, split_port,
+};
 use std::str::FromStr;
 
 /// What begins the `Referer` of each mini-program's request; WeChat sets it, not the program.
@@ -30,7 +33,8 @@ pub enum Origin {
     Same,
     /// `wechat`: what mini-programs and mini-games send, or leave out.
     Wechat,
-    /// `https://example.org`, `https://*.example.org`, `*.example.org`, with a port or not.
+    /// `https://example.org`, `https://*.example.org`, `*.example.org`, with a port or not;
+    /// `file://`, `chrome-extension://*`.
     Site(Site),
 }
 
@@ -39,18 +43,24 @@ pub enum Origin {
 pub struct Site {
     /// `None`: any.
     scheme: Option<String>,
-    /// Whether the host's subdomains are meant, and not the host.
-    subdomains: bool,
-    host: String,
+    host: Hosts,
     port: Port,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Hosts {
+    One(Host),
+    /// All subdomains of this name, and not the name itself.
+    Below(String),
+    /// All of a scheme that is not the web's: a browser makes up an extension's.
+    All,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Port {
     Any,
-    /// The scheme's own, which browsers leave out (RFC 6454, section 6.2).
-    Default,
-    Number(u16),
+    /// As [`Tuple`] has it.
+    One(Option<u16>),
 }
 
 /// What is wrong with the words for an origin.
@@ -61,7 +71,8 @@ impl std::fmt::Display for NoOrigin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(
             "expected an origin without a path, as in https://example.org, https://*.example.org, \
-             *.example.org or http://localhost:*; or one of same, wechat, null, *",
+             *.example.org, http://localhost:*, file:// or chrome-extension://*; or one of same, \
+             wechat, null, *",
         )
     }
 }
@@ -84,74 +95,60 @@ impl FromStr for Origin {
 
 impl Site {
     fn parse(text: &str) -> Option<Site> {
-        let text = text.to_ascii_lowercase();
         let (scheme, authority) = match text.split_once("://") {
-            Some((scheme, authority)) => (Some(scheme), authority),
-            None => (None, text.as_str()),
+            Some((scheme, authority)) => (Some(parse_scheme(scheme)?), authority),
+            None => (None, text),
         };
-        if scheme.is_some_and(|scheme| scheme.is_empty() || !scheme.bytes().all(is_scheme)) {
-            return None;
-        }
+        let of_scheme = scheme.as_deref().and_then(default_port);
+        let is_web = scheme.is_none() || of_scheme.is_some();
         let (host, port) = split_port(authority)?;
-        let (subdomains, host) = match host.strip_prefix("*.") {
-            Some(host) => (true, host),
-            None => (false, host),
-        };
+        let (host, port) = (Hosts::parse(host, is_web)?, port);
         // A word without a dot, a port or a scheme is more likely a preset misspelled.
-        let is_bare = scheme.is_none() && port.is_none() && !host.contains(['.', ':']);
-        if !is_host(host) || is_bare {
+        let is_bare = scheme.is_none() && port.is_none() && !text.contains(['.', ':']);
+        let is_empty = host == Hosts::One(Host::Empty);
+        if is_bare || (is_empty && port.is_some()) {
             return None;
         }
-        let port = match (port, scheme) {
-            (Some("*"), _) => Port::Any,
-            (Some(digits), _) => match (digits.parse().ok()?, scheme) {
-                (443, Some("https" | "wss")) | (80, Some("http" | "ws")) => Port::Default,
-                (number, _) => Port::Number(number),
-            },
-            (None, None) => Port::Any,
-            (None, Some(_)) => Port::Default,
+        let port = match port {
+            Some("*") => Port::Any,
+            Some(digits) => Port::One(Some(parse_port(digits)?)),
+            None if scheme.is_none() => Port::Any,
+            None => Port::One(of_scheme),
         };
-        Some(Site { scheme: scheme.map(str::to_owned), subdomains, host: host.to_owned(), port })
+        Some(Site { scheme, host, port })
     }
 
-    fn matches(&self, origin: &str) -> bool {
-        let origin = origin.to_ascii_lowercase();
-        let Some((scheme, authority)) = origin.split_once("://") else { return false };
-        let Some((host, port)) = split_port(authority) else { return false };
-        let same_scheme = self.scheme.as_deref().is_none_or(|own| own == scheme);
-        let same_host = match host.strip_suffix(self.host.as_str()) {
-            Some(before) if self.subdomains => before.len() > 1 && before.ends_with('.'),
-            Some(before) => before.is_empty(),
-            None => false,
+    fn matches(&self, origin: &Tuple) -> bool {
+        let same_scheme = self.scheme.as_ref().is_none_or(|own| *own == origin.scheme);
+        let same_host = match (&self.host, &origin.host) {
+            (Hosts::All, _) => true,
+            (Hosts::One(own), host) => own == host,
+            (Hosts::Below(own), Host::Name(name)) => {
+                name.strip_suffix(own.as_str()).is_some_and(|before| before.ends_with('.'))
+            }
+            (Hosts::Below(_), _) => false,
         };
         let same_port = match self.port {
             Port::Any => true,
-            Port::Default => port.is_none(),
-            Port::Number(own) => port.is_some_and(|port| port.parse() == Ok(own)),
+            Port::One(own) => own == origin.port,
         };
         same_scheme && same_host && same_port
     }
 }
 
-fn is_scheme(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)
-}
-
-/// Letters, digits and what stands in names and addresses; names beyond ASCII come in punycode.
-fn is_host(host: &str) -> bool {
-    !host.is_empty()
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
-}
-
-/// A host and its port, if one is written; the colons of an IPv6 address stand in brackets.
-fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
-    let end = authority.find(']').map_or(0, |at| at + 1);
-    match authority[end..].split_once(':') {
-        Some((rest, port)) if !port.is_empty() && !port.contains(':') => {
-            Some((&authority[..end + rest.len()], Some(port)))
+impl Hosts {
+    fn parse(text: &str, is_web: bool) -> Option<Hosts> {
+        if text == "*" {
+            return (!is_web).then_some(Hosts::All);
         }
-        Some(_) => None,
-        None => Some((authority, None)),
+        match (text.strip_prefix("*."), Host::parse(text.trim_start_matches("*."))?) {
+            (Some(_), Host::Name(name)) if text.matches('*').count() == 1 => {
+                Some(Hosts::Below(name))
+            }
+            (None, Host::Empty) if is_web => None,
+            (None, host) => Some(Hosts::One(host)),
+            _ => None,
+        }
     }
 }
 
@@ -172,32 +169,37 @@ impl Origins {
                 false => Ok(()),
             };
         };
-        let origin = std::str::from_utf8(origin).map_err(|_| Denial::Origin)?;
-        let is_one = values.next().is_none();
-        let is_allowed = |allowed: &Origin| match allowed {
-            Origin::Any => true,
-            Origin::Null => origin == "null",
-            Origin::Same => is_same(origin, head),
-            Origin::Wechat => is_wechat(origin),
-            Origin::Site(site) => site.matches(origin),
+        let origin = std::str::from_utf8(origin).ok().and_then(Serialized::parse);
+        let origin = origin.filter(|_| values.next().is_none()).ok_or(Denial::Origin)?;
+        let is_allowed = |allowed: &Origin| match (allowed, &origin) {
+            (Origin::Any, _) | (Origin::Null, Serialized::Null) => true,
+            (Origin::Same, Serialized::Tuple(origin)) => is_same(origin, head),
+            (Origin::Wechat, Serialized::Tuple(origin)) => is_wechat(origin),
+            (Origin::Site(site), Serialized::Tuple(origin)) => site.matches(origin),
+            _ => false,
         };
-        match self.allowed.is_empty() || (is_one && self.allowed.iter().any(is_allowed)) {
+        match self.allowed.is_empty() || self.allowed.iter().any(is_allowed) {
             true => Ok(()),
             false => Err(Denial::Origin),
         }
     }
 }
 
-/// Whether the page came from the host that it connects to.
-fn is_same(origin: &str, head: &Head<'_>) -> bool {
-    let authority = origin.split_once("://").map(|(_, authority)| authority.as_bytes());
-    let host = head.once("host").map(<[u8]>::trim_ascii);
-    authority.zip(host).is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host))
+/// Whether the page came from the host that it connects to. The scheme of the request is not known
+/// here, for a proxy may speak TLS: a port that is left out is that of the page's scheme.
+fn is_same(origin: &Tuple, head: &Head<'_>) -> bool {
+    let Some(of_scheme) = default_port(&origin.scheme) else { return false };
+    let host = head.once("host").and_then(|host| std::str::from_utf8(host.trim_ascii()).ok());
+    let Some((host, port)) = host.and_then(split_port) else { return false };
+    let port = port.map_or(Some(of_scheme), parse_port);
+    Host::parse(host).as_ref() == Some(&origin.host) && port == origin.port
 }
 
 /// Mini-games on iOS send `weapp://wechat-game-runtime`; others send none.
-fn is_wechat(origin: &str) -> bool {
-    origin.starts_with("weapp://") || origin == "https://servicewechat.com"
+fn is_wechat(origin: &Tuple) -> bool {
+    let is_service = origin.host == Host::Name("servicewechat.com".to_owned())
+        && (origin.scheme.as_str(), origin.port) == ("https", Some(443));
+    origin.scheme == "weapp" || is_service
 }
 
 fn has_wechat_referer(head: &Head<'_>) -> bool {
@@ -217,9 +219,23 @@ mod tests {
         Origins { allowed, required }.judge(&head)
     }
 
+    /// What a pattern means, and what it does not.
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
+
+    fn check(cases: &[Case<'_>]) {
+        for (pattern, meant, others) in cases {
+            for (list, expected) in [(meant, Ok(())), (others, Err(Denial::Origin))] {
+                for origin in *list {
+                    let fields = format!("Origin: {origin}\r\n");
+                    assert_eq!(judged(&[pattern], false, &fields), expected, "{pattern} {origin}");
+                }
+            }
+        }
+    }
+
     #[test]
-    fn who_is_meant() {
-        let cases: [(&str, &[&str], &[&str]); 11] = [
+    fn sites() {
+        check(&[
             (
                 "https://example.org",
                 &["https://example.org", "HTTPS://EXAMPLE.ORG"],
@@ -232,7 +248,24 @@ mod tests {
                     "null",
                 ],
             ),
-            ("https://example.org:443", &["https://example.org"], &["https://example.org:444"]),
+            (
+                "https://example.org:443",
+                &["https://example.org", "https://example.org:443"],
+                &["https://example.org:444"],
+            ),
+            ("file://", &["file://"], &["file://localhost", "file:///", "null", "app://"]),
+            (
+                "chrome-extension://*",
+                &["chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai"],
+                &["moz-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai", "https://example.org"],
+            ),
+            (
+                "moz-extension://*",
+                &["moz-extension://5f1e5c3a-9d7b-4e0e-8a34-2f6f2a4d5b6c"],
+                &["chrome-extension://5f1e5c3a-9d7b-4e0e-8a34-2f6f2a4d5b6c"],
+            ),
+            ("capacitor://localhost", &["capacitor://localhost"], &["capacitor://localhost:1"]),
+            ("example.org:443", &["https://example.org"], &["http://example.org"]),
             ("http://localhost:5173", &["http://localhost:5173"], &["http://localhost"]),
             ("http://localhost:*", &["http://localhost", "http://localhost:1"], &["http://local"]),
             (
@@ -241,38 +274,42 @@ mod tests {
                 &[
                     "https://example.org",
                     "https://.example.org",
+                    "https://evil.example#.example.org",
+                    "https://evil.example/.example.org",
+                    "https://evil.example?.example.org",
+                    "https://user@a.example.org",
+                    "https://a..example.org",
+                    "https://b\u{fc}.example.org",
                     "http://a.example.org",
                     "https://a.example.org:1",
                     "https://aexample.org",
                 ],
             ),
+        ]);
+    }
+
+    #[test]
+    fn families_and_presets() {
+        check(&[
             (
                 "*.example.org",
                 &["https://a.example.org", "http://a.example.org:81", "app://a.example.org"],
-                &["https://example.org", "a.example.org"],
+                &["https://example.org", "a.example.org", "https://evil.example#.example.org"],
             ),
             ("http://[::1]:80", &["http://[::1]"], &["http://[::1]:81", "http://[::2]"]),
             ("null", &["null"], &["https://null", "NULL"]),
-            ("*", &["null", "https://example.org", "nonsense"], &[]),
+            ("*", &["null", "https://example.org", "file://"], &["nonsense", "https://a/b", ""]),
             (
                 "same",
                 &["http://relay.example.org:2046", "https://Relay.example.org:2046"],
-                &["http://relay.example.org", "null"],
+                &["http://relay.example.org", "app://relay.example.org:2046", "null"],
             ),
             (
                 "wechat",
                 &["weapp://wechat-game-runtime", "https://servicewechat.com"],
                 &["https://servicewechat.com.evil.example", "https://weapp"],
             ),
-        ];
-        for (pattern, meant, others) in cases {
-            for (list, expected) in [(meant, Ok(())), (others, Err(Denial::Origin))] {
-                for origin in list {
-                    let fields = format!("Origin: {origin}\r\n");
-                    assert_eq!(judged(&[pattern], false, &fields), expected, "{pattern} {origin}");
-                }
-            }
-        }
+        ]);
     }
 
     #[test]
@@ -281,6 +318,9 @@ mod tests {
         assert_eq!(judged(&["https://example.org"], true, ""), Err(Denial::OriginMissing));
         assert_eq!(judged(&[], true, ""), Err(Denial::OriginMissing));
         assert_eq!(judged(&[], true, "Origin: https://any.example\r\n"), Ok(()));
+        let none = "Origin: https://any.example/path\r\n";
+        assert_eq!(judged(&[], true, none), Err(Denial::Origin), "this is no origin");
+        assert_eq!(judged(&[], false, none), Ok(()), "nothing is looked at");
         let referer = "Referer: https://servicewechat.com/wx0a/12/page-frame.html\r\n";
         assert_eq!(judged(&["wechat"], true, referer), Ok(()));
         assert_eq!(judged(&["https://example.org"], true, referer), Err(Denial::OriginMissing));
@@ -306,6 +346,17 @@ mod tests {
             "https://example.org/",
             "https://example.org/path",
             "https://*",
+            "ws://*",
+            "*.*.org",
+            "https://*example.org",
+            "https://*.",
+            "https://a..org",
+            "https://.example.org",
+            "file://:1",
+            "*://example.org",
+            "https://example.org:0",
+            "https://example.org#.example.org",
+            "https://b\u{fc}cher.example",
             "https://a.*.org",
             "https://example.org:",
             "https://example.org:99999",

@@ -1,5 +1,6 @@
 //! What the relay allows, and how it behaves at each limit.
 
+use super::Contradiction;
 use super::access::Access;
 use super::budget::{READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use super::encoding::Encoding;
@@ -7,16 +8,16 @@ use super::rules::{Hear, Publish, Rule};
 use super::{Deflate, Rates, TrustedProxies};
 use crate::protocol::extension::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 use crate::protocol::head::HEAD_BYTES_MAX;
-use std::fmt;
+use crate::protocol::origin::Origin;
 use std::ops::RangeInclusive;
 
 /// The longest message that may be allowed: positions inside of a frame have 32 bits, and JSON may
 /// grow it sixfold.
-const MESSAGE_BYTES_MAX: usize = 512 * 1024 * 1024;
+pub(super) const MESSAGE_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// What a request's head may be bounded to. Below, browsers with a cookie are refused. Above, no
 /// proxy passes it on, and a head that comes byte by byte is read again for each of them.
-const HEAD_BOUNDS: RangeInclusive<usize> = 1024..=256 * 1024;
+pub(super) const HEAD_BOUNDS: RangeInclusive<usize> = 1024..=256 * 1024;
 
 /// What becomes of a member that reads more slowly than its room speaks, once the log is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,81 +129,6 @@ impl Default for Limits {
     }
 }
 
-/// Limits that contradict each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Contradiction {
-    /// A room's log is smaller than four of its largest frames.
-    RoomLogTooSmall {
-        /// The least that `room_log_bytes_max` may be.
-        least: usize,
-    },
-    /// A message may be longer than a position inside of a frame can say.
-    MessageTooLong,
-    /// All logs together may be smaller than one.
-    LogsTooSmall,
-    /// What single connections hold may be less than the largest message while it arrives.
-    HeldTooSmall {
-        /// The least that `held_bytes_max` may be.
-        least: usize,
-    },
-    /// A request's head may be shorter than browsers' are, or longer than is good.
-    HeadOutOfBounds,
-    /// At the rate of bytes, the largest message takes longer than a message may.
-    RateTooLow {
-        /// The least that `bytes_per_s` may be.
-        least: usize,
-    },
-    /// The goodbyes are spread over more time than there is.
-    DrainTooShort,
-    /// A rule of a room asks for tokens, and there is no key.
-    TokensWithoutKeys,
-    /// A cookie may carry the token, and pages of any origin may connect.
-    CookieWithoutOrigins,
-    /// A bound that must not be zero is zero; it is called so in the configuration.
-    Zero(&'static str),
-}
-
-impl fmt::Display for Contradiction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Contradiction::RoomLogTooSmall { least } => {
-                write!(f, "a room's log must hold four of the largest messages: {least} bytes")
-            }
-            Contradiction::MessageTooLong => {
-                write!(f, "a message may have at most {MESSAGE_BYTES_MAX} bytes")
-            }
-            Contradiction::LogsTooSmall => {
-                write!(f, "all rooms' logs together must hold at least one room's log")
-            }
-            Contradiction::HeldTooSmall { least } => {
-                write!(f, "the largest message must find room while it arrives: {least} bytes")
-            }
-            Contradiction::HeadOutOfBounds => {
-                let (least, most) = (HEAD_BOUNDS.start(), HEAD_BOUNDS.end());
-                write!(f, "a request's head may have {least} to {most} bytes")
-            }
-            Contradiction::RateTooLow { least } => {
-                let why = "the largest message must pass within the message timeout";
-                write!(f, "{why}: {least} bytes a second")
-            }
-            Contradiction::DrainTooShort => {
-                write!(f, "the goodbyes cannot take longer than the drain's timeout")
-            }
-            Contradiction::TokensWithoutKeys => {
-                write!(f, "a room's rule asks for tokens, and no key is there to confirm them")
-            }
-            Contradiction::CookieWithoutOrigins => write!(
-                f,
-                "a browser sends a cookie along for every page that connects: \
-                 say which may with --allow-origin"
-            ),
-            Contradiction::Zero(_) => f.write_str("must not be 0"),
-        }
-    }
-}
-
-impl std::error::Error for Contradiction {}
-
 impl Limits {
     /// Refuses limits that cannot work together.
     pub fn check(&self) -> Result<(), Contradiction> {
@@ -291,6 +217,11 @@ impl Limits {
         }
         if self.access.cookie.is_some() && self.access.origins.allowed.is_empty() {
             return Err(Contradiction::CookieWithoutOrigins);
+        }
+        let words = [(Origin::Any, "*"), (Origin::Null, "null")];
+        let mut words = words.iter().filter(|(word, _)| self.access.origins.allowed.contains(word));
+        if let Some((_, word)) = words.next().filter(|_| self.access.cookie.is_some()) {
+            return Err(Contradiction::CookieForAnybody(word));
         }
         Ok(())
     }

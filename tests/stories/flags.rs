@@ -26,7 +26,7 @@ fn the_first_line_says_where_to_connect() {
 
 #[test]
 fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
-    let cases: [(&[&str], &str); 37] = [
+    let cases: [(&[&str], &str); 39] = [
         (&["--room-log", "100000"], "a room's log must hold four of the largest messages: 262184"),
         (&["--room-log", "262183"], "262184 bytes"),
         (&["--json", "--room-log", "1000000"], "a room's log must hold four"),
@@ -52,6 +52,11 @@ fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
         (&["--token-key", "/nowhere/key"], "--token-key: there is no such file"),
         (&["--token-key", "base64:"], "--token-key: there is nothing in it"),
         (&["--token-cookie", "jwt"], "say which may with --allow-origin"),
+        (&["--token-cookie", "jwt", "--allow-origin", "*"], "* in --allow-origin lets anybody's"),
+        (
+            &["--token-cookie", "jwt", "--allow-origin", "https://example.org,null"],
+            "--allow-origin: a browser sends a cookie along for every page that connects, and null",
+        ),
         (&["--token-cookie", "a=b"], "one word"),
         (&["--speed", "9"], "--speed"),
         (&["--max-message", "64 kilo"], "a size is a number of bytes, as in 65536, 64KB (64,000)"),

@@ -57,3 +57,54 @@ fn programs_are_turned_away_where_an_origin_is_required() {
     assert_eq!(relay.ask(from("https://example.org").as_bytes()).status, 403);
     relay.counters_when(|counters| counters.ended("origin_missing") == 1);
 }
+
+#[test]
+fn extensions_and_files_of_a_program_can_be_let_in() {
+    let list = "file://,chrome-extension://*,moz-extension://*";
+    let relay = Relay::start(&["--allow-origin", list]);
+    relay.lets_in(&from("file://"));
+    relay.lets_in(&from("chrome-extension://mhjfbmdgcfjbbpaeojofohoefgiehjai"));
+    relay.lets_in(&from("moz-extension://5f1e5c3a-9d7b-4e0e-8a34-2f6f2a4d5b6c"));
+    for origin in ["null", "file:///etc/passwd", "https://example.org", "chrome-extension://a/b"] {
+        assert_eq!(relay.ask(from(origin).as_bytes()).status, 403, "{origin}");
+    }
+}
+
+#[test]
+fn what_is_no_origin_fits_no_pattern() {
+    let list = "https://*.sub.example.org,*.example.net,https://example.org,http://localhost:*";
+    for patterns in [list, "*"] {
+        let relay = Relay::start(&["--allow-origin", patterns, "--allow-origin", "same,wechat"]);
+        relay.lets_in(&from("https://a.sub.example.org"));
+        for origin in [
+            "https://evil.example#.sub.example.org",
+            "https://evil.example?.sub.example.org",
+            "https://evil.example/.sub.example.org",
+            "https://evil.example\\.sub.example.org",
+            "https://evil.example:80.sub.example.org",
+            "https://evil.example%00.sub.example.org",
+            "https://evil.example@a.sub.example.org",
+            "https://user:word@a.sub.example.org",
+            "https://evil.example .sub.example.org",
+            "https://evil.example https://a.sub.example.org",
+            "https://b\u{fc}.sub.example.org",
+            "https://a..sub.example.org",
+            "https://.sub.example.org",
+            "https://a.sub.example.org.",
+            "https://a.sub.example.org/",
+            "https://example.org/path",
+            "https://example.org:",
+            "https://example.org:0443",
+            "https://example.org:99999",
+            "http://localhost:*",
+            "http://localhost:1x",
+            "//example.org",
+            "weapp:///x",
+            "nonsense",
+            "",
+        ] {
+            let answer = relay.ask(from(origin).as_bytes());
+            assert_eq!(answer.status, 403, "{patterns} {origin:?}: {answer:?}");
+        }
+    }
+}
