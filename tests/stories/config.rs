@@ -157,7 +157,8 @@ fn the_manual_and_completions_know_every_flag() {
 #[test]
 fn sizes_and_times_have_units_wherever_they_are_set() {
     let file = File::new(
-        "max_message = \"1KB\"\nroom_log = \"1MiB\"\ndrain = 2.5\nclose_timeout = \"500ms\"\n\
+        "listen = [\"127.0.0.1:0\"]\n\
+         max_message = \"1KB\"\nroom_log = \"1MiB\"\ndrain = 2.5\nclose_timeout = \"500ms\"\n\
          [[room]]\npattern = \"small\"\nmax_message = \"0.1KB\"\nbyte_rate = \"1MB\"\n",
     );
     let variables = [("FANFARE_MESSAGE_TIMEOUT", "2.5s"), ("FANFARE_ALL_LOGS", "2MiB")];
