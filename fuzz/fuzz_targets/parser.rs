@@ -16,6 +16,7 @@ enum Said {
     Message(Kind, Vec<u8>),
     Compressed(Vec<u8>),
     Ping(Vec<u8>),
+    Fragment,
     Pong,
     Close(Option<CloseCode>),
     Wrong(Violation),
@@ -35,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
                 assert!(bytes.len() <= deflate::compressed_bytes_max(MESSAGE_BYTES_MAX));
             }
             Said::Ping(bytes) => assert!(bytes.len() <= 125),
-            Said::Pong | Said::Close(_) | Said::Wrong(_) => {}
+            Said::Fragment | Said::Pong | Said::Close(_) | Said::Wrong(_) => {}
         }
     }
 });
@@ -59,6 +60,7 @@ fn said(bytes: &[u8], mut pieces: impl Iterator<Item = usize>) -> Vec<Said> {
                     events.push(Said::Compressed(bytes.to_vec()));
                 }
                 Ok(Some(Event::Ping(bytes))) => events.push(Said::Ping(bytes.to_vec())),
+                Ok(Some(Event::Fragment)) => events.push(Said::Fragment),
                 Ok(Some(Event::Pong)) => events.push(Said::Pong),
                 Ok(Some(Event::Close(code))) => events.push(Said::Close(code)),
                 Ok(None) => break,
