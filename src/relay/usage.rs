@@ -28,13 +28,13 @@ const HELD_AGAINST_US: u64 = 5_000;
 /// The fewest bytes of a read: what costs 1 ms a KiB is not made cheaper by reading less.
 const READ_BYTES_MIN: usize = 1024;
 
-/// When a connection is read, beside others that have something to read. In this order, and each
-/// has a share of a turn.
+/// When a connection is read, beside others that have something to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// It used hardly any time lately.
     Light,
-    /// It used some.
+    /// It used some, or what it says may have to be compressed: a message of a stranger may cost
+    /// milliseconds then.
     Medium,
     /// It used much.
     Heavy,
@@ -122,6 +122,9 @@ impl Relay {
     pub fn priority(&self, id: ConnId) -> Priority {
         match self.conns.get(id) {
             Some(conn) if conn.phase == Phase::Greeting => Priority::Newcomer,
+            Some(_) if self.has_packing(id.index) => {
+                self.usages.priority(id.index, self.now).max(Priority::Medium)
+            }
             _ => self.usages.priority(id.index, self.now),
         }
     }
@@ -138,6 +141,8 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::Limits;
+    use crate::relay::pretend::Pretend;
 
     #[test]
     fn a_share_of_the_time_makes_up_for_what_was_used() {
@@ -159,6 +164,21 @@ mod tests {
         (0..100).for_each(|_| usages.note(1, 100, 50_000, at(0)));
         assert_eq!(usages.priority(1, at(4_899)), Priority::Medium);
         assert_eq!(usages.priority(1, at(4_900)), Priority::Light, "there is an end to it");
+    }
+
+    #[test]
+    fn where_messages_may_be_compressed_nobody_is_read_first() {
+        let mut limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
+        limits.deflate.is_on = true;
+        let mut pretend = Pretend::with(limits);
+        let [plain, beside] = ["/plain", "/packed"].map(|path| pretend.join(path));
+        assert_eq!(pretend.relay.priority(beside), Priority::Light);
+        let packed =
+            pretend.join_offering("/packed", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+        let priorities = [plain, beside, packed].map(|id| pretend.relay.priority(id));
+        assert_eq!(priorities, [Priority::Light, Priority::Medium, Priority::Medium]);
+        pretend.relay.spent(packed, 100, 2_000);
+        assert_eq!(pretend.relay.priority(packed), Priority::Heavy);
     }
 
     #[test]

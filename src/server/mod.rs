@@ -101,6 +101,8 @@ pub struct Server {
     ready: Ready,
     /// Those that are read again; they come first.
     resumed: Vec<ConnId>,
+    /// Of the members, those that used much were read before those that used some, in this turn.
+    heavy_first: bool,
     /// Measures what reads take.
     stopwatch: Stopwatch,
     /// SIGHUP came.
@@ -155,6 +157,7 @@ impl Server {
             throttle: Throttle::default(),
             faults: 0,
             ready: Ready::default(),
+            heavy_first: false,
             stopwatch: Stopwatch::start(),
             resumed: Vec::new(),
         })

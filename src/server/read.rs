@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 const MEMBERS_SHARE: Duration = Duration::from_millis(2);
 
 impl Server {
-    /// Reads the members that are ready, those first that used hardly any time lately. At least one
-    /// of each priority is read. Tells how many reads there were.
+    /// Reads the members that are ready: first those that used hardly any time lately, then the
+    /// others, at least one of them. Tells how many reads there were.
     pub(super) fn read_members(&mut self, now: Time) -> usize {
         // They were put off for those that are listed.
         for id in std::mem::take(&mut self.resumed).into_iter().rev() {
@@ -21,8 +21,18 @@ impl Server {
             return 0;
         }
         let until = self.stopwatch.begin() + MEMBERS_SHARE;
-        let members = [Priority::Light, Priority::Medium, Priority::Heavy];
-        members.map(|priority| self.read_queue(priority, until, now)).into_iter().sum()
+        let light = self.read_queue(Priority::Light, until, now);
+        // Each of the two comes first in every second turn: neither can keep the other waiting.
+        self.heavy_first = !self.heavy_first;
+        let (first, second) = match self.heavy_first {
+            true => (Priority::Heavy, Priority::Medium),
+            false => (Priority::Medium, Priority::Heavy),
+        };
+        let mut others = self.read_queue(first, until, now);
+        if others == 0 || self.stopwatch.at() < until {
+            others += self.read_queue(second, until, now);
+        }
+        light + others
     }
 
     /// Reads each connection of a priority once, until the time is over. Tells how many reads there
