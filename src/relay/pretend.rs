@@ -29,7 +29,8 @@ impl Pretend {
     pub(super) fn join_offering(&mut self, path: &str, fields: &str) -> ConnId {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+             {fields}\r\n"
         );
         let id = self.relay.accepted(None, Time::default()).expect("there is room");
         self.relay.receive(id, &mut request.into_bytes(), Time::default());
