@@ -115,10 +115,14 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
     let log = Log::start(config.flags.log_format, config.flags.log_level)?;
     let (doors, certificates) = doors(&config)?;
     let mut server = Server::bind(&doors, certificates, limits.clone())?;
-    let admin = open_admin(&config.flags.admin, &mut server)?;
+    let (admin, missing) = open_admin(&config.flags.admin, &mut server)?;
     let doors = server.doors();
     welcome(&doors, limits.connections_max);
-    announce(&token_keys(&limits), &config.warnings(&limits, &doors, &admin));
+    let warnings = |config: &Config, limits: &_| {
+        let warnings = config.warnings(limits, &doors, &admin);
+        warnings.into_iter().chain(missing.clone()).collect::<Vec<_>>()
+    };
+    announce(&token_keys(&limits), &warnings(&config, &limits));
     let reload = || {
         let next = read_again(arguments, &config)
             .and_then(|(next, changes)| Ok((next.limits(machine)?, next, changes)))
@@ -133,7 +137,7 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
         opened.warnings.iter().for_each(|opening| warn!("{opening}"));
         (config, limits) = (next, next_limits);
         log.set_level(config.flags.log_level);
-        announce(&token_keys(&limits), &config.warnings(&limits, &doors, &admin));
+        announce(&token_keys(&limits), &warnings(&config, &limits));
         Some(limits.clone())
     };
     let outcome = server.run(reload)?;
@@ -178,20 +182,23 @@ fn say(changes: &Changes) {
     }
 }
 
-/// Opens the admin listener; gives its places. That its default place is taken is no reason not to
-/// relay: there may be a second relay on the machine.
-fn open_admin(flags: &AdminFlags, server: &mut Server) -> Result<Vec<Listen>, StartError> {
-    let Some(place) = flags.place() else { return Ok(Vec::new()) };
+/// Opens the admin listener; gives its places, or why it has none. That its default place is taken
+/// is no reason not to relay: there may be a second relay on the machine.
+fn open_admin(
+    flags: &AdminFlags,
+    server: &mut Server,
+) -> Result<(Vec<Listen>, Option<String>), StartError> {
+    let Some(place) = flags.place() else { return Ok((Vec::new(), None)) };
     match server.open_admin(&place) {
         Ok(places) => {
             for place in &places {
                 info!(%place, "metrics and the rest of --admin are there");
             }
-            Ok(places)
+            Ok((places, None))
         }
         Err(error) if flags.admin.is_none() => {
-            warn!(%error, "going on without /metrics; --admin names another place, or none");
-            Ok(Vec::new())
+            let what = "going on without /metrics; --admin names another place, or none";
+            Ok((Vec::new(), Some(format!("{what}: {error}"))))
         }
         Err(error) => Err(error),
     }

@@ -253,11 +253,15 @@ fn a_place_that_is_taken() {
     command.env_remove("FANFARE_ADMIN").args(["--listen", "127.0.0.1:0"]);
     let relay = Relay::run(command);
     relay.connect("/").hear_nothing();
-    relay.log.wait("a warning", |lines, _| {
-        let line = lines.iter().find(|line| line.contains("going on without /metrics"))?;
-        assert!(line.contains("\"WARN\"") && line.contains("in use"), "{line}");
-        Some(())
-    });
+    for times in 1..3 {
+        relay.log.wait("a warning, and the same after a reload", |lines, _| {
+            let told = lines.iter().filter(|line| line.contains("going on without /metrics"));
+            let told: Vec<_> = told.collect();
+            let is_right = |line: &&String| line.contains("\"WARN\"") && line.contains("in use");
+            (told.len() == times).then(|| assert!(told.iter().copied().all(|line| is_right(&line))))
+        });
+        relay.signal(Signal::HUP);
+    }
     let watched = Relay::start_watched(&[]);
     let place = watched.admin_place();
     let output = program()
