@@ -26,8 +26,14 @@ pub(crate) fn rate(text: &str) -> Result<f64, String> {
 
 /// Bytes, with a unit or without one.
 pub(crate) fn size<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
-    let bytes = parse_size::parse_size(text).ok().and_then(|bytes| N::try_from(bytes).ok());
-    bytes.ok_or_else(|| "a size is a number of bytes, as in 1000, 64KB or 64KiB".into())
+    // No exponents, and not too many digits: with them the parser's numbers may overflow.
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || b"._ ".contains(&byte));
+    let bytes = Some(text).filter(|text| is_number && text.len() <= 40);
+    let bytes = bytes.and_then(|text| parse_size::parse_size(text).ok());
+    bytes
+        .and_then(|bytes| N::try_from(bytes).ok())
+        .ok_or_else(|| "a size is a number of bytes, as in 1000, 64KB or 64KiB".into())
 }
 
 /// Seconds, with a unit or without one; at most a day.
@@ -120,7 +126,7 @@ mod tests {
             assert!(seconds(bad).is_err_and(|why| why.contains("500ms")), "{bad}");
             assert!(count::<usize>(bad).is_err_and(|why| why.contains("a whole number")), "{bad}");
         }
-        for bad in ["", "x", "-1", "64KBit", "99EB9"] {
+        for bad in ["", "x", "-1", "64KBit", "99EB9", "1e3", "0.5e-2147483648"] {
             assert!(size::<usize>(bad).is_err_and(|why| why.contains("64KiB")), "{bad}");
         }
         for bad in ["", "x", "-1", "NaN", "inf"] {

@@ -3,8 +3,8 @@
 use super::file;
 use super::load::LoadError;
 use clap::Command;
-use clap::error::{ContextKind, ContextValue};
-use std::ffi::OsString;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::ffi::{OsStr, OsString};
 
 /// What our variables begin with.
 const PREFIX: &str = "FANFARE_";
@@ -36,6 +36,9 @@ pub(super) fn check(
 /// The error with the name of the variable whose value was wrong: clap names the flag, which
 /// nobody gave.
 pub(super) fn named(error: clap::Error, table: &Command, arguments: &[OsString]) -> LoadError {
+    if error.kind() == ErrorKind::InvalidUtf8 {
+        return LoadError::Wrong(no_text(table, arguments));
+    }
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
@@ -57,5 +60,19 @@ pub(super) fn named(error: clap::Error, table: &Command, arguments: &[OsString])
             LoadError::Wrong(format!("{}: {why}", variable.to_string_lossy()))
         }
         _ => error.into(),
+    }
+}
+
+/// Which variable or argument is no text, of which clap says only that there is one.
+fn no_text(table: &Command, arguments: &[OsString]) -> String {
+    let variables = table.get_arguments().filter_map(|arg| arg.get_env());
+    let is_none = |value: OsString| value.to_str().is_none();
+    let wrong = |name: &&OsStr| std::env::var_os(name).is_some_and(is_none);
+    match (variables.into_iter().find(wrong), arguments.iter().find(|one| one.to_str().is_none())) {
+        (Some(name), _) => format!("{}: it is no text in UTF-8", name.to_string_lossy()),
+        (None, Some(argument)) => {
+            format!("the argument `{}` is no text in UTF-8", argument.to_string_lossy())
+        }
+        (None, None) => "an argument or a variable is no text in UTF-8".to_owned(),
     }
 }

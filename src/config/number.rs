@@ -13,9 +13,9 @@ const TIME: &str = "a time is a number of seconds or has a unit, as in 30, 30s, 
 /// Longer than any relay runs, and short enough to be added to any time of today.
 const TIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The most characters of a time, and the most digits in a row: with so few of them nothing that
-/// the parser computes can overflow.
-const TIME_LETTERS_MAX: usize = 40;
+/// The most characters of a number, and of a time the most digits in a row: with so few of them
+/// nothing that the parsers compute can overflow.
+const LETTERS_MAX: usize = 40;
 const TIME_DIGITS_MAX: usize = 12;
 
 /// The units of time. Others that the parser knows are left out: M would be a month.
@@ -48,6 +48,12 @@ pub(super) fn per_second(text: &str) -> Result<u32, String> {
 
 /// Bytes, with a unit or without one.
 pub(super) fn size(text: &str) -> Result<usize, String> {
+    // No exponents, and not too many digits: with them the parser's numbers may overflow.
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || b"._ ".contains(&byte));
+    if !is_number || text.len() > LETTERS_MAX {
+        return Err(SIZE.to_owned());
+    }
     let unit = text.trim_end_matches(['b', 'B']);
     if text.contains('.') && !unit.ends_with(|last: char| last.is_ascii_alphabetic()) {
         return Err("a size is a whole number of bytes; 1.5KiB has some, 1.5 has not".to_owned());
@@ -78,7 +84,7 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     let units = text.split(|letter: char| !letter.is_alphabetic());
     let mut units = units.filter(|unit| !unit.is_empty());
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    if text.len() > TIME_LETTERS_MAX || !units.all(|unit| TIME_UNITS.contains(&unit)) {
+    if text.len() > LETTERS_MAX || !units.all(|unit| TIME_UNITS.contains(&unit)) {
         return Err(TIME.to_owned());
     }
     let with_unit = format!("{text}{}", if is_number { "s" } else { "" });
@@ -125,7 +131,11 @@ mod tests {
         ] {
             assert_eq!(size(text), Ok(bytes), "{text}");
         }
-        for text in ["", "KB", "many", "-1", "64 KBit", "64KiBs", "0x10", "inf", "1,5MB"] {
+        for text in ["", "KB", "many", "-1", "64 KBit", "64KiBs", "0x10", "1e3"] {
+            assert_eq!(size(text), Err(SIZE.to_owned()), "{text}");
+        }
+        // The fuzzer's: a sum overflowed in the parser.
+        for text in ["0.5e-2147483648", "1e99999999999", "inf", "1,5MB", &"9".repeat(50)] {
             assert_eq!(size(text), Err(SIZE.to_owned()), "{text}");
         }
         for text in ["1.5", "1.5B", "0.1"] {

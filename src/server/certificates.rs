@@ -1,11 +1,11 @@
 //! Certificates: read, chosen by the name that a client asks for, and read again when they change.
 
 use super::clock::unix_s;
-use crate::config::{Door, Pair};
+use crate::config::{Door, Pair, Plain};
 use crate::relay::Time;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
@@ -256,16 +256,25 @@ fn certified_key(pair: &Pair, provider: &CryptoProvider) -> Result<CertifiedKey,
     let wrong = |path: &Path, why: String| CertificateError { path: path.to_owned(), why };
     let chain = CertificateDer::pem_file_iter(&pair.certificate)
         .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
-        .map_err(|error| wrong(&pair.certificate, error.to_string()))?;
+        .map_err(|error| wrong(&pair.certificate, unread(&error)))?;
     if chain.is_empty() {
         return Err(wrong(&pair.certificate, "there is no certificate in this file".to_owned()));
     }
     let key = PrivateKeyDer::from_pem_file(&pair.key)
-        .map_err(|error| wrong(&pair.key, error.to_string()))?;
+        .map_err(|error| wrong(&pair.key, unread(&error)))?;
     CertifiedKey::from_der(chain, key, provider).map_err(|error| {
         let certificate = pair.certificate.display();
         wrong(&pair.key, format!("it does not fit {certificate}: {error}"))
     })
+}
+
+/// Why nothing was read from a file in PEM.
+fn unread(error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => format!("it cannot be read: {}", Plain(error)),
+        pem::Error::NoItemsFound => "there is no private key in this file".to_owned(),
+        error => format!("it is no PEM: {error}"),
+    }
 }
 
 /// When a certificate ends, in seconds since 1970.

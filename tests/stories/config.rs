@@ -116,11 +116,14 @@ fn no_message_needs_knowledge_of_the_language_that_the_relay_is_written_in() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     fs::write(path("bytes.toml"), b"echo = true # \xff").expect("space");
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["--config", "/nowhere/fanfare.toml"], "fanfare.toml: No such file or directory"),
         (&["--config", &path("")], "Is a directory"),
         (&["--config", &path("bytes.toml")], "bytes.toml: it is no text in UTF-8"),
         (&["--token-key", "/nowhere/key"], "there is no such file (No such file or directory)"),
+        (&["--tls-cert", "/nowhere/a", "--tls-key", "/nowhere/b"], "a: it cannot be read: No such"),
+        (&["--tls-cert", &path(""), "--tls-key", &path("")], "it cannot be read: Is a directory"),
+        (&["--listen", "127.0.0.1:0?cert=/nowhere/a&key=/nowhere/b"], "/nowhere/a: it cannot be"),
         (&["--listen", "192.0.2.1:2046"], "this machine has no such address"),
         (&["--listen", "unix:/nowhere/x.sock"], "the folder is not there"),
         (&["--listen", "[fe80::1%nowhere]:2046"], "there is no interface `nowhere`"),

@@ -2,6 +2,8 @@
 
 use crate::client::{Client, dial, request};
 use crate::relay::{Relay, program};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 /// Runs the program to its end; gives its exit code and what it wrote to standard error.
 fn run(flags: &[&str]) -> (Option<i32>, String) {
@@ -110,6 +112,18 @@ fn what_is_wrong_in_the_environment_is_told_by_the_variables_name() {
     let output = command.env("FANFARE_DRAIN", "5").args(["--drain", "x"]).output();
     let stderr = String::from_utf8(output.expect("the program starts").stderr).expect("text");
     assert!(stderr.contains("invalid value 'x' for '--drain <TIME>'"), "{stderr}");
+}
+
+#[test]
+fn what_is_no_text_is_named() {
+    let no_text = OsStr::from_bytes(b"\xff");
+    let mut command = program();
+    let output = command.arg("check-config").env("FANFARE_TOKEN_AUDIENCE", no_text).output();
+    let stderr = String::from_utf8(output.expect("it starts").stderr).expect("text");
+    assert_eq!(stderr, "error: FANFARE_TOKEN_AUDIENCE: it is no text in UTF-8\n");
+    let output = program().arg("--token-audience").arg(no_text).output().expect("it starts");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!((output.status.code(), stderr.contains("is no text in UTF-8")), (Some(2), true));
 }
 
 #[test]
