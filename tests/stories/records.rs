@@ -32,7 +32,7 @@ const ALL: [Then; 6] =
 
 fn start(authority: &Authority) -> Relay {
     authority.issue("one", "localhost");
-    let patience = ["--handshake-timeout", "1", "--close-timeout", "1", "--drain", "0"];
+    let patience = ["--handshake-timeout", "2", "--close-timeout", "20", "--drain", "0"];
     let flags = [authority.flags(&["one"]), patience.map(str::to_owned).to_vec()].concat();
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     Relay::start(&flags)
@@ -51,7 +51,11 @@ fn follow(relay: &Relay, mut stream: TcpStream, then: Then, record: &[u8]) {
         Then::Reset => return break_off(stream),
         Then::Silence => {}
         Then::AnotherRecord => stream.write_all(record).expect("the relay reads"),
-        Then::Stop => relay.signal(Signal::TERM),
+        Then::Stop => {
+            relay.signal(Signal::TERM);
+            let _ = stream.read(&mut [0; 64]); // a goodbye that is sealed, or an end
+            return;
+        }
     }
     let _ = stream.read_to_end(&mut Vec::new()); // an end or a reset
 }
@@ -87,7 +91,6 @@ fn begin_sealed_message(version: &'static SupportedProtocolVersion) {
     let mut relay = start(&authority);
     let config = authority.client_with(forger::provider(), &[version]);
     let [mut one, mut two] = [join(&relay, &config), join(&relay, &config)];
-    let mut kept = Vec::new();
     for then in ALL {
         let mut half = join(&relay, &config);
         half.send_raw(&mark(HANDSHAKE, b"\x18"));
@@ -98,7 +101,7 @@ fn begin_sealed_message(version: &'static SupportedProtocolVersion) {
             Then::Silence => continue, // a member may be silent; it is there at the end
             Then::Stop => {
                 relay.signal(Signal::TERM);
-                kept.push(half); // it does not answer; the others do before it is cut
+                assert_eq!(half.hear_close(), Some(1012));
             }
             Then::AnotherRecord => {
                 // No other record may stand between the parts of a message.
@@ -121,7 +124,7 @@ fn begin_sealed_message(version: &'static SupportedProtocolVersion) {
         member.send_close(1012);
         member.hear_end();
     }
-    assert_eq!(relay.exit_code(), Some(0), "the drain's time was not up");
+    assert_eq!(relay.exit_code(), Some(0));
 }
 
 #[test]
@@ -132,4 +135,50 @@ fn a_sealed_byte_of_a_message_harms_nobody_in_tls_1_2() {
 #[test]
 fn a_sealed_byte_of_a_message_harms_nobody_in_tls_1_3() {
     begin_sealed_message(&TLS13);
+}
+
+/// A complete greeting of TLS 1.2, as short as it may be (RFC 5246, section 7.4.1.2).
+fn hello() -> Vec<u8> {
+    let body = [&b"\x03\x03"[..], &[7; 32], b"\0", b"\0\x02\xc0\x2b", b"\x01\0"].concat();
+    [&[1, 0, 0, body.len() as u8], &body[..]].concat()
+}
+
+#[test]
+fn a_member_may_ask_for_another_handshake_and_goes_on_without_one() {
+    let authority = Authority::new();
+    let relay = start(&authority);
+    let config = authority.client_with(forger::provider(), &[&TLS12]);
+    let [mut one, mut two] = [join(&relay, &config), join(&relay, &config)];
+    one.send_raw(&mark(HANDSHAKE, &hello()));
+    one.send_text("as before");
+    assert_eq!(two.hear_text(), "as before");
+    two.send_text("so do I");
+    assert_eq!(one.hear_text(), "so do I"); // a warning came first
+    // Who asks again and again is no member.
+    one.send_raw(&mark(HANDSHAKE, &hello()));
+    one.send_raw(&mark(HANDSHAKE, &hello()));
+    one.stream().read_to_end(&mut Vec::new()).expect_err("an end without order");
+    relay.counters_when(|counters| counters.ended("tls_failed") == 1);
+    two.hear_nothing();
+}
+
+#[test]
+fn a_member_may_change_its_keys_while_it_speaks_and_hears() {
+    let authority = Authority::new();
+    let relay = start(&authority);
+    let config = authority.client_with(forger::provider(), &[&TLS13]);
+    let [mut one, mut two] = [join(&relay, &config), join(&relay, &config)];
+    for number in 0..40 {
+        let text = format!("{number}");
+        one.stream().conn.refresh_traffic_keys().expect("there are keys");
+        one.send_text(&text);
+        assert_eq!(two.hear_text(), text);
+        two.send_text(&text);
+        assert_eq!(one.hear_text(), text);
+    }
+    // Another handshake is no matter of TLS 1.3.
+    one.send_raw(&mark(HANDSHAKE, &hello()));
+    one.stream().read_to_end(&mut Vec::new()).expect_err("an alert");
+    relay.counters_when(|counters| counters.ended("tls_failed") == 1);
+    two.hear_nothing();
 }
