@@ -57,8 +57,8 @@ fn advice(place: &Listen, error: &io::Error) -> Option<&'static str> {
              another kind; stop the one or remove the other, or choose another path"
         }
         AddrInUse => {
-            "another program listens there, perhaps a relay that still runs; \
-             `ss -ltnp` names it; stop it, or choose another port"
+            "something listens there, perhaps a relay that still runs or another place of this \
+             one; `ss -ltnp` names it; stop it, or choose another port"
         }
         AddrNotAvailable => "this machine has no such address; `ip address` shows those it has",
         PermissionDenied if is_unix => "this user may not write to the folder",
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn what_to_do_is_said_in_plain_words() {
         for (place, number, advice) in [
-            ("127.0.0.1:80", 98, ": Address already in use: another program listens there"),
+            ("127.0.0.1:80", 98, ": Address already in use: something listens there"),
             ("unix:/x", 98, ": Address already in use: a program has this socket"),
             ("10.0.0.1:1", 99, ": this machine has no such address"),
             ("127.0.0.1:80", 13, ": Permission denied: ports below 1024 take a right"),
