@@ -367,14 +367,51 @@ def tls_client():
     return context.wrap_bio(heard, said), heard, said
 
 
-def hellos(address, end):
-    """Greetings of TLS, which cost the relay a key exchange and a signature, reset when answered."""
+def tls_hello():
+    """The first record of a client of TLS."""
     client, _, said = tls_client()
     try:
         client.do_handshake()
     except ssl.SSLWantReadError:
         pass
-    hello = said.read()
+    return said.read()
+
+
+def broken_hellos(address, end):
+    """Greetings of TLS that are cut, changed or in many records, and end in any way."""
+    hello, dice, count = tls_hello(), random.Random(os.getpid()), 0
+    while time.monotonic() < end:
+        batch = [dial(address) for _ in range(50)]
+        for stream in batch:
+            cut = dice.randrange(1, len(hello) - 5)
+            # A record of its own for the first bytes of the message, another one for the next.
+            bytes_ = b"\x16\x03\x01" + struct.pack(">H", cut) + hello[5 : 5 + cut]
+            if dice.random() < 0.5:
+                bytes_ += b"\x16\x03\x01" + struct.pack(">H", len(hello) - 5 - cut) + hello[5 + cut :]
+            if dice.random() < 0.5:
+                bytes_ = bytearray(bytes_)
+                bytes_[dice.randrange(len(bytes_))] ^= 1 << dice.randrange(8)
+            send(stream, bytes_)
+        for stream in batch:
+            match dice.randrange(4):
+                case 0:
+                    reset(stream)
+                case 1:
+                    send(stream, b"\x17\x03\x03\x00\x01\x00")
+                case 2:
+                    try:
+                        stream.shutdown(socket.SHUT_WR)
+                        stream.recv(1 << 16)
+                    except OSError:
+                        pass  # the relay was faster
+            stream.close()
+        count += len(batch)
+    return count
+
+
+def hellos(address, end):
+    """Greetings of TLS, which cost the relay a key exchange and a signature, reset when answered."""
+    hello = tls_hello()
     count = 0
     while time.monotonic() < end:
         batch = [dial(address) for _ in range(50)]
@@ -441,6 +478,7 @@ ATTACKS = [
 # These go to a door of TLS; the witnesses are at the plain one.
 ATTACKS_ON_TLS = [
     (hellos, []),
+    (broken_hellos, []),
     (records, SMALL_HELD),
 ]
 
