@@ -5,7 +5,7 @@ use super::NoKey;
 use super::key::Material;
 use pkcs1::RsaPublicKeyRef;
 use pkcs1::der::asn1::AnyRef;
-use pkcs1::der::{Decode, SliceReader, Tag, Tagged};
+use pkcs1::der::{Decode, Reader, SliceReader, Tag, Tagged};
 use spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 
 /// id-ecPublicKey and prime256v1 (RFC 5480, section 2.1.1).
@@ -30,16 +30,20 @@ pub(super) fn read(der: &[u8]) -> Option<Result<Material, NoKey>> {
 /// What a sequence that holds no public key is, by its first elements.
 fn other(sequence: &[u8]) -> Option<NoKey> {
     let mut reader = SliceReader::new(sequence).ok()?;
-    let mut parts = std::iter::from_fn(|| AnyRef::decode(&mut reader).ok());
-    let first = parts.next()?;
-    let second = parts.next()?.tag();
-    match (first.tag(), second, parts.next().map(|third| third.tag())) {
+    let mut parts = Vec::new();
+    while !reader.is_finished() {
+        parts.push(AnyRef::decode(&mut reader).ok()?);
+    }
+    let (first, tags) = (parts.first()?, parts.iter().map(Tagged::tag).collect::<Vec<_>>());
+    match (&tags[..], first.value()) {
         // PKCS#1 and PKCS#8 begin with a version of 0 or 1, SEC 1 with 1.
-        (Tag::Integer, ..) if matches!(first.value(), [0 | 1]) => Some(NoKey::Private),
+        ([Tag::Integer, _, ..], [0 | 1]) => Some(NoKey::Private),
         // PKCS#8, encrypted: how, and the bytes.
-        (Tag::Sequence, Tag::OctetString, None) => Some(NoKey::Private),
+        ([Tag::Sequence, Tag::OctetString], _) => Some(NoKey::Private),
         // Content, algorithm, signature.
-        (Tag::Sequence, Tag::Sequence, Some(Tag::BitString)) => Some(NoKey::Certificate),
+        ([Tag::Sequence, Tag::Sequence, Tag::BitString], _) => Some(NoKey::Certificate),
+        // Random bytes may begin so, and hardly ever go on so.
+        ([_, _, ..], _) => Some(NoKey::Der),
         _ => None,
     }
 }
@@ -96,7 +100,9 @@ mod tests {
             (&[0x30, 0x05, 0x02, 0x01, 0x00, 0x30, 0x00][..], Some(Err(NoKey::Private))),
             (&[0x30, 0x05, 0x02, 0x01, 0x01, 0x04, 0x00], Some(Err(NoKey::Private))),
             (&[0x30, 0x04, 0x30, 0x00, 0x04, 0x00], Some(Err(NoKey::Private))),
-            (&[0x30, 0x05, 0x02, 0x01, 0x03, 0x30, 0x00], None),
+            (&[0x30, 0x05, 0x02, 0x01, 0x03, 0x30, 0x00], Some(Err(NoKey::Der))),
+            (&[0x30, 0x05, 0x02, 0x01, 0x03, 0x30, 0x01], None),
+            (&[0x30, 0x02, 0x30, 0x00], None),
             (
                 &[0x30, 0x07, 0x30, 0x00, 0x30, 0x00, 0x03, 0x01, 0x00],
                 Some(Err(NoKey::Certificate)),

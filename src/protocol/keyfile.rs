@@ -68,6 +68,7 @@ fn plain(bytes: &[u8]) -> Result<Key, NoKey> {
             NoKey::Private => "a private key",
             NoKey::Certificate => "a certificate",
             NoKey::Pem(_) | NoKey::PemLabel(_) => "a PEM file",
+            NoKey::Der | NoKey::Hex => "a file in DER",
             NoKey::Jwk(_) | NoKey::NoneOf(..) => "a JSON Web Key",
             NoKey::Url => "an address",
             NoKey::Token => "a token",
@@ -112,6 +113,9 @@ fn recognise(bytes: &[u8]) -> Option<Result<Vec<Key>, NoKey>> {
         return Some(Err(NoKey::Ssh { converts }));
     }
     let encoded: String = text.split_ascii_whitespace().collect();
+    if from_hex(&encoded).is_some_and(|bytes| der::read(&bytes).is_some()) {
+        return Some(Err(NoKey::Hex));
+    }
     let decoded = decode(&encoded)?;
     match der::read(&decoded) {
         Some(key) => Some(key.and_then(one)),
@@ -132,6 +136,17 @@ fn one(material: Material) -> Result<Vec<Key>, NoKey> {
 fn decode(encoded: &str) -> Option<Vec<u8>> {
     let engines = [&STANDARD, &STANDARD_NO_PAD, &URL_SAFE, &URL_SAFE_NO_PAD];
     engines.iter().find_map(|engine| engine.decode(encoded).ok())
+}
+
+/// The bytes that are written in hexadecimal, with colons between them or not.
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u32> = text
+        .chars()
+        .filter(|char| *char != ':')
+        .map(|char| char.to_digit(16))
+        .collect::<Option<_>>()?;
+    let pairs = digits.chunks_exact(2);
+    pairs.remainder().is_empty().then(|| pairs.map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }
 
 /// What was written in base64 and would be understood without.

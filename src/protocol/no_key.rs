@@ -26,6 +26,10 @@ pub enum NoKey {
     Private,
     /// It is a certificate, or a request for one.
     Certificate,
+    /// It is DER of something else.
+    Der,
+    /// It is DER in hexadecimal.
+    Hex,
     /// The PEM block has this label, which is none of a public key.
     PemLabel(String),
     /// A PEM block has no end, or is not base64, or no key is in it.
@@ -87,6 +91,10 @@ impl NoKey {
                 "this is a certificate; the relay needs the public key in it (`openssl x509 -in \
                  FILE -pubkey -noout`)"
             }
+            NoKey::Der => {
+                "this is DER, and no public key is in it (`openssl asn1parse -inform DER`)"
+            }
+            NoKey::Hex => "this is DER in hexadecimal; decode it first: `xxd -r -p`",
             NoKey::Ssh { converts: true } => {
                 "this is a public key in the form of SSH; convert it: `ssh-keygen -e -m PKCS8 -f \
                  FILE`"

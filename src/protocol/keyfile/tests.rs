@@ -37,6 +37,10 @@ fn utf16(text: &str, bytes_of: fn(u16) -> [u8; 2]) -> Vec<u8> {
     text.encode_utf16().flat_map(bytes_of).collect()
 }
 
+fn hex(bytes: &[u8], between: &str) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(between)
+}
+
 /// An ssh key's line: the kind stands in front, and once more in the blob.
 fn ssh_line(kind: &str) -> String {
     let mut blob = (kind.len() as u32).to_be_bytes().to_vec();
@@ -99,6 +103,9 @@ fn others() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("certificate in DER", kept!("certificate.der").to_vec(), "openssl x509"),
         ("private key", block("PRIVATE KEY").into_bytes(), "openssl pkey"),
         ("private key in DER", PRIVATE.to_vec(), "openssl pkey"),
+        ("PKCS#12", vec![0x30, 0x05, 0x02, 0x01, 0x03, 0x30, 0x00], "openssl asn1parse"),
+        ("hexadecimal", hex(DER, "").into_bytes(), "xxd -r -p"),
+        ("hexadecimal with colons", hex(DER, ":").into_bytes(), "xxd -r -p"),
         ("encrypted key", block("ENCRYPTED PRIVATE KEY").into_bytes(), "openssl pkey"),
         ("PGP", block("PGP PUBLIC KEY BLOCK").into_bytes(), "PGP PUBLIC KEY BLOCK"),
         ("ssh-rsa", line.clone().into_bytes(), "ssh-keygen -e"),
