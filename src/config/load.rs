@@ -158,7 +158,7 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
     let first = command().ignore_errors(true).try_get_matches_from(arguments)?;
     let file = path(&first);
     let Content { entries, rooms, rules_at } = match &file {
-        Some(path) => read(path, &table)?,
+        Some((path, named_by)) => read(path, named_by, &table)?,
         None => Content::default(),
     };
     // What asks a running relay, or writes a page, does not fail for a variable of another's.
@@ -178,6 +178,7 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
     }
     let flags = Flags::from_arg_matches(matches)?;
     let keys = file::keys(&table).map(|arg| key(arg, matches, &entries)).collect();
+    let file = file.map(|(path, _)| path);
     Ok((task, Config { flags, keys, rooms, rules_at, file }))
 }
 
@@ -198,15 +199,21 @@ fn task(matches: &ArgMatches) -> Result<(Task, &ArgMatches), clap::Error> {
     })
 }
 
-fn path(matches: &ArgMatches) -> Option<PathBuf> {
+/// The file to read, and by what it was named.
+fn path(matches: &ArgMatches) -> Option<(PathBuf, &'static str)> {
     let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
-    matches.try_get_one::<PathBuf>("config").ok().flatten().cloned()
+    let path = matches.try_get_one::<PathBuf>("config").ok().flatten()?;
+    let named_by = match matches.value_source("config") {
+        Some(ValueSource::EnvVariable) => "FANFARE_CONFIG",
+        _ => "--config",
+    };
+    Some((path.clone(), named_by))
 }
 
-fn read(path: &Path, table: &Command) -> Result<Content, LoadError> {
+fn read(path: &Path, named_by: &str, table: &Command) -> Result<Content, LoadError> {
     let name = path.display();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        LoadError::Wrong(format!("--config: cannot read {name}: {}", Plain(&error)))
+        LoadError::Wrong(format!("{named_by}: cannot read {name}: {}", Plain(&error)))
     })?;
     file::read(&text, table).map_err(|file::Fault { place, why }| {
         let why = without_secrets(&why).unwrap_or(why);

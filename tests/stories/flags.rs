@@ -102,6 +102,7 @@ fn what_is_wrong_in_the_environment_is_told_by_the_variables_name() {
         ("FANFARE_ECHO", "maybe", "`maybe` is not valid: expected 1, true, yes or on; or 0,"),
         ("FANFARE_SLOW_CONSUMER", "drop", "`drop` is not valid: expected close or skip"),
         ("FANFARE_DRAIN", "11", "the goodbyes cannot take longer"),
+        ("FANFARE_CONFIG", "/nowhere/x", "cannot read /nowhere/x: No such file or directory"),
     ] {
         let output = program().env(variable, value).output().expect("the program starts");
         let stderr = String::from_utf8(output.stderr).expect("text");
