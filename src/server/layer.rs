@@ -203,8 +203,9 @@ impl Front {
 mod tests {
     use crate::relay::Limits;
     use crate::server::pretend::Pretend;
-    use std::io::{Read, Write};
+    use std::io::{Read, Seek, Write};
     use std::os::unix::net::UnixStream;
+    use std::sync::Mutex;
 
     /// What a front panics at, in tests.
     pub(super) const TRAP: &[u8] = b"a fault on purpose";
@@ -231,7 +232,14 @@ mod tests {
         let mut server = Pretend::new(Limits::default());
         let (mut unlucky, mut other) = (take_in(&mut server, true), take_in(&mut server, false));
         unlucky.write_all(TRAP).expect("the relay reads");
-        two_turns(&mut server);
+        let mut file = tempfile::tempfile().expect("a file");
+        let lines = Mutex::new(file.try_clone().expect("a descriptor"));
+        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(lines).finish();
+        tracing::subscriber::with_default(lines, || two_turns(&mut server));
+        let mut log = String::new();
+        file.rewind().and_then(|()| file.read_to_string(&mut log)).expect("text");
+        assert!(log.contains("ERROR") && log.contains("please report it"), "{log}");
+        assert!(log.contains("a trap"), "what the panic says: {log}");
         assert_eq!((server.faults(), server.connections()), (1, 1));
         assert_eq!(unlucky.read(&mut [0; 9]).expect("an end"), 0);
         other.write_all(REQUEST).expect("the relay reads");
