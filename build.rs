@@ -1,4 +1,4 @@
-//! Makes the live page ready to serve: each file as it is, gzipped, and with its entity tag.
+//! Makes the parts of the live page ready to serve: as they are, gzipped, and with entity tags.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -7,8 +7,7 @@ use std::{env, fs, path::PathBuf};
 use flate2::{Compression, Crc, write::GzEncoder};
 
 /// Where it is served, its type, and where it comes from.
-const FILES: [(&str, &str, &str); 7] = [
-    ("", "text/html; charset=utf-8", "web/room.html"),
+const FILES: [(&str, &str, &str); 6] = [
     ("_/room.css", "text/css; charset=utf-8", "web/room.css"),
     ("_/room.js", "text/javascript; charset=utf-8", "web/room.js"),
     ("_/plot.js", "text/javascript; charset=utf-8", "web/plot.js"),

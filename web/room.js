@@ -17,7 +17,10 @@ const BANNER_MS = 8000;
 
 const element = (id) => document.getElementById(id);
 const list = element('messages');
-const path = location.pathname;
+// A proxy may have the relay below a path of its own: what the page asks for lies beside this file.
+const root = new URL('../', import.meta.url);
+const path = document.documentElement.dataset.room; // percent-encoded, as the relay saw it
+const about = new URL(`_/room${path}${location.search}`, root);
 const rates = new Plot(element('rate-plot'));
 const trips = new Plot(element('round-trip-plot'));
 
@@ -28,7 +31,10 @@ let unread = 0; // since a screen reader was told
 let newestText = '';
 let trip = null; // the newest round trip, in milliseconds
 let facts = {};
+let members = null; // with this page
+let asked = 0; // when
 let denied = 0; // the status that said so
+let isRefused = false; // pages of this origin may not connect
 let room = null;
 
 // --- rows
@@ -134,42 +140,55 @@ function banner(text, lasts = false) {
 
 function showState() {
   const place = element('state');
-  place.dataset.state = room?.state ?? 'connecting';
+  place.dataset.state = isRefused ? 'closed' : room?.state ?? 'connecting';
   place.textContent = say(place.dataset.state);
-  const { members } = facts;
-  element('members').hidden = members === undefined;
-  if (members !== undefined) element('members').textContent = say('members', members);
-  element('say').hidden = facts.speak === false;
+  const isMember = place.dataset.state === 'open' && members !== null;
+  element('members').hidden = !isMember;
+  if (isMember) element('members').textContent = say('members', members);
+  element('say').hidden = facts.speak === false || isRefused;
+  // Without a heartbeat nothing tells how long the way is: browsers cannot ping.
+  element('trip').hidden = !facts.heartbeat;
 }
 
 async function ask() {
-  const start = performance.now();
+  asked = performance.now();
+  const isMember = room?.state === 'open';
   try {
-    const answer = await fetch(`/_/room${path}${location.search}`, { cache: 'no-store' });
+    const answer = await fetch(about, { cache: 'no-store' });
     denied = [400, 401, 403].includes(answer.status) ? answer.status : 0;
     if (!answer.ok) return;
     facts = await answer.json();
-    if (!facts.heartbeat) trip = performance.now() - start; // a request is the next best thing
+    if (isMember) members = facts.members; // before, it is without this page
   } catch { /* the relay is away: the connection tells */ }
   showState();
 }
 
-let asked = 0;
+/** Whether pages of this origin may connect: a browser hides why it could not. */
+async function askWhetherRefused() {
+  try {
+    const answer = await fetch(about, { method: 'OPTIONS' }); // it carries the origin
+    isRefused = answer.ok && !answer.headers.has('Access-Control-Allow-Origin');
+  } catch { /* the relay is away */ }
+  if (!isRefused) return;
+  room.close();
+  banner(say('origin', location.origin), true);
+  showState();
+}
+
 function everySecond() {
   rates.push(came);
   element('rate').textContent = came;
+  if (room.state !== 'open') trip = null;
   trips.push(trip);
   element('round-trip').textContent = trip === null ? '–' : `${trip < 10 ? trip.toFixed(1) : Math.round(trip)} ms`;
-  if (room.state !== 'open') trip = null;
   const note = element('sampled');
   note.hidden = shown >= came;
   if (shown < came) note.textContent = say('sampled', shown, came);
   came = shown = 0;
-  if (!document.hidden && performance.now() - asked >= ASK_MS) {
-    asked = performance.now();
-    ask();
-    room.ping?.();
-  }
+  if (document.hidden) return;
+  const isDue = performance.now() - asked >= ASK_MS;
+  if (isDue) ask();
+  if (isDue || trip === null) room.ping(); // the first one not while the page is being made
 }
 
 function tellNews() {
@@ -209,17 +228,37 @@ element('language').addEventListener('change', (event) => {
   showState();
 });
 
+/** What was said: with `--json` the relay says it as a string of JSON. */
+function meant(data) {
+  if (!facts.json || typeof data !== 'string') return data;
+  try {
+    const value = JSON.parse(data);
+    return typeof value === 'string' ? value : data;
+  } catch {
+    return data; // it was said before the relay was told to
+  }
+}
+
 function follow() {
   const { heartbeat = null } = facts;
-  room = connect(`${location.origin.replace('http', 'ws')}${path}${location.search}`, { heartbeat });
-  room.on('message', (data) => hear(data));
+  const address = location.origin.replace('http', 'ws') + location.pathname + location.search;
+  room = connect(address, { heartbeat });
+  let wasOpen = false;
+  room.on('message', (data) => hear(meant(data)));
   room.on('pong', ({ roundTripMs }) => { trip = roundTripMs; });
-  room.on('open', () => { banner(''); showState(); asked = 0; });
+  room.on('open', () => {
+    wasOpen = true;
+    banner('');
+    showState();
+    ask();
+  });
   room.on('close', ({ code, reason, willReconnect }) => {
-    if (!willReconnect) banner(say('ended', code, reason), true);
+    members = null;
+    if (!willReconnect && !isRefused) banner(say('ended', code, reason), true);
     showState();
   });
-  room.on('reconnecting', ({ delayMs }) => {
+  room.on('reconnecting', ({ attempt, delayMs }) => {
+    if (!wasOpen || attempt > 1) askWhetherRefused();
     banner(say('lost', Math.ceil(delayMs / 1000)), true);
     showState();
   });

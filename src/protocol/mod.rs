@@ -5,6 +5,7 @@
 //! section 7.4) or, before the upgrade, a [`Refusal`] (it ends with an HTTP status).
 
 pub mod close;
+pub mod cors;
 pub mod credential;
 pub mod deflate;
 pub mod denial;

@@ -1,6 +1,7 @@
-//! The path of a request's target (RFC 9112, section 3.2), percent-decoded.
+//! The path of a request's target (RFC 9112, section 3.2), percent-decoded, and the way back.
 
 use super::Refusal;
+use std::fmt::Write as _;
 
 /// The most bytes of a decoded path behind its first slash: one length byte's worth.
 pub const PATH_BYTES_MAX: usize = 255;
@@ -12,18 +13,7 @@ pub const PATH_BYTES_MAX: usize = 255;
 /// # Errors
 /// When the target has another form, or its path is too long or not percent-encoded.
 pub fn decode(target: &str) -> Result<Vec<u8>, Refusal> {
-    let path = match target.split_once("://") {
-        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
-            rest.find(['/', '?']).map_or("/", |at| &rest[at..])
-        }
-        _ => target,
-    };
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    let encoded = match path.strip_prefix('/') {
-        Some(encoded) => encoded,
-        None if path.is_empty() && !target.starts_with(['?', '#']) => "",
-        None => return Err(Refusal::TargetForm),
-    };
+    let encoded = encoded(target)?;
     let mut name = Vec::with_capacity(encoded.len().min(PATH_BYTES_MAX));
     let mut bytes = encoded.bytes();
     while let Some(byte) = bytes.next() {
@@ -36,6 +26,48 @@ pub fn decode(target: &str) -> Result<Vec<u8>, Refusal> {
         }
     }
     Ok(name)
+}
+
+/// How many slashes stand in the target's path behind the first, as they are written there: so many
+/// steps up a page at this path finds the relay's first one, also below a proxy's own path.
+///
+/// # Errors
+/// When the target has another form.
+pub fn depth(target: &str) -> Result<usize, Refusal> {
+    encoded(target).map(|path| path.matches('/').count())
+}
+
+/// A room's name as the path that leads to it, percent-encoded: safe in JSON and in an attribute of
+/// HTML, whatever is in it.
+pub fn encode(name: &[u8]) -> String {
+    let mut path = String::with_capacity(name.len() + 1);
+    path.push('/');
+    for &byte in name {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => path.push(byte as char),
+            b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b'@' | b'!' | b'$' | b',' | b'=' => {
+                path.push(byte as char);
+            }
+            _ => write!(path, "%{byte:02X}").expect("writing to memory"),
+        }
+    }
+    path
+}
+
+/// What stands behind the first `/` of `target`, as it is written.
+fn encoded(target: &str) -> Result<&str, Refusal> {
+    let path = match target.split_once("://") {
+        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            rest.find(['/', '?']).map_or("/", |at| &rest[at..])
+        }
+        _ => target,
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    match path.strip_prefix('/') {
+        Some(encoded) => Ok(encoded),
+        None if path.is_empty() && !target.starts_with(['?', '#']) => Ok(""),
+        None => Err(Refusal::TargetForm),
+    }
 }
 
 /// The parts of the target's query, which `&` separates; the fragment is left out.
@@ -82,5 +114,40 @@ mod tests {
     fn length_is_of_the_decoded_bytes() {
         assert_eq!(decode(&format!("/{}", "%41".repeat(255))).map(|name| name.len()), Ok(255));
         assert_eq!(decode(&format!("/{}", "a".repeat(256))), Err(Refusal::PathTooLong));
+    }
+
+    #[test]
+    fn a_rooms_name_is_safe_in_json_and_html() {
+        assert_eq!(encode(b""), "/");
+        assert_eq!(encode(b"news/today"), "/news/today");
+        assert_eq!(encode(b"a\"b\\c\n<\xff>%"), "/a%22b%5Cc%0A%3C%FF%3E%25");
+        assert_eq!(encode("你".as_bytes()), "/%E4%BD%A0");
+        let all: Vec<u8> = (0..=255).collect();
+        let json = format!("\"{}\"", encode(&all));
+        let text: String = serde_json::from_str(&json).expect("JSON");
+        assert_eq!(decode(&text).as_deref(), Err(&Refusal::PathTooLong));
+        assert_eq!(decode(&encode(&all[..255])).as_deref(), Ok(&all[..255]));
+        assert!(
+            !json[1..].trim_end_matches('"').contains(['<', '>', '&', '"', '\'', '`']),
+            "{json}"
+        );
+    }
+
+    #[test]
+    fn steps_back_are_the_slashes_that_a_browser_sees() {
+        let targets = [
+            ("/", 0),
+            ("/news", 0),
+            ("/a/b/c", 2),
+            ("/a/", 1),
+            ("//a", 1),
+            ("/a%2Fb", 0),
+            ("/a?b/c", 0),
+            ("http://host/a/b?c", 1),
+        ];
+        for (target, slashes) in targets {
+            assert_eq!(depth(target), Ok(slashes), "{target}");
+        }
+        assert_eq!(depth("*"), Err(Refusal::TargetForm));
     }
 }

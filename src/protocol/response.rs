@@ -3,6 +3,7 @@
 use super::Refusal;
 use super::extension::Agreed;
 use super::upgrade::{Accept, Wants};
+use flate2::Crc;
 use std::io::Write;
 
 /// The media type of what people read.
@@ -53,23 +54,42 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
-/// `200` with a file, or `304` if the client has it (RFC 9110, section 15.4.5).
-pub fn asset(asset: &Asset, wants: &Wants, to: &mut Vec<u8>) {
-    let Asset { content_type, etag, .. } = asset;
-    let mut extra = format!(
-        "ETag: {etag}\r\nVary: Accept-Encoding\r\nCache-Control: no-cache\r\n\
+/// `200` with a file, or `304` if the client has it (RFC 9110, section 15.4.5); with these further
+/// fields, each with its line's end.
+pub fn asset(asset: &Asset, fields: &str, wants: &Wants, to: &mut Vec<u8>) {
+    let fields = format!("{fields}Vary: Accept-Encoding\r\n");
+    let fields = if wants.gzip { fields + "Content-Encoding: gzip\r\n" } else { fields };
+    let bytes = if wants.gzip { asset.gzip } else { asset.bytes };
+    tagged(asset.content_type, asset.etag, &fields, bytes, wants, to);
+}
+
+/// The same with a page that is made for its path, for clients that take HTML.
+pub fn page(page: &str, wants: &Wants, to: &mut Vec<u8>) {
+    let mut sum = Crc::new();
+    sum.update(page.as_bytes());
+    let etag = format!("\"{:08x}\"", sum.sum());
+    let content_type = "text/html; charset=utf-8";
+    tagged(content_type, &etag, "Vary: Accept\r\n", page.as_bytes(), wants, to);
+}
+
+fn tagged(
+    content_type: &str,
+    etag: &str,
+    fields: &str,
+    bytes: &[u8],
+    wants: &Wants,
+    to: &mut Vec<u8>,
+) {
+    let fields = format!(
+        "ETag: {etag}\r\n{fields}Cache-Control: no-cache\r\n\
          Content-Security-Policy: {POLICY}\r\nX-Content-Type-Options: nosniff\r\n\
          Referrer-Policy: no-referrer\r\n"
     );
     if knows(&wants.known, etag.as_bytes()) {
-        let head = format!("HTTP/1.1 304 Not Modified\r\n{extra}Connection: close\r\n\r\n");
+        let head = format!("HTTP/1.1 304 Not Modified\r\n{fields}Connection: close\r\n\r\n");
         return to.extend_from_slice(head.as_bytes());
     }
-    let bytes = if wants.gzip { asset.gzip } else { asset.bytes };
-    if wants.gzip {
-        extra.push_str("Content-Encoding: gzip\r\n");
-    }
-    answer((200, "OK"), &extra, content_type, bytes, wants.head_only, to);
+    answer((200, "OK"), &fields, content_type, bytes, wants.head_only, to);
 }
 
 /// Whether `etag` is in a list of entity tags, by the weak comparison of RFC 9110, section 8.8.3.2.
@@ -80,15 +100,16 @@ fn knows(known: &[u8], etag: &[u8]) -> bool {
         .any(|item| item == b"*" || item.strip_prefix(b"W/").unwrap_or(item) == etag)
 }
 
-/// `200` with JSON that changes all the time.
-pub fn json(json: &str, wants: &Wants, to: &mut Vec<u8>) {
-    let extra = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
-    answer((200, "OK"), extra, "application/json", json.as_bytes(), wants.head_only, to);
+/// `200` with JSON that changes all the time; `fields` are further ones.
+pub fn json(json: &str, fields: &str, wants: &Wants, to: &mut Vec<u8>) {
+    let extra = format!("{fields}Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
+    answer((200, "OK"), &extra, "application/json", json.as_bytes(), wants.head_only, to);
 }
 
-/// `204` that says which methods are answered (RFC 9110, section 9.3.7).
-pub fn options(to: &mut Vec<u8>) {
-    let head = format!("HTTP/1.1 204 No Content\r\nAllow: {METHODS}\r\nConnection: close\r\n\r\n");
+/// `204` that says which methods are answered (RFC 9110, section 9.3.7); `fields` are further ones.
+pub fn options(fields: &str, to: &mut Vec<u8>) {
+    let head =
+        format!("HTTP/1.1 204 No Content\r\nAllow: {METHODS}\r\n{fields}Connection: close\r\n\r\n");
     to.extend_from_slice(head.as_bytes());
 }
 
@@ -100,6 +121,11 @@ pub fn health(head_only: bool, to: &mut Vec<u8>) {
 
 /// The status that tells the client why, in a sentence.
 pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
+    refusal_with("", refusal, head_only, to);
+}
+
+/// The same with further fields, each with its line's end.
+pub fn refusal_with(fields: &str, refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
     let value;
     let extra = match refusal {
         Refusal::Denied(denial) if let Some(challenge) = denial.challenge() => {
@@ -124,8 +150,9 @@ pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
         | Refusal::Draining => "Retry-After: 5\r\n",
         _ => "",
     };
+    let extra = format!("{fields}{extra}");
     let body = format!("{}\n", refusal.explanation());
-    answer(refusal.status(), extra, TEXT, body.as_bytes(), head_only, to);
+    answer(refusal.status(), &extra, TEXT, body.as_bytes(), head_only, to);
 }
 
 fn answer(
@@ -167,8 +194,8 @@ mod tests {
     #[test]
     fn length_fits_the_body() {
         let (mut whole, mut head) = (Vec::new(), Vec::new());
-        asset(&HELLO, &Wants::default(), &mut whole);
-        asset(&HELLO, &Wants { head_only: true, ..Wants::default() }, &mut head);
+        asset(&HELLO, "", &Wants::default(), &mut whole);
+        asset(&HELLO, "", &Wants { head_only: true, ..Wants::default() }, &mut head);
         assert!(whole.starts_with(&head));
         assert_eq!(&whole[head.len()..], b"<p>hello");
         assert!(String::from_utf8_lossy(&head).contains("Content-Length: 8\r\n"));
@@ -180,7 +207,7 @@ mod tests {
     #[test]
     fn gzip_goes_to_those_who_unpack_it() {
         let mut to = Vec::new();
-        asset(&HELLO, &Wants { gzip: true, ..Wants::default() }, &mut to);
+        asset(&HELLO, "", &Wants { gzip: true, ..Wants::default() }, &mut to);
         assert!(to.ends_with(b"\r\n\r\nzip"));
         assert!(String::from_utf8_lossy(&to).contains("\r\nContent-Encoding: gzip\r\n"));
     }
@@ -197,7 +224,7 @@ mod tests {
             ("1a", "200"),
         ] {
             let mut to = Vec::new();
-            asset(&HELLO, &Wants { known: known.into(), ..Wants::default() }, &mut to);
+            asset(&HELLO, "", &Wants { known: known.into(), ..Wants::default() }, &mut to);
             assert_eq!(&String::from_utf8_lossy(&to)[9..12], expected, "{known}");
         }
     }

@@ -55,7 +55,10 @@ impl Relay {
             match upgrade::judge(&head)? {
                 Request::Upgrade { path, accept } => self.upgrade(index, &head, &path, &accept),
                 Request::Plain { path, wants } => self.show(index, &head, &path, &wants),
-                Request::Options => self.answer_probe(index, response::options),
+                Request::Options => {
+                    let fields = self.preflight(&head);
+                    self.answer_probe(index, |to| response::options(&fields, to))
+                }
             }
         });
         if let Err(refusal) = answered {
@@ -90,7 +93,9 @@ impl Relay {
         let head = head::end(bytes, 0).and_then(|end| head::parse(&bytes[..end]).ok());
         let head_only = head.as_ref().is_some_and(|head| head.method == "HEAD");
         match head.map(|head| upgrade::judge(&head)) {
-            Some(Ok(Request::Options)) if self.drain.is_none() => response::options(&mut answer),
+            Some(Ok(Request::Options)) if self.drain.is_none() => {
+                response::options("", &mut answer);
+            }
             Some(Ok(Request::Plain { path, .. }))
                 if path == page::HEALTH && self.drain.is_none() =>
             {
@@ -112,16 +117,29 @@ impl Relay {
         if path == page::HEALTH {
             return self.answer_probe(index, |to| response::health(wants.head_only, to));
         }
-        let asset = match path.starts_with(page::RESERVED) {
-            true => page::asset(path),
-            false => wants.page.then(page::page),
-        };
-        let about = self.about(head, path)?;
-        match (asset, about) {
-            (Some(asset), _) => self.answer(index, |to| response::asset(asset, wants, to)),
-            (None, Some(about)) => self.answer(index, |to| response::json(&about, wants, to)),
-            (None, None) if path.starts_with(page::RESERVED) => return Err(Refusal::NotFound),
-            (None, None) => return Err(Refusal::UpgradeRequired),
+        if !path.starts_with(page::RESERVED) {
+            let page = wants.page.then(|| page::page(head.target, path)).transpose()?;
+            let page = page.ok_or(Refusal::UpgradeRequired)?;
+            self.answer(index, |to| response::page(&page, wants, to));
+        } else if let Some(asset) = page::asset(path) {
+            let fields = self.fields_for_others(head, path);
+            self.answer(index, |to| response::asset(asset, &fields, wants, to));
+        } else {
+            let fields = self.fields_for_others(head, path);
+            match self.about(head, path) {
+                Ok(None) => return Err(Refusal::NotFound),
+                Ok(Some(about)) => {
+                    self.answer(index, |to| response::json(&about, &fields, wants, to));
+                }
+                Err(denial) => {
+                    let (refusal, head_only) = (Refusal::from(denial), wants.head_only);
+                    self.answer(index, |to| {
+                        response::refusal_with(&fields, refusal, head_only, to);
+                    });
+                    self.part(index, Cause::Refused(refusal), true);
+                    return Ok(());
+                }
+            }
         }
         self.part(index, Cause::Answered, true);
         Ok(())

@@ -1,9 +1,9 @@
 //! What the relay serves to a browser: the live page, its parts, and what is known of a room.
 
-use super::Relay;
-use crate::protocol::Denial;
+use super::{Access, Relay};
 use crate::protocol::head::Head;
 use crate::protocol::response::Asset;
+use crate::protocol::{Denial, Refusal, cors, path};
 use serde::Serialize;
 
 /// Paths below this are the relay's own.
@@ -15,7 +15,14 @@ pub(super) const HEALTH: &[u8] = b"_/health";
 /// Paths below this tell what is known of a room.
 const ROOM: &[u8] = b"_/room/";
 
-/// Files by their path; the page itself, which stands at every room's path, is the first.
+/// The client, which pages of other origins import.
+const CLIENT: &[u8] = b"_/client.js";
+
+/// The page of a room, which stands at every room's path; its parts are found by the way back from
+/// there, for a proxy may have the relay below a path of its own.
+const PAGE: &str = include_str!("../../web/room.html");
+
+/// Files by their path.
 const ASSETS: &[(&[u8], Asset)] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// What is known of a room, for who asks.
@@ -34,17 +41,32 @@ struct About<'a> {
     byte_rate: Option<u32>,
 }
 
-/// The page of a room.
-pub(super) fn page() -> &'static Asset {
-    &ASSETS[0].1
+/// The page of a room that stands at this target.
+pub(super) fn page(target: &str, name: &[u8]) -> Result<String, Refusal> {
+    let back = "../".repeat(path::depth(target)?);
+    Ok(PAGE.replace("{back}", &back).replace("{room}", &path::encode(name)))
 }
 
 /// The file at one of the relay's own paths.
 pub(super) fn asset(path: &[u8]) -> Option<&'static Asset> {
-    ASSETS[1..].iter().find(|(own, _)| *own == path).map(|(_, asset)| asset)
+    ASSETS.iter().find(|(own, _)| *own == path).map(|(_, asset)| asset)
 }
 
 impl Relay {
+    /// The fields that let pages of other origins read what is at this path, if it is for them.
+    pub(super) fn fields_for_others(&self, head: &Head<'_>, path: &[u8]) -> String {
+        let is_for_others = path == CLIENT || path.starts_with(ROOM);
+        let Access { origins, cookie, .. } = &self.limits.access;
+        let fields = || cors::fields(origins, cookie.is_some(), head);
+        if is_for_others { fields() } else { String::new() }
+    }
+
+    /// The same for a browser that asks what it may ask.
+    pub(super) fn preflight(&self, head: &Head<'_>) -> String {
+        let Access { origins, cookie, .. } = &self.limits.access;
+        cors::preflight(origins, cookie.is_some(), head)
+    }
+
     /// What is known of a room, as JSON, if the path asks for that. Asking makes no room.
     ///
     /// # Errors
@@ -78,10 +100,25 @@ mod tests {
     #[test]
     fn the_page_and_its_parts_are_light() {
         let bytes: usize = ASSETS.iter().map(|(_, asset)| asset.gzip.len()).sum();
-        assert!(bytes <= 30 * 1024, "{bytes} bytes over the wire");
-        assert!(page().content_type.starts_with("text/html"));
+        assert!(PAGE.len() + bytes <= 30 * 1024, "{bytes} bytes over the wire");
         assert!(asset(b"_/client.js").is_some() && asset(b"_/nothing").is_none());
-        assert!(asset(b"").is_none(), "the page is at no path of its own");
+    }
+
+    #[test]
+    fn a_page_finds_its_parts_from_where_it_stands() {
+        for (target, name, back, room) in [
+            ("/", &b""[..], "", "/"),
+            ("/news", b"news", "", "/news"),
+            ("/a/b/c?token=x", b"a/b/c", "../../", "/a/b/c"),
+            ("/a%2fb", b"a/b", "", "/a/b"),
+            ("/%22%3E%3Cscript%3E%ff", b"\"><script>\xff", "", "/%22%3E%3Cscript%3E%FF"),
+        ] {
+            let page = page(target, name).expect("a path");
+            assert!(page.contains(&format!("src=\"{back}_/room.js\"")), "{page}");
+            assert!(page.contains(&format!("data-room=\"{room}\"")), "{page}");
+            assert!(!page.contains("=\"/_/"), "no path is absolute: {page}");
+            assert!(!page.contains(['{', '}']), "{page}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the server tells about itself: how it ended, its counters, and what it must not say too
 //! often.
 
+use crate::protocol::path;
 use crate::relay::{ConnId, Metrics, Relay, Savings, Time};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -136,7 +137,7 @@ pub(super) fn received(
     relay.receive(id, bytes, now);
     if relay.metrics().upgraded != upgraded_before {
         let client = relay.client(id).map(display);
-        let room = relay.room_name(id).map(path).unwrap_or_default();
+        let room = relay.room_name(id).map(path::encode).unwrap_or_default();
         debug!(id = u64::from(id), address = peer(), client, room, "upgraded");
     }
 }
@@ -200,22 +201,6 @@ fn is_printable(char: char) -> bool {
     !char.is_control() && !is_invisible
 }
 
-/// A room's name as the path that leads to it, percent-encoded: safe in JSON, whatever is in it.
-pub(super) fn path(name: &[u8]) -> String {
-    let mut path = String::with_capacity(name.len() + 1);
-    path.push('/');
-    for &byte in name {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => path.push(byte as char),
-            b'-' | b'.' | b'_' | b'~' | b'/' | b':' | b'@' | b'!' | b'$' | b',' | b'=' => {
-                path.push(byte as char);
-            }
-            _ => write!(path, "%{byte:02X}").expect("writing to memory"),
-        }
-    }
-    path
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,21 +262,5 @@ mod tests {
             format!("a{}b", "\u{fffd}".repeat(7))
         );
         assert_eq!(shown(&"二".repeat(1000)).chars().count(), SHOWN_MAX);
-    }
-
-    #[test]
-    fn a_rooms_name_is_safe_in_json() {
-        assert_eq!(path(b""), "/");
-        assert_eq!(path(b"news/today"), "/news/today");
-        assert_eq!(path(b"a\"b\\c\n<\xff>%"), "/a%22b%5Cc%0A%3C%FF%3E%25");
-        assert_eq!(path("你".as_bytes()), "/%E4%BD%A0");
-        let all: Vec<u8> = (0..=255).collect();
-        let json = format!("\"{}\"", path(&all));
-        let text: String = serde_json::from_str(&json).expect("JSON");
-        assert_eq!(
-            crate::protocol::path::decode(&text).as_deref(),
-            Err(&crate::protocol::Refusal::PathTooLong)
-        );
-        assert_eq!(crate::protocol::path::decode(&path(&all[..255])).as_deref(), Ok(&all[..255]));
     }
 }

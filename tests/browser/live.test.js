@@ -1,5 +1,7 @@
 // The live page in a real browser.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { openPage, shoot, startBrowser, startRelay } from './browser.js';
@@ -28,6 +30,9 @@ async function client(path) {
 
 test('two tabs chat', async () => {
   const [one, two] = [await enter('/news'), await enter('/news')];
+  // A page counts itself from the first number on that it shows.
+  await two.page.waitForSelector('#members:not([hidden])');
+  assert.equal(await two.page.textContent('#members'), '2 members');
   await one.page.fill('#text', 'hello');
   await one.page.press('#text', 'Enter');
   await rows(two.page).filter({ hasText: 'hello' }).waitFor();
@@ -88,6 +93,100 @@ test('JSON is folded, binary is hex, and what is long is cut until it is asked f
   assert.deepEqual(complaints, []);
   sender.close();
   await page.close();
+});
+
+test('what is JSON for PHP is text for people, and without a heartbeat no time is told', async () => {
+  const own = await startRelay(['--json']);
+  const { page, complaints } = await openPage(browser.context, `${own.http}/php`);
+  await isOpen(page);
+  const sender = new WebSocket(`${own.ws}/php`);
+  await once(sender, 'open');
+  sender.send('大家好 "quoted"');
+  await rows(page).nth(0).waitFor();
+  sender.send('{"a":[1]}');
+  await rows(page).nth(1).waitFor();
+  assert.equal(await rows(page).nth(0).locator('.body').textContent(), '大家好 "quoted"');
+  assert.equal(await rows(page).nth(1).locator('summary').textContent(), '{"a":[1]}');
+  assert.equal(await page.locator('#trip').isVisible(), false);
+  assert.deepEqual(complaints, []);
+  sender.close();
+  await page.close();
+  await own.stop();
+});
+
+test('a page whose origin is refused is told so, and what to do', async () => {
+  const own = await startRelay(['--allow-origin', 'https://example.org']);
+  const { page } = await openPage(browser.context, `${own.http}/news`);
+  await page.waitForSelector('#state[data-state=closed]');
+  const told = await page.textContent('#banner');
+  assert.ok(told.includes(own.http) && told.includes('--allow-origin same'), told);
+  assert.equal(await page.locator('#say').isVisible(), false);
+  await page.close();
+  await own.stop();
+  const open = await startRelay(['--allow-origin', 'https://example.org,same']);
+  const other = await openPage(browser.context, `${open.http}/news`);
+  await isOpen(other.page);
+  await other.page.close();
+  await open.stop();
+});
+
+// A server in front of the relay, below `/relay`; what it answers elsewhere is `page`.
+async function startSite(page) {
+  const { port } = relay;
+  const server = createServer((asked, answer) => {
+    if (!asked.url.startsWith('/relay/')) return answer.setHeader('Content-Type', 'text/html').end(page);
+    const path = asked.url.slice('/relay'.length);
+    return request({ port, path, headers: asked.headers }, (told) => {
+      answer.writeHead(told.statusCode, told.headers);
+      told.pipe(answer);
+    }).end();
+  });
+  server.on('upgrade', (asked, socket) => {
+    const path = asked.url.slice('/relay'.length);
+    request({ port, path, headers: asked.headers }).on('upgrade', (told, upstream) => {
+      const fields = told.rawHeaders.reduce((all, one, at) => all + one + (at % 2 ? '\r\n' : ': '), '');
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n`);
+      upstream.pipe(socket).pipe(upstream);
+      for (const end of [socket, upstream]) end.on('error', () => {});
+    }).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { http: `http://127.0.0.1:${server.address().port}`, stop: () => server.close() };
+}
+
+test('the page works below a path of a site, whatever the room is called', async () => {
+  const site = await startSite('');
+  for (const path of ['/', '/a/b/c', '/a//b/', '/%22%3E%3Cscript%3Edocument.title=1%3C%2Fscript%3E', '/%E5%A4%A7/%ff']) {
+    const other = await client(path);
+    const { page, complaints } = await openPage(browser.context, `${site.http}/relay${path}`);
+    await isOpen(page);
+    other.send('from outside');
+    await rows(page).filter({ hasText: 'from outside' }).waitFor();
+    const name = path.endsWith('%ff') ? '/%E5%A4%A7/%FF' : decodeURIComponent(path);
+    assert.equal(await page.locator('h1').textContent(), name);
+    assert.equal(await page.title(), `${name} · fanfare`);
+    await page.waitForFunction(() => document.getElementById('members').textContent === '2 members');
+    assert.deepEqual(complaints, [], path);
+    other.close();
+    await page.close();
+  }
+  site.stop();
+});
+
+test('a page of another origin imports the client and asks about a room', async () => {
+  const site = await startSite(`<script type="module">
+    import { connect } from '${relay.http}/_/client.js';
+    const about = await fetch('${relay.http}/_/room/elsewhere').then((answer) => answer.json());
+    const room = connect('${relay.ws}/elsewhere');
+    await room.ready;
+    document.title = 'joined ' + about.members;
+  </script>`);
+  const { page, complaints } = await openPage(browser.context, site.http, [/^asked /]);
+  await page.waitForFunction(() => document.title === 'joined 0');
+  assert.deepEqual(complaints, []);
+  await page.close();
+  site.stop();
 });
 
 test('the relay is killed and started again, and both tabs come back by themselves', async () => {
@@ -173,12 +272,13 @@ test('a thousand messages a second for ten seconds leave the page alive and smal
 });
 
 test('it speaks Chinese, fits a phone, and looks as it should by day and by night', async () => {
-  const sender = await client('/赛况'.replace(/[^/]+/, encodeURIComponent));
-  for (const [name, scheme, width, language] of [
+  const name = '/赛况/今晚直播'; // long enough to leave little beside it
+  const sender = await client(encodeURI(name));
+  for (const [shot, scheme, width, language] of [
     ['light', 'light', 1000, 'en'], ['dark', 'dark', 1000, 'en'],
     ['phone', 'light', 390, 'zh'], ['phone-dark', 'dark', 390, 'zh'],
   ]) {
-    const { page, complaints } = await openPage(browser.context, `${relay.http}/%E8%B5%9B%E5%86%B5`);
+    const { page, complaints } = await openPage(browser.context, `${relay.http}${encodeURI(name)}`);
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize({ width, height: 700 });
     await isOpen(page);
@@ -196,12 +296,17 @@ test('it speaks Chinese, fits a phone, and looks as it should by day and by nigh
     assert.equal(await page.evaluate(() => document.documentElement.lang), language === 'zh' ? 'zh-CN' : 'en');
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= width, `it is ${wide} wide`);
-    assert.equal(await page.locator('h1').textContent(), '/赛况');
+    await page.waitForSelector('#members:not([hidden])');
+    const [choice, state, members] = await Promise.all(
+      ['#language', '#state', '#members'].map((id) => page.locator(id).boundingBox()));
+    assert.ok(state.height < 30 && members.height < 30, 'each fact stands in one line');
+    assert.ok(choice.y < 30 && choice.x > width / 2, 'the language is at the right of the name');
+    assert.equal(await page.locator('h1').textContent(), name);
     // Whoever cannot see it finds names for all that can be used.
     const nameless = await page.$$eval('button:not([hidden]), textarea, select', (all) => all
       .filter((one) => !one.textContent.trim() && !one.labels?.length).length);
     assert.equal(nameless, 0);
-    await shoot(page, name);
+    await shoot(page, shot);
     assert.deepEqual(complaints, []);
     await page.close();
   }

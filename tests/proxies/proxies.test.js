@@ -181,8 +181,8 @@ const HEADERS = { Host: 'chat.example.com' };
 
 // A client through the proxy; `heard` and `closed` are promises.
 class Client {
-  constructor(t, port, host = '127.0.0.1') {
-    this.socket = new WebSocket(`wss://${host}:${port}/room`, {
+  constructor(t, port, host = '127.0.0.1', path = '/room') {
+    this.socket = new WebSocket(`wss://${host}:${port}${path}`, {
       ...TLS, headers: HEADERS, maxPayload: 2 * MESSAGE_BYTES,
     });
     t.after(() => this.socket.terminate());
@@ -322,6 +322,37 @@ for (const name of Object.keys(PROXIES)) {
     });
   }
 }
+
+test('nginx: the page, its parts and its room work below a path of a site', PATIENCE, async (t) => {
+  const relay = await freePort();
+  await startRelay(t, relay);
+  const port = await startProxy(t, 'nginx', relay, [
+    ['location / {', 'location /relay/ {'], ['proxy_pass http://fanfare;', 'proxy_pass http://fanfare/;'],
+  ]);
+  const get = async (path) => {
+    const headers = { ...HEADERS, Accept: 'text/html' };
+    const [answer] = await once(https.get({ host: '127.0.0.1', port, path, headers, ...TLS }), 'response');
+    const text = (await answer.setEncoding('utf8').toArray()).join('');
+    assert.equal(answer.statusCode, 200, path);
+    return { text, type: answer.headers['content-type'] };
+  };
+  for (const path of ['/relay/', '/relay/news', '/relay/a/b/c']) {
+    const { text } = await get(path);
+    const parts = [...text.matchAll(/(?:href|src)="([^"]+)"/g)].map(([, part]) => part);
+    assert.equal(parts.length, 3, text);
+    for (const part of parts) {
+      const { pathname } = new URL(part, `https://chat.example.com${path}`);
+      assert.match((await get(pathname)).type, /^(image|text)\/(svg|css|javascript)/, part);
+    }
+    const room = /data-room="([^"]+)"/.exec(text)[1];
+    assert.equal(room, path.slice('/relay'.length));
+    const about = async () => JSON.parse((await get(`/relay/_/room${room}`)).text).members;
+    assert.equal(await about(), 0);
+    const client = new Client(t, port, '127.0.0.1', path);
+    assert.equal(await client.outcome, 'open');
+    assert.equal(await about(), 1);
+  }
+});
 
 // The example with HTTP/2 turned on, in the spelling of this nginx.
 const HTTP_2 = {

@@ -57,6 +57,80 @@ fn gzip_unpacks_to_the_same_bytes() {
 }
 
 #[test]
+fn a_page_is_made_for_its_path_and_known_again_there() {
+    let relay = Relay::start(&[]);
+    let page =
+        |path: &str, fields: &str| relay.ask(&get(path, &format!("Accept: text/html\r\n{fields}")));
+    let mut tags = Vec::new();
+    for (path, back, room) in [
+        ("/", "", "/"),
+        ("/news?token=x", "", "/news"),
+        ("/a/b/c", "../../", "/a/b/c"),
+        ("/%22%27%3E%3Cscript%3E&<b>'\"", "", "/%22%27%3E%3Cscript%3E%26%3Cb%3E%27%22"),
+        ("/%ff%00", "", "/%FF%00"),
+    ] {
+        let answer = page(path, "Accept-Encoding: gzip\r\n");
+        assert_eq!((answer.status, answer.body.len()), (200, answer.length()), "{path}");
+        for part in ["room.css", "room.js", "icon.svg"] {
+            assert!(answer.body.contains(&format!("=\"{back}_/{part}\"")), "{}", answer.body);
+        }
+        assert!(answer.body.contains(&format!(" data-room=\"{room}\">")), "{}", answer.body);
+        assert_eq!(answer.body.matches("<script").count(), 1, "{}", answer.body);
+        assert_eq!(answer.header("vary"), Some("Accept"));
+        let tag = answer.header("etag").expect("a tag").to_owned();
+        let again = page(path, &format!("If-None-Match: {tag}\r\n"));
+        assert_eq!((again.status, again.header("etag")), (304, Some(tag.as_str())));
+        assert!(!tags.contains(&tag), "each path has its own");
+        tags.push(tag);
+    }
+}
+
+#[test]
+fn pages_of_other_origins_read_what_is_for_them_where_they_may_connect() {
+    const OWN: &str = "https://own.example";
+    let shared = ["/_/client.js", "/_/room/news", "/_/room/only/tokens"];
+    let rules = "[[room]]\npattern = \"only/*\"\nhear = \"tokens\"\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("fanfare.toml");
+    std::fs::write(&file, rules).expect("a file");
+    let file = file.to_str().expect("text");
+    let secret = "base64:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
+    let flags = ["--config", file, "--token-key", secret];
+    let allow = |relay: &Relay, path: &str, origin: &str| {
+        let answer = relay.ask(&get(path, &format!("Origin: {origin}\r\n")));
+        let field = |name| answer.header(name).map(str::to_owned);
+        (field("access-control-allow-origin"), field("access-control-allow-credentials"))
+    };
+    let all = Relay::start(&flags);
+    let some = Relay::start(&[&flags[..], &["--allow-origin", OWN]].concat());
+    let with_cookie = ["--allow-origin", OWN, "--token-cookie", "session"];
+    let with_cookie = Relay::start(&[&flags[..], &with_cookie].concat());
+    for path in shared {
+        assert_eq!(allow(&all, path, OWN), (Some("*".into()), None), "{path}");
+        assert_eq!(allow(&some, path, OWN), (Some(OWN.into()), None), "{path}");
+        assert_eq!(allow(&with_cookie, path, OWN), (Some(OWN.into()), Some("true".into())));
+        assert_eq!(allow(&some, path, "https://other.example"), (None, None), "{path}");
+        assert_eq!(allow(&with_cookie, path, "https://other.example"), (None, None), "{path}");
+    }
+    for path in ["/_/room.js", "/_/nothing", "/_/health", "/news"] {
+        assert_eq!(allow(&all, path, OWN), (None, None), "{path}");
+    }
+    let ask = |fields: &str| {
+        let request = format!("OPTIONS /_/room/news HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
+        some.ask(request.as_bytes())
+    };
+    let before = ask(&format!(
+        "Origin: {OWN}\r\nAccess-Control-Request-Method: GET\r\n\
+         Access-Control-Request-Headers: authorization\r\n"
+    ));
+    assert_eq!(before.status, 204);
+    assert_eq!(before.header("access-control-allow-origin"), Some(OWN));
+    assert_eq!(before.header("access-control-allow-headers"), Some("Authorization"));
+    let refused = ask("Origin: https://other.example\r\n");
+    assert_eq!((refused.status, refused.header("access-control-allow-origin")), (204, None));
+}
+
+#[test]
 fn the_page_may_load_nothing_from_elsewhere() {
     let relay = Relay::start(&[]);
     let page = relay.ask(&get("/news", "Accept: text/html\r\n"));

@@ -2,11 +2,11 @@
 
 use super::request::{Ask, Denial, GONE};
 use crate::protocol::exposition::{self, Family, Value};
+use crate::protocol::path;
 use crate::relay::{Cause, ConnFacts, ConnId, RoomOrder, Time};
 use crate::server::Server;
 use crate::server::log;
 use crate::server::process::Process;
-use crate::server::report::path;
 use crate::server::stream::Stream;
 use std::fmt::Write;
 
@@ -174,7 +174,7 @@ impl Server {
         let mut json = format!("{{\"count\":{},\"rooms\":[", self.relay.rooms());
         for (number, room) in self.relay.top_rooms(count, order).iter().enumerate() {
             let before = if number == 0 { "\n" } else { ",\n" };
-            let (path, members, bytes) = (path(room.name), room.members, room.log_bytes);
+            let (path, members, bytes) = (path::encode(room.name), room.members, room.log_bytes);
             push(
                 &mut json,
                 format_args!(
@@ -207,7 +207,8 @@ impl Server {
         let address = address.or_else(|| self.relay.peer(id).map(|peer| peer.to_string()));
         let address = address.map_or("null".to_owned(), |address| format!("\"{address}\""));
         let client = facts.client.map_or("null".to_owned(), |client| format!("\"{client}\""));
-        let room = facts.room.map_or("null".to_owned(), |name| format!("\"{}\"", path(name)));
+        let room =
+            facts.room.map_or("null".to_owned(), |name| format!("\"{}\"", path::encode(name)));
         let user = serde_json::Value::from(facts.user);
         let cause = facts.cause.map(Cause::name);
         let cause = cause.map_or("null".to_owned(), |name| format!("\"{name}\""));
