@@ -12,6 +12,9 @@ use std::collections::VecDeque;
 /// The writes of a quarter of a turn.
 const QUARTER: usize = WRITES_PER_TURN / 4;
 
+/// Writes for a room before it is asked again what comes next: the fan-out does not ask each time.
+const RUN: usize = 16;
+
 /// What comes next in a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Next {
@@ -60,8 +63,12 @@ pub(super) struct Schedule {
     busy_rooms: Rooms,
     /// Rooms whose members had their share of this turn.
     rooms_next: Vec<u32>,
-    /// The room that comes next is one of the busy ones.
+    /// The room that came last, and whether it is one of the busy ones.
+    room: u32,
     serves_busy: bool,
+    /// Writes left for it before it is asked again what comes next. They are taken from its share
+    /// and from the turn already.
+    run: usize,
     /// Writes left in this turn. Time that is spent takes them away too.
     writes_left: usize,
 }
@@ -75,7 +82,9 @@ impl Default for Schedule {
             new_rooms: Rooms::of(WRITES_PER_NEW_ROOM),
             busy_rooms: Rooms::of(WRITES_PER_ROOM),
             rooms_next: Vec::new(),
+            room: 0,
             serves_busy: false,
+            run: 0,
             writes_left: 0,
         }
     }
@@ -84,6 +93,7 @@ impl Default for Schedule {
 impl Schedule {
     /// Begins a turn.
     pub(super) fn begin(&mut self) {
+        self.end_run();
         self.writes_left = WRITES_PER_TURN;
         self.connections.extend(self.connections_next.drain(..));
         self.busy_rooms.keys.extend(self.rooms_next.drain(..));
@@ -93,6 +103,10 @@ impl Schedule {
     pub(super) fn spend(&mut self, micros: u64) {
         let left_us = ORDERS_US.saturating_sub(micros) as usize;
         self.writes_left = self.writes_left.min(left_us * WRITES_PER_TURN / ORDERS_US as usize);
+        if self.writes_left == 0 {
+            self.end_run();
+            self.writes_left = 0;
+        }
     }
 
     /// A write that costs as much as so many is on its way.
@@ -103,9 +117,26 @@ impl Schedule {
     /// The same for the room that came last.
     #[inline]
     pub(super) fn count_room_writes(&mut self, writes: usize) {
-        self.count_writes(writes);
+        match self.run.checked_sub(writes) {
+            Some(run) => self.run = run,
+            None => self.count_beyond_run(writes),
+        }
+    }
+
+    #[inline(never)]
+    fn count_beyond_run(&mut self, writes: usize) {
+        let beyond = writes - self.run;
+        self.run = 0;
+        self.count_writes(beyond);
         let rooms = self.rooms();
-        rooms.writes_left = rooms.writes_left.saturating_sub(writes);
+        rooms.writes_left = rooms.writes_left.saturating_sub(beyond);
+    }
+
+    /// Gives back what is left of a run.
+    fn end_run(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        self.writes_left += run;
+        self.rooms().writes_left += run;
     }
 
     pub(super) fn end_later(&mut self, id: ConnId, is_cut: bool) {
@@ -127,19 +158,24 @@ impl Schedule {
 
     /// The sweep over the room that came last is complete.
     pub(super) fn room_is_swept(&mut self) {
-        self.rooms().pop();
+        self.pop_room();
     }
 
     /// The room that came last has more to say: it was told more during the sweep.
     pub(super) fn sweep_again(&mut self) {
-        let key = self.rooms().pop();
+        let key = self.pop_room();
         self.busy_rooms.keys.extend(key);
     }
 
     /// The same, in the next turn: its members had their share of this one.
     pub(super) fn sweep_next_turn(&mut self) {
-        let key = self.rooms().pop();
+        let key = self.pop_room();
         self.rooms_next.extend(key);
+    }
+
+    fn pop_room(&mut self) -> Option<u32> {
+        self.end_run();
+        self.rooms().pop()
     }
 
     /// Whether a room has something to say.
@@ -164,6 +200,11 @@ impl Schedule {
     /// What comes next; `None` when the turn is over.
     #[inline]
     pub(super) fn next(&mut self) -> Option<Next> {
+        if self.run > 0 { Some(Next::Room(self.room)) } else { self.choose() }
+    }
+
+    #[inline(never)] // out of the fan-out's way
+    fn choose(&mut self) -> Option<Next> {
         match self.writes_left.div_ceil(QUARTER) {
             0 => None,
             1 => self.busy_room().or_else(|| self.new_room()).or_else(|| self.apart()),
@@ -174,7 +215,6 @@ impl Schedule {
     }
 
     /// What is apart from rooms.
-    #[inline]
     fn apart(&mut self) -> Option<Next> {
         self.end().or_else(|| self.connection())
     }
@@ -189,35 +229,40 @@ impl Schedule {
         self.connections.pop_front().map(Next::Connection)
     }
 
-    #[inline]
     fn room(&mut self) -> Option<Next> {
         self.new_room().or_else(|| self.busy_room())
     }
 
-    #[inline]
     fn new_room(&mut self) -> Option<Next> {
         if self.new_rooms.writes_left == 0 {
             let key = self.new_rooms.pop();
             self.busy_rooms.keys.extend(key);
         }
-        let key = self.new_rooms.keys.front()?;
+        let key = *self.new_rooms.keys.front()?;
         self.serves_busy = false;
-        Some(Next::Room(*key))
+        Some(self.run(key))
     }
 
-    #[inline]
     fn busy_room(&mut self) -> Option<Next> {
         if self.busy_rooms.writes_left == 0 {
             let key = self.busy_rooms.pop();
             self.busy_rooms.keys.extend(key);
         }
-        let key = self.busy_rooms.keys.front()?;
+        let key = *self.busy_rooms.keys.front()?;
         self.serves_busy = true;
-        Some(Next::Room(*key))
+        Some(self.run(key))
+    }
+
+    /// Begins a run for a room, which has a write left and so has the turn.
+    fn run(&mut self, key: u32) -> Next {
+        let run = RUN.min(self.writes_left).min(self.rooms().writes_left);
+        self.writes_left -= run;
+        self.rooms().writes_left -= run;
+        (self.room, self.run) = (key, run);
+        Next::Room(key)
     }
 
     /// The list with the room that came last in front.
-    #[inline]
     fn rooms(&mut self) -> &mut Rooms {
         if self.serves_busy { &mut self.busy_rooms } else { &mut self.new_rooms }
     }
@@ -304,7 +349,7 @@ mod tests {
             }
         }
         assert_eq!(schedule.next(), Some(Next::Room(0)));
-        schedule.count_room_writes(1);
+        schedule.count_room_writes(RUN);
         schedule.sweep_later(3);
         assert_eq!(schedule.next(), Some(Next::Room(3)));
         schedule.room_is_swept();
