@@ -280,14 +280,14 @@ pub(super) fn general(why: &str) -> Broken {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use rustls::pki_types::{PrivateKeyDer, ServerName};
     use rustls::{ClientConfig, ClientConnection, RootCertStore};
     use std::io::{Read, Write};
 
-    /// A session and a client that trusts it.
-    fn both() -> (Session, ClientConnection) {
+    /// How a server speaks TLS, and a client that trusts it.
+    pub(in crate::server) fn both_sides() -> (Arc<ServerConfig>, ClientConnection) {
         let names = ["localhost".to_owned()];
         let rcgen::CertifiedKey { cert, signing_key } =
             rcgen::generate_simple_self_signed(names).expect("a certificate");
@@ -299,10 +299,15 @@ mod tests {
         let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         let name = ServerName::try_from("localhost").expect("a name");
         let client = ClientConnection::new(Arc::new(client), name).expect("a client");
-        (Session::new(Arc::new(server)).expect("a session"), client)
+        (Arc::new(server), client)
     }
 
-    fn sent(client: &mut ClientConnection) -> Vec<u8> {
+    fn both() -> (Session, ClientConnection) {
+        let (config, client) = both_sides();
+        (Session::new(config).expect("a session"), client)
+    }
+
+    pub(in crate::server) fn sent(client: &mut ClientConnection) -> Vec<u8> {
         let mut bytes = Vec::new();
         while client.wants_write() {
             client.write_tls(&mut bytes).expect("memory takes all");

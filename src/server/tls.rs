@@ -147,6 +147,18 @@ fn record<'a>(slices: &[&'a [u8]], mut behind: usize, scratch: &'a mut Vec<u8>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::session::tests::{both_sides, sent};
+
+    #[test]
+    fn a_peer_that_does_not_read_what_it_is_answered_is_given_up() {
+        for (unsent_bytes, is_taken) in [(1000, true), (UNSENT_BYTES_MAX, false)] {
+            let (config, mut client) = both_sides();
+            let mut tls = Tls::new(config).expect("a session");
+            tls.unsent = vec![0; unsent_bytes]; // as if it had not been taken
+            let fed = tls.feed(&mut sent(&mut client), &mut Vec::new());
+            assert_eq!(fed.is_ok(), is_taken, "{fed:?}");
+        }
+    }
 
     #[test]
     fn records_cover_all_slices() {
