@@ -9,6 +9,7 @@ be left: no connection, no processor time, and no memory beyond what the limits 
 to 127.0.0.1 and ends by itself. SECONDS in the environment is how long each lasts (3).
 """
 
+import base64
 import multiprocessing
 import os
 import random
@@ -346,6 +347,88 @@ def unread(address, end):
     return count
 
 
+def skipped(address, end):
+    """Members who read nothing and are skipped, in a room that is flooded with empty messages."""
+    deaf = [join(address, "/skipped", 4096) for _ in range(400)]
+    filler = join(address, "/skipped")
+    for _ in range(20):
+        filler.sendall(frame(0x82, bytes(60_000)))
+    count = flood(address, end, frame(0x81), 2000, True, "/skipped")
+    for stream in [filler, *deaf]:
+        reset(stream)
+    return count
+
+
+def speak_at_once(streams, end, bytes_):
+    """Each sends what it has as fast as the relay takes it; gives how much all of them sent."""
+    left = {stream: memoryview(bytes_) for stream in streams}
+    sent = 0
+    for stream in streams:
+        stream.setblocking(False)
+    while left and time.monotonic() < end:
+        for stream, rest in list(left.items()):
+            try:
+                sent_now = stream.send(rest)
+            except BlockingIOError:
+                continue
+            sent += sent_now
+            left[stream] = rest[sent_now:]
+            if sent_now == len(rest):
+                del left[stream]
+        time.sleep(0.001)
+    time.sleep(max(0, end - time.monotonic()))
+    for stream in streams:
+        reset(stream)
+    return sent
+
+
+def bursts(address, end):
+    """Bytes of empty messages, half a megabyte of each of 300 members at once."""
+    rooms = [join(address, f"/burst{number}") for number in range(150)]
+    return speak_at_once(rooms, end, frame(0x81) * 90_000)
+
+
+def amplified(address, end):
+    """Bytes of compressed messages that become 64 KiB and are slow to compress, each for two more
+    members in two windows."""
+    offer = "Sec-WebSocket-Extensions: permessage-deflate"
+    narrow = f"{offer}; server_max_window_bits=9\r\n"
+    letters = random.Random(1)
+    text = bytes(letters.choice(b"ab") for _ in range(3000)) * 21
+    compress = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = compress.compress(text) + compress.flush(zlib.Z_SYNC_FLUSH)
+    rooms, others = [], []
+    for number in range(60):
+        path = f"/amplified{os.getpid()}/{number}"
+        others += [join(address, path, fields=fields) for fields in (f"{offer}\r\n", narrow)]
+        rooms.append(join(address, path, fields=f"{offer}\r\n"))
+    count = speak_at_once(rooms, end, frame(0xC2, packed[:-4]) * 40)
+    for stream in others:
+        reset(stream)
+    return count
+
+
+def forged(address, end):
+    """Requests with a token that none of five keys of RSA confirms, all at their last byte at
+    once."""
+    part = lambda text: base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+    signature = b"\1" + bytes(511)
+    token = ".".join(part(text) for text in (b'{"alg":"RS256"}', b'{"sub":"x"}', signature))
+    head = request("/private", f"Authorization: Bearer {token}\r\n")
+    count = 0
+    while time.monotonic() < end:
+        crowd = [dial(address) for _ in range(200)]
+        for stream in crowd:
+            stream.sendall(head[:-1])
+        for stream in crowd:
+            stream.sendall(head[-1:])
+        for stream in crowd:
+            assert stream.recv(12) == b"HTTP/1.1 401", "no key confirms it"
+            reset(stream)
+        count += len(crowd)
+    return count
+
+
 def close_storm(address, end):
     """A thousand members who all close at once, again and again."""
     count = 0
@@ -456,6 +539,20 @@ def tls_door(folder):
     return ["--listen", f"127.0.0.1:0?cert={certificate}&key={key}"]
 
 
+def rsa_keys(folder):
+    """The flags for five keys of RSA, and a rule that lets the witnesses in without a token."""
+    flags = ["--config", f"{folder}/rules.toml"]
+    with open(flags[1], "w", encoding="utf-8") as rules:
+        rules.write('[[room]]\npattern = "witnesses"\nhear = "anyone"\npublish = "anyone"\n')
+    for number in range(5):
+        private, public = f"{folder}/rsa{number}.key", f"{folder}/rsa{number}.pem"
+        make = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:4096"]
+        subprocess.run([*make, "-out", private], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True)
+        flags += ["--token-key", public]
+    return flags
+
+
 SMALL_HELD = ["--all-held", "8000000"]
 
 ATTACKS = [
@@ -472,6 +569,9 @@ ATTACKS = [
     (pages_unread, SMALL_HELD),
     (unfinished, SMALL_HELD),
     (unread, []),
+    (skipped, ["--slow-consumer", "skip"]),
+    (bursts, []),
+    (amplified, ["--deflate"]),
     (close_storm, []),
 ]
 
@@ -484,7 +584,7 @@ ATTACKS_ON_TLS = [
 
 # What a relay may hold at the defaults: logs, what is held for single connections, and 8 MiB for
 # the program, its read buffer, and the allocator's gaps.
-MEMORY_MAX_KIB = {"unread": (128 + 64 + 8) * 1024}
+MEMORY_MAX_KIB = {"unread": (128 + 64 + 8) * 1024, "amplified": (128 + 64 + 8) * 1024}
 MEMORY_OTHERS_KIB = (64 + 8) * 1024
 ATTACKERS = 2
 
@@ -666,6 +766,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         door = tls_door(folder)
         attacks = ATTACKS + [(attack, [*door, *flags]) for attack, flags in ATTACKS_ON_TLS]
+        attacks.append((forged, rsa_keys(folder)))
         for attack, flags in attacks:
             if not names or attack.__name__ in names:
                 run(program, attack, flags)
