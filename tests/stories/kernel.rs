@@ -1,6 +1,7 @@
 //! What the kernel holds for connections: bounded while they last, and gone with them.
 
-use crate::client::{BINARY, CLOSE, Client, FIN, PING, frame};
+use crate::authority::{Authority, wrap};
+use crate::client::{BINARY, CLOSE, Client, FIN, PING, dial, frame, request};
 use crate::relay::Relay;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -177,4 +178,29 @@ fn a_leaving_member_that_reads_in_time_receives_its_last_bytes() {
         let counters = relay.counters_when(|counters| counters.get("connections") == 2);
         assert_eq!((counters.ended("peer_closed"), counters.get("cut")), (1, 0));
     }
+}
+
+#[test]
+fn tls_changes_nothing_about_it() {
+    let authority = Authority::new();
+    authority.issue("one", "localhost");
+    let flags = authority.flags(&["one"]);
+    let more = ["--room-log", "524288", "--close-timeout", "1"];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(more).collect();
+    let relay = Relay::start(&flags);
+    let config = authority.client();
+    let join = || {
+        let stream = wrap(&config, "localhost", dial(relay.address()));
+        Client::greet(stream, request("/").as_bytes())
+    };
+    let [mut deaf, mut publisher, mut reader] = [join(), join(), join()];
+    let mut most = 0;
+    while relay.counters().ended("slow_consumer") == 0 {
+        publisher.send_binary(&[7; 60_000]);
+        assert_eq!(reader.hear_binary().len(), 60_000);
+        most = end_of(&deaf.stream().sock).map_or(most, |end| most.max(end.unsent));
+    }
+    assert!((1..=UNSENT_MAX).contains(&most), "{most}");
+    let left = end_of(&deaf.stream().sock);
+    assert!(left.is_none(), "{left:?}");
 }
