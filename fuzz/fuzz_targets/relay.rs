@@ -282,8 +282,9 @@ impl World {
     }
 
     /// A loop that sleeps until `next_deadline` must come to sleep when nothing happens.
+    /// Of a read with compression a turn may relay a single message, and an input has hundreds.
     fn come_to_rest(&mut self) {
-        for _ in 0..100 {
+        for _ in 0..1_000 {
             self.turn(0);
             if self.relay.next_deadline().is_none_or(|at| at > self.now) {
                 return;

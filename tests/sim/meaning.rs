@@ -40,6 +40,10 @@ impl World {
                 Meaning::Ping(payload) if is_member => {
                     self.model.shadows[number].pings.push(payload);
                 }
+                // It failed with this among what waited: that is not heard any more.
+                Meaning::Close(_) if self.is_failing(number) => {
+                    self.model.shadows[number].is_mute = true;
+                }
                 Meaning::Close(code) if is_member => {
                     self.model.shadows[number].close_codes.push(code);
                     self.model.leave(number);
@@ -51,6 +55,11 @@ impl World {
             }
         }
         assert_eq!(published, 0, "the relay published what nobody said");
+    }
+
+    fn is_failing(&self, number: usize) -> bool {
+        let facts = self.peers[number].id.and_then(|id| self.relay.connection(id));
+        facts.is_some_and(|facts| facts.state == "failing")
     }
 
     pub fn mute(&mut self, number: usize, code: u16) {
