@@ -31,11 +31,6 @@ pub const WRITE_BYTES_MAX: usize = 64 * 1024;
 /// it has something to send while the next turn comes. 64 and 256 KiB cost the same time.
 pub const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
-/// Bytes of a connection's input that the kernel keeps until they are read; it takes twice as much
-/// memory for them. It is the most that a system allows by default (`net.core.rmem_max`), and what
-/// one client can send in each round trip.
-pub const UNREAD_BYTES_MAX: usize = 208 * 1024;
-
 /// Memory that the kernel may still hold for the peer of a stream that is closed: a close frame and
 /// a few short messages, each in a packet of its own of 2 KiB.
 pub const LEFT_BYTES_MAX: usize = 8 * 1024;

@@ -1,16 +1,21 @@
 //! What the kernel keeps for a connection: how much at most, and what becomes of it at the end.
 //!
-//! What is written to a stream lies in the kernel until the peer has acknowledged it, and what the
-//! peer sent lies there until it is read. By itself the kernel takes 4 MB for a peer that reads
-//! nothing, and 6 to 32 MB from a peer that is not read (`net.ipv4.tcp_wmem`, `tcp_rmem`). So
-//! listeners have bounds, which their connections inherit, and a stream that is closed leaves next
-//! to nothing behind. A Unix socket needs none of this: the kernel takes 208 KiB for it
+//! What is written to a stream lies in the kernel until the peer has acknowledged it. By itself
+//! the kernel takes 4 MB for a peer that reads nothing (`net.ipv4.tcp_wmem`). So listeners have a
+//! mark, which their connections inherit, and a stream that is closed leaves next to nothing behind.
+//!
+//! What the peer sent lies there until it is read. The kernel takes 128 KiB of it, and more only of
+//! a peer that was read as fast as it sent, up to 6 MB (`net.ipv4.tcp_rmem`). That is left to the
+//! kernel: a buffer of a fixed size does not follow the speed of a path, and with one of 208 KiB,
+//! the most that a program may ask for, messages of 64 KiB took twice the processor time.
+//!
+//! A Unix socket needs none of this: the kernel takes 208 KiB for it
 //! (`net.core.wmem_default`), which the other end holds.
 
 use super::stream::Stream;
 use crate::relay::budget::LEFT_BYTES_MAX;
 #[cfg(target_os = "linux")]
-use crate::relay::budget::{UNREAD_BYTES_MAX, UNSENT_BYTES_MAX};
+use crate::relay::budget::UNSENT_BYTES_MAX;
 #[cfg(target_os = "linux")]
 use nix::{
     libc,
@@ -36,9 +41,7 @@ const WRITTEN: usize = 5;
 /// Bounds what the kernel keeps for each connection that this listener of TCP accepts from now on.
 #[cfg(target_os = "linux")]
 pub(super) fn bound(listener: &impl AsFd) -> io::Result<()> {
-    let socket = SockRef::from(listener);
-    socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
-    socket.set_recv_buffer_size(UNREAD_BYTES_MAX)
+    SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
 }
 
 /// Other systems have bounds of their own.

@@ -1,30 +1,18 @@
 //! What the kernel holds for connections: bounded while they last, and gone with them.
 
 use crate::authority::{Authority, wrap};
-use crate::client::{BINARY, CLOSE, Client, FIN, PING, dial, frame, request};
+use crate::client::{CLOSE, Client, dial, request};
 use crate::relay::Relay;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 
 /// The most that may be written to a member that reads nothing: the mark, a write that began below
 /// it, and what its own window took.
 const UNSENT_MAX: usize = (128 + 64 + 64) * 1024;
 
-/// The most that may come from a client that is not read; small frames fill packets badly, so the
-/// kernel counts more memory for them than bytes.
-const UNREAD_MAX: usize = 2 * 208 * 1024;
-
-/// The relay's end of a connection, as the kernel tells of it.
-#[derive(Debug)]
-struct End {
-    /// Bytes that were written and not acknowledged.
-    unsent: usize,
-    /// Bytes that came and were not read.
-    unread: usize,
-}
-
-/// The relay's end of a client's connection, if the kernel still has one that holds anything.
-fn end_of(client: &TcpStream) -> Option<End> {
+/// Bytes that the relay's end of a client's connection wrote and the client has not acknowledged,
+/// if the kernel still has that end.
+fn unsent(client: &TcpStream) -> Option<usize> {
     let port = |address: std::net::SocketAddr| format!(":{:04X}", address.port());
     let relay = port(client.peer_addr().ok()?);
     let own = port(client.local_addr().expect("a socket"));
@@ -35,9 +23,8 @@ fn end_of(client: &TcpStream) -> Option<End> {
         if !local.ends_with(&relay) || !remote.ends_with(&own) {
             return None;
         }
-        let (unsent, unread) = queues.split_once(':')?;
-        let number = |text| usize::from_str_radix(text, 16).expect("a number");
-        Some(End { unsent: number(unsent), unread: number(unread) })
+        let (unsent, _) = queues.split_once(':')?;
+        Some(usize::from_str_radix(unsent, 16).expect("a number"))
     })
 }
 
@@ -52,7 +39,7 @@ fn say(count: usize, bytes: usize, publisher: &mut Client, reader: &mut Client) 
 /// Says messages until the kernel holds some for a member that does not read; gives how many.
 fn fill(deaf: &Client, publisher: &mut Client, reader: &mut Client) -> usize {
     let mut said = 0;
-    while end_of(deaf.tcp()).expect("it is connected").unsent < 64 * 1024 {
+    while unsent(deaf.tcp()).expect("it is connected") < 64 * 1024 {
         say(1, 10_000, publisher, reader);
         said += 1;
     }
@@ -65,8 +52,8 @@ fn a_member_that_reads_nothing_costs_the_kernel_little() {
     let mut deaf = relay.connect_narrow("/");
     let [mut publisher, mut reader] = relay.connect_all("/");
     say(160, 60_000, &mut publisher, &mut reader);
-    let end = end_of(deaf.tcp()).expect("it is connected");
-    assert!(end.unsent <= UNSENT_MAX, "{end:?}");
+    let unsent = unsent(deaf.tcp()).expect("it is connected");
+    assert!(unsent <= UNSENT_MAX, "{unsent}");
     assert!(relay.counters().get("skipped") > 0, "it is far behind");
     // It reads again, and is a member like the others.
     while deaf.hear_binary() != b"the newest" {
@@ -93,35 +80,6 @@ fn messages_that_the_kernel_does_not_take_at_once_all_come_to_a_slow_reader() {
 }
 
 #[test]
-fn a_client_that_is_not_read_costs_the_kernel_little() {
-    let relay = Relay::start_watched(&[]);
-    let mut client = relay.connect("/alone");
-    // The relay reads this as fast as it comes, so the kernel would give it a large buffer.
-    let message = frame(FIN | BINARY, &[7; 60_000]);
-    for _ in 0..1_000 {
-        client.send_raw(&message);
-    }
-    // These are answered, and the answers are not read: so the relay does not read either.
-    let pings = frame(FIN | PING, &[7; 125]).repeat(500);
-    client.tcp().set_nonblocking(true).expect("a socket");
-    let is_paused = || relay.metrics().get("fanfare_paused_connections") > 0.0;
-    let mut written = 0;
-    loop {
-        match client.stream().write(&pings[written..]) {
-            Ok(bytes) => written = (written + bytes) % pings.len(),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                if is_paused() {
-                    break;
-                }
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
-    let end = end_of(client.tcp()).expect("it is connected");
-    assert!((1..=UNREAD_MAX).contains(&end.unread), "{end:?}");
-}
-
-#[test]
 fn a_member_that_is_closed_as_slow_and_cut_leaves_nothing_behind() {
     let relay = Relay::start(&["--room-log", "524288", "--close-timeout", "1"]);
     let mut deaf = relay.connect_narrow("/");
@@ -131,7 +89,7 @@ fn a_member_that_is_closed_as_slow_and_cut_leaves_nothing_behind() {
     }
     let counters = relay.counters();
     assert_eq!((counters.get("cut"), counters.get("connections")), (1, 2));
-    let left = end_of(deaf.tcp());
+    let left = unsent(deaf.tcp());
     assert!(left.is_none(), "{left:?}");
     let mut rest = Vec::new();
     let error = deaf.stream().read_to_end(&mut rest).expect_err("it is reset");
@@ -151,7 +109,7 @@ fn what_a_leaving_member_has_not_received_counts_with_its_connection() {
         .wait("the cut", |lines, _| lines.iter().any(|line| line.contains("cut")).then_some(()));
     let counters = relay.counters();
     assert_eq!((counters.get("connections"), counters.get("cut")), (2, 1));
-    let left = end_of(deaf.tcp());
+    let left = unsent(deaf.tcp());
     assert!(left.is_none(), "{left:?}");
 }
 
@@ -198,9 +156,9 @@ fn tls_changes_nothing_about_it() {
     while relay.counters().ended("slow_consumer") == 0 {
         publisher.send_binary(&[7; 60_000]);
         assert_eq!(reader.hear_binary().len(), 60_000);
-        most = end_of(&deaf.stream().sock).map_or(most, |end| most.max(end.unsent));
+        most = unsent(&deaf.stream().sock).map_or(most, |unsent| most.max(unsent));
     }
     assert!((1..=UNSENT_MAX).contains(&most), "{most}");
-    let left = end_of(&deaf.stream().sock);
+    let left = unsent(&deaf.stream().sock);
     assert!(left.is_none(), "{left:?}");
 }
