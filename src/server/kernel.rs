@@ -2,7 +2,8 @@
 //!
 //! What is written to a stream lies in the kernel until the peer has acknowledged it. By itself
 //! the kernel takes 4 MB for a peer that reads nothing (`net.ipv4.tcp_wmem`). So listeners have a
-//! mark, which their connections inherit, and a stream that is closed leaves next to nothing behind.
+//! mark, which their connections inherit, and a stream that is closed leaves next to nothing
+//! behind.
 //!
 //! What the peer sent lies there until it is read. The kernel takes 128 KiB of it, and more only of
 //! a peer that was read as fast as it sent, up to 6 MB (`net.ipv4.tcp_rmem`). That is left to the
