@@ -175,7 +175,37 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::{Limits, Rule};
+    use crate::relay::pretend::Pretend;
+    use crate::relay::{Limits, Order, Rule, Time};
+
+    /// Nobody hears it, so nothing but its own messages keeps the relay awake.
+    #[test]
+    fn what_waits_for_packing_time_is_read_on_at_once() {
+        let mut limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
+        limits.deflate.is_on = true;
+        let mut pretend = Pretend::with(limits);
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+        let id = pretend.join_offering("/", offer);
+        pretend.turn();
+        let mut packed = Vec::new();
+        assert!(Deflater::new(6, 15).deflate(&[b'x'; 60_000], &mut packed));
+        let length = u8::try_from(packed.len()).expect("a short frame");
+        let frame = [&[0xc1, 0x80 | length, 0, 0, 0, 0], &packed[..]].concat();
+        assert!(pretend.relay.may_read(id).is_some());
+        pretend.relay.receive(id, &mut frame.repeat(100), Time::default());
+        assert!(pretend.relay.unheard_bytes(id) > Some(0), "a read has time for some of them");
+        let mut turns = 0;
+        while pretend.relay.unheard_bytes(id).is_some() {
+            assert_eq!(pretend.relay.next_deadline(), Some(Time::default()), "it does not sleep");
+            pretend.relay.turn(Time::default());
+            assert_eq!(pretend.relay.order(), Some(Order::Resume(id)));
+            assert_eq!(pretend.relay.order(), None);
+            pretend.relay.may_read(id);
+            pretend.relay.check_invariants();
+            turns += 1;
+        }
+        assert_eq!((turns, pretend.relay.metrics().messages), (19, 100));
+    }
 
     #[test]
     fn the_window_that_was_promised_stays() {

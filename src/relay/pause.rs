@@ -76,6 +76,10 @@ impl Relay {
             self.paused.later.insert((debts.resumes_us, id));
             self.metrics.rate_pauses += 1;
             Pause::Time
+        } else if self.has_room_to_hear(index) {
+            // It waits for packing time alone, which its next read has.
+            self.paused.now.push_back(id);
+            Pause::Look
         } else {
             self.paused.next.push_back(id);
             Pause::Look
