@@ -156,7 +156,7 @@ impl Relay {
         let mut inflated = std::mem::take(&mut self.packer.inflated);
         let inflater = self.packer.inflater.get_or_insert_default();
         let result = inflater.inflate(payload, bytes_max, &mut inflated);
-        self.count_cost(INFLATE_NS, inflated.len());
+        self.count_cost(INFLATE_NS, payload.len() + inflated.len());
         let result = match result {
             Ok(()) if kind == Kind::Text && !utf8::is_text(&inflated) => Err(Violation::NotUtf8),
             Ok(()) => {

@@ -103,7 +103,7 @@ impl Schedule {
     pub(super) fn spend(&mut self, micros: u64) {
         let left_us = ORDERS_US.saturating_sub(micros) as usize;
         self.writes_left = self.writes_left.min(left_us * WRITES_PER_TURN / ORDERS_US as usize);
-        if self.writes_left == 0 {
+        if left_us == 0 {
             self.end_run();
             self.writes_left = 0;
         }

@@ -211,6 +211,7 @@ impl Relay {
         let mut packed = std::mem::take(&mut self.packer.packed);
         let is_packed = loop {
             let (is_packed, refers) = self.pack_with_context(key, class, payload, &mut packed);
+            self.count_packing(payload.len());
             let bytes = if is_packed { packed.len() } else { payload.len() };
             self.make_space(key, class, bytes);
             let frame_bytes = frame::encoded_bytes(bytes);
@@ -234,7 +235,6 @@ impl Relay {
             }
             shared.reset(resets);
         };
-        self.count_packing(payload.len());
         if is_packed {
             return Some(packed);
         }

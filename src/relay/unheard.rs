@@ -15,6 +15,12 @@ impl Relay {
         unheard.map(|unheard| unheard.rest.len())
     }
 
+    /// Whether a connection waits for packing time, or for its room, with bytes that it was given;
+    /// no message of it has to go before what others say.
+    pub fn waits_with_bytes(&mut self, id: ConnId) -> bool {
+        self.unheard_bytes(id) > Some(0) && !self.conns[id.index].has_message_waiting()
+    }
+
     /// Keeps a message that cannot be said yet.
     pub(super) fn keep_message(&mut self, index: u32, kind: Kind, payload: &[u8]) {
         let Some(payload) = memory::copy(payload) else {

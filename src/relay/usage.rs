@@ -67,15 +67,22 @@ pub(super) struct Usages {
 impl Usages {
     /// Notes that a read of so many bytes took so long, with all that followed from it.
     fn note(&mut self, index: u32, bytes: usize, micros_used: u64, now: Time) {
-        let known = self.by_index.get_mut(&index);
+        let known = self.by_index.get(&index);
         if known.is_none() && micros_used < NOTED_US {
             return;
         }
+        let known_bytes_max = known.map_or(READ_BYTES_MAX, |usage| usage.read_bytes_max);
         let now_us = micros(now);
         let until_us = known.map_or(0, |usage| usage.until_us).max(now_us) + micros_used * SHARE;
         let until_us = until_us.min(now_us + HELD_AGAINST_US * SHARE);
-        let bytes = bytes.saturating_mul(READ_US as usize) / micros_used.max(1) as usize;
-        let read_bytes_max = bytes.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+        let read_bytes_max = match bytes {
+            // It says nothing of what bytes cost.
+            0 => known_bytes_max,
+            _ => {
+                let bytes = bytes.saturating_mul(READ_US as usize) / micros_used.max(1) as usize;
+                bytes.clamp(READ_BYTES_MIN, READ_BYTES_MAX)
+            }
+        };
         self.by_index.insert(index, Usage { until_us, read_bytes_max });
     }
 
@@ -190,6 +197,8 @@ mod tests {
         assert_eq!(usages.read_bytes_max(1), 4_096 * 1_000 / 409);
         usages.note(1, 4_096, 1, now);
         assert_eq!(usages.read_bytes_max(1), READ_BYTES_MAX);
+        usages.note(1, 0, 100, now);
+        assert_eq!(usages.read_bytes_max(1), READ_BYTES_MAX, "a read of nothing says nothing");
         usages.note(1, 100, 100_000, now);
         assert_eq!(usages.read_bytes_max(1), READ_BYTES_MIN);
         usages.note(2, 0, 0, now);

@@ -47,7 +47,7 @@ impl Server {
                     Ok((stream, address)) => self.welcome(number, stream, address, now),
                     Err(error) => self.not_accepted(number, &error, now),
                 }
-                if self.stopwatch.at() >= until {
+                if self.stopwatch.begin() >= until {
                     break;
                 }
             }

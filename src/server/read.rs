@@ -13,9 +13,12 @@ impl Server {
     /// Reads the members that are ready: first those that used hardly any time lately, then the
     /// others, at least one of them. Tells how many reads there were.
     pub(super) fn read_members(&mut self, now: Time) -> usize {
-        // They were put off for those that are listed.
         for id in std::mem::take(&mut self.resumed).into_iter().rev() {
-            self.ready.push_front(self.relay.priority(id), id);
+            let priority = self.relay.priority(id);
+            match self.relay.waits_with_bytes(id) {
+                true => self.ready.push(priority, id), // it had its share
+                false => self.ready.push_front(priority, id), // others had theirs before it
+            }
         }
         if self.ready.is_empty() {
             return 0;
@@ -50,12 +53,15 @@ impl Server {
     }
 
     /// Reads a connection once, and lists it when there may be more. What that takes, from the
-    /// stopwatch's last look on, is held against it.
+    /// stopwatch's last look on, is held against a member; newcomers have a share of their own.
     pub(super) fn read_listed(&mut self, id: ConnId, priority: Priority, now: Time) {
         let bytes_before = self.relay.metrics().bytes_in;
         let may_have_more = self.read(id, ready::read_bytes_max(priority), now);
         let bytes = self.relay.metrics().bytes_in - bytes_before;
-        self.relay.spent(id, bytes as usize, self.stopwatch.lap_us());
+        let took_us = self.stopwatch.lap_us();
+        if priority != Priority::Newcomer {
+            self.relay.spent(id, bytes as usize, took_us);
+        }
         if may_have_more {
             let next = match priority {
                 Priority::Newcomer => self.relay.priority(id),

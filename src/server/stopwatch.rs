@@ -1,28 +1,38 @@
 //! Measures how long one thing after another takes.
 
 use nix::sys::resource::{UsageWho, getrusage};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What takes longer may have been interrupted: the system let others run meanwhile, and that is
 /// not to be held against a connection.
 const DOUBTFUL_US: u64 = 200;
 
+/// How long an answer of the system is good for: asking takes longer than looking at the clock.
+const FRESH: Duration = Duration::from_millis(10);
+
 /// A stopwatch.
 #[derive(Debug)]
 pub(super) struct Stopwatch {
     at: Instant,
+    /// When it was asked last how often the system had let others run.
+    asked_at: Instant,
     /// How often the system had let others run when that was asked last.
     interruptions: i64,
 }
 
 impl Stopwatch {
     pub(super) fn start() -> Stopwatch {
-        Stopwatch { at: Instant::now(), interruptions: interruptions() }
+        let now = Instant::now();
+        Stopwatch { at: now, asked_at: now, interruptions: interruptions() }
     }
 
     /// Begins to measure; gives the moment.
     pub(super) fn begin(&mut self) -> Instant {
         self.at = Instant::now();
+        if self.at - self.asked_at > FRESH {
+            self.asked_at = self.at;
+            self.interruptions = interruptions();
+        }
         self.at
     }
 
@@ -34,6 +44,7 @@ impl Stopwatch {
         if lap_us <= DOUBTFUL_US {
             return lap_us;
         }
+        self.asked_at = now;
         let interruptions = interruptions();
         let had = std::mem::replace(&mut self.interruptions, interruptions);
         if interruptions == had { lap_us } else { DOUBTFUL_US }
@@ -45,6 +56,12 @@ impl Stopwatch {
     }
 }
 
+/// Only some systems tell it of the loop's thread alone.
+#[cfg(target_os = "linux")]
+const WHO: UsageWho = UsageWho::RUSAGE_THREAD;
+#[cfg(not(target_os = "linux"))]
+const WHO: UsageWho = UsageWho::RUSAGE_SELF;
+
 fn interruptions() -> i64 {
-    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| usage.involuntary_context_switches())
+    getrusage(WHO).map_or(0, |usage| usage.involuntary_context_switches())
 }
