@@ -95,7 +95,7 @@ impl fmt::Display for Access {
 }
 
 impl Listen {
-    /// Whether a socket that listens at `other` is one of this place, whoever may connect there.
+    /// Whether a socket that listens at `other` is one of this place, whichever clients connect.
     pub fn is_of(&self, other: &Listen) -> bool {
         match (self, other) {
             (Listen::Unix(one, _), Listen::Unix(two, _)) => one == two,

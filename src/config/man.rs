@@ -16,7 +16,7 @@ const FILES: [(&str, &str); 3] = [
     ),
 ];
 
-/// The exit status is the program's answer to whoever started it.
+/// The exit status is the program's answer to the process that started it.
 const EXIT_STATUS: [(&str, &str); 5] = [
     (
         "0",

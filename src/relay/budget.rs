@@ -20,8 +20,8 @@ pub const SPARE_BYTES: usize = 64 * 1024;
 /// when its heap cannot grow.
 pub const DOUBLING_SPARE_BYTES: usize = 1024 * 1024;
 
-/// Connections accepted from each listener in a turn: about 4 ms of handshakes, so that a
-/// reconnecting herd delays those who are already here by no more.
+/// Connections accepted from each listener in a turn, if the time for them is not over before: no
+/// clock that stands still makes this endless.
 pub const ACCEPTS_PER_TURN: usize = 256;
 
 /// Bytes written to one connection in a turn: a socket's usual send buffer, a segment's size.
