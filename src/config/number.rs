@@ -13,8 +13,8 @@ const TIME: &str = "a time is a number of seconds or has a unit, as in 30, 30s, 
 /// Longer than any relay runs, and short enough to be added to any time of today.
 const TIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The most characters of a number, and of a time the most digits in a row: with so few of them
-/// nothing that the parsers compute can overflow.
+/// The most characters of a number, and the most digits of a time, all of its numbers together: so
+/// few of them, read as days, make 10^12 days, and nothing that the parsers compute can overflow.
 const LETTERS_MAX: usize = 40;
 const TIME_DIGITS_MAX: usize = 12;
 
@@ -76,21 +76,26 @@ fn too_large(most: u64) -> String {
 
 /// A time, in seconds where it has no unit; whole milliseconds.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let too_long = || "a time is at most 100 years".to_owned();
-    let digits = text.split(|letter: char| !letter.is_ascii_digit());
-    if digits.clone().any(|digits| digits.len() > TIME_DIGITS_MAX) {
-        return Err(too_long());
+    if text.bytes().filter(u8::is_ascii_digit).count() > TIME_DIGITS_MAX {
+        return Err(format!("a time has at most {TIME_DIGITS_MAX} digits, and at most 100 years"));
     }
     let units = text.split(|letter: char| !letter.is_alphabetic());
     let mut units = units.filter(|unit| !unit.is_empty());
     let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    if text.len() > LETTERS_MAX || !units.all(|unit| TIME_UNITS.contains(&unit)) {
+    // The parser reads over blanks between digits: "1 0s" would be ten seconds.
+    let mut words = text.split_whitespace().map(str::as_bytes);
+    let mut last = b'a';
+    let is_torn = words.any(|word| {
+        let ends_in = std::mem::replace(&mut last, word[word.len() - 1]);
+        !ends_in.is_ascii_alphabetic() && !word[0].is_ascii_alphabetic()
+    });
+    if text.len() > LETTERS_MAX || is_torn || !units.all(|unit| TIME_UNITS.contains(&unit)) {
         return Err(TIME.to_owned());
     }
     let with_unit = format!("{text}{}", if is_number { "s" } else { "" });
     let time = humantime::parse_duration(&with_unit).map_err(|_| TIME.to_owned())?;
     if time > TIME_MAX {
-        return Err(too_long());
+        return Err("a time is at most 100 years".to_owned());
     }
     match time.subsec_nanos() % 1_000_000 {
         0 => Ok(time),
@@ -167,8 +172,15 @@ mod tests {
         ] {
             assert_eq!(time(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for text in ["", "s", "-1", "-1s", "soon", "5M", "1y", "1 week", "30 s s", "1.s", "3µs"] {
+        for text in [
+            "", "s", "-1", "-1s", "soon", "5M", "1y", "1 week", "30 s s", "1.s", "3µs", "1 0s",
+            "1. 5s", "1 .5s", "1m 3 0s",
+        ] {
             assert_eq!(time(text), Err(TIME.to_owned()), "{text}");
+        }
+        // The fuzzer's: with blanks between them, digits enough for a sum that overflowed.
+        for text in ["1844674407370 9551615.9s 1.9s", "18446744073 709551615s 1.5s"] {
+            assert!(time(text).is_err_and(|why| why.contains("at most 12 digits")), "{text}");
         }
         for text in ["1000000000000s", "18446744073709551615s1000ms", "36501d"] {
             assert!(time(text).is_err_and(|why| why.contains("100 years")), "{text}");
