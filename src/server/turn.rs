@@ -47,6 +47,9 @@ impl Server {
         self.throttle.note_metrics(self.relay.metrics(), now);
         self.throttle.tell_rest(now);
         self.notify.after_turn(Status::of(&self.relay), Clock::time(end));
+        if cfg!(any(debug_assertions, fuzzing)) {
+            self.relay.check_invariants();
+        }
         Ok(self.relay.drained().map(|cut| match cut {
             0 => Outcome::Drained,
             _ => Outcome::Cut(cut),
