@@ -6,7 +6,9 @@ mod pretend;
 
 use std::hint::black_box;
 
-use fanfare::protocol::{Accepts, Parser, head, mask, response, upgrade, utf8};
+use fanfare::protocol::http::head;
+use fanfare::protocol::ws::{mask, upgrade, utf8};
+use fanfare::protocol::{Accepts, Parser};
 use pretend::{REQUEST, Room, frame};
 
 /// A name, and work that gives how many units it was.
@@ -46,7 +48,7 @@ fn upgrade_path() -> u64 {
         let Ok(upgrade::Request::Upgrade { accept, .. }) = upgrade::judge(&head) else {
             panic!("it is an upgrade");
         };
-        response::switching_protocols(&accept, None, None, answer);
+        upgrade::switching_protocols(&accept, None, None, answer);
     }
     let mut answer = Vec::with_capacity(1_024);
     for _ in 0..100 {

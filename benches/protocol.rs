@@ -6,7 +6,9 @@ mod pretend;
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use fanfare::protocol::{Accepts, Parser, head, mask, response, upgrade, utf8};
+use fanfare::protocol::http::head;
+use fanfare::protocol::ws::{mask, upgrade, utf8};
+use fanfare::protocol::{Accepts, Parser};
 
 /// Every read of the server fits into this.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -69,7 +71,7 @@ fn handshake(c: &mut Criterion) {
             let Ok(upgrade::Request::Upgrade { accept, .. }) = upgrade::judge(&head) else {
                 panic!("it is an upgrade");
             };
-            response::switching_protocols(&accept, None, None, &mut answer);
+            upgrade::switching_protocols(&accept, None, None, &mut answer);
             assert!(answer.starts_with(b"HTTP/1.1 101"));
         });
     });

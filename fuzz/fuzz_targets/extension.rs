@@ -1,7 +1,7 @@
 //! Any bytes as offers of extensions: never a panic, and what is agreed on is what was offered.
 #![no_main]
 
-use fanfare::protocol::extension::{self, Terms};
+use fanfare::protocol::ws::extension::{self, Terms};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (u8, bool, &[u8])| {

@@ -1,7 +1,8 @@
 //! Any bytes as what a client says first: never a panic, and the same answer wherever TCP cuts it.
 #![no_main]
 
-use fanfare::protocol::{head, upgrade};
+use fanfare::protocol::http::head;
+use fanfare::protocol::ws::upgrade;
 use fanfare::relay::{Limits, Order, Relay, Slices, Time};
 use libfuzzer_sys::fuzz_target;
 

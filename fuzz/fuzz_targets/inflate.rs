@@ -2,7 +2,7 @@
 //! and what is compressed by us inflates to what it was.
 #![no_main]
 
-use fanfare::protocol::deflate::{Deflater, Inflater};
+use fanfare::protocol::ws::deflate::{Deflater, Inflater};
 use libfuzzer_sys::fuzz_target;
 
 const MESSAGE_BYTES_MAX: usize = 20_000;

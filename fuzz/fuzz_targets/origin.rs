@@ -3,9 +3,9 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use fanfare::protocol::head;
-use fanfare::protocol::origin::{Origin, Origins};
-use fanfare::protocol::serialized::Serialized;
+use fanfare::auth::origin::{Origin, Origins};
+use fanfare::auth::serialized::Serialized;
+use fanfare::protocol::http::head;
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]

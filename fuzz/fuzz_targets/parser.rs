@@ -4,7 +4,8 @@
 //! the rest is what the client sends.
 #![no_main]
 
-use fanfare::protocol::{Accepts, CloseCode, Event, Kind, Parser, Violation, deflate};
+use fanfare::protocol::ws::deflate;
+use fanfare::protocol::{Accepts, CloseCode, Event, Kind, Parser, Violation};
 use libfuzzer_sys::fuzz_target;
 
 const MESSAGE_BYTES_MAX: usize = 2000;

@@ -7,7 +7,7 @@ mod ear;
 
 use arbitrary::Arbitrary;
 use ear::Ear;
-use fanfare::protocol::deflate::Deflater;
+use fanfare::protocol::ws::deflate::Deflater;
 use fanfare::relay::{
     Cause, ConnId, Deflate, Encoding, Heartbeat, Limits, Order, Relay, Slices, SlowConsumer, Time,
 };

@@ -3,10 +3,11 @@
 #![no_main]
 
 use arbitrary::Arbitrary;
-use fanfare::protocol::origin::{Origin, Origins};
-use fanfare::protocol::pattern::Pattern;
-use fanfare::protocol::token::Trust;
-use fanfare::protocol::{credential, head, keyfile};
+use fanfare::auth::origin::{Origin, Origins};
+use fanfare::auth::pattern::Pattern;
+use fanfare::auth::token::Trust;
+use fanfare::auth::{credential, keyfile};
+use fanfare::protocol::http::head;
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Debug, Arbitrary)]

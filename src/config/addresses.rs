@@ -1,7 +1,7 @@
 //! Flags about addresses: how many connections each may have, and whose word about it is taken.
 
 use super::number::count;
-use crate::protocol::forwarded::ForwardedBy;
+use crate::protocol::http::forwarded::ForwardedBy;
 use crate::relay::{Limits, TrustedProxies};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;

@@ -4,8 +4,8 @@ use super::Impossible;
 use super::flags::switch;
 use super::number::seconds;
 use super::token_key::TokenKey;
-use crate::protocol::origin::{Origin, Origins};
-use crate::protocol::token::Trust;
+use crate::auth::origin::{Origin, Origins};
+use crate::auth::token::Trust;
 use crate::relay::Access;
 use clap::Args;
 

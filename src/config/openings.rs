@@ -1,6 +1,6 @@
 //! What a reload would open: a line that was lost must not let everybody in without a word.
 
-use crate::protocol::origin::Origin;
+use crate::auth::origin::Origin;
 use crate::relay::{Admission, Hear, Limits, Publish};
 use std::collections::BTreeSet;
 
@@ -142,7 +142,7 @@ fn list(rooms: &[&[u8]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::keyfile;
+    use crate::auth::keyfile;
     use crate::relay::Rule;
 
     fn with_key() -> Limits {

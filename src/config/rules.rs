@@ -3,7 +3,7 @@
 use super::file::similar;
 use super::number::{bytes_per_second, per_second, size, whole};
 use super::value::{self, Wrong};
-use crate::protocol::path::PATH_BYTES_MAX;
+use crate::protocol::http::path::PATH_BYTES_MAX;
 use crate::relay::{Hear, Publish, Rule};
 use std::fmt::Write;
 use toml::Spanned;

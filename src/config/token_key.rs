@@ -1,8 +1,8 @@
 //! The value of `--token-key`: where a key is, and the key itself.
 
 use super::Plain;
-use crate::protocol::key::Key;
-use crate::protocol::{NoKey, keyfile};
+use crate::auth::key::Key;
+use crate::auth::{NoKey, keyfile};
 use crate::relay::Limits;
 use std::fmt;
 use std::fs::File;
@@ -177,7 +177,7 @@ fn content(path: &str) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::key::Algorithm;
+    use crate::auth::key::Algorithm;
     use std::io::Write;
     use tempfile::NamedTempFile;
 

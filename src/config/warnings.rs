@@ -1,7 +1,7 @@
 //! What the operator is warned of: a configuration that works, and is probably not meant so.
 
 use super::{Config, Door, Listen};
-use crate::protocol::key::SECRET_BYTES_GOOD;
+use crate::auth::key::SECRET_BYTES_GOOD;
 use crate::relay::Limits;
 
 impl Config {
@@ -43,7 +43,7 @@ fn weak(limits: &Limits) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::keyfile;
+    use crate::auth::keyfile;
 
     fn doors(text: &str) -> Vec<Door> {
         vec![text.parse().expect("a door")]

@@ -2,10 +2,11 @@
 
 use super::rules::{Hear, Manners, Publish};
 use super::{Relay, Time};
-use crate::protocol::head::Head;
-use crate::protocol::origin::Origins;
-use crate::protocol::token::{Claims, Trust};
-use crate::protocol::{Denial, credential};
+use crate::auth::credential;
+use crate::auth::origin::Origins;
+use crate::auth::token::{Claims, Trust};
+use crate::protocol::Denial;
+use crate::protocol::http::head::Head;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who is let in.

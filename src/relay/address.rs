@@ -3,8 +3,8 @@
 use super::conn::Phase;
 use super::{ConnId, Relay, memory};
 use crate::protocol::Refusal;
-use crate::protocol::forwarded::{self, ForwardedBy};
-use crate::protocol::head::Head;
+use crate::protocol::http::forwarded::{self, ForwardedBy};
+use crate::protocol::http::head::Head;
 use core::net::{IpAddr, Ipv6Addr};
 use ipnet::IpNet;
 use slab::Slab;

@@ -8,7 +8,7 @@ use super::budget::HAND_REACH;
 use super::conn::Phase;
 use super::{Cause, Relay, Time};
 use crate::protocol::Refusal;
-use crate::protocol::frame::Opcode;
+use crate::protocol::ws::frame::Opcode;
 
 /// How long the hand takes once around, in milliseconds.
 const ROUND_MS: u64 = 1000;

@@ -4,10 +4,11 @@
 use super::class::Class;
 use super::room::Room;
 use super::{Relay, memory, share};
-use crate::protocol::deflate::{Deflater, Inflater};
-use crate::protocol::extension::{self, Agreed, Terms, WINDOW_BITS_MIN};
-use crate::protocol::head::Head;
-use crate::protocol::{Kind, Violation, utf8};
+use crate::protocol::http::head::Head;
+use crate::protocol::ws::deflate::{Deflater, Inflater};
+use crate::protocol::ws::extension::{self, Agreed, Terms, WINDOW_BITS_MIN};
+use crate::protocol::ws::utf8;
+use crate::protocol::{Kind, Violation};
 
 /// Whether messages are compressed for those who ask for it, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! How a room's messages are written: one log for each encoding in use, each message once in each.
 
-use crate::protocol::{Kind, frame, json, utf8};
+use crate::protocol::ws::{frame, utf8};
+use crate::protocol::{Kind, json};
 
 /// An encoding class; a member belongs to one for as long as it stays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

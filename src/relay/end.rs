@@ -4,7 +4,7 @@ use super::conn::{NO_ROOM, Phase};
 use super::pause::Pause;
 use super::{Cause, ConnId, Relay};
 use crate::protocol::CloseCode;
-use crate::protocol::frame::Opcode;
+use crate::protocol::ws::frame::Opcode;
 
 impl Relay {
     /// The stream is broken ([`Cause::Reset`]) or the peer wrote its last byte

@@ -4,9 +4,12 @@ use super::access::Pass;
 use super::class::Class;
 use super::conn::Phase;
 use super::{Cause, Relay, page, share};
-use crate::protocol::head::{self, Head};
-use crate::protocol::upgrade::{self, Accept, Request, Wants};
-use crate::protocol::{Denial, Refusal, credential, response};
+use crate::auth::credential;
+use crate::protocol::http::Wants;
+use crate::protocol::http::head::{self, Head};
+use crate::protocol::http::response;
+use crate::protocol::ws::upgrade::{self, Accept, Request};
+use crate::protocol::{Denial, Refusal};
 
 impl Relay {
     /// Takes bytes of a request's head; gives how many of them belonged to it.
@@ -167,7 +170,7 @@ impl Relay {
             Class { encoding: self.limits.encoding, packing: self.packing(agreed.as_ref()) };
         let subprotocol = credential::subprotocol(head);
         self.answer(index, |to| {
-            response::switching_protocols(accept, subprotocol, agreed.as_ref(), to);
+            upgrade::switching_protocols(accept, subprotocol, agreed.as_ref(), to);
         });
         self.join(index, key, class, pass);
         let conn = &mut self.conns[index];

@@ -5,7 +5,7 @@ use super::budget::STRANGERS_SHARE;
 use super::conn::{Conn, Conns, Phase};
 use super::private::Private;
 use super::{Cause, ConnId, Relay};
-use crate::protocol::frame::{self, Opcode};
+use crate::protocol::ws::frame::{self, Opcode};
 
 impl Relay {
     /// The memory for unfinished heads and messages, for private bytes, and of what streams keep.

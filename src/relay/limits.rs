@@ -6,9 +6,9 @@ use super::budget::{READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 use super::encoding::Encoding;
 use super::rules::{Hear, Publish, Rule};
 use super::{Deflate, Rates, TrustedProxies};
-use crate::protocol::extension::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
-use crate::protocol::head::HEAD_BYTES_MAX;
-use crate::protocol::origin::Origin;
+use crate::auth::origin::Origin;
+use crate::protocol::http::head::HEAD_BYTES_MAX;
+use crate::protocol::ws::extension::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 use std::ops::RangeInclusive;
 
 /// The longest message that may be allowed: positions inside of a frame have 32 bits, and JSON may

@@ -9,7 +9,7 @@
 //! counts nobody: no list is searched for that.
 
 use super::pool::Pool;
-use crate::protocol::frame;
+use crate::protocol::ws::frame;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -280,7 +280,7 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::frame::Opcode;
+    use crate::protocol::ws::frame::Opcode;
     use proptest::prelude::*;
 
     const MAX: usize = 16 * 1024;

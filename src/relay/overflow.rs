@@ -3,7 +3,7 @@
 use super::class::Class;
 use super::room::Room;
 use super::{Cause, Relay, SlowConsumer, held};
-use crate::protocol::frame;
+use crate::protocol::ws::frame;
 use std::collections::BinaryHeap;
 
 impl Relay {

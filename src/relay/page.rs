@@ -1,9 +1,11 @@
 //! What the relay serves to a browser: the live page, its parts, and what is known of a room.
 
 use super::{Access, Relay};
-use crate::protocol::head::Head;
-use crate::protocol::response::Asset;
-use crate::protocol::{Denial, Refusal, cors, path};
+use crate::auth::cors;
+use crate::protocol::http::head::Head;
+use crate::protocol::http::path;
+use crate::protocol::http::response::Asset;
+use crate::protocol::{Denial, Refusal};
 use serde::Serialize;
 
 /// Paths below this are the relay's own.
@@ -94,7 +96,7 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::head;
+    use crate::protocol::http::head;
     use crate::relay::{Heartbeat, Limits};
 
     #[test]

@@ -1,7 +1,7 @@
 //! A connection's own bytes: what is said to it alone.
 
 use super::budget::PRIVATE_BYTES_MAX;
-use crate::protocol::frame::{self, Opcode};
+use crate::protocol::ws::frame::{self, Opcode};
 
 /// Bytes for one connection: handshake answers, pongs, direct answers, the close frame.
 #[derive(Debug, Default)]

@@ -3,7 +3,8 @@
 use super::class::Class;
 use super::deflate::Packing;
 use super::{Cause, Relay};
-use crate::protocol::{Kind, frame};
+use crate::protocol::Kind;
+use crate::protocol::ws::frame;
 
 impl Relay {
     /// Appends a member's message to its room.

@@ -3,7 +3,7 @@
 use super::budget::PACKING_NS_MAX;
 use super::conn::Phase;
 use super::{Cause, ConnId, Relay, Time, listens};
-use crate::protocol::frame::{self, Opcode};
+use crate::protocol::ws::frame::{self, Opcode};
 use crate::protocol::{Accepts, Event, Kind, Violation};
 
 impl Relay {

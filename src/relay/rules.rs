@@ -1,7 +1,7 @@
 //! Rules of rooms: the first whose pattern matches a room's name decides what holds there.
 
 use super::{Limits, Rates};
-use crate::protocol::pattern::Pattern;
+use crate::auth::pattern::Pattern;
 
 /// Who may speak in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::keyfile;
+    use crate::auth::keyfile;
 
     #[test]
     fn the_first_match_decides_alone() {

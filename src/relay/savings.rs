@@ -1,7 +1,7 @@
 //! What compression made of messages, and what it saved.
 
 use crate::protocol::exposition::Family;
-use crate::protocol::frame;
+use crate::protocol::ws::frame;
 
 /// Counters of compression since the relay began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -22,8 +22,8 @@ use super::conn::Phase;
 use super::deflate::{Deflate, Packing};
 use super::room::{Room, Rooms};
 use super::{Encoding, Relay, memory};
-use crate::protocol::deflate::Deflater;
-use crate::protocol::frame;
+use crate::protocol::ws::deflate::Deflater;
+use crate::protocol::ws::frame;
 
 /// After a member has spoken, it stays out for so long: who speaks often would come and go with
 /// each message, and each coming costs all others their context.

@@ -1,7 +1,7 @@
 //! What the server tells about itself: how it ended, its counters, and what it must not say too
 //! often.
 
-use crate::protocol::path;
+use crate::protocol::http::path;
 use crate::relay::{ConnId, Metrics, Relay, Savings, Time};
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -3,7 +3,7 @@
 use crate::random::Random;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fanfare::protocol::keyfile;
+use fanfare::auth::keyfile;
 use fanfare::relay::{Access, Hear, Publish, Rule};
 use ring::hmac;
 

@@ -4,8 +4,8 @@ use crate::law::{Law, Ticket};
 use crate::model::Model;
 use crate::random::Random;
 use crate::world::{From, World};
-use fanfare::protocol::deflate::Deflater;
 use fanfare::protocol::exposition::Value;
+use fanfare::protocol::ws::deflate::Deflater;
 use fanfare::relay::{Deflate, Limits, OverRate, Publish, Rates, Relay, Rule, SlowConsumer};
 
 /// Seconds that a member stays out after it spoke.

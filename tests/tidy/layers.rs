@@ -4,11 +4,12 @@ use crate::source::{Source, closed, word};
 use crate::{Fault, fault};
 
 /// The layers, and those that each may import from besides itself.
-const LAYERS: [(&str, &[&str]); 5] = [
+const LAYERS: [(&str, &[&str]); 6] = [
     ("protocol", &[]),
-    ("relay", &["protocol"]),
-    ("config", &["relay", "protocol"]),
-    ("server", &["relay", "config", "protocol"]),
+    ("auth", &["protocol"]),
+    ("relay", &["auth", "protocol"]),
+    ("config", &["relay", "auth", "protocol"]),
+    ("server", &["relay", "config", "auth", "protocol"]),
     ("top", &["config"]),
 ];
 
@@ -16,7 +17,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
 const PROGRAM: (&str, &[&str]) = ("main", &["config", "server", "top"]);
 
 /// The layers without I/O, clocks, threads and randomness: the same calls give the same answers.
-const PURE: [&str; 2] = ["protocol", "relay"];
+const PURE: [&str; 3] = ["protocol", "auth", "relay"];
 
 /// What they may not name: parts of the standard library.
 const IMPURE_PARTS: [&str; 6] = ["net", "fs", "thread", "env", "process", "os"];
@@ -156,6 +157,8 @@ mod tests {
             ("protocol", "use crate::relay::Relay;", "relay"),
             ("protocol", "fn a() { crate::server::b() }", "server"),
             ("protocol", "use crate::{protocol::Kind, config::{Flags}};", "config"),
+            ("protocol", "use crate::auth::token;", "auth"),
+            ("auth", "use crate::relay::Relay;", "relay"),
             ("relay", "use crate::{\nserver::Server};", "server"),
             ("relay", "pub(in crate::config) fn a() {}", "config"),
             ("config", "use crate::server;", "server"),

@@ -2,7 +2,7 @@
 
 use super::request::{Ask, Denial, GONE};
 use crate::protocol::exposition::{self, Family, Value};
-use crate::protocol::path;
+use crate::protocol::http::path;
 use crate::relay::{Cause, ConnFacts, ConnId, RoomOrder, Time};
 use crate::server::Server;
 use crate::server::log;

@@ -1,6 +1,6 @@
 //! One connection to the admin listener: a request in, an answer out, and an end in order.
 
-use crate::protocol::head::{self, HEAD_BYTES_MAX};
+use crate::protocol::http::head::{self, HEAD_BYTES_MAX};
 use crate::relay::Time;
 use crate::server::kernel;
 use crate::server::stream::Stream;

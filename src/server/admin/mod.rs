@@ -13,7 +13,7 @@ use super::report::quoted;
 use super::stream::Stream;
 use super::{Server, StartError, signal};
 use crate::config::{Listen, Plain};
-use crate::protocol::head;
+use crate::protocol::http::head;
 use crate::relay::{ConnId, Time};
 use answer::Answer;
 use conn::{AdminConn, Next};

@@ -1,7 +1,7 @@
 //! What is asked of the admin listener, and who may not ask.
 
 use crate::protocol::Refusal;
-use crate::protocol::head::Head;
+use crate::protocol::http::head::Head;
 use crate::relay::{ConnId, RoomOrder};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -168,7 +168,7 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::head;
+    use crate::protocol::http::head;
 
     fn ask(line: &str, fields: &str) -> Result<Ask, u16> {
         let text = format!("{line} HTTP/1.1\r\n{fields}\r\n");

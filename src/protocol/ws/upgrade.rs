@@ -1,7 +1,8 @@
 //! The opening handshake from the server's side (RFC 6455, section 4.2).
 
-use super::head::Head;
-use super::{Refusal, path};
+use super::extension::Agreed;
+use crate::protocol::http::head::Head;
+use crate::protocol::http::{Refusal, Wants, path};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
@@ -39,19 +40,6 @@ pub enum Request {
     },
 }
 
-/// What kind of answer a plain request takes.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Wants {
-    /// The client is a browser that wants to show something.
-    pub page: bool,
-    /// Only the head of the answer is wanted.
-    pub head_only: bool,
-    /// The client unpacks gzip.
-    pub gzip: bool,
-    /// The entity tags that the client has (RFC 9110, section 13.1.2).
-    pub known: Vec<u8>,
-}
-
 /// The value of `Sec-WebSocket-Accept`: 20 bytes in base64.
 pub type Accept = [u8; 28];
 
@@ -77,7 +65,7 @@ pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
     if !has_upgrade || !head.is_http_11 {
         let has_key = head.values("sec-websocket-key").next().is_some();
         return match head.is_http_11 {
-            _ if !has_upgrade && !has_key => Ok(Request::Plain { path, wants: wants(head) }),
+            _ if !has_upgrade && !has_key => Ok(Request::Plain { path, wants: Wants::of(head) }),
             true => Err(Refusal::UpgradeHeader),
             false => Err(Refusal::Http10),
         };
@@ -99,20 +87,6 @@ pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
     }
 }
 
-fn wants(head: &Head<'_>) -> Wants {
-    Wants {
-        page: head.values("accept").any(accepts_html),
-        head_only: head.method == "HEAD",
-        gzip: head.has_token("accept-encoding", "gzip"),
-        known: head.values("if-none-match").collect::<Vec<_>>().join(&b','),
-    }
-}
-
-fn accepts_html(value: &[u8]) -> bool {
-    let html = b"text/html";
-    value.windows(html.len()).any(|part| part.eq_ignore_ascii_case(html))
-}
-
 /// The proof that this server read the client's key (section 4.2.2, item 5.4).
 pub fn accept(key: &[u8]) -> Accept {
     let digest = Sha1::new().chain_update(key).chain_update(GUID).finalize();
@@ -121,10 +95,34 @@ pub fn accept(key: &[u8]) -> Accept {
     accept
 }
 
+/// `101`: from here on the connection speaks WebSocket (RFC 6455, section 4.2.2), with the
+/// extension that was agreed on; `subprotocol` is one that the client offered.
+pub fn switching_protocols(
+    accept: &Accept,
+    subprotocol: Option<&[u8]>,
+    agreed: Option<&Agreed>,
+    to: &mut Vec<u8>,
+) {
+    to.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+          Connection: Upgrade\r\nSec-WebSocket-Accept: ",
+    );
+    to.extend_from_slice(accept);
+    if let Some(subprotocol) = subprotocol {
+        to.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
+        to.extend_from_slice(subprotocol);
+    }
+    if let Some(agreed) = agreed {
+        to.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
+        agreed.write(to);
+    }
+    to.extend_from_slice(b"\r\n\r\n");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::head;
+    use crate::protocol::http::head;
 
     const GOOD: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
         Connection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\

@@ -118,7 +118,7 @@ fn is_in_target(byte: &u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::head;
+    use crate::protocol::http::head;
 
     /// What is told of these bytes, whole and in all pieces.
     fn told(bytes: &[u8]) -> Option<Refusal> {

@@ -3,8 +3,8 @@
 //! Browsers keep an answer from a page of another origin unless the answer names that origin. The
 //! client's script and what is known of a room are for all pages that may open a WebSocket here.
 
-use super::head::Head;
 use super::origin::{Origin, Origins};
+use crate::protocol::http::head::Head;
 use std::fmt::Write as _;
 
 /// The fields of an answer that pages of allowed origins may read; `with_cookie`: also one to a
@@ -37,7 +37,7 @@ pub fn preflight(origins: &Origins, with_cookie: bool, head: &Head<'_>) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::head;
+    use crate::protocol::http::head;
 
     fn told(allowed: &[&str], with_cookie: bool, origin: &str) -> String {
         let allowed = allowed.iter().map(|text| text.parse().expect("an origin")).collect();

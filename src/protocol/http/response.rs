@@ -1,8 +1,6 @@
-//! The HTTP answers: the switch of protocols, a page, a refusal.
+//! The HTTP answers: a page, what is known of a room, a refusal.
 
-use super::Refusal;
-use super::extension::Agreed;
-use super::upgrade::{Accept, Wants};
+use super::{Refusal, Wants};
 use flate2::Crc;
 use std::io::Write;
 
@@ -11,30 +9,6 @@ const TEXT: &str = "text/plain; charset=utf-8";
 
 /// The methods that are answered.
 const METHODS: &str = "GET, HEAD, OPTIONS";
-
-/// `101`: from here on the connection speaks WebSocket (RFC 6455, section 4.2.2), with the
-/// extension that was agreed on; `subprotocol` is one that the client offered.
-pub fn switching_protocols(
-    accept: &Accept,
-    subprotocol: Option<&[u8]>,
-    agreed: Option<&Agreed>,
-    to: &mut Vec<u8>,
-) {
-    to.extend_from_slice(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-          Connection: Upgrade\r\nSec-WebSocket-Accept: ",
-    );
-    to.extend_from_slice(accept);
-    if let Some(subprotocol) = subprotocol {
-        to.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
-        to.extend_from_slice(subprotocol);
-    }
-    if let Some(agreed) = agreed {
-        to.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
-        agreed.write(to);
-    }
-    to.extend_from_slice(b"\r\n\r\n");
-}
 
 /// A file that is served as it is.
 #[derive(Debug)]

@@ -70,7 +70,7 @@ pub fn plain(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::head;
+    use crate::protocol::http::head;
 
     fn named(fields: &str, by: ForwardedBy) -> Option<String> {
         let text = format!("GET / HTTP/1.1\r\nHost: h\r\n{fields}\r\n");

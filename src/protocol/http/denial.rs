@@ -1,6 +1,6 @@
 //! Why a request that is in order is not let in: where it comes from, or what its token says.
 
-use super::named::named;
+use crate::protocol::named::named;
 
 /// Why a request is not let in. The answer has an HTTP status, before the upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,9 +3,10 @@
 //! The time is passed in. What decides is the key: it fixes the algorithm, so that a token cannot
 //! ask for `none`, or for a public key to be taken as a secret (RFC 8725, section 3.1).
 
+use super::NoKey;
 use super::key::{Algorithm, Key};
 use super::pattern::Pattern;
-use super::{Denial, NoKey};
+use crate::protocol::http::Denial;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer};

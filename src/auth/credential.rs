@@ -1,7 +1,7 @@
 //! Where a token may stand in a request, and which subprotocol is agreed to.
 
-use super::head::Head;
-use super::{Denial, path};
+use crate::protocol::http::head::Head;
+use crate::protocol::http::{Denial, path};
 
 /// The one subprotocol: messages as they are. It says nothing that goes without it does not.
 const SUBPROTOCOL: &[u8] = b"fanfare";
@@ -76,7 +76,7 @@ pub fn subprotocol<'a>(head: &Head<'a>) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::head;
+    use crate::protocol::http::head;
 
     fn asked<T>(target: &str, fields: &str, ask: impl FnOnce(&Head<'_>) -> T) -> T {
         let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");

@@ -3,11 +3,11 @@
 //! Only browsers tell the truth here: the list protects their users from other people's pages, and
 //! keeps nobody out who writes a program.
 
-use super::Denial;
-use super::head::Head;
 use super::serialized::{
     Host, Serialized, Tuple, default_port, parse_port, parse_scheme, split_port,
 };
+use crate::protocol::http::Denial;
+use crate::protocol::http::head::Head;
 use std::str::FromStr;
 
 /// What begins the `Referer` of each mini-program's request; WeChat sets it, not the program.
@@ -209,7 +209,7 @@ fn has_wechat_referer(head: &Head<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::head;
+    use crate::protocol::http::head;
     use proptest::prelude::*;
 
     fn judged(allowed: &[&str], required: bool, fields: &str) -> Result<(), Denial> {

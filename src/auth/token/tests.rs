@@ -1,7 +1,7 @@
 //! What tokens are believed, and which are not.
 
 use super::*;
-use crate::protocol::keyfile;
+use crate::auth::keyfile;
 use proptest::prelude::*;
 use ring::hmac;
 

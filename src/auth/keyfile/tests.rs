@@ -1,9 +1,9 @@
 //! What the content of a file is taken for, and that nothing others may know becomes a secret.
 
 use super::*;
+use crate::auth::key::Algorithm;
+use crate::auth::token::{Claims, Trust};
 use crate::protocol::Denial;
-use crate::protocol::key::Algorithm;
-use crate::protocol::token::{Claims, Trust};
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use ring::hmac;

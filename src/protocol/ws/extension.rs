@@ -1,6 +1,6 @@
 //! The negotiation of permessage-deflate (RFC 7692, section 7.1) from the server's side.
 
-use super::path;
+use crate::protocol::http::path;
 
 /// What a client adds to its address if its compression is not to be trusted: nothing is agreed to
 /// then, whatever it offers. A browser's page can choose its address, and nothing else.

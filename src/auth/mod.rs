@@ -1,0 +1,21 @@
+//! Whom to let in: origins, tokens and the keys that confirm them.
+//!
+//! Like [`protocol`](crate::protocol) it knows no rooms, connections, sockets or clocks: it is told
+//! the request's head and the time. Why a request is not let in is a
+//! [`Denial`](crate::protocol::Denial), which has an HTTP status; why bytes are no key is a
+//! [`NoKey`].
+
+pub mod cors;
+pub mod credential;
+mod der;
+mod jwk;
+pub mod key;
+pub mod keyfile;
+mod no_key;
+pub mod origin;
+pub mod pattern;
+mod pem;
+pub mod serialized;
+pub mod token;
+
+pub use no_key::NoKey;
