@@ -1,7 +1,7 @@
 //! Flags about compression.
 
-use super::flags::switch;
 use super::number::{count, size, whole};
+use super::switch::switch;
 use crate::relay::{Deflate, Limits};
 use clap::Args;
 

@@ -1,7 +1,8 @@
 //! Variables: slips in their names, and values that are wrong.
 
 use super::file;
-use super::load::LoadError;
+use super::load_error::LoadError;
+use super::similar::most_like;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::{OsStr, OsString};
@@ -23,7 +24,7 @@ pub(super) fn check(
         if !is_known
             && !is_foreign
             && let keys = file::keys(table).map(|arg| arg.get_id().as_str())
-            && let Some((like, edits)) = file::most_like(keys, &key)
+            && let Some((like, edits)) = most_like(keys, &key)
             && edits * 3 <= key.len()
         {
             let like = like.to_uppercase();

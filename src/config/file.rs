@@ -1,6 +1,7 @@
 //! The configuration file: TOML, whose keys are the flags' names with underscores.
 
 use super::rules::{self, Room};
+use super::similar::similar;
 use super::syntax;
 use super::value::{self, Wrong, scalar, switch};
 use clap::error::{ContextKind, ContextValue};
@@ -145,20 +146,6 @@ fn unknown_table<'a>(title: &str, name: &str, mut known: impl Iterator<Item = &'
         (None, Some(_)) => format!("there is no table {title}: did you mean [[room]]?"),
         (None, None) => format!("there is no table {title}: {only}; keys stand above them"),
     }
-}
-
-/// The one of `names` that was meant by a name with a slip in it, as far as one can tell.
-pub(super) fn similar<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
-    let (like, edits) = most_like(names, name)?;
-    (edits <= 3 && edits * 2 <= name.len().max(like.len())).then_some(like)
-}
-
-/// The one of `names` that is most like this one, and how many letters they differ by.
-pub(super) fn most_like<'a>(
-    names: impl Iterator<Item = &'a str>,
-    name: &str,
-) -> Option<(&'a str, usize)> {
-    names.map(|key| (key, strsim::damerau_levenshtein(key, name))).min_by_key(|(_, edits)| *edits)
 }
 
 type Value = (String, Range<usize>);

@@ -5,11 +5,11 @@ use super::deflate::DeflateFlags;
 use super::identity::IdentityFlags;
 use super::number::{count, size, whole};
 use super::rates::RateFlags;
+use super::switch::switch;
 use super::times::TimeFlags;
-use super::{AdminFlags, Door, TlsFlags};
+use super::{AdminFlags, Door, Impossible, TlsFlags};
 use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, Rule, SlowConsumer};
 use clap::{Parser, ValueEnum};
-use std::fmt;
 use std::path::PathBuf;
 
 /// Memory for what single connections hold, all together, unless four of the largest messages need
@@ -186,39 +186,6 @@ pub enum LogFormat {
     Text,
     /// A JSON object a line.
     Json,
-}
-
-/// Values that cannot work together.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Impossible {
-    /// The key to mend.
-    pub key: &'static str,
-    /// Others that have a part in it.
-    pub with: &'static [&'static str],
-    /// What is wrong with it.
-    pub why: String,
-}
-
-impl Impossible {
-    /// A value that cannot be, whatever the others are.
-    pub(super) fn of(key: &'static str, why: String) -> Impossible {
-        Impossible { key, with: &[], why }
-    }
-}
-
-impl fmt::Display for Impossible {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.why)
-    }
-}
-
-/// A switch, as the environment sets it: the flag itself has no value.
-pub(super) fn switch(text: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "true" | "yes" | "on" | "y" | "t" => Ok(true),
-        "0" | "false" | "no" | "off" | "n" | "f" => Ok(false),
-        _ => Err("expected 1, true, yes or on; or 0, false, no or off".to_owned()),
-    }
 }
 
 fn heartbeat(text: &str) -> Result<Heartbeat, String> {

@@ -1,8 +1,8 @@
 //! The flags that say who is let in: origins and tokens.
 
 use super::Impossible;
-use super::flags::switch;
 use super::number::seconds;
+use super::switch::switch;
 use super::token_key::TokenKey;
 use crate::auth::origin::{Origin, Origins};
 use crate::auth::token::Trust;

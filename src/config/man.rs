@@ -1,7 +1,7 @@
 //! The manual page: what the table of flags says, and what a reader of man pages looks for.
 
 use super::flags::UNITS;
-use super::load::command;
+use super::task::command;
 use clap_mangen::Man;
 use roff::{Roff, bold, italic, roman};
 use std::io::{self, Write};

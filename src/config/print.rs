@@ -1,6 +1,7 @@
 //! The configuration and its table, written down: for people, for `man`, for the documents.
 
-use super::load::{Key, TOKEN_KEY, command};
+use super::key::{Key, TOKEN_KEY};
+use super::task::command;
 use super::{Config, rules};
 use std::fmt::Write;
 use std::io;

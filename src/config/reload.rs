@@ -1,7 +1,7 @@
 //! What may change while the relay runs, and what takes a restart.
 
 use super::deflate::DeflateFlags;
-use super::load::Key;
+use super::key::Key;
 use super::{Config, Flags, rules};
 
 /// Keys that are read at the start alone: sockets that are bound, buffers, logs and compressors

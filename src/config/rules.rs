@@ -1,7 +1,7 @@
 //! Rules of rooms, as they are written: `[[room]]` tables in TOML.
 
-use super::file::similar;
 use super::number::{bytes_per_second, per_second, size, whole};
+use super::similar::similar;
 use super::value::{self, Wrong};
 use crate::protocol::http::path::PATH_BYTES_MAX;
 use crate::relay::{Hear, Publish, Rule};

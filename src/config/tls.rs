@@ -1,6 +1,6 @@
 //! Flags about TLS.
 
-use super::{Door, Impossible};
+use super::{Door, Impossible, Pair};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -17,15 +17,6 @@ pub struct TlsFlags {
     /// The private key of the certificate that stands at the same place, in PEM
     #[arg(long, env = "FANFARE_TLS_KEY", value_name = "PATH", value_delimiter = ',')]
     pub tls_key: Vec<PathBuf>,
-}
-
-/// A certificate's file and its key's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pair {
-    /// The certificate with its chain.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
 }
 
 impl TlsFlags {

@@ -177,7 +177,7 @@ fn content(path: &str) -> Result<Vec<u8>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::key::Algorithm;
+    use crate::auth::algorithm::Algorithm;
     use std::io::Write;
     use tempfile::NamedTempFile;
 

@@ -1,0 +1,65 @@
+//! What the program is asked to do, and the commands that ask for it.
+
+use super::{Flags, HealthFlags, TopFlags};
+use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
+
+/// What the program is asked to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Serve.
+    Serve,
+    /// Say whether the configuration is right.
+    CheckConfig,
+    /// Show every key, its value, and where that came from.
+    PrintConfig,
+    /// Write the manual page.
+    Man,
+    /// Write completions for a shell.
+    Completions(clap_complete::Shell),
+    /// Show what a running relay does.
+    Top(TopFlags),
+    /// Ask a running relay whether it is well.
+    Health(HealthFlags),
+}
+
+impl Task {
+    /// What the arguments ask for, and those among them that belong to it.
+    pub(super) fn of(matches: &ArgMatches) -> Result<(Task, &ArgMatches), clap::Error> {
+        Ok(match matches.subcommand() {
+            Some(("check-config", matches)) => (Task::CheckConfig, matches),
+            Some(("print-config", matches)) => (Task::PrintConfig, matches),
+            Some(("man", matches)) => (Task::Man, matches),
+            Some(("completions", matches)) => match matches.get_one("shell") {
+                Some(shell) => (Task::Completions(*shell), matches),
+                None => (Task::Serve, matches), // clap requires it
+            },
+            Some(("top", matches)) => (Task::Top(TopFlags::from_arg_matches(matches)?), matches),
+            Some(("health", matches)) => {
+                (Task::Health(HealthFlags::from_arg_matches(matches)?), matches)
+            }
+            _ => (Task::Serve, matches),
+        })
+    }
+}
+
+/// The program's commands, each of those about the configuration with all flags.
+pub(super) fn command() -> Command {
+    let with_flags = |command: Command| command.args(Flags::command().get_arguments().cloned());
+    let shell = clap::Arg::new("shell")
+        .required(true)
+        .value_parser(clap::value_parser!(clap_complete::Shell));
+    Flags::command().args_conflicts_with_subcommands(true).subcommands([
+        with_flags(Command::new("check-config"))
+            .about("Say whether the configuration is right, and end"),
+        with_flags(Command::new("print-config"))
+            .about("Show every key, its value, and where that came from, and end"),
+        Command::new("man").about("Write the manual page, and end"),
+        Command::new("completions").about("Write completions for a shell, and end").arg(shell),
+        HealthFlags::augment_args(Command::new("health"))
+            .about("Ask a running relay whether its loop turns; exit code 0 if it does, 1 if not")
+            .long_about(None::<&str>),
+        TopFlags::augment_args(Command::new("top"))
+            .about("Show what a running relay does, a second at a time; q ends it")
+            .long_about(None::<&str>),
+    ])
+}
