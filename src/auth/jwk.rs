@@ -1,7 +1,8 @@
 //! JSON Web Keys, lists and sets of them (RFC 7517, RFC 7518 section 6, RFC 8037).
 
 use super::NoKey;
-use super::key::{Algorithm, Key, Material};
+use super::algorithm::Algorithm;
+use super::key::{Key, Material};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;

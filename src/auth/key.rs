@@ -1,7 +1,8 @@
 //! Keys that confirm tokens: what they are, and what a signature is held against. Everything
 //! cryptographic is ring's, and stands in this file alone.
 
-use super::NoKey;
+use super::algorithm::Algorithm;
+use super::no_key::NoKey;
 use ring::signature::{self, UnparsedPublicKey};
 use ring::{hmac, rsa};
 use std::fmt;
@@ -16,43 +17,6 @@ const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
 /// The most bytes of an RSA exponent: ring takes 33 bits.
 const EXPONENT_BYTES_MAX: usize = 5;
-
-/// How a token is signed (RFC 7518, section 3.1; RFC 8037). It follows from the key, and never from
-/// the token, which would let its maker choose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// HMAC with SHA-256.
-    Hs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// ECDSA over P-256 with SHA-256.
-    Es256,
-    /// Ed25519.
-    EdDsa,
-}
-
-impl Algorithm {
-    /// The algorithm of this name in a header or a JWK; Ed25519 has two (RFC 9864).
-    pub fn named(name: &str) -> Option<Algorithm> {
-        match name {
-            "HS256" => Some(Algorithm::Hs256),
-            "RS256" => Some(Algorithm::Rs256),
-            "ES256" => Some(Algorithm::Es256),
-            "EdDSA" | "Ed25519" => Some(Algorithm::EdDsa),
-            _ => None,
-        }
-    }
-
-    /// Its name in a header.
-    pub fn name(self) -> &'static str {
-        match self {
-            Algorithm::Hs256 => "HS256",
-            Algorithm::Rs256 => "RS256",
-            Algorithm::Es256 => "ES256",
-            Algorithm::EdDsa => "EdDSA",
-        }
-    }
-}
 
 /// A key, and its id if it has one. It is made by [`keyfile`](super::keyfile) alone, which looks
 /// at what the bytes are.

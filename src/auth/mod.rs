@@ -5,6 +5,8 @@
 //! [`Denial`](crate::protocol::Denial), which has an HTTP status; why bytes are no key is a
 //! [`NoKey`].
 
+pub mod algorithm;
+mod budget;
 pub mod cors;
 pub mod credential;
 mod der;

@@ -1,7 +1,7 @@
 //! Why bytes are no key that confirms tokens: what was found in them, and what to do.
 
-use super::key::Algorithm;
-use super::token::{KEYS_MAX, KEYS_TRIED_MAX};
+use super::algorithm::Algorithm;
+use super::budget::{KEYS_MAX, KEYS_TRIED_MAX};
 use std::fmt;
 
 /// Why something is no key that can be used. Nothing of the bytes themselves is ever part of it:

@@ -45,7 +45,7 @@ fn key(block: &str) -> Result<Material, NoKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth::key::Algorithm;
+    use crate::auth::algorithm::Algorithm;
 
     /// Made by `openssl genpkey` and `openssl pkey -pubout`.
     const P256_PEM: &str = include_str!("../../tests/keys/p256.pem");

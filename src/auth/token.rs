@@ -4,22 +4,14 @@
 //! ask for `none`, or for a public key to be taken as a secret (RFC 8725, section 3.1).
 
 use super::NoKey;
-use super::key::{Algorithm, Key};
+use super::algorithm::Algorithm;
+use super::budget::{KEYS_MAX, KEYS_TRIED_MAX, USER_BYTES_MAX};
+use super::key::Key;
 use super::pattern::Pattern;
 use crate::protocol::http::Denial;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer};
-
-/// The most keys that one token is held against, so that a stranger's token costs no more than so
-/// many signatures. Rotation needs two keys; several makers of tokens, a few more.
-pub const KEYS_TRIED_MAX: usize = 8;
-
-/// The most keys: they are looked through for each token.
-pub const KEYS_MAX: usize = 256;
-
-/// The longest user id, in bytes: it is kept for as long as the connection.
-const USER_BYTES_MAX: usize = 255;
 
 /// What a token has to be held against.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,8 +1,9 @@
 //! Accepting: accept, read, answer, and only then the poller hears of the connection.
 
+use super::broken::Broken;
 use super::layer::{Layer, Misfit};
-use super::listener::{BACKLOG, Listener};
-use super::session::Broken;
+use super::listener::Listener;
+use super::listening::BACKLOG;
 use super::stream::{Stream, written};
 use super::{Server, kernel};
 use crate::config::Plain;

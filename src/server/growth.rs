@@ -1,6 +1,6 @@
 //! Lists that grow while TLS writes into them, if there is memory for it.
 
-use super::session::{Broken, general};
+use super::broken::Broken;
 use rustls::unbuffered::{EncodeError, EncryptError};
 
 /// Appends to what is kept, if there is memory for it.
@@ -20,7 +20,7 @@ impl Narrow for EncodeError {
     fn bytes_needed(self) -> Result<usize, Broken> {
         match self {
             EncodeError::InsufficientSize(size) => Ok(size.required_size),
-            error => Err(general(&error.to_string())),
+            error => Err(Broken::general(&error.to_string())),
         }
     }
 }
@@ -29,7 +29,7 @@ impl Narrow for EncryptError {
     fn bytes_needed(self) -> Result<usize, Broken> {
         match self {
             EncryptError::InsufficientSize(size) => Ok(size.required_size),
-            error => Err(general(&error.to_string())),
+            error => Err(Broken::general(&error.to_string())),
         }
     }
 }
@@ -48,7 +48,7 @@ pub(super) fn fit<E: Narrow>(
         };
         let bytes = behind + error.bytes_needed()?;
         let more = bytes.checked_sub(to.len()).filter(|more| *more > 0);
-        let more = more.ok_or_else(|| general("there was room, and it was not taken"))?;
+        let more = more.ok_or_else(|| Broken::general("there was room, and it was not taken"))?;
         to.try_reserve(more).map_err(|_| Broken::NoMemory)?;
         to.resize(bytes, 0);
     }

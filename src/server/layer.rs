@@ -1,8 +1,8 @@
 //! What stands between a stream and the relay: a proxy's header at first, TLS all the time.
 
+use super::broken::Broken;
 use super::contained::{Contained, Fault, contain};
 use super::growth::append;
-use super::session::Broken;
 use super::stream::Stream;
 use super::tls::{Sealer, Tls};
 use crate::protocol::http::head;

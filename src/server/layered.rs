@@ -10,9 +10,9 @@
 //! and orders nothing for the connection, not even its end, until it is writable. So at most one
 //! record waits for each connection that is blocked.
 
+use super::broken::Broken;
 use super::contained::Fault;
 use super::layer::Misfit;
-use super::session::Broken;
 use super::stream::Stream;
 use super::{Server, report};
 use crate::protocol::Refusal;

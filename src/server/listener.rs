@@ -1,47 +1,18 @@
-//! A socket that listens. What connections inherit is set here, once.
+//! A socket that listens.
 
+use super::StartError;
 use super::certificates::Certificates;
-use super::kernel;
+use super::given::{Given, GivenSocket};
+use super::listening::set_inherited;
 use super::stream::{Stream, again};
-use super::systemd::{Given, GivenSocket};
-use super::tcp;
-use crate::config::{Access, Door, Listen};
+use super::unix::SocketFile;
+use super::{tcp, unix};
+use crate::config::{Door, Listen};
 use crate::relay::ConnId;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
-use nix::fcntl::{AT_FDCWD, AtFlags};
-use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, fchownat};
-#[cfg(not(target_feature = "crt-static"))]
-use nix::unistd::{Group, User};
-#[cfg(target_os = "linux")]
-use nix::{libc, sys::socket::sockopt::SetBool};
-use socket2::{Domain, SockAddr, SockRef, Socket, Type};
-use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
-
-/// Connections that wait to be accepted; the kernel cuts it to `net.core.somaxconn`.
-pub(super) const BACKLOG: i32 = 4096;
-
-/// `TCP_DEFER_ACCEPT`, on Linux: a connection is told of when its request is there. Accept, read
-/// and answer are then one go: less than half the CPU time of a handshake through the poller.
-#[cfg(target_os = "linux")]
-#[derive(Debug, Clone, Copy)]
-struct DeferAccept;
-
-#[cfg(target_os = "linux")]
-nix::setsockopt_impl!(
-    DeferAccept,
-    libc::IPPROTO_TCP,
-    libc::TCP_DEFER_ACCEPT,
-    bool, // one second, in which the client's silence is waited for before it is told of anyway
-    SetBool
-);
 
 /// A listening socket.
 #[derive(Debug)]
@@ -63,28 +34,6 @@ enum ListeningSocket {
     Unix { listener: UnixListener, _file: Option<SocketFile> },
 }
 
-/// A socket's file, which goes when nobody listens there any more.
-#[derive(Debug)]
-struct SocketFile {
-    path: PathBuf,
-    inode: u64,
-}
-
-impl SocketFile {
-    fn of(path: &Path) -> io::Result<SocketFile> {
-        Ok(SocketFile { path: path.to_owned(), inode: fs::symlink_metadata(path)?.ino() })
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // Another relay may have taken the place over: then the file is not ours to remove.
-        if fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
-            let _ = fs::remove_file(&self.path); // gone meanwhile: nothing is left to do
-        }
-    }
-}
-
 impl Listener {
     /// Listens at a place, with as many sockets as it takes; `number` is the first one's. The place
     /// leaves IPv4 to another one or not.
@@ -95,8 +44,7 @@ impl Listener {
         registry: &Registry,
     ) -> io::Result<Vec<Listener>> {
         if let Listen::Unix(path, access) = place {
-            remove_stale(path)?;
-            let (mut listener, file) = bind_unix(path, access)?;
+            let (mut listener, file) = unix::bind(path, access)?;
             registry.register(&mut listener, token(number), Interest::READABLE)?;
             let socket = ListeningSocket::Unix { listener, _file: Some(file) };
             return Ok(vec![Listener::new(socket, place.clone())]);
@@ -121,11 +69,23 @@ impl Listener {
         Listener { socket, door, certificates: None, is_given: false, is_ready: false }
     }
 
-    /// A socket that listens already, and whose file, if it has one, is somebody else's.
-    pub(super) fn adopt(given: Given, number: u32, registry: &Registry) -> io::Result<Listener> {
+    /// A socket that listens already, and whose file, if it has one, is not ours.
+    ///
+    /// # Errors
+    /// When the system refuses it; the socket is named as it was given.
+    pub(super) fn adopt(
+        given: Given,
+        number: u32,
+        registry: &Registry,
+    ) -> Result<Listener, StartError> {
+        let Given { socket, label } = given;
+        Listener::watch(socket, number, registry).map_err(|error| StartError::Given(label, error))
+    }
+
+    fn watch(given: GivenSocket, number: u32, registry: &Registry) -> io::Result<Listener> {
         let place = given.place()?;
         let token = token(number);
-        let socket = match given.socket {
+        let socket = match given {
             GivenSocket::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
                 set_inherited(&listener)?;
@@ -159,114 +119,4 @@ impl Listener {
 /// The poller's token of a listener: a connection's generation is never 0.
 pub(super) fn token(number: u32) -> Token {
     Token(u64::from(ConnId { index: number, generation: 0 }) as usize)
-}
-
-/// What connections inherit.
-pub(super) fn set_inherited(socket: &impl AsFd) -> io::Result<()> {
-    SockRef::from(socket).set_tcp_nodelay(true)?; // the relay gathers by itself
-    kernel::bound(socket)?;
-    #[cfg(target_os = "linux")]
-    nix::sys::socket::setsockopt(socket, DeferAccept, &true)?;
-    Ok(())
-}
-
-/// The file gets its mode by the umask as it is made, and its owner before the socket listens:
-/// until then the kernel refuses everybody, so nobody comes in by rights that the file does not
-/// keep. Nothing follows a link that somebody may have put in its place meanwhile.
-fn bind_unix(path: &Path, access: &Access) -> io::Result<(UnixListener, SocketFile)> {
-    let owner = access.owner.as_deref().map(user).transpose()?;
-    let group = access.group.as_deref().map(group).transpose()?;
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    let address = SockAddr::unix(path)?;
-    match access.mode {
-        Some(mode) => {
-            let before = umask(Mode::from_bits_truncate(!mode & 0o777));
-            let bound = socket.bind(&address);
-            umask(before);
-            bound?;
-        }
-        None => socket.bind(&address)?,
-    }
-    let file = SocketFile::of(path)?;
-    if owner.is_some() || group.is_some() {
-        fchownat(AT_FDCWD, path, owner, group, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    }
-    socket.listen(BACKLOG)?;
-    Ok((UnixListener::from_std(socket.into()), file))
-}
-
-/// A user by number or name.
-fn user(name: &str) -> io::Result<Uid> {
-    let found = match name.parse() {
-        Ok(number) => Some(Uid::from_raw(number)),
-        #[cfg(not(target_feature = "crt-static"))]
-        Err(_) => User::from_name(name)?.map(|user| user.uid),
-        #[cfg(target_feature = "crt-static")]
-        Err(_) => number_in("/etc/passwd", name).map(Uid::from_raw),
-    };
-    found.ok_or_else(|| no_such("user", name))
-}
-
-/// A group by number or name.
-fn group(name: &str) -> io::Result<Gid> {
-    let found = match name.parse() {
-        Ok(number) => Some(Gid::from_raw(number)),
-        #[cfg(not(target_feature = "crt-static"))]
-        Err(_) => Group::from_name(name)?.map(|group| group.gid),
-        #[cfg(target_feature = "crt-static")]
-        Err(_) => number_in("/etc/group", name).map(Gid::from_raw),
-    };
-    found.ok_or_else(|| no_such("group", name))
-}
-
-/// The number of a name in a file of the form `name:password:number:`. A static C library would
-/// load the machine's modules to look further, and falls over them.
-#[cfg(any(test, target_feature = "crt-static"))]
-fn number_in(file: &str, name: &str) -> Option<u32> {
-    let text = fs::read_to_string(file).ok()?;
-    let mut lines = text.lines().map(|line| line.split(':'));
-    lines.find_map(|mut fields| {
-        let is_it = fields.next() == Some(name);
-        fields.nth(1).filter(|_| is_it)?.parse().ok()
-    })
-}
-
-fn no_such(what: &str, name: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, format!("there is no {what} `{name}`"))
-}
-
-/// Removes the file of a socket that no process has any more.
-///
-/// Asked by datagram, the kernel refuses only where there is no socket: one that was bound and does
-/// not listen yet is of another type, as one that listens is. The bind will say that it is there.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(file) if file.file_type().is_socket() => {
-            match again(|| UnixDatagram::unbound()?.connect(path)) {
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                    fs::remove_file(path)
-                }
-                _ => Ok(()),
-            }
-        }
-        _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_in_files_as_the_c_library_finds_them() {
-        assert_eq!(number_in("/etc/passwd", "root"), Some(0));
-        assert_eq!(number_in("/etc/passwd", "no such name"), None);
-        assert_eq!(number_in("/nowhere", "root"), None);
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("group");
-        fs::write(&path, "# a: comment\nwebs:x:7:\nweb:x:33:a,b\nodd:x\n").expect("a file");
-        let number = |name| number_in(path.to_str().expect("text"), name);
-        assert_eq!([number("web"), number("odd"), number("a")], [Some(33), None, None]);
-    }
 }

@@ -6,18 +6,22 @@
 mod accept;
 mod admin;
 mod beats;
+mod broken;
 mod certificates;
 mod clock;
 mod contained;
 mod failure;
+mod given;
 mod growth;
 mod histogram;
 mod kernel;
 mod layer;
 mod layered;
 mod listener;
+mod listening;
 mod log;
 mod machine;
+mod notify;
 mod orders;
 mod output;
 #[cfg(any(test, fuzzing))]
@@ -31,10 +35,11 @@ mod signal;
 mod start;
 mod stopwatch;
 mod stream;
-mod systemd;
+mod streams;
 mod tcp;
 mod tls;
 mod turn;
+mod unix;
 
 pub use certificates::{CertificateError, Certificates};
 pub use contained::tell_panics;
@@ -50,16 +55,17 @@ use crate::config::{Door, leaves_ipv4};
 use crate::relay::{ConnId, Limits, Relay, Time};
 use admin::Admin;
 use clock::{Clock, unix_s};
+use given::Given;
 use histogram::Histogram;
 use listener::Listener;
 use mio::{Events, Poll, Registry};
+use notify::Notify;
 use ready::Ready;
 use report::Throttle;
 use signal::Signals;
 use std::io;
 use stopwatch::Stopwatch;
-use stream::Streams;
-use systemd::{Given, Notify};
+use streams::Streams;
 use tls::Sealer;
 use tracing::info;
 
@@ -124,7 +130,7 @@ impl Server {
         limits: Limits,
     ) -> Result<Server, StartError> {
         // First: nothing else may have their descriptors' numbers.
-        let (given, given_admin) = systemd::given()?;
+        let (given, given_admin) = given::given()?;
         let poll = Poll::new()?;
         let signals = Signals::new(poll.registry())?;
         let listeners = if given.is_empty() {
@@ -230,7 +236,7 @@ fn adopt_all(
 ) -> Result<Vec<Listener>, StartError> {
     info!(sockets = given.len(), "listening on the sockets that were given, not on --listen");
     let adopt = |(number, given): (usize, Given)| {
-        let mut listener = given.adopt(number as u32, registry)?;
+        let mut listener = Listener::adopt(given, number as u32, registry)?;
         let place = &listener.door.place;
         let has_tls = certificates.has_common() && place.is_tcp();
         let bare = Door { has_tls, ..listener.door.clone() };

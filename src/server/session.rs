@@ -15,12 +15,12 @@
 //!
 //! After our own end it is not asked either: it does not expect to find an error then.
 
+use super::broken::Broken;
 use super::growth::{append, fit, keep};
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus, WriteTraffic};
 use rustls::{Error, ServerConfig};
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 /// The most of a handshake's message, or of a record, that is kept until the rest comes: the
@@ -41,33 +41,6 @@ pub(super) struct Live {
     connection: UnbufferedServerConnection,
     /// What the library has seen and not discarded.
     begun: Vec<u8>,
-}
-
-/// Why a session is at its end.
-#[derive(Debug)]
-pub(super) enum Broken {
-    /// The peer does not speak TLS as it should.
-    Peer(Error),
-    /// There is no memory for what is to be kept.
-    NoMemory,
-    /// It has ended before.
-    Over,
-}
-
-impl From<Error> for Broken {
-    fn from(error: Error) -> Broken {
-        Broken::Peer(error)
-    }
-}
-
-impl From<Broken> for io::Error {
-    fn from(broken: Broken) -> io::Error {
-        match broken {
-            Broken::Peer(error) => io::Error::other(error),
-            Broken::NoMemory => io::ErrorKind::OutOfMemory.into(),
-            Broken::Over => io::ErrorKind::BrokenPipe.into(),
-        }
-    }
 }
 
 /// The library shows nothing of a connection.
@@ -141,7 +114,7 @@ impl Session {
         self.ask(&mut [], &mut Vec::new(), answer, |rest, _| match rest {
             Rest::Open(mut traffic) => fit(sealed, 0, |room| traffic.encrypt(record, room)),
             Rest::Blocked | Rest::PeerEnded | Rest::Ended => {
-                Err(general("nothing can be sealed now"))
+                Err(Broken::general("nothing can be sealed now"))
             }
         })
     }
@@ -198,7 +171,7 @@ impl Live {
             begun.drain(..used.min(begun.len()));
         }
         if begun.len() > BEGUN_BYTES_MAX {
-            return Err(general("a message of a handshake is too long"));
+            return Err(Broken::general("a message of a handshake is too long"));
         }
         // What is left of a read is short, and an idle connection keeps no buffer.
         if begun.capacity() / 4 > begun.len() {
@@ -240,7 +213,7 @@ fn run<T>(
 ) -> Result<T, Broken> {
     loop {
         let Some(rest) = shown.get_mut(*used..) else {
-            return Err(general("more was discarded than there was"));
+            return Err(Broken::general("more was discarded than there was"));
         };
         let UnbufferedStatus { mut discard, state } = connection.process_tls_records(rest);
         let rest = match state? {
@@ -265,18 +238,13 @@ fn run<T>(
             ConnectionState::PeerClosed => Some(Rest::PeerEnded),
             ConnectionState::Closed => Some(Rest::Ended),
             // Early data, which is not offered, and what later versions may add.
-            state => return Err(general(&format!("an unknown state: {state:?}"))),
+            state => return Err(Broken::general(&format!("an unknown state: {state:?}"))),
         };
         *used += discard;
         if let Some(rest) = rest {
             return at_rest(rest, answer);
         }
     }
-}
-
-/// The session cannot go on, for this reason.
-pub(super) fn general(why: &str) -> Broken {
-    Broken::Peer(Error::General(why.to_owned()))
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
-//! The streams of the connections: eight bytes of socket, and what the loop knows of each.
+//! A stream of bytes from and to a peer: eight bytes of socket.
 
-use super::layer::Layer;
 use crate::relay::ConnId;
 use crate::relay::budget::SLICES_MAX;
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
-use std::collections::TryReserveError;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 
@@ -103,110 +101,6 @@ impl Write for Stream {
     fn flush(&mut self) -> io::Result<()> {
         Ok(()) // it keeps nothing
     }
-}
-
-/// A connection's stream and its readiness.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) stream: Stream,
-    generation: u32,
-    /// It stands in the list of those to be read.
-    pub(super) is_listed: bool,
-    /// The relay does not want to hear it now.
-    pub(super) is_paused: bool,
-    /// The peer wrote its last byte: a short read does not mean that nothing follows.
-    pub(super) has_ended: bool,
-    /// Something stands between its stream and the relay.
-    pub(super) is_layered: bool,
-}
-
-// With the relay's 64 bytes and 4 in the room's list this keeps the budget of 100. Debug builds of
-// the poller's library have another field in each socket.
-#[cfg(not(debug_assertions))]
-const _: () = assert!(size_of::<Option<Entry>>() <= 16);
-
-/// All streams, beside the relay's connections and under the same indexes.
-#[derive(Debug, Default)]
-pub(super) struct Streams {
-    entries: Vec<Option<Entry>>,
-    /// Under the same indexes; as long as the last one that has a layer.
-    layers: Vec<Option<Box<Layer>>>,
-}
-
-impl Streams {
-    /// Keeps a stream; without memory for it, it ends here.
-    pub(super) fn insert(
-        &mut self,
-        id: ConnId,
-        stream: Stream,
-        layer: Option<Box<Layer>>,
-    ) -> Result<(), TryReserveError> {
-        let index = id.index as usize;
-        make_place(&mut self.entries, index)?;
-        if layer.is_some() {
-            make_place(&mut self.layers, index)?;
-        }
-        let generation = id.generation;
-        let entry = Entry {
-            stream,
-            generation,
-            is_listed: false,
-            is_paused: false,
-            has_ended: false,
-            is_layered: layer.is_some(),
-        };
-        self.entries[index] = Some(entry);
-        if layer.is_some() {
-            self.layers[index] = layer;
-        }
-        Ok(())
-    }
-
-    /// The entry and what stands before it, if there is something.
-    pub(super) fn layered(&mut self, id: ConnId) -> Option<(&mut Entry, &mut Layer)> {
-        let entry = self.entries.get_mut(id.index as usize)?.as_mut()?;
-        if entry.generation != id.generation || !entry.is_layered {
-            return None;
-        }
-        let layer = self.layers.get_mut(id.index as usize)?.as_mut()?;
-        Some((entry, layer))
-    }
-
-    /// From now on the relay speaks with the stream itself.
-    pub(super) fn drop_layer(&mut self, id: ConnId) {
-        if let Some(entry) = self.entry(id) {
-            entry.is_layered = false;
-            self.layers[id.index as usize] = None;
-        }
-    }
-
-    /// The stream, if this use of its index has not ended.
-    pub(super) fn get(&self, id: ConnId) -> Option<&Stream> {
-        let entry = self.entries.get(id.index as usize)?.as_ref()?;
-        (entry.generation == id.generation).then_some(&entry.stream)
-    }
-
-    /// The entry, if this use of its index has not ended.
-    pub(super) fn entry(&mut self, id: ConnId) -> Option<&mut Entry> {
-        let entry = self.entries.get_mut(id.index as usize)?.as_mut()?;
-        (entry.generation == id.generation).then_some(entry)
-    }
-
-    pub(super) fn remove(&mut self, id: ConnId) -> Option<Stream> {
-        if self.entry(id)?.is_layered {
-            self.layers[id.index as usize] = None;
-        }
-        self.entries[id.index as usize].take().map(|entry| entry.stream)
-    }
-}
-
-/// Sees to it that a list has this place.
-fn make_place<T>(list: &mut Vec<Option<T>>, index: usize) -> Result<(), TryReserveError> {
-    if index >= list.len() {
-        list.try_reserve(index + 1 - list.len())?;
-        list.resize_with(index + 1, || None);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

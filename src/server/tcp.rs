@@ -1,6 +1,6 @@
 //! Sockets of TCP that listen, one or two for a place.
 
-use super::listener::{BACKLOG, set_inherited};
+use super::listening::{BACKLOG, set_inherited};
 use crate::config::Listen;
 use mio::net::TcpListener;
 use nix::errno::Errno;

@@ -5,8 +5,9 @@
 //! into another of the loop's, and a connection keeps what neither side could take: the beginning
 //! of a record (in its session), the end of one.
 
+use super::broken::Broken;
 use super::growth::append;
-use super::session::{Broken, Session, general};
+use super::session::Session;
 use rustls::{Error, ServerConfig};
 use std::fmt;
 use std::io::{self, Write};
@@ -59,7 +60,7 @@ impl Tls {
     pub(super) fn feed(&mut self, cipher: &mut [u8], plain: &mut Vec<u8>) -> Result<bool, Broken> {
         let has_ended = self.session.open(cipher, plain, &mut self.unsent)?;
         if self.unsent.len() > UNSENT_BYTES_MAX {
-            return Err(general("it does not read what it is answered"));
+            return Err(Broken::general("it does not read what it is answered"));
         }
         Ok(has_ended)
     }

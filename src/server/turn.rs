@@ -2,9 +2,9 @@
 
 use super::beats::{Beat, Beats};
 use super::clock::{Clock, unix_s};
+use super::notify::Status;
 use super::ready::Ready;
 use super::report::{self, Outcome};
-use super::systemd::Status;
 use super::{Server, listener};
 use crate::relay::{ConnId, Time};
 use mio::event::Event;

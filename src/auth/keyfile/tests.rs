@@ -1,7 +1,7 @@
 //! What the content of a file is taken for, and that nothing others may know becomes a secret.
 
 use super::*;
-use crate::auth::key::Algorithm;
+use crate::auth::algorithm::Algorithm;
 use crate::auth::token::{Claims, Trust};
 use crate::protocol::Denial;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

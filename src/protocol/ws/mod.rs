@@ -1,7 +1,10 @@
 //! WebSocket (RFC 6455) and its compression (RFC 7692): the upgrade, frames, masks, messages.
 
+mod accepts;
 pub mod close;
+mod close_code;
 pub mod deflate;
+mod event;
 pub mod extension;
 pub mod frame;
 pub mod mask;
@@ -12,7 +15,9 @@ pub mod upgrade;
 pub mod utf8;
 mod violation;
 
-pub use close::CloseCode;
+pub use accepts::Accepts;
+pub use close_code::CloseCode;
+pub use event::Event;
 pub use message::Kind;
-pub use parser::{Accepts, Event, Parser};
+pub use parser::Parser;
 pub use violation::Violation;

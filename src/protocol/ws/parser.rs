@@ -6,44 +6,7 @@
 
 use super::frame::{self, Header, Opcode};
 use super::partial::Partial;
-use super::{CloseCode, Kind, Violation, close, deflate, mask, utf8};
-
-/// What a client said.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// A whole message, joined from its fragments; text is UTF-8.
-    Message(Kind, &'a [u8]),
-    /// A whole message that is still compressed: what it says is to be checked by whoever inflates
-    /// it (`deflate::Inflater`).
-    Compressed(Kind, &'a [u8]),
-    /// A ping with its payload, which the pong repeats (section 5.5.3).
-    Ping(&'a [u8]),
-    /// A fragment of a message that goes on in another frame (section 5.4).
-    Fragment,
-    /// A pong, asked for or not.
-    Pong,
-    /// The closing handshake, with the code if one was given (section 5.5.1).
-    Close(Option<CloseCode>),
-}
-
-/// What a client may send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Accepts {
-    /// The longest message, in bytes.
-    pub message_bytes_max: usize,
-    /// Whether messages may be compressed: permessage-deflate was negotiated.
-    pub compressed: bool,
-}
-
-impl Accepts {
-    /// The most payload of a message's frames, all together.
-    pub(super) fn payload_bytes_max(self, is_compressed: bool) -> usize {
-        match is_compressed {
-            true => deflate::compressed_bytes_max(self.message_bytes_max),
-            false => self.message_bytes_max,
-        }
-    }
-}
+use super::{Accepts, Event, Kind, Violation, mask, utf8};
 
 /// Reads one client's frames.
 #[derive(Debug, Default)]
@@ -133,7 +96,7 @@ fn whole_frame<'a>(
         Opcode::Text if utf8::is_text(payload) => Event::Message(Kind::Text, payload),
         Opcode::Text => return Err(Violation::NotUtf8),
         Opcode::Binary => Event::Message(Kind::Binary, payload),
-        control => control_event(control, payload)?,
+        control => Event::of_control(control, payload)?,
     };
     Ok(Some(event))
 }
@@ -152,17 +115,10 @@ fn whole_compressed<'a>(
     Ok(Some(Event::Compressed(kind, payload)))
 }
 
-pub(super) fn control_event(opcode: Opcode, payload: &[u8]) -> Result<Event<'_>, Violation> {
-    Ok(match opcode {
-        Opcode::Close => Event::Close(close::decode(payload)?),
-        Opcode::Ping => Event::Ping(payload),
-        _ => Event::Pong,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::ws::deflate;
     use proptest::prelude::*;
 
     const KEY: [u8; 4] = [0xa5, 0x01, 0xff, 0x3c];

@@ -2,8 +2,7 @@
 
 use super::frame::{self, CLIENT_HEADER_BYTES_MAX, Header, Opcode};
 use super::message::Message;
-use super::parser::{Accepts, control_event};
-use super::{Event, Kind, Violation, mask};
+use super::{Accepts, Event, Kind, Violation, mask};
 
 /// What is left over when the bytes end inside of a frame or between fragments.
 #[derive(Debug, Default)]
@@ -60,7 +59,7 @@ impl Partial {
         self.frame = None;
         if header.opcode.is_control() {
             self.handed_out = Some(HandedOut::Control);
-            return control_event(header.opcode, &self.control).map(Some);
+            return Event::of_control(header.opcode, &self.control).map(Some);
         }
         if header.fin {
             self.handed_out = Some(HandedOut::Message);

@@ -127,7 +127,7 @@ impl Server {
     pub fn open_admin(&mut self, place: &Listen) -> Result<Vec<Listen>, StartError> {
         let registry = self.poll.registry();
         let listeners = match self.given_admin.take() {
-            Some(given) => vec![given.adopt(FIRST_LISTENER, registry)?],
+            Some(given) => vec![Listener::adopt(given, FIRST_LISTENER, registry)?],
             None => Listener::bind(place, false, FIRST_LISTENER, registry)
                 .map_err(|error| StartError::Listen(place.clone(), error))?,
         };

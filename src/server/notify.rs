@@ -1,17 +1,12 @@
-//! systemd's side of things: sockets that it opened for us, and what it wants to hear.
+//! What systemd wants to hear from us (sd_notify(3)).
 //!
-//! Without `LISTEN_FDS` and `NOTIFY_SOCKET` in the environment nothing happens here. Words to
-//! systemd never keep the loop waiting: what does not go out is tried again.
+//! Without `NOTIFY_SOCKET` in the environment nothing happens here. Words to systemd never keep the
+//! loop waiting: what does not go out is tried again.
 
-use super::StartError;
 use super::clock::monotonic_usec;
-use super::listener::Listener;
 use super::stream::again;
-use crate::config::{Access, Listen, Plain};
+use crate::config::Plain;
 use crate::relay::{Relay, Time};
-use listenfd::ListenFd;
-use mio::Registry;
-use socket2::SockRef;
 use std::collections::VecDeque;
 use std::env;
 use std::ffi::OsStr;
@@ -19,16 +14,9 @@ use std::io;
 #[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
-use std::path::PathBuf;
-use std::{net, process};
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::process;
 use tracing::warn;
-
-/// The first descriptor of those that are given (sd_listen_fds(3)).
-const FIRST_DESCRIPTOR: usize = 3;
-
-/// `FileDescriptorName=` of the socket that is the admin listener's.
-const ADMIN_NAME: &str = "admin";
 
 /// The least time between two `STATUS=`: they are for people.
 const STATUS_INTERVAL_MS: u64 = 5000;
@@ -38,82 +26,6 @@ const RETRY_MS: u64 = 100;
 
 /// What a drain may take beyond its timeout: the turns around it, on a slow machine.
 const STOP_RESERVE_MS: u64 = 5_000;
-
-/// A socket that was opened by whoever started us.
-#[derive(Debug)]
-pub(super) struct Given {
-    pub(super) socket: GivenSocket,
-    /// Its descriptor and its name, for people.
-    label: String,
-}
-
-/// The socket itself; it listens.
-#[derive(Debug)]
-pub(super) enum GivenSocket {
-    Tcp(net::TcpListener),
-    Unix(UnixListener),
-}
-
-impl Given {
-    /// Where it listens.
-    pub(super) fn place(&self) -> io::Result<Listen> {
-        match &self.socket {
-            GivenSocket::Tcp(listener) => Ok(Listen::Tcp(listener.local_addr()?)),
-            GivenSocket::Unix(listener) => {
-                let address = listener.local_addr()?;
-                let path = address.as_pathname().map(PathBuf::from);
-                Ok(Listen::Unix(path.unwrap_or_else(|| "@".into()), Access::default()))
-            }
-        }
-    }
-
-    /// Listens there.
-    pub(super) fn adopt(self, number: u32, registry: &Registry) -> Result<Listener, StartError> {
-        let label = self.label.clone();
-        Listener::adopt(self, number, registry).map_err(|error| StartError::Given(label, error))
-    }
-}
-
-/// The sockets that were given for clients, in their order, and the one that was given for the
-/// admin listener. To be called before anything else is opened.
-///
-/// # Errors
-/// When one of them cannot be accepted from.
-pub(super) fn given() -> Result<(Vec<Given>, Option<Given>), StartError> {
-    let names = env::var("LISTEN_FDNAMES").unwrap_or_default(); // it stays when the sockets go
-    let mut descriptors = ListenFd::from_env();
-    let mut names = names.split(':');
-    let (mut clients, mut admin) = (Vec::new(), None);
-    for number in 0..descriptors.len() {
-        let name = names.next().filter(|name| !name.is_empty()).unwrap_or("unknown");
-        let label = format!("descriptor {} ({name})", FIRST_DESCRIPTOR + number);
-        let socket = take(&mut descriptors, number)
-            .map_err(|error| StartError::Given(label.clone(), error))?;
-        let is_for_admin = name == ADMIN_NAME;
-        let given = Given { socket, label };
-        if is_for_admin { admin = Some(given) } else { clients.push(given) }
-    }
-    Ok((clients, admin))
-}
-
-fn take(descriptors: &mut ListenFd, number: usize) -> io::Result<GivenSocket> {
-    let (socket, does_listen) = if let Ok(Some(tcp)) = descriptors.take_tcp_listener(number) {
-        let does_listen = SockRef::from(&tcp).is_listener()?;
-        (GivenSocket::Tcp(tcp), does_listen)
-    } else if let Ok(Some(unix)) = descriptors.take_unix_listener(number) {
-        let does_listen = SockRef::from(&unix).is_listener()?;
-        (GivenSocket::Unix(unix), does_listen)
-    } else {
-        let why = "it is no TCP or Unix stream socket";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    };
-    if does_listen {
-        Ok(socket)
-    } else {
-        let why = "it does not listen: the socket unit needs ListenStream= and Accept=no";
-        Err(io::Error::new(io::ErrorKind::InvalidInput, why))
-    }
-}
 
 /// What `STATUS=` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
