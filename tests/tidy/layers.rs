@@ -91,7 +91,7 @@ fn imported<'a>(source: &Source, parts: &[&'a str]) -> Option<&'a str> {
 }
 
 /// All paths in `code`, groups in braces written out, and where they stand.
-fn paths(code: &str) -> Vec<(usize, String)> {
+pub(crate) fn paths(code: &str) -> Vec<(usize, String)> {
     let mut paths = Vec::new();
     let mut at = 0;
     while at < code.len() {

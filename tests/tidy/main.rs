@@ -1,5 +1,7 @@
 //! The rules of the house that a program can check; each failure is told as `file:line: why`.
 
+mod circles;
+mod imports;
 mod layers;
 mod reach;
 mod shape;
@@ -66,6 +68,7 @@ fn the_sources_keep_the_rules_of_the_house() {
     for path in reach::unreached(&sources) {
         report.push(format!("{path}:1: no `mod` reaches this file"));
     }
+    report.extend(imports::faults(&sources));
     assert!(report.is_empty(), "{} faults\n{}", report.len(), report.join("\n"));
 }
 
