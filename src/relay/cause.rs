@@ -80,7 +80,7 @@ named!(Cause {
 
 impl Cause {
     /// Whether it ends as connections do when all is well.
-    pub(super) fn is_expected(self) -> bool {
+    pub(crate) fn is_expected(self) -> bool {
         matches!(
             self,
             Cause::PeerClosed
@@ -117,7 +117,7 @@ impl Cause {
     }
 
     /// The code that tells the peer, when we close for this cause (RFC 6455, section 7.4.1).
-    pub(super) fn close_code(self) -> Option<CloseCode> {
+    pub(crate) fn close_code(self) -> Option<CloseCode> {
         match self {
             Cause::Violation(violation) => Some(violation.close_code()),
             Cause::BinaryInJson => Some(CloseCode::UNSUPPORTED),
@@ -135,7 +135,7 @@ impl Cause {
     }
 
     /// The reason beside the code; an answer to the peer's close frame needs none.
-    pub(super) fn close_reason(self) -> &'static str {
+    pub(crate) fn close_reason(self) -> &'static str {
         match self {
             Cause::Violation(violation) => violation.reason(),
             Cause::BinaryInJson => "only text is relayed here",

@@ -1,11 +1,12 @@
 //! What must hold between any two calls: the simulation and the fuzzer ask after each.
 
-use super::address::NO_ADDRESS;
-use super::conn::{NO_ROOM, Phase};
-use super::deflate::Packing;
-use super::pause::Pause;
-use super::room::{Audience, Room};
-use super::{Relay, held, listens};
+use crate::relay::compression::compressors::Packing;
+use crate::relay::connections::conn::{NO_ROOM, Phase};
+use crate::relay::identity::address::NO_ADDRESS;
+use crate::relay::input::pause::Pause;
+use crate::relay::limits::quota;
+use crate::relay::rooms::room::{Audience, Room};
+use crate::relay::{Relay, listens};
 
 impl Relay {
     /// Asserts everything that must hold between two calls. It reads all there is: for tests.
@@ -17,7 +18,7 @@ impl Relay {
         }
         assert_eq!(held_bytes, self.held_bytes, "memory for what is unfinished");
         let private_bytes =
-            self.conns.indexes().map(|index| held::private_bytes(&self.conns[index]));
+            self.conns.indexes().map(|index| quota::private_bytes(&self.conns[index]));
         assert_eq!(private_bytes.sum::<usize>(), self.private_bytes, "what was told");
         let stream_bytes = self.conns.indexes().map(|index| self.conns[index].stream_bytes());
         assert_eq!(stream_bytes.sum::<usize>(), self.stream_bytes, "what streams keep");

@@ -20,88 +20,58 @@
 //! `dismiss`, `drain`, `turn`), what to do (`may_read` with `priority`, `order`, `gather` with
 //! `sent`, `next_deadline`) and to tell (`failure`), and getters.
 
-mod access;
-mod address;
-pub mod budget;
 mod cause;
 mod check;
-mod class;
-mod conn;
-mod contradiction;
-mod deadline;
-mod deflate;
-mod drain;
-mod encoding;
-mod end;
-mod failure;
-mod flush;
-mod gauges;
-mod greet;
-mod held;
+mod compression;
+mod connections;
 mod id;
-mod inspect;
+mod identity;
+mod input;
 mod limits;
-mod log;
-mod memory;
-mod metrics;
-mod order;
-mod overflow;
-mod owed;
-mod page;
-mod pause;
-mod pool;
+mod observe;
+mod output;
 #[cfg(test)]
 mod pretend;
-mod private;
-mod progress;
-mod publish;
-mod rate;
-mod receive;
-mod room;
-mod rules;
-mod savings;
-mod schedule;
-mod share;
-mod skips;
+mod rooms;
 mod time;
-mod unheard;
-mod usage;
 
-pub use access::Access;
-pub use address::{Network, TrustedProxies};
 pub use cause::Cause;
-pub use contradiction::Contradiction;
-pub use deflate::Deflate;
-pub use encoding::Encoding;
-pub use failure::Failure;
+pub use compression::compressors::Deflate;
 pub use id::ConnId;
-pub use inspect::{ConnFacts, RoomFacts, RoomOrder};
+pub use identity::access::Access;
+pub use identity::address::{Network, TrustedProxies};
+pub use limits::budget;
+pub use limits::contradiction::Contradiction;
+pub use limits::rate::{OverRate, Rates};
+pub use limits::usage::Priority;
 pub use limits::{Heartbeat, Limits, SlowConsumer};
-pub use metrics::Metrics;
-pub use order::{Departed, Order, Slices};
-pub use rate::{OverRate, Rates};
-pub use rules::{Admission, Hear, Publish, Rule};
-pub use savings::{Packed, Savings};
+pub use observe::failure::Failure;
+pub use observe::inspect::{ConnFacts, RoomFacts, RoomOrder};
+pub use observe::metrics::Metrics;
+pub use observe::savings::{Packed, Savings};
+pub use output::order::{Departed, Order, Slices};
+pub use rooms::encoding::Encoding;
+pub use rooms::policy::{Admission, Hear, Publish, Rule};
 pub use time::Time;
-pub use usage::Priority;
 
 use crate::protocol::Refusal;
-use access::Passes;
-use address::Addresses;
-use conn::{Conns, Phase};
+use compression::compressors::Packer;
+use connections::conn::{Conns, Phase};
 use core::net::IpAddr;
-use deadline::Hand;
-use deflate::Packer;
-use drain::Drain;
-use failure::Failures;
-use pause::Paused;
-use pool::Pool;
-use progress::Offered;
-use rate::{Debt, Debts};
-use room::Rooms;
-use schedule::Schedule;
+use identity::access::Passes;
+use identity::address::Addresses;
+use input::pause::Paused;
+use limits::deadline::Hand;
+use limits::drain::Drain;
+use limits::memory;
+use limits::rate::{Debt, Debts};
+use limits::usage::Usages;
+use observe::failure::Failures;
+use output::progress::Offered;
+use output::schedule::Schedule;
+use rooms::pool::Pool;
+use rooms::room::Rooms;
 use std::collections::BTreeMap;
-use usage::Usages;
 
 /// The relay.
 #[derive(Debug, Default)]
@@ -270,7 +240,7 @@ impl Relay {
     /// The name of the room that a connection is in.
     pub fn room_name(&mut self, id: ConnId) -> Option<&[u8]> {
         let room = self.conns.current(id)?.room;
-        self.rooms.get(room).map(room::Room::name)
+        self.rooms.get(room).map(rooms::room::Room::name)
     }
 
     /// Sees to it that the connection is flushed.

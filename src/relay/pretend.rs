@@ -1,32 +1,32 @@
 //! Members without sockets, for the unit tests of this folder.
 
-use super::{ConnId, Limits, Order, Relay, Slices, Time};
+use crate::relay::{ConnId, Limits, Order, Relay, Slices, Time};
 use std::collections::BTreeMap;
 
 /// A relay whose sockets take what `windows` says, or everything.
-pub(super) struct Pretend {
-    pub(super) relay: Relay,
+pub(crate) struct Pretend {
+    pub(crate) relay: Relay,
     /// How many bytes a socket still takes.
-    pub(super) windows: BTreeMap<ConnId, usize>,
+    pub(crate) windows: BTreeMap<ConnId, usize>,
     /// Which members were written how much in the newest turn, in that order.
-    pub(super) written: Vec<(ConnId, usize)>,
+    pub(crate) written: Vec<(ConnId, usize)>,
 }
 
 impl Pretend {
-    pub(super) fn new() -> Pretend {
+    pub(crate) fn new() -> Pretend {
         Pretend::with(Limits { room_log_bytes_max: 1 << 26, ..Limits::default() })
     }
 
-    pub(super) fn with(limits: Limits) -> Pretend {
+    pub(crate) fn with(limits: Limits) -> Pretend {
         Pretend { relay: Relay::new(limits), windows: BTreeMap::new(), written: Vec::new() }
     }
 
-    pub(super) fn join(&mut self, path: &str) -> ConnId {
+    pub(crate) fn join(&mut self, path: &str) -> ConnId {
         self.join_offering(path, "")
     }
 
     /// The same, of a member that sends these fields beside the usual ones.
-    pub(super) fn join_offering(&mut self, path: &str, fields: &str) -> ConnId {
+    pub(crate) fn join_offering(&mut self, path: &str, fields: &str) -> ConnId {
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -38,7 +38,7 @@ impl Pretend {
         id
     }
 
-    pub(super) fn say(&mut self, id: ConnId, bytes: u16) {
+    pub(crate) fn say(&mut self, id: ConnId, bytes: u16) {
         assert!(self.relay.may_read(id).is_some());
         let [high, low] = bytes.to_be_bytes();
         let mut frame = vec![0x82, 0xfe, high, low];
@@ -47,14 +47,14 @@ impl Pretend {
     }
 
     /// The same, after as many turns as the relay wants before it reads the member.
-    pub(super) fn say_when_read(&mut self, id: ConnId, bytes: u16) {
+    pub(crate) fn say_when_read(&mut self, id: ConnId, bytes: u16) {
         while self.relay.may_read(id).is_none() {
             self.turn();
         }
         self.say(id, bytes);
     }
 
-    pub(super) fn turn(&mut self) {
+    pub(crate) fn turn(&mut self) {
         self.written.clear();
         self.relay.turn(Time::default());
         while let Some(order) = self.relay.order() {
@@ -64,7 +64,7 @@ impl Pretend {
         }
     }
 
-    pub(super) fn write(&mut self, id: ConnId) {
+    pub(crate) fn write(&mut self, id: ConnId) {
         let mut slices = Slices::default();
         self.relay.gather(id, &mut slices);
         let offered: usize = slices.as_slice().iter().map(|slice| slice.len()).sum();
@@ -75,7 +75,7 @@ impl Pretend {
         self.written.push((id, bytes));
     }
 
-    pub(super) fn turn_bytes(&self) -> usize {
+    pub(crate) fn turn_bytes(&self) -> usize {
         self.written.iter().map(|(_, bytes)| bytes).sum()
     }
 }

@@ -21,13 +21,13 @@ impl Time {
     }
 
     /// Whole seconds: the grain of all deadlines.
-    pub(super) fn seconds(self) -> u32 {
+    pub(crate) fn seconds(self) -> u32 {
         (self.0 / 1000) as u32
     }
 
     /// The second before which everything began that has waited for so long by now. Seconds are
     /// rounded down, so what began in an earlier second has waited for at least as long.
-    pub(super) fn seconds_before(self, waited_ms: u64) -> u32 {
+    pub(crate) fn seconds_before(self, waited_ms: u64) -> u32 {
         Time(self.0.saturating_sub(waited_ms)).seconds()
     }
 }

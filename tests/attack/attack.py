@@ -684,7 +684,7 @@ def left_by_the_slow(program, members):
 
 
 def what_the_kernel_holds(program, members=20):
-    """The bound of src/relay/budget.rs: twice the mark, for what is on its way."""
+    """The bound of src/relay/limits/budget.rs: twice the mark, for what is on its way."""
     untaken, left = deaf_members(program, members), left_by_the_slow(program, members)
     assert untaken <= 256 * 1024, f"{untaken} bytes of one member that reads nothing"
     assert left == 0, f"{left} bytes of connections that are no more"

@@ -1,0 +1,4 @@
+//! Compression (RFC 7692).
+
+pub(crate) mod compressors;
+pub(crate) mod share;

@@ -1,0 +1,5 @@
+//! Connections: what each keeps, and what it has only at times.
+
+pub(crate) mod conn;
+pub(crate) mod private;
+pub(crate) mod skips;

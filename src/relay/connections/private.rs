@@ -1,0 +1,107 @@
+//! A connection's own bytes: what is said to it alone.
+
+use crate::protocol::ws::frame::{self, Opcode};
+use crate::relay::limits::budget::PRIVATE_BYTES_MAX;
+
+/// Bytes for one connection: handshake answers, pongs, direct answers, the close frame.
+#[derive(Debug, Default)]
+pub(crate) struct Private {
+    bytes: Vec<u8>,
+    written: usize,
+    /// Where the last frame begins, if it is a pong.
+    last_pong: Option<usize>,
+}
+
+impl Private {
+    /// What is still to be written.
+    pub(crate) fn due(&self) -> &[u8] {
+        &self.bytes[self.written..]
+    }
+
+    /// The memory that it holds, in bytes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Whether so much waits that the connection should be read no more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.due().len() >= PRIVATE_BYTES_MAX
+    }
+
+    /// Says that `bytes` of what was due went out.
+    pub(crate) fn advance(&mut self, bytes: usize) {
+        self.written += bytes;
+        debug_assert!(self.written <= self.bytes.len());
+        if self.written == self.bytes.len() {
+            *self = Private::default();
+        }
+    }
+
+    /// Whether there is memory for so many bytes more. What is large does not grow by doubling:
+    /// the rest of a frame is kept for all slow members of a room at once.
+    pub(crate) fn takes(&mut self, bytes: usize) -> bool {
+        match self.bytes.len().saturating_add(bytes) > PRIVATE_BYTES_MAX {
+            true => self.bytes.try_reserve_exact(bytes).is_ok(),
+            false => self.bytes.try_reserve(bytes).is_ok(),
+        }
+    }
+
+    /// Appends bytes that are no frame.
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
+        self.last_pong = None;
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Appends a frame.
+    pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
+        self.last_pong = None;
+        frame::write(opcode, payload, &mut self.bytes);
+    }
+
+    /// Appends a pong. When too much waits, the newest pong stands for those before it, as RFC 6455
+    /// allows (section 5.5.3): a flood of pings costs no memory.
+    pub(crate) fn push_pong(&mut self, payload: &[u8]) {
+        if self.is_full()
+            && let Some(last) = self.last_pong
+            && last >= self.written
+        {
+            self.bytes.truncate(last);
+        }
+        let start = self.bytes.len();
+        self.push(Opcode::Pong, payload);
+        self.last_pong = Some(start);
+    }
+
+    /// Puts the rest of a frame before everything else; nothing here was begun yet.
+    pub(crate) fn push_front(&mut self, rest: &[u8]) {
+        debug_assert_eq!(self.written, 0, "a frame begun in the log goes before private bytes");
+        self.bytes.splice(0..0, rest.iter().copied());
+        self.last_pong = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_pings_is_bounded() {
+        let mut private = Private::default();
+        for number in 0..100_000u32 {
+            private.push_pong(&number.to_be_bytes());
+        }
+        assert!(private.due().len() < PRIVATE_BYTES_MAX + 10, "{}", private.due().len());
+        assert!(private.due().ends_with(&99_999u32.to_be_bytes()), "the newest is answered");
+        assert_eq!(&private.due()[..6], [0x8a, 4, 0, 0, 0, 0], "the first ones as well");
+    }
+
+    #[test]
+    fn a_pong_that_was_begun_stays() {
+        let mut private = Private::default();
+        private.push(Opcode::Text, &[b'x'; PRIVATE_BYTES_MAX]);
+        private.push_pong(b"a");
+        private.advance(private.due().len() - 1);
+        private.push_pong(b"b");
+        assert_eq!(private.due(), b"a\x8a\x01b");
+    }
+}

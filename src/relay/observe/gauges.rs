@@ -1,0 +1,150 @@
+//! What there is at the moment, beside the bound that it has: the gauges.
+
+use crate::protocol::exposition::Family;
+use crate::relay::connections::conn::Phase;
+use crate::relay::input::pause::Pause;
+use crate::relay::rooms::room::{Audience, Room};
+use crate::relay::{Limits, Relay};
+
+/// A count of the connections, by one walk over them.
+#[derive(Debug, Default)]
+struct Census {
+    by_phase: [u64; Phase::NAMES.len()],
+    blocked: u64,
+    paused: u64,
+    behind: u64,
+    private_bytes: u64,
+}
+
+impl Relay {
+    /// Everything that is counted and measured here, for Prometheus.
+    ///
+    /// It walks once over all connections and rooms, as the clock hand does each second.
+    pub fn families(&self) -> Vec<Family> {
+        [self.metrics.families(), self.people(), self.budgets()].concat()
+    }
+
+    fn people(&self) -> Vec<Family> {
+        let mut census = Census::default();
+        for index in self.conns.indexes() {
+            let conn = &self.conns[index];
+            census.by_phase[conn.phase.number()] += 1;
+            census.blocked += u64::from(conn.blocked);
+            census.paused += u64::from(conn.pause != Pause::No);
+            census.behind += u64::from(conn.behind);
+            census.private_bytes += conn.private_due().len() as u64;
+        }
+        let by_state = Phase::NAMES.into_iter().zip(census.by_phase).collect();
+        let members = self.rooms.iter().map(|(_, room)| room.members.len() as u64).sum();
+        let sharing = self.sharing().map(|audience| u64::from(audience.listeners)).sum();
+        let row = Family::gauge;
+        vec![
+            row("fanfare_connections", "Connections, by where they stand in their life.", 0)
+                .by("state", by_state),
+            row(
+                "fanfare_blocked_connections",
+                "Connections whose socket takes nothing at the moment.",
+                census.blocked,
+            ),
+            row(
+                "fanfare_paused_connections",
+                "Connections that are not read at the moment: they or their room owe reading.",
+                census.paused,
+            ),
+            row("fanfare_members", "Connections that are in a room.", members),
+            row(
+                "fanfare_sharing_members",
+                "Members that hear compressed messages with those before them as context.",
+                sharing,
+            ),
+            row(
+                "fanfare_behind_members",
+                "Members that could not take all of their room's log at once.",
+                census.behind,
+            ),
+            row(
+                "fanfare_private_bytes",
+                "Bytes that wait for one connection alone: pongs, answers, close frames.",
+                census.private_bytes,
+            ),
+            row(
+                "fanfare_draining",
+                "Whether the relay is going down.",
+                self.drain.is_some().into(),
+            ),
+        ]
+    }
+
+    /// The members who share a context, by room.
+    fn sharing(&self) -> impl Iterator<Item = &Audience> {
+        let audiences = self.rooms.iter().flat_map(|(_, room)| room.audiences());
+        audiences.filter(|audience| audience.shared.is_some())
+    }
+
+    /// What is bounded, and each bound beside it.
+    fn budgets(&self) -> Vec<Family> {
+        let Limits { connections_max, rooms_max, message_bytes_max, .. } = self.limits;
+        let Limits { room_log_bytes_max, logs_bytes_max, held_bytes_max, .. } = self.limits;
+        let largest = self.rooms.iter().map(|(_, room)| room.held_bytes()).max();
+        let row = |name, help, value: usize| Family::gauge(name, help, value as u64);
+        vec![
+            row(
+                "fanfare_connections_limit",
+                "Connections that are allowed at a time.",
+                connections_max,
+            ),
+            row("fanfare_addresses", "Addresses that are counted.", self.addresses.counted()),
+            row("fanfare_throttled", "Connections that owe time to a rate.", self.debts.len()),
+            row("fanfare_rooms", "Rooms with a member.", self.rooms.len()),
+            row("fanfare_rooms_limit", "Rooms that are allowed at a time.", rooms_max),
+            row("fanfare_log_bytes", "Memory of all rooms' logs.", self.pool.used_bytes()),
+            row(
+                "fanfare_log_limit_bytes",
+                "Memory that all rooms' logs may have together.",
+                logs_bytes_max,
+            ),
+            row(
+                "fanfare_largest_room_log_bytes",
+                "Memory of the logs of the room that holds the most.",
+                largest.unwrap_or_default(),
+            ),
+            row(
+                "fanfare_room_log_limit_bytes",
+                "Memory that one room's log may have.",
+                room_log_bytes_max,
+            ),
+            row(
+                "fanfare_compressors",
+                "Compressors whose context members of a room share.",
+                self.sharing().count(),
+            ),
+            row(
+                "fanfare_compressors_limit",
+                "Compressors that the memory for them allows.",
+                self.compressors_max(),
+            ),
+            row(
+                "fanfare_held_bytes",
+                "Memory of what single connections began or were told, and did not finish or read.",
+                self.held_bytes(),
+            ),
+            row(
+                "fanfare_held_limit_bytes",
+                "Memory that all of this may have together.",
+                held_bytes_max,
+            ),
+            row(
+                "fanfare_message_limit_bytes",
+                "Payload bytes that a message may have.",
+                message_bytes_max,
+            ),
+        ]
+    }
+}
+
+impl Room {
+    /// The memory of all its logs.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.audiences().map(|audience| audience.log.held_bytes()).sum()
+    }
+}

@@ -1,0 +1,348 @@
+//! The room's log: each outgoing frame once, framed, in segments; members are positions in it.
+//!
+//! Positions are byte offsets since the room began. A frame never crosses segments. Nothing keeps
+//! an index: where frames begin is read from their own headers.
+//!
+//! *Who still reads what?* Members come in two kinds. Those *behind* are counted in the segment
+//! that they stand in. All others stand at or after `settled`: the end that the last complete pass
+//! over the room had brought everyone to. So a segment is free when it ends before `settled` and
+//! counts nobody: no list is searched for that.
+
+use crate::protocol::ws::frame;
+use crate::relay::rooms::pool::Pool;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use crate::relay::limits::budget::SEGMENT_BYTES_MIN;
+
+/// One encoding's log of one room.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    segments: VecDeque<Segment>,
+    end: u64,
+    settled: u64,
+    /// The memory of all segments.
+    held_bytes: usize,
+    /// How large the next first segment is; it follows what the room speaks between two pauses.
+    first_bytes: usize,
+    /// The end when the log was last empty.
+    empty_at: u64,
+}
+
+#[derive(Debug)]
+struct Segment {
+    base: u64,
+    bytes: Vec<u8>,
+    /// Members behind that stand in here.
+    readers: u32,
+}
+
+impl Segment {
+    fn end(&self) -> u64 {
+        self.base + self.bytes.len() as u64
+    }
+
+    fn from(&self, position: u64) -> &[u8] {
+        &self.bytes[(position - self.base) as usize..]
+    }
+}
+
+impl Log {
+    /// Behind the newest frame.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Where the oldest frame held begins.
+    pub(crate) fn start(&self) -> u64 {
+        self.segments.front().map_or(self.end, |segment| segment.base)
+    }
+
+    /// Bytes that not everyone had a turn to read.
+    pub(crate) fn fresh_bytes(&self) -> usize {
+        (self.end - self.settled) as usize
+    }
+
+    /// The memory of all segments.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// The memory that a frame of so many bytes would add.
+    pub(crate) fn growth_for(&self, frame_bytes: usize, segment_bytes_max: usize) -> usize {
+        match self.segments.back() {
+            Some(last) if last.bytes.capacity() - last.bytes.len() >= frame_bytes => 0,
+            _ => self.next_bytes(frame_bytes, segment_bytes_max),
+        }
+    }
+
+    /// Whether a frame of so many bytes would begin a segment behind another.
+    pub(crate) fn begins_segment(&self, frame_bytes: usize, segment_bytes_max: usize) -> bool {
+        !self.segments.is_empty() && self.growth_for(frame_bytes, segment_bytes_max) > 0
+    }
+
+    /// Appends a message as one frame with this first byte; gives where it stands, or `None` when
+    /// there is no memory.
+    pub(crate) fn append(
+        &mut self,
+        first: u8,
+        payload: &[u8],
+        segment_bytes_max: usize,
+        pool: &mut Pool,
+    ) -> Option<Range<u64>> {
+        let frame_bytes = frame::encoded_bytes(payload.len());
+        let growth = self.growth_for(frame_bytes, segment_bytes_max);
+        if growth > 0 {
+            let bytes = pool.take(growth)?;
+            self.seal(pool);
+            self.held_bytes += bytes.capacity();
+            self.segments.push_back(Segment { base: self.end, bytes, readers: 0 });
+        }
+        let last = self.segments.back_mut().expect("there is one with room");
+        frame::write_with(first, payload, &mut last.bytes);
+        let start = self.end;
+        self.end += frame_bytes as u64;
+        debug_assert_eq!(last.end(), self.end);
+        Some(start..self.end)
+    }
+
+    /// The size of the segment that a frame without room begins.
+    fn next_bytes(&self, frame_bytes: usize, segment_bytes_max: usize) -> usize {
+        // A frame above a quarter of a segment would leave too much of it empty.
+        if frame_bytes > segment_bytes_max / 4 {
+            return frame_bytes;
+        }
+        let bytes = match self.segments.back() {
+            Some(last) => last.bytes.capacity().next_power_of_two() * 2,
+            None => self.first_bytes,
+        };
+        bytes.max(frame_bytes.next_power_of_two()).clamp(SEGMENT_BYTES_MIN, segment_bytes_max)
+    }
+
+    /// Gives back what the last segment will not use, so that memory held is bytes to be read.
+    fn seal(&mut self, pool: &mut Pool) {
+        if let Some(last) = self.segments.back_mut()
+            && last.bytes.len() < last.bytes.capacity() / 8 * 7
+        {
+            self.held_bytes -= last.bytes.capacity();
+            pool.shrink(&mut last.bytes);
+            self.held_bytes += last.bytes.capacity();
+        }
+    }
+
+    /// The bytes of `range` that lie together, from its start on.
+    pub(crate) fn together(&self, range: Range<u64>) -> &[u8] {
+        let bytes = self.segment(range.start).from(range.start);
+        &bytes[..bytes.len().min((range.end - range.start) as usize)]
+    }
+
+    /// Everything from `position` on, if there is something and it lies together.
+    pub(crate) fn tail(&self, position: u64) -> Option<&[u8]> {
+        let last = self.segments.back()?;
+        let from = position.checked_sub(last.base)? as usize;
+        last.bytes.get(from..).filter(|tail| !tail.is_empty())
+    }
+
+    /// Behind the frame that begins at `frame`.
+    pub(crate) fn frame_end(&self, frame: u64) -> u64 {
+        frame + frame::measure(self.segment(frame).from(frame)) as u64
+    }
+
+    /// Where the frame begins that `position` stands in; `known` is such a border not behind it.
+    pub(crate) fn border(&self, known: u64, position: u64) -> u64 {
+        if position == self.end {
+            return position;
+        }
+        let segment = self.segment(position);
+        let mut border = known.max(segment.base);
+        loop {
+            let next = border + frame::measure(segment.from(border)) as u64;
+            if next > position {
+                return border;
+            }
+            border = next;
+        }
+    }
+
+    /// How many frames begin in `range`, whose start is a border.
+    pub(crate) fn frames_in(&self, range: Range<u64>) -> u64 {
+        let mut frames = 0;
+        let mut border = range.start;
+        while border < range.end {
+            border = self.frame_end(border);
+            frames += 1;
+        }
+        frames
+    }
+
+    /// How many frames begin between each of these borders, in order, and `end`: all in one walk.
+    pub(crate) fn frames_until(&self, end: u64, borders: &[u64]) -> Vec<u64> {
+        let (mut frames, mut at) = (0, borders.first().copied().unwrap_or(end));
+        let mut counts: Vec<u64> = Vec::with_capacity(borders.len());
+        for border in borders {
+            frames += self.frames_in(at..*border);
+            at = *border;
+            counts.push(frames);
+        }
+        frames += self.frames_in(at..end);
+        counts.iter_mut().for_each(|count| *count = frames - *count);
+        counts
+    }
+
+    /// A member behind stands at `position` from now on.
+    pub(crate) fn enter(&mut self, position: u64) {
+        let at = self.segment_index(position);
+        self.segments[at].readers += 1;
+    }
+
+    /// A member behind stands at `position` no more.
+    pub(crate) fn leave(&mut self, position: u64, pool: &mut Pool) {
+        let at = self.segment_index(position);
+        self.segments[at].readers -= 1;
+        self.release(pool);
+    }
+
+    /// A pass is complete that brought everyone who is not behind to `end`.
+    pub(crate) fn settle(&mut self, end: u64, pool: &mut Pool) {
+        self.settled = end;
+        self.release(pool);
+    }
+
+    /// Gives up the oldest segment, whoever stands in it; the caller has moved them.
+    pub(crate) fn give_up_oldest(&mut self, pool: &mut Pool) {
+        if let Some(segment) = self.segments.pop_front() {
+            debug_assert_eq!(segment.readers, 0);
+            self.held_bytes -= segment.bytes.capacity();
+            pool.give(segment.bytes);
+        }
+    }
+
+    /// Where the oldest segment ends, if there is one that is old enough to be given up.
+    pub(crate) fn oldest_end(&self) -> Option<u64> {
+        self.segments.front().map(Segment::end).filter(|end| *end <= self.settled)
+    }
+
+    /// Frees the segments that nobody will read again.
+    fn release(&mut self, pool: &mut Pool) {
+        while let Some(first) = self.segments.front()
+            && first.readers == 0
+            && first.end() <= self.settled
+        {
+            if self.segments.len() == 1 {
+                self.learn_first_bytes();
+            }
+            self.give_up_oldest(pool);
+        }
+    }
+
+    /// The next first segment is to hold what was said since the last pause, in one piece.
+    fn learn_first_bytes(&mut self) {
+        let said = (self.end - self.empty_at) as usize;
+        self.empty_at = self.end;
+        let halved = self.first_bytes / 2;
+        // Downwards by halves, so that one quiet turn between busy ones costs nothing.
+        self.first_bytes = said.next_power_of_two().max(halved).min(1 << 30);
+    }
+
+    fn segment(&self, position: u64) -> &Segment {
+        match self.segments.back() {
+            Some(last) if last.base <= position => last,
+            _ => &self.segments[self.segment_index(position)],
+        }
+    }
+
+    fn segment_index(&self, position: u64) -> usize {
+        debug_assert!(self.start() <= position && position < self.end);
+        self.segments.partition_point(|segment| segment.base <= position) - 1
+    }
+
+    /// Asserts what must hold between two calls; `behind` are the positions of members behind.
+    pub(crate) fn check(&self, behind: &[u64]) {
+        let mut held_bytes = 0;
+        let mut position = self.start();
+        for segment in &self.segments {
+            assert_eq!(segment.base, position);
+            held_bytes += segment.bytes.capacity();
+            while position < segment.end() {
+                position = self.frame_end(position);
+            }
+            assert_eq!(position, segment.end(), "frames fill segments exactly");
+            let inside = |at: &&u64| (segment.base..segment.end()).contains(*at);
+            assert_eq!(segment.readers as usize, behind.iter().filter(inside).count());
+        }
+        assert_eq!((position, held_bytes), (self.end, self.held_bytes));
+        assert!(self.settled <= self.end);
+        let first = self.segments.front();
+        assert!(first.is_none_or(|first| first.readers > 0 || first.end() > self.settled));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::ws::frame::Opcode;
+    use proptest::prelude::*;
+
+    const MAX: usize = 16 * 1024;
+
+    #[test]
+    fn an_idle_log_holds_nothing() {
+        let (mut log, mut pool) = (Log::default(), Pool::default());
+        for _ in 0..1000 {
+            log.append(0x81, &[b'x'; 100], MAX, &mut pool);
+        }
+        assert!(log.held_bytes() > 0);
+        log.enter(102);
+        log.settle(log.end(), &mut pool);
+        assert_eq!(log.start(), 0, "somebody still reads");
+        log.leave(102, &mut pool);
+        assert_eq!((log.held_bytes(), log.start()), (0, log.end()));
+        log.append(0x81, b"hello", MAX, &mut pool);
+        assert_eq!(log.held_bytes(), MAX, "it has learned how much is said at a time");
+    }
+
+    #[test]
+    fn a_large_frame_has_a_segment_of_its_own() {
+        let (mut log, mut pool) = (Log::default(), Pool::default());
+        log.append(0x81, b"a", MAX, &mut pool);
+        log.append(0x82, &[0; MAX], MAX, &mut pool);
+        log.append(0x81, b"b", MAX, &mut pool);
+        assert_eq!(log.segments.len(), 3);
+        assert!(log.held_bytes() < 2 * MAX + 100, "sealed segments are shrunk");
+    }
+
+    proptest! {
+        /// Against a plain list of frames: borders, lengths and bytes are where they should be.
+        #[test]
+        fn agrees_with_a_list(lengths in prop::collection::vec(0usize..6000, 1..60)) {
+            let (mut log, mut pool) = (Log::default(), Pool::default());
+            let mut all = Vec::new();
+            let mut borders = Vec::new();
+            for (number, length) in lengths.iter().enumerate() {
+                let payload = vec![number as u8; *length];
+                borders.push(all.len() as u64);
+                let range = log.append(0x82, &payload, MAX, &mut pool);
+                frame::write(Opcode::Binary, &payload, &mut all);
+                let border = *borders.last().expect("pushed");
+                let expected = Some(border..all.len() as u64);
+                prop_assert_eq!(range, expected);
+            }
+            log.check(&[]);
+            prop_assert_eq!(log.frames_in(0..log.end()), lengths.len() as u64);
+            let counts = log.frames_until(log.end(), &borders);
+            prop_assert!(counts.into_iter().eq((1..=lengths.len() as u64).rev()));
+            for position in (0..log.end()).step_by(97) {
+                let border = *borders.iter().rfind(|border| **border <= position).expect("0");
+                prop_assert_eq!(log.border(0, position), border);
+                let together = log.together(position..log.end());
+                prop_assert!(!together.is_empty());
+                prop_assert!(all[position as usize..].starts_with(together));
+            }
+            let mut position = 0;
+            while position < log.end() {
+                position += log.together(position..log.end()).len() as u64;
+            }
+            prop_assert_eq!(position, all.len() as u64);
+        }
+    }
+}

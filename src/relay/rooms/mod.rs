@@ -1,0 +1,8 @@
+//! Rooms: their members, their logs, and what holds in each.
+
+pub(crate) mod class;
+pub(crate) mod encoding;
+pub(crate) mod log;
+pub(crate) mod policy;
+pub(crate) mod pool;
+pub(crate) mod room;
