@@ -60,7 +60,6 @@ fn judged(sources: &[Source], known: &[&[&str]]) -> Vec<String> {
 
 /// The sources of a crate by their modules' paths.
 struct Crate<'a> {
-    root: &'a str,
     modules: BTreeMap<Vec<String>, &'a Source>,
 }
 
@@ -79,7 +78,7 @@ impl<'a> Crate<'a> {
             }
             modules.entry(parts).or_insert(source); // of two roots, the library's comes first
         }
-        Crate { root, modules }
+        Crate { modules }
     }
 
     fn graph(&self) -> Graph {

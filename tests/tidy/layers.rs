@@ -13,6 +13,9 @@ const LAYERS: [(&str, &[&str]); 6] = [
     ("top", &["config"]),
 ];
 
+/// Folders of a layer, and what they may not import from: HTTP knows no WebSocket.
+const FOLDERS: [(&str, &str); 1] = [("src/protocol/http/", "crate::protocol::ws")];
+
 /// What the program itself imports.
 const PROGRAM: (&str, &[&str]) = ("main", &["config", "server", "top"]);
 
@@ -52,6 +55,11 @@ pub(crate) fn faults(source: &Source) -> Vec<Fault> {
             && !below.contains(&other)
         {
             faults.push(fault(line, format!("`{layer}` must not import from `{other}`")));
+        }
+        for (_, apart) in FOLDERS.iter().filter(|(folder, _)| source.path.starts_with(folder)) {
+            if parts.starts_with(&apart.split("::").collect::<Vec<_>>()) {
+                faults.push(fault(line, format!("`{apart}` is not for this folder")));
+            }
         }
         if parts.starts_with(&["super", "super"]) {
             faults.push(fault(line, "`super::super`: name the path from `crate` on"));
@@ -174,6 +182,9 @@ mod tests {
         assert_fault("src/relay/mod.rs", "use crate::*;", "name the layer");
         assert_fault("src/relay/a.rs", "use crate::{self as c};", "name the layer");
         assert_fault("src/relay/a.rs", "use super::super::server::Server;", "super::super");
+        let apart = "use crate::protocol::{ws::{Kind, Event}};";
+        assert_eq!(planted("src/protocol/http/a.rs", apart).len(), 2, "one for each name");
+        assert_eq!(planted("src/protocol/ws/a.rs", "use crate::protocol::http::Refusal;"), []);
         let sound = [
             ("src/protocol/a.rs", "use crate::protocol::b; use super::c; // crate::relay"),
             ("src/relay/a.rs", "use crate::protocol::{Kind, Event};\nuse super::server_of;"),

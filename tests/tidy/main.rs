@@ -3,6 +3,7 @@
 mod circles;
 mod imports;
 mod layers;
+mod owner;
 mod reach;
 mod shape;
 mod source;
@@ -69,6 +70,7 @@ fn the_sources_keep_the_rules_of_the_house() {
         report.push(format!("{path}:1: no `mod` reaches this file"));
     }
     report.extend(imports::faults(&sources));
+    report.extend(owner::faults(&sources));
     assert!(report.is_empty(), "{} faults\n{}", report.len(), report.join("\n"));
 }
 
