@@ -1,7 +1,11 @@
 //! Paths whose instructions are counted: `tests/instructions/run` compares them with what is
 //! committed. Run alone, it lists the paths; with a path's name it does that work, inside functions
 //! whose names begin with `counted`, which is where callgrind counts.
+//!
+//! It is a package of its own: it needs the relay and nothing else, so the build of a release is
+//! most of its build.
 
+#[path = "../../../benches/pretend/mod.rs"]
 mod pretend;
 
 use std::hint::black_box;
@@ -9,6 +13,7 @@ use std::hint::black_box;
 use fanfare::protocol::http::head;
 use fanfare::protocol::ws::{mask, upgrade, utf8};
 use fanfare::protocol::{Accepts, Parser};
+use fanfare::relay::ConnId;
 use pretend::{REQUEST, Room, frame};
 
 /// A name, and work that gives how many units it was.
@@ -20,6 +25,8 @@ const PATHS: &[Path] = &[
     ("unmask, byte", unmask_path),
     ("utf8 Chinese, byte", utf8_path),
     ("join and answer", join_path),
+    ("inbound text of 125 B, to nobody", || inbound_path(1)),
+    ("inbound text of 125 B, from read to log", || inbound_path(2)),
     ("publish to 1,000, delivery", publish_path),
     ("64 messages to 1,000, delivery of 64", burst_path),
     ("ticker of 200 B to 1,000, delivery", || ticker_path("")),
@@ -96,6 +103,25 @@ fn join_path() -> u64 {
         Room::of(count)
     }
     counted(black_box(1_000)).members.len() as u64
+}
+
+/// Messages in one read of 64 KiB, in a room of so many members.
+fn inbound_path(members: usize) -> u64 {
+    #[inline(never)]
+    fn counted(room: &mut Room, sender: ConnId, messages: &mut [u8]) {
+        room.receive(sender, messages);
+    }
+    const EACH: usize = 500;
+    let (mut room, message) = (Room::of(members), frame(0x81, &[b'x'; 125]));
+    let sender = room.members[0];
+    for _ in 0..20 {
+        counted(&mut room, sender, &mut message.repeat(EACH));
+        room.flush(); // not counted: what has been delivered leaves the log
+    }
+    let messages = 20 * EACH as u64;
+    let heard = messages * (members as u64 - 1);
+    assert_eq!(room.written, heard * (2 + 125), "each message is in the log once");
+    messages
 }
 
 fn publish_path() -> u64 {
