@@ -1,6 +1,7 @@
 //! The rules of the house that a program can check; each failure is told as `file:line: why`.
 
 mod circles;
+mod crates;
 mod imports;
 mod layers;
 mod owner;
