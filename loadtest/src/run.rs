@@ -1,36 +1,75 @@
-//! What every command stands on: the server, the way to it, and how many loops there are.
+//! A run: the server, how to connect to it, and when to give up.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::crowd::Target;
-use crate::error::{Error, usage};
-use crate::measure::seconds;
-use crate::options::Common;
-use crate::process::{self, Server};
-use crate::report::Report;
-use crate::stop::Stop;
-use crate::tls::Tls;
+use clap::Args;
 
-/// Files that are no connection: the standard streams, pollers, timers and the server's clocks.
+use crate::client::{Deflate, Sources, Target, Tls, Url};
+use crate::error::{Error, usage};
+use crate::interrupt::Interrupt;
+use crate::measure::{Report, Server, pin, raise_open_files};
+use crate::values::{count, time, word};
+
+/// For each loop, files that are no connection: the standard streams, a poller, a timer, clocks.
 const FILES_OWN: u64 = 64;
 
-/// A run of the tool.
+/// What every kind of load needs to know.
+#[derive(Args)]
+pub(crate) struct Common {
+    /// The room, as in ws://127.0.0.1:2046/news, or wss:// for TLS.
+    #[arg(value_name = "URL")]
+    pub(crate) url: Url,
+    /// For wss://: trust these certificates, a PEM file, and what they signed.
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// For wss://: trust any certificate.
+    #[arg(long, conflicts_with = "cacert")]
+    insecure: bool,
+    /// Ask the server to compress (permessage-deflate); every delivery is inflated and checked.
+    /// What members send themselves leaves uncompressed, as RFC 7692 allows.
+    #[arg(long, value_name = "HOW")]
+    pub(crate) deflate: Option<Deflate>,
+    /// A process of the server, whose processor time and memory are measured; several are summed.
+    #[arg(long, value_name = "PID", value_parser = count::<i32>)]
+    server_pid: Vec<i32>,
+    /// Addresses to connect from, as in 127.0.0.2-9: each has 28,000 ports or so.
+    #[arg(long, value_name = "ADDRESSES")]
+    source: Option<Sources>,
+    /// Loops, each in a thread of its own, that share the members among them.
+    #[arg(long, default_value = "1", value_parser = count::<usize>)]
+    threads: usize,
+    /// Run on these cores only.
+    #[arg(long, value_name = "CORE", value_delimiter = ',', value_parser = count::<usize>)]
+    pin: Vec<usize>,
+    /// Give the run up when nothing has moved for so long.
+    #[arg(long, default_value = "30s", value_name = "TIME", value_parser = time)]
+    stall: Duration,
+    /// Print one line of JSON, with machine, version and arguments.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Allow a server that is not on this machine.
+    #[arg(long)]
+    i_own_this_host: bool,
+}
+
+/// A run of the program.
 pub(crate) struct Run {
     pub(crate) server: Server,
     pub(crate) target: Target,
     pub(crate) threads: usize,
-    pub(crate) stop: Stop,
+    pub(crate) interrupt: Interrupt,
     /// How long the run may stand still.
     pub(crate) stall: Duration,
-    files: u64,
+    open_files_max: u64,
 }
 
 impl Run {
     /// Checks what all commands have in common.
-    pub(crate) fn new(common: &Common, stop: &Stop) -> Result<Self, Error> {
+    pub(crate) fn new(common: &Common, interrupt: &Interrupt) -> Result<Self, Error> {
         if !common.url.server.ip().is_loopback() && !common.i_own_this_host {
             return usage(
-                "load on somebody else's machine is an attack: other hosts than this one need \
+                "load on another's machine is an attack: other hosts than this one need \
                  --i-own-this-host",
             );
         }
@@ -38,35 +77,45 @@ impl Run {
             return usage("from 1 to 64 threads");
         }
         if !common.pin.is_empty() {
-            process::pin(&common.pin)?;
+            pin(&common.pin)?;
         }
         Ok(Self {
             server: Server::new(&common.server_pid)?,
             target: Target {
                 url: common.url.clone(),
                 tls: common.tls()?,
-                offer: common.deflate,
+                deflate: common.deflate,
                 sources: common.source.clone(),
             },
             threads: common.threads,
-            stop: stop.clone(),
-            stall: seconds(common.stall)?,
-            files: process::raise_files()?,
+            interrupt: interrupt.clone(),
+            stall: common.stall,
+            open_files_max: raise_open_files()?,
         })
     }
 
-    /// An empty report about one kind of work.
+    /// An empty report on one kind of work.
     pub(crate) fn report(&self, work: &str) -> Report {
         let mut report = Report::new(work);
-        if let Some(offer) = self.target.offer {
-            report.put("deflate", offer.name());
+        if let Some(deflate) = self.target.deflate {
+            report.put("deflate", word(deflate));
         }
         report
     }
 
+    /// The path of the URL.
+    pub(crate) fn path(&self) -> &str {
+        &self.target.url.path
+    }
+
+    /// Refuses more threads than one.
+    pub(crate) fn check_one_thread(&self, why: &str) -> Result<(), Error> {
+        if self.threads > 1 { usage(why) } else { Ok(()) }
+    }
+
     /// Whether so many connections can be open at a time.
-    pub(crate) fn allows(&self, connections: usize) -> Result<(), Error> {
-        let most = self.files.saturating_sub(FILES_OWN * self.threads as u64);
+    pub(crate) fn check_files(&self, connections: usize) -> Result<(), Error> {
+        let most = self.open_files_max.saturating_sub(FILES_OWN * self.threads as u64);
         if connections as u64 <= most {
             return Ok(());
         }
@@ -74,20 +123,20 @@ impl Run {
             "{connections} connections are more than the {most} that this process may have with \
              its {} open files: raise the limit (ulimit -Hn, as root), or run several of this \
              program beside each other",
-            self.files
+            self.open_files_max
         ))
     }
 }
 
 impl Common {
-    /// What `wss://` needs; nothing is trusted that nobody named.
+    /// What `wss://` needs; nothing is trusted that no option names.
     fn tls(&self) -> Result<Option<Tls>, Error> {
         match (self.url.secure, self.cacert.as_deref(), self.insecure) {
             (true, None, false) => usage(
-                "whom to trust? wss:// needs --cacert FILE, with the server's certificate or one \
-                 that signed it, or --insecure",
+                "which certificate is trusted? wss:// needs --cacert FILE, with the server's \
+                 certificate or one that signed it, or --insecure",
             ),
-            (true, roots, _) => Tls::new(self.url.name(), roots).map(Some),
+            (true, file, _) => Tls::new(self.url.name(), file).map(Some),
             (false, None, false) => Ok(None),
             (false, ..) => usage("--cacert and --insecure are for wss://"),
         }

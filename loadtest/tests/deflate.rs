@@ -40,11 +40,11 @@ fn an_honest_server_is_good() {
         for work in [
             "fanout -n 9 -p 3 --window 8 --messages 400 --size 600 --warmup 0 --threads 2",
             "fanout -n 8 -p 2 --window 8 --messages 400 --corpus dashboard --warmup 0",
-            "pace -n 8 --rate 400 --secs 0.3 --size 600 --warmup 0",
+            "pace -n 8 --rate 400 --duration 0.3 --size 600 --warmup 0",
             "chat -n 8 --messages 200 --size 600 --warmup 0",
             "slow -n 8 --share 0.2 --window 8 --messages 400 --size 600 --warmup 0",
-            "mixed --scenario tests/small.toml --secs 0.3",
-            "churn -n 3 --rate 50 --secs 0.3",
+            "mixed --scenario tests/small.toml --duration 0.3",
+            "churn -n 3 --rate 50 --duration 0.3",
             "million -n 120 --hold 0",
             "connect -n 20 --hold 0",
         ] {
@@ -65,7 +65,7 @@ fn an_honest_server_is_good() {
 fn faults_are_found_in_what_is_compressed() {
     for (fault, field) in [
         (Fault::Drop, "lost"),
-        (Fault::Double, "doubled"),
+        (Fault::Double, "duplicated"),
         (Fault::Flip, "corrupted"),
         (Fault::Echo, "echoed"),
         (Fault::Swap, "reordered"),

@@ -12,10 +12,10 @@ use tool::{run, tool};
 const WORKS: [&str; 7] = [
     "fanout -n 8 -p 2 --window 8 --messages 400 --warmup 0",
     "fanout -n 9 -p 3 --window 8 --messages 400 --warmup 0 --threads 2",
-    "pace -n 8 --rate 800 --secs 0.5 --warmup 0",
+    "pace -n 8 --rate 800 --duration 0.5 --warmup 0",
     "chat -n 8 --messages 400 --warmup 0",
     "slow -n 8 --share 0.2 --window 8 --messages 400 --warmup 0",
-    "mixed --scenario tests/small.toml --secs 0.5",
+    "mixed --scenario tests/small.toml --duration 0.5",
     "million -n 120 --hold 0",
 ];
 
@@ -26,7 +26,7 @@ const EVERY: u64 = 100;
 fn a_server_without_fault_is_good() {
     for work in WORKS.iter().chain(&[
         "fanout -n 8 --corpus ticker --hold 0.1 --warmup-messages 20 --messages 40",
-        "churn -n 3 --rate 100 --secs 0.5",
+        "churn -n 3 --rate 100 --duration 0.5",
         "connect -n 20 --hold 0",
         "inbound -p 2 --size 300 --messages 200",
     ]) {
@@ -60,7 +60,7 @@ fn a_dropped_message_is_found_out() {
 
 #[test]
 fn a_doubled_message_is_found_out() {
-    found_out(Fault::Double, "doubled");
+    found_out(Fault::Double, "duplicated");
 }
 
 #[test]
@@ -91,11 +91,11 @@ fn a_server_that_stands_still_is_found_out() {
 fn churn_finds_out() {
     for (fault, field) in [
         (Fault::Drop, "lost"),
-        (Fault::Double, "doubled"),
+        (Fault::Double, "duplicated"),
         (Fault::Flip, "corrupted"),
         (Fault::Echo, "echoed"),
     ] {
-        let words = "churn -n 3 --rate 100 --secs 0.6 --stall 9";
+        let words = "churn -n 3 --rate 100 --duration 0.6 --stall 9";
         let address = server::start(fault, 31);
         let output = tool(&format!("{words} --json ws://{address}/"));
         let line: Value = serde_json::from_slice(&output.stdout).expect("a line");
@@ -107,7 +107,7 @@ fn churn_finds_out() {
 #[test]
 fn a_search_finds_the_limit_of_a_server() {
     let limit = 200.0;
-    let words = "pace -n 4 --rate 50 --find --p99-ms 60 --secs 0.5 --warmup 0";
+    let words = "pace -n 4 --rate 50 --find --p99 60ms --duration 0.5 --warmup 0";
     let (code, line, complaint) = run(words, server::start(Fault::Limit(limit), EVERY));
     assert_eq!(code, 0, "{line} {complaint}");
     let found = line["found_rate"].as_f64().expect("a rate");
@@ -118,7 +118,7 @@ fn a_search_finds_the_limit_of_a_server() {
 
 #[test]
 fn a_server_that_falls_behind_is_said_to() {
-    let words = "pace -n 3 --rate 100000 --secs 0.2 --warmup 0 --stall 30";
+    let words = "pace -n 3 --rate 100000 --duration 0.2 --warmup 0 --stall 30";
     let address = server::start(Fault::Limit(2_000.0), EVERY);
     let output = tool(&format!("{words} --json ws://{address}/"));
     let line: Value = serde_json::from_slice(&output.stdout).expect("a line");
@@ -136,7 +136,7 @@ fn bad_input_is_refused_with_a_reason() {
         ("fanout --size 64 --corpus chat ws://127.0.0.1:1/", "cannot be used with"),
         ("fanout -p 300 --corpus chat ws://127.0.0.1:1/", "256 publishers"),
         ("fanout --window 0 ws://127.0.0.1:1/", "a window"),
-        ("fanout --secs=-1 ws://127.0.0.1:1/", "number of seconds"),
+        ("fanout --duration=-1 ws://127.0.0.1:1/", "a time is a number of seconds"),
         ("fanout --threads 0 ws://127.0.0.1:1/", "threads"),
         ("fanout --server-pid 2147483647 ws://127.0.0.1:1/", "server process"),
         ("connect -n 99999999 ws://127.0.0.1:1/", "open files"),

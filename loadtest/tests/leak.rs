@@ -15,8 +15,8 @@ fn files_that_are_kept_are_found_out() {
     for (fault, expected) in [(Fault::None, 0), (Fault::Leak, 1)] {
         let address = server::start(fault, 1_000_000);
         let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare-loadtest"));
-        command.args(["churn", "-n", "2", "--rate", "100", "--secs", "0.4", "--json"]);
-        command.args(["--let-go", "2", "--server-pid", &own.to_string()]);
+        command.args(["churn", "-n", "2", "--rate", "100", "--duration", "0.4", "--json"]);
+        command.args(["--release-timeout", "2", "--server-pid", &own.to_string()]);
         let output = command.arg(format!("ws://{address}/")).output().expect("the tool runs");
         let line: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
         assert_eq!(

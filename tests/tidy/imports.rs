@@ -13,29 +13,18 @@ use std::collections::{BTreeMap, BTreeSet};
 const ROOTS: [&str; 2] = ["src", "loadtest/src"];
 
 /// The circles that are still there, to be taken out as they go.
-const KNOWN: [&[&str]; 4] = [
-    &[
-        "src/relay/compression/compressors.rs",
-        "src/relay/compression/share.rs",
-        "src/relay/connections/conn.rs",
-        "src/relay/identity/address.rs",
-        "src/relay/input/pause.rs",
-        "src/relay/limits/rate.rs",
-        "src/relay/output/order.rs",
-        "src/relay/rooms/class.rs",
-        "src/relay/rooms/policy.rs",
-        "src/relay/rooms/room.rs",
-    ],
-    &[
-        "loadtest/src/gather.rs",
-        "loadtest/src/measure.rs",
-        "loadtest/src/run.rs",
-        "loadtest/src/scene.rs",
-        "loadtest/src/volley.rs",
-    ],
-    &["loadtest/src/latency.rs", "loadtest/src/ledger.rs", "loadtest/src/report.rs"],
-    &["loadtest/src/floor.rs", "loadtest/src/options.rs"],
-];
+const KNOWN: [&[&str]; 1] = [&[
+    "src/relay/compression/compressors.rs",
+    "src/relay/compression/share.rs",
+    "src/relay/connections/conn.rs",
+    "src/relay/identity/address.rs",
+    "src/relay/input/pause.rs",
+    "src/relay/limits/rate.rs",
+    "src/relay/output/order.rs",
+    "src/relay/rooms/class.rs",
+    "src/relay/rooms/policy.rs",
+    "src/relay/rooms/room.rs",
+]];
 
 /// The circles of imports that are not known, and the known files that stand in none any more.
 pub(crate) fn faults(sources: &[Source]) -> Vec<String> {

@@ -1,0 +1,358 @@
+//! One connection to the server.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Socket, Type};
+
+use super::deflate::Deflate;
+use super::frame::{self, Keys, Opcode};
+use super::handshake;
+use super::inflater::{Context, Inflater};
+use super::stream::Stream;
+use super::target::Target;
+use crate::error::{Doing, Error};
+use crate::measure::ns;
+
+/// The receiver of what happens at connections.
+pub(crate) trait Events {
+    /// The handshake is done, so long after the connection was begun.
+    fn opened(&mut self, _connection: usize, _took: Duration) {}
+    /// So many bytes came from the socket, frames' headers and TLS included.
+    fn received(&mut self, _connection: usize, _wire_bytes: usize) {}
+    /// A whole message, read from the socket at this moment.
+    fn message(&mut self, _connection: usize, _payload: &[u8], _now_ns: u64) {}
+    /// An answer to a ping.
+    fn pong(&mut self, _connection: usize, _payload: &[u8]) {}
+    /// The server has ended the connection, with a close code if it gave one.
+    fn closed(&mut self, connection: usize, code: Option<u16>) -> Result<(), Error> {
+        Err(Error::Closed(connection, code))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Upgrading,
+    Open,
+    Over,
+}
+
+/// How a client ends a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// By the close handshake.
+    Close,
+    /// By a reset, as from a machine that lost its power and came back.
+    Reset,
+    /// By half: it will send nothing more.
+    HalfClose,
+    /// In the middle of a frame.
+    MidFrame,
+}
+
+impl Ending {
+    /// All of them in turn.
+    pub(crate) fn nth(number: usize) -> Self {
+        [Self::Close, Self::Reset, Self::HalfClose, Self::MidFrame][number % 4]
+    }
+}
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// Once, and at most so many bytes.
+    Once(usize),
+    /// What the socket has.
+    All,
+    /// What the socket has, and the end that it has announced.
+    ToTheEnd,
+}
+
+/// What the connections of a loop read with, one after the other.
+pub(crate) struct Reader {
+    deflate: Option<Deflate>,
+    /// Every read lands here; a message must fit.
+    buffer: Box<[u8]>,
+    inflater: Inflater,
+}
+
+impl Reader {
+    /// For messages of at most `message_size` bytes.
+    pub(crate) fn new(message_size: usize, deflate: Option<Deflate>) -> Self {
+        const BUFFER_BYTES: usize = 1 << 20;
+        Self {
+            deflate,
+            buffer: vec![0; BUFFER_BYTES.max(message_size * 2)].into(),
+            inflater: Inflater::new(message_size),
+        }
+    }
+}
+
+/// One connection.
+pub(crate) struct Connection {
+    pub(crate) stream: Stream,
+    index: usize,
+    phase: Phase,
+    begun: Instant,
+    keys: Keys,
+    /// What was agreed about compression; in a box, for most agree on nothing.
+    context: Option<Box<Context>>,
+    /// The start of a frame whose rest has not come.
+    partial: Vec<u8>,
+    /// What is still to be written, from `written` on.
+    out: Vec<u8>,
+    written: usize,
+    close_code: Option<u16>,
+    close_sent: bool,
+}
+
+impl Connection {
+    /// Begins to connect. The request leaves when the poller says that the connection stands: on
+    /// loopback it could leave at once, but servers have to wait for it on a real network.
+    pub(crate) fn begin(
+        index: usize,
+        target: &Target,
+        source: Option<IpAddr>,
+        path: &str,
+        receive_buffer: Option<usize>,
+    ) -> Result<Self, Error> {
+        let server = target.url.server;
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), None)
+            .doing("open a socket")?;
+        if let Some(bytes) = receive_buffer {
+            socket.set_recv_buffer_size(bytes).doing("set a receive buffer")?;
+        }
+        if let Some(source) = source {
+            // The port is chosen when the destination is known: each source has all of them.
+            setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)
+                .doing("leave the port open")?;
+            let source = SocketAddr::new(source, 0);
+            socket.bind(&source.into()).doing("connect from a source address")?;
+        }
+        socket.set_tcp_nodelay(true).doing("set TCP_NODELAY")?;
+        match socket.connect(&server.into()) {
+            Err(cause) if cause.raw_os_error() != Some(nix::errno::Errno::EINPROGRESS as i32) => {
+                return Err(Error::System("connect", cause));
+            }
+            _ => {}
+        }
+        let session = target.tls.as_ref().map(|tls| tls.session()).transpose()?;
+        Ok(Self {
+            stream: Stream::new(TcpStream::from_std(socket.into()), session),
+            index,
+            phase: Phase::Upgrading,
+            begun: Instant::now(),
+            keys: Keys::new(),
+            context: None,
+            partial: Vec::new(),
+            out: handshake::request(&target.url.host, path, target.deflate),
+            written: 0,
+            close_code: None,
+            close_sent: false,
+        })
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// Appends a frame to what is to be written; `flush` writes it.
+    pub(crate) fn queue(&mut self, opcode: Opcode, payload: &[u8]) {
+        frame::write(&mut self.out, opcode, payload, self.keys.next());
+    }
+
+    /// Writes what the socket takes; the rest waits for the next readiness.
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
+        while self.written < self.out.len() {
+            let count = write(&mut self.stream, &self.out[self.written..])?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.written += count;
+        }
+        self.out.clear();
+        self.written = 0;
+        write(&mut self.stream, &[]).map(drop)
+    }
+
+    /// Writes masked frames of `frame` bytes each without a copy, as many as the socket takes, if
+    /// nothing else is to be written. The rest of a frame begun is queued. Gives the bytes of the
+    /// frames begun.
+    pub(crate) fn write_frames(&mut self, frames: &[u8], frame: usize) -> Result<usize, Error> {
+        self.flush()?;
+        if !self.out.is_empty() {
+            return Ok(0);
+        }
+        let count = write(&mut self.stream, frames)?;
+        let whole = count.next_multiple_of(frame);
+        self.out.extend_from_slice(&frames[count..whole]);
+        Ok(whole)
+    }
+
+    /// Sends a close frame and nothing after it.
+    pub(crate) fn close(&mut self) -> Result<(), Error> {
+        if self.phase != Phase::Open || self.close_sent {
+            return Ok(());
+        }
+        self.close_sent = true;
+        self.queue(Opcode::Close, &1000_u16.to_be_bytes());
+        self.flush()?;
+        if self.out.is_empty() {
+            self.stream.end();
+        }
+        Ok(())
+    }
+
+    /// Ends the connection. Only after the close handshake and the half close is there something to
+    /// wait for.
+    pub(crate) fn end(&mut self, ending: Ending) -> Result<(), Error> {
+        // Nothing can be said before the handshake is done.
+        let ending = if self.phase == Phase::Upgrading { Ending::Reset } else { ending };
+        match ending {
+            Ending::Close => return self.close(),
+            Ending::HalfClose => {
+                self.stream.end();
+                return Ok(());
+            }
+            Ending::Reset => {
+                let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+                setsockopt(&self.stream.socket, sockopt::Linger, &linger)
+                    .doing("ask for a reset")?;
+            }
+            Ending::MidFrame => {
+                let mut frame = Vec::new();
+                frame::write(&mut frame, Opcode::Text, b"never finished", self.keys.next());
+                write(&mut self.stream, &frame[..frame.len() / 2])?;
+                self.stream.shut(Shutdown::Both);
+            }
+        }
+        self.phase = Phase::Over;
+        Ok(())
+    }
+
+    /// Reads, and passes on what has come.
+    pub(crate) fn receive(
+        &mut self,
+        reader: &mut Reader,
+        events: &mut impl Events,
+        read: Read,
+    ) -> Result<(), Error> {
+        while self.phase != Phase::Over {
+            let kept = self.partial.len();
+            let buffer = &mut reader.buffer;
+            if kept >= buffer.len() {
+                return Err(Error::Protocol("a message longer than the buffer"));
+            }
+            let until = match read {
+                Read::Once(most) => buffer.len().min(kept + most),
+                Read::All | Read::ToTheEnd => buffer.len(),
+            };
+            buffer[..kept].copy_from_slice(&self.partial);
+            let mut wire_bytes = 0;
+            let count = self.stream.read(&mut buffer[kept..until], &mut wire_bytes);
+            events.received(self.index, wire_bytes);
+            match count {
+                Ok(0) => self.ended(events)?,
+                Ok(count) => {
+                    let have = kept + count;
+                    let used = self.take(have, reader, events)?;
+                    self.partial.clear();
+                    self.partial.extend_from_slice(&reader.buffer[used..have]);
+                    // A short read has emptied the socket, unless the end came with it.
+                    let short = have < until && self.stream.short_read_is_last();
+                    if matches!(read, Read::Once(_)) || short && read != Read::ToTheEnd {
+                        break;
+                    }
+                }
+                Err(cause) if cause.kind() == ErrorKind::WouldBlock => break,
+                Err(cause) if cause.kind() == ErrorKind::Interrupted => {}
+                Err(cause) => self.failed(cause, events)?,
+            }
+        }
+        self.flush()
+    }
+
+    /// Takes all whole frames in the first `have` bytes of the buffer; gives how many bytes they
+    /// had.
+    fn take(
+        &mut self,
+        have: usize,
+        reader: &mut Reader,
+        events: &mut impl Events,
+    ) -> Result<usize, Error> {
+        let now = Instant::now();
+        let now_ns = ns(now);
+        let Reader { deflate, buffer, inflater } = reader;
+        let mut used = 0;
+        if self.phase == Phase::Upgrading {
+            let answer = handshake::answer(&buffer[..have], *deflate)?;
+            let Some((head, agreed)) = answer else { return Ok(0) };
+            used = head;
+            self.phase = Phase::Open;
+            self.context = agreed.map(|agreed| Box::new(Context::new(agreed)));
+            self.out = Vec::new(); // the request: a million of them would count
+            self.written = 0;
+            events.opened(self.index, now.duration_since(self.begun));
+        }
+        while let Some(frame) = frame::read(&buffer[used..have])? {
+            let payload = &buffer[used + frame.start..used + frame.end];
+            let payload = match (frame.compressed, &mut self.context) {
+                (false, _) => payload,
+                (true, Some(context)) => inflater.inflate(payload, context)?,
+                (true, None) => {
+                    return Err(Error::Protocol("RSV1, though compression was not agreed on"));
+                }
+            };
+            match frame.opcode {
+                Opcode::Text | Opcode::Binary => events.message(self.index, payload, now_ns),
+                Opcode::Ping => self.queue(Opcode::Pong, payload),
+                Opcode::Pong => events.pong(self.index, payload),
+                Opcode::Close => {
+                    self.close_code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                    self.close()?;
+                }
+            }
+            used += frame.end;
+        }
+        Ok(used)
+    }
+
+    fn failed(&mut self, cause: io::Error, events: &mut impl Events) -> Result<(), Error> {
+        let ended = matches!(cause.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+        if cause.kind() == ErrorKind::InvalidData {
+            return Err(Error::Refused(format!("TLS: {cause}")));
+        }
+        if self.phase == Phase::Upgrading || !ended {
+            return Err(Error::System("read", cause));
+        }
+        self.ended(events)
+    }
+
+    fn ended(&mut self, events: &mut impl Events) -> Result<(), Error> {
+        self.phase = Phase::Over;
+        self.out = Vec::new();
+        self.written = 0;
+        self.context = None;
+        events.closed(self.index, self.close_code)
+    }
+}
+
+/// Writes what the socket takes: 0 if that is nothing now, or nothing ever again.
+fn write(stream: &mut Stream, bytes: &[u8]) -> Result<usize, Error> {
+    loop {
+        match stream.write(bytes) {
+            Ok(count) => return Ok(count),
+            Err(cause) => match cause.kind() {
+                ErrorKind::Interrupted => {}
+                ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(0),
+                // The next read finds out how it ended, and whether that was wanted.
+                ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => return Ok(0),
+                _ => return Err(Error::System("write", cause)),
+            },
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The client's side of the wire: connections to the server under test, and what arrives at them.
+//!
+//! None of this is the relay's own code, though the relay's library has frames and handshakes too:
+//! a mistake in shared code would be made on both sides, and no delivery would show it.
+
+mod connection;
+mod connections;
+mod deflate;
+mod frame;
+mod handshake;
+mod inflater;
+mod sources;
+mod stream;
+mod target;
+mod tls;
+mod url;
+
+pub(crate) use connection::{Ending, Events};
+pub(crate) use connections::Connections;
+pub(crate) use deflate::Deflate;
+#[cfg(test)]
+pub(crate) use frame::read as read_frame;
+pub(crate) use frame::{Keys, Opcode, write as write_frame};
+pub(crate) use sources::Sources;
+pub(crate) use target::Target;
+pub(crate) use tls::Tls;
+pub(crate) use url::Url;

@@ -1,0 +1,129 @@
+//! TLS: which server certificates a run trusts.
+
+use std::error::Error as StdError;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SignatureScheme};
+use rustls::{DigitallySignedStruct, Error as TlsError};
+
+use crate::error::{Error, usage};
+
+/// How every connection of a run begins its session.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
+
+impl Tls {
+    /// Sessions with the server of this name, or address. Its certificate must be one of those in
+    /// the file, or be signed by one; without a file any certificate is trusted.
+    pub(crate) fn new(name: &str, file: Option<&Path>) -> Result<Self, Error> {
+        let provider = Arc::new(ring::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let trusted = file.map(|file| {
+            Trusted::read(file).map_err(|why| Error::Usage(format!("{}: {why}", file.display())))
+        });
+        let verifier = Verifier { algorithms, trusted: trusted.transpose()? };
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|cause| Error::Usage(cause.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier))
+            .with_no_client_auth();
+        // Each connection stands for a client that comes for the first time: with one ticket for
+        // all of them the server would have less work than with strangers.
+        config.resumption = Resumption::disabled();
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        match ServerName::try_from(bare.to_owned()) {
+            Ok(name) => Ok(Self { config: Arc::new(config), name }),
+            Err(_) => usage(format!("{name} is no name that a certificate could have")),
+        }
+    }
+
+    /// A session that has not begun.
+    pub(crate) fn session(&self) -> Result<ClientConnection, Error> {
+        ClientConnection::new(Arc::clone(&self.config), self.name.clone())
+            .map_err(|cause| Error::Refused(format!("TLS: {cause}")))
+    }
+}
+
+/// Decides about certificates; that the server has the key to its own is checked in any case.
+#[derive(Debug)]
+struct Verifier {
+    algorithms: WebPkiSupportedAlgorithms,
+    /// `None` trusts any certificate.
+    trusted: Option<Trusted>,
+}
+
+/// The certificates of a file.
+#[derive(Debug)]
+struct Trusted {
+    certificates: Vec<CertificateDer<'static>>,
+    signers: Arc<WebPkiServerVerifier>,
+}
+
+impl Trusted {
+    fn read(file: &Path) -> Result<Self, Box<dyn StdError>> {
+        let certificates = CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>()?;
+        if certificates.is_empty() {
+            return Err("there is no certificate in this file".into());
+        }
+        let mut roots = RootCertStore::empty();
+        certificates.iter().try_for_each(|certificate| roots.add(certificate.clone()))?;
+        let provider = Arc::new(ring::default_provider());
+        let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
+        Ok(Self { certificates, signers: builder.build()? })
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, TlsError> {
+        let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
+        // A certificate that signed itself, as `openssl req -x509` makes it, is not a server's by
+        // the rules of webpki. If the file has that very certificate, it is trusted.
+        if trusted.certificates.iter().any(|known| known == certificate) {
+            verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+            return Ok(ServerCertVerified::assertion());
+        }
+        trusted.signers.verify_server_cert(certificate, intermediates, name, ocsp, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls12_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, TlsError> {
+        verify_tls13_signature(message, certificate, signed, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}

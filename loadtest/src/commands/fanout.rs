@@ -1,0 +1,49 @@
+//! The closed loop: publishers keep messages in flight.
+
+use clap::Args;
+
+use super::options::{Extent, Room};
+use crate::error::Error;
+use crate::load::{Pace, Plan, Rooms};
+use crate::measure::Report;
+use crate::run::{Common, Run};
+use crate::values::count;
+
+#[derive(Args)]
+#[group(id = "fanout")] // `slow` has these options too
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    pub(crate) room: Room,
+    /// Messages that each publisher keeps in flight.
+    #[arg(short = 'w', long, default_value = "1", value_parser = count::<usize>)]
+    window: usize,
+    #[command(flatten)]
+    pub(crate) extent: Extent,
+}
+
+impl Options {
+    /// The room.
+    pub(crate) fn plan(&self, run: &Run) -> Plan {
+        self.room.plan(run, Pace::Window(self.window))
+    }
+
+    /// Puts the options into a report.
+    pub(crate) fn describe(&self, report: &mut Report) {
+        self.room.describe(report);
+        report.put("window", self.window);
+    }
+}
+
+/// Measures one room.
+pub(crate) fn run(options: &Options, run: &Run) -> Result<Report, Error> {
+    let phases = options.extent.phases(options.room.publishers)?;
+    let mut rooms = Rooms::open(run, &[options.plan(run)], 0)?;
+    rooms.idle(options.room.hold)?;
+    let mut report = run.report("fanout");
+    options.describe(&mut report);
+    rooms.measure(run, phases, None, &mut report)?;
+    rooms.finish(&mut report)?;
+    Ok(report)
+}

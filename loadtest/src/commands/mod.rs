@@ -1,0 +1,123 @@
+//! The commands: each file is one, with its options. An option means the same in every command that
+//! has it.
+
+mod chat;
+mod churn;
+mod compare;
+mod connect;
+mod fanout;
+mod floor;
+mod inbound;
+mod million;
+mod mixed;
+mod options;
+mod pace;
+mod progress;
+mod report;
+mod scenario;
+mod slow;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Doing, Error};
+use crate::interrupt::Interrupt;
+use crate::measure::Report;
+use crate::run::{Common, Run};
+
+/// Every delivery was right, but the figures are the client's.
+const NO_RESULT: u8 = 3;
+
+/// Measures a WebSocket broadcast server: what a client sends must reach all others in its room
+/// (the path), and not itself. Every delivery is checked.
+///
+/// Ends with 0 if all went well; 1 if a delivery was lost, duplicated, reordered, corrupted or
+/// echoed, or if the server did not let go of what it should; 2 if the run could not be finished; 3
+/// if every delivery was right but the client was the bottleneck, so that the figures are not the
+/// server's.
+///
+/// SIZE is a number of bytes or has a unit: 1000, 64KB, 64KiB (65,536). TIME is a number of seconds
+/// or has a unit: 5, 2.5s, 500ms, 1m.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Handshakes, memory of idle connections, and what the server does when nothing happens.
+    Connect(connect::Options),
+    /// Closed loop: publishers keep messages in flight; a message is done when all others have it.
+    Fanout(fanout::Options),
+    /// Open loop: messages leave on schedule, and latency counts from when they should have left.
+    Pace(pace::Options),
+    /// In every round each client sends one message and receives those of all others.
+    Chat(chat::Options),
+    /// Clients send as fast as they can, each in a room of its own.
+    Inbound(inbound::Options),
+    /// Connections come, send a message, and end in several ways.
+    Churn(churn::Options),
+    /// As fanout, beside members that read nothing, or slowly.
+    Slow(slow::Options),
+    /// A site of several kinds of rooms, described in a file.
+    Mixed(mixed::Options),
+    /// Connects very many, sends one message to all, and closes.
+    Million(million::Options),
+    /// The yardstick: a server that does nothing but the system calls.
+    Floor(floor::Options),
+    /// Runs servers in turn, the floor first, and prints one table.
+    Compare(compare::Options),
+    /// Makes Markdown and SVG plots of the lines that --json printed.
+    Report(report::Options),
+}
+
+/// Runs the command that the options name.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
+    let interrupt = match options.command {
+        // These have nothing to finish at Ctrl-C.
+        Command::Floor(_) | Command::Report(_) => Interrupt::default(),
+        _ => Interrupt::new().doing("listen for Ctrl-C")?,
+    };
+    let load = |common: &Common, work: &dyn Fn(&Run) -> Result<Report, Error>| {
+        Ok(print(common, &work(&Run::new(common, &interrupt)?)?))
+    };
+    match &options.command {
+        Command::Connect(o) => load(&o.common, &|run| connect::run(o, run)),
+        Command::Fanout(o) => load(&o.common, &|run| fanout::run(o, run)),
+        Command::Pace(o) => load(&o.common, &|run| pace::run(o, run)),
+        Command::Chat(o) => load(&o.common, &|run| chat::run(o, run)),
+        Command::Inbound(o) => load(&o.common, &|run| inbound::run(o, run)),
+        Command::Churn(o) => load(&o.common, &|run| churn::run(o, run)),
+        Command::Slow(o) => load(&o.fanout.common, &|run| slow::run(o, run)),
+        Command::Mixed(o) => load(&o.common, &|run| mixed::run(o, run)),
+        Command::Million(o) => load(&o.common, &|run| million::run(o, run)),
+        Command::Floor(o) => floor::run(o).map(|()| ExitCode::SUCCESS),
+        Command::Compare(o) => compare::run(o, &interrupt).map(|()| ExitCode::SUCCESS),
+        Command::Report(o) => report::run(o).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn print(common: &Common, report: &Report) -> ExitCode {
+    println!("{}", if common.json { report.line() } else { report.table() });
+    match report.doubted() {
+        _ if report.is_faulty() => ExitCode::from(1),
+        Some(why) => {
+            eprintln!("fanfare-loadtest: no result: {why}");
+            ExitCode::from(NO_RESULT)
+        }
+        None => ExitCode::SUCCESS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_are_consistent() {
+        <Options as clap::CommandFactory>::command().debug_assert();
+    }
+}

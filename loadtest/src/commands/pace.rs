@@ -1,0 +1,122 @@
+//! The open loop: messages leave on schedule whatever the server does, and a latency counts from
+//! when the message should have left. A server that stands still for a second so shows in every
+//! message of that second (no coordinated omission).
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::options::{Extent, Room};
+use crate::error::{Error, usage};
+use crate::load::{Pace, Rooms, Until};
+use crate::measure::Report;
+use crate::run::{Common, Run};
+use crate::values::{rate, time};
+
+/// `--find` ends when the best rate and the one that failed are within 5 % of each other.
+const CLOSE_ENOUGH: f64 = 1.05;
+/// Or after so many probes: each takes `--duration`.
+const PROBES_MAX: usize = 24;
+/// No server relays so many.
+const RATE_MAX: f64 = 1_000_000.0;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(flatten)]
+    room: Room,
+    /// Messages per second, of all publishers together.
+    #[arg(long, default_value_t = 100.0, value_parser = rate)]
+    rate: f64,
+    /// Search for the highest rate that keeps --p99, beginning with --rate.
+    #[arg(long)]
+    find: bool,
+    /// For --find: 99 of 100 deliveries must be faster.
+    #[arg(long, default_value = "50ms", value_name = "TIME", value_parser = time)]
+    p99: Duration,
+    #[command(flatten)]
+    extent: Extent,
+}
+
+/// Measures one rate, or searches for the highest.
+pub(crate) fn run(options: &Options, run: &Run) -> Result<Report, Error> {
+    if !options.find {
+        return probe(options, run, options.rate).map(|(report, _)| report);
+    }
+    if options.extent.messages.is_some() {
+        return usage("--find measures for a time, not for a count of messages");
+    }
+    let (mut good, mut bad, mut rate) = (None, None, options.rate);
+    for _ in 0..PROBES_MAX {
+        let (report, is_kept) = probe(options, run, rate)?;
+        eprintln!(
+            "{rate:.0}/s: p99 {:.1} ms, {} unsent: {}",
+            report.number("each_p99_us").unwrap_or(f64::NAN) / 1_000.0,
+            report.number("unsent").unwrap_or(0.0),
+            if is_kept { "kept" } else { "not kept" }
+        );
+        if report.is_faulty() || run.interrupt.is_set() {
+            return Ok(report);
+        }
+        if is_kept {
+            good = Some((rate, report));
+        } else {
+            bad = Some(rate);
+        }
+        rate = match (&good, bad) {
+            (Some((good, _)), None) if *good >= RATE_MAX => break,
+            (Some((good, _)), None) => (good * 2.0).min(RATE_MAX),
+            (Some((good, _)), Some(bad)) if bad / good <= CLOSE_ENOUGH => break,
+            (Some((good, _)), Some(bad)) => (good * bad).sqrt(),
+            (None, _) if rate < 1.0 => break,
+            (None, _) => rate / 2.0,
+        };
+    }
+    let Some((rate, mut report)) = good else {
+        return usage(format!("not even {rate} per second keep p99 below {:?}", options.p99));
+    };
+    report.round("found_rate", rate);
+    report.round("p99_ms", options.p99.as_secs_f64() * 1e3);
+    Ok(report)
+}
+
+/// Measures one rate, and says whether the server kept it.
+fn probe(options: &Options, run: &Run, rate: f64) -> Result<(Report, bool), Error> {
+    let phases = options.extent.phases(options.room.publishers)?;
+    let mut rooms = Rooms::open(run, &[options.room.plan(run, Pace::Rate(rate))], 0)?;
+    rooms.idle(options.room.hold)?;
+    let mut report = run.report("pace");
+    options.room.describe(&mut report);
+    report.round("rate", rate);
+    let outcome = rooms.measure(run, phases, None, &mut report)?;
+    let unsent = match phases.1 {
+        Until::Time(time) => scheduled(rate, time).saturating_sub(outcome.messages),
+        Until::Messages(_) => 0,
+    };
+    report.put("unsent", unsent);
+    report.latencies("late", &rooms.late());
+    if unsent > 0 && !run.interrupt.is_set() {
+        eprintln!("fanfare-loadtest: the server fell behind: {unsent} messages were never sent");
+    }
+    rooms.finish(&mut report)?;
+    let p99_us = report.number("each_p99_us").unwrap_or(f64::INFINITY);
+    Ok((report, unsent == 0 && p99_us <= options.p99.as_secs_f64() * 1e6))
+}
+
+/// Messages that are due before `time` is up.
+fn scheduled(rate: f64, time: Duration) -> u64 {
+    (rate * time.as_secs_f64()).ceil() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schedule_ends_with_the_time() {
+        assert_eq!(scheduled(10.0, Duration::from_secs(1)), 10, "at 0.0, 0.1 … 0.9");
+        assert_eq!(scheduled(10.0, Duration::from_millis(910)), 10);
+        assert_eq!(scheduled(0.5, Duration::from_secs(1)), 1);
+    }
+}

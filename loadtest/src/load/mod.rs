@@ -1,0 +1,28 @@
+//! Load: rooms full of members on one loop or several, what they publish, and the check of every
+//! delivery.
+//!
+//! A `Plan` describes one room. `Rooms` connects the members of all rooms and divides them among
+//! loops; a `Worker` is one loop in a thread of its own. What all loops know of a room is its
+//! `Flight`: which messages are on their way. What one loop's members of a room have received is in
+//! `Deliveries`, and `Recipients` finds the right ones for whatever arrives at a loop.
+
+mod corpus;
+mod deliveries;
+mod flight;
+mod payload;
+mod plan;
+mod ramp;
+mod recipients;
+mod rooms;
+mod visitor;
+mod worker;
+
+pub(crate) use corpus::Corpus;
+pub(crate) use flight::Pace;
+pub(crate) use payload::{Pattern, STAMP_BYTES, Stamp};
+pub(crate) use plan::Plan;
+pub(crate) use ramp::{Ramp, close_all, connect};
+pub(crate) use recipients::{Recipients, Role};
+pub(crate) use rooms::Rooms;
+pub(crate) use visitor::Visitor;
+pub(crate) use worker::{Background, Until, Worker};

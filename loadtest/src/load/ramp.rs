@@ -1,0 +1,108 @@
+//! How connections are made and closed: many at a time.
+
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::client::{Connections, Events};
+use crate::error::Error;
+use crate::measure::{Stall, histogram};
+use crate::run::Run;
+
+/// Handshakes or close handshakes under way at a time.
+const UNDER_WAY: usize = 256;
+/// How long closing may stand still: a server that keeps its end open is not wrong here.
+const CLOSE_STALL: Duration = Duration::from_secs(3);
+
+/// How fast connections are made.
+pub(crate) struct Ramp<'a> {
+    /// Handshakes under way at a time.
+    pub(crate) concurrency: usize,
+    /// Handshakes begun per second, if that is bounded.
+    pub(crate) rate: Option<f64>,
+    pub(crate) receive_buffer: Option<usize>,
+    /// Called with the count of handshakes done.
+    pub(crate) progress: &'a dyn Fn(u64),
+}
+
+impl Default for Ramp<'_> {
+    fn default() -> Self {
+        Self { concurrency: UNDER_WAY, rate: None, receive_buffer: None, progress: &|_| () }
+    }
+}
+
+/// Handshakes that are done: how many, and how long they took.
+pub(crate) struct Opened {
+    pub(crate) count: usize,
+    pub(crate) took: Histogram<u64>,
+}
+
+/// Makes `count` connections, each to the room that `path` names for its number, and waits until
+/// each has its handshake. After Ctrl-C only those that are begun.
+pub(crate) fn connect<'p>(
+    run: &Run,
+    connections: &mut Connections,
+    count: usize,
+    path: impl Fn(usize) -> &'p str,
+    ramp: &Ramp<'_>,
+) -> Result<Opened, Error> {
+    let mut opened = Opened { count: 0, took: histogram() };
+    let mut stall = Stall::new(run.stall);
+    let (start, mut begun) = (Instant::now(), 0);
+    while opened.count < if run.interrupt.is_set() { begun } else { count } {
+        let mut allowed = count.min(opened.count + ramp.concurrency);
+        let mut sleep = Duration::from_millis(500);
+        if let Some(rate) = ramp.rate {
+            let due = (start.elapsed().as_secs_f64() * rate) as usize + 1;
+            if due < allowed {
+                let next = Duration::from_secs_f64(due as f64 / rate);
+                sleep = sleep.min(next.saturating_sub(start.elapsed()));
+                allowed = due;
+            }
+        }
+        while begun < allowed && !run.interrupt.is_set() {
+            connections.begin(path(begun), ramp.receive_buffer)?;
+            begun += 1;
+        }
+        connections.turn(sleep.max(Duration::from_micros(1)), &mut opened)?;
+        stall.check(opened.count as u64, "handshakes")?;
+        (ramp.progress)(opened.count as u64);
+    }
+    Ok(opened)
+}
+
+/// Closes all connections and waits, within reason, until the server has ended them. Gives the
+/// count of those that it ended.
+pub(crate) fn close_all(connections: &mut Connections) -> Result<usize, Error> {
+    let mut open = connections.open();
+    let (count, mut closed) = (open.len(), Closed(0));
+    let mut stall = Stall::new(CLOSE_STALL);
+    while closed.0 < count && !stall.is_over(closed.0 as u64) {
+        // No more at a time: a close frame that waits in the server's queue looks like a
+        // standstill.
+        let under_way = count - open.len() - closed.0;
+        let next = UNDER_WAY.saturating_sub(under_way).min(open.len());
+        for connection in open.drain(open.len() - next..) {
+            connections.at(connection).close()?;
+        }
+        connections.turn(CLOSE_STALL / 6, &mut closed)?;
+    }
+    Ok(closed.0)
+}
+
+impl Events for Opened {
+    fn opened(&mut self, _connection: usize, took: Duration) {
+        self.count += 1;
+        self.took.saturating_record(took.as_nanos() as u64);
+    }
+}
+
+/// Counts connections that have ended.
+struct Closed(usize);
+
+impl Events for Closed {
+    fn closed(&mut self, _connection: usize, _code: Option<u16>) -> Result<(), Error> {
+        self.0 += 1;
+        Ok(())
+    }
+}
