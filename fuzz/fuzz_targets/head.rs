@@ -1,7 +1,7 @@
 //! Any bytes as what a client says first: never a panic, and the same answer wherever TCP cuts it.
 #![no_main]
 
-use fanfare::protocol::http::head;
+use fanfare::protocol::http::{head, reply};
 use fanfare::protocol::ws::upgrade;
 use fanfare::relay::{Limits, Order, Relay, Slices, Time};
 use libfuzzer_sys::fuzz_target;
@@ -12,6 +12,9 @@ fuzz_target!(|input: (u16, &[u8])| {
     let end = head::end(bytes, 0);
     assert_eq!(end, head::end(&bytes[..cut], 0).or_else(|| head::end(bytes, cut)));
     let _ = head::may_become(bytes);
+    if let Ok(reply) = reply::read(bytes) {
+        assert!(reply.body.len() < bytes.len(), "a head stands before it");
+    }
     if let Some(end) = end
         && let Ok(head) = head::parse(&bytes[..end])
     {

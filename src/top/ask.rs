@@ -1,6 +1,7 @@
 //! Asking a relay's admin listener.
 
 use crate::config::{Listen, Plain};
+use crate::protocol::http::reply::{self, NoReply, Reply};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -44,14 +45,13 @@ fn exchange(mut stream: impl Read + Write, host: &str, path: &str) -> io::Result
     stream.write_all(request.as_bytes())?;
     let mut bytes = Vec::new();
     stream.take(BYTES_MAX).read_to_end(&mut bytes)?;
-    let answer = String::from_utf8_lossy(&bytes);
-    match answer.split_once("\r\n\r\n") {
-        Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body.to_owned()),
-        Some((head, _)) => {
-            let status = head.lines().next().unwrap_or_default();
-            Err(io::Error::other(format!("it answers {status:?}")))
+    match reply::read(&bytes) {
+        Ok(Reply { code: 200, body, .. }) => Ok(String::from_utf8_lossy(body).into_owned()),
+        Ok(Reply { code, reason, .. }) => {
+            Err(io::Error::other(format!("it answers {code} {}", reason.escape_debug())))
         }
-        None => Err(io::Error::other("it does not speak HTTP")),
+        Err(NoReply::Cut) => Err(io::Error::other("it ended the connection within its answer")),
+        Err(NoReply::NotHttp) => Err(io::Error::other("it does not speak HTTP")),
     }
 }
 

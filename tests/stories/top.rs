@@ -59,7 +59,7 @@ fn an_answer_that_would_steer_the_terminal_does_not() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let place = listener.local_addr().expect("bound").to_string();
     let answering = std::thread::spawn(move || {
-        for answer in [&good, &good, &bad] {
+        for answer in [&good, &good, &bad, &good[..good.len() - 1].to_owned()] {
             let (mut stream, _) = listener.accept().expect("somebody asks");
             let mut request = Vec::new();
             while !request.ends_with(b"\r\n\r\n") {
@@ -70,7 +70,7 @@ fn an_answer_that_would_steer_the_terminal_does_not() {
             stream.write_all(answer.as_bytes()).expect("it reads");
         }
     });
-    for (code, part) in [(0, "]0;title"), (1, "404")] {
+    for (code, part) in [(0, "]0;title"), (1, "does not speak HTTP"), (1, "within its answer")] {
         let output = top(&place).arg("--once").output().expect("the program starts");
         assert_eq!(output.status.code(), Some(code));
         let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");

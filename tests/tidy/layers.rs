@@ -10,7 +10,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
     ("relay", &["auth", "protocol"]),
     ("config", &["relay", "auth", "protocol"]),
     ("server", &["relay", "config", "auth", "protocol"]),
-    ("top", &["config"]),
+    ("top", &["config", "protocol"]),
 ];
 
 /// Folders of a layer, and what they may not import from: HTTP knows no WebSocket.

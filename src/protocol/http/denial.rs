@@ -1,5 +1,6 @@
 //! Why a request that is in order is not let in: where it comes from, or what its token says.
 
+use super::{Problem, Status};
 use crate::protocol::named::named;
 
 /// Why a request is not let in. The answer has an HTTP status, before the upgrade.
@@ -47,53 +48,62 @@ named!(Denial {
     Room => "room_denied",
 });
 
+/// How to be let in: a 401 needs it (RFC 9110, section 15.5.2; the values: RFC 6750, section 3).
+const NO_TOKEN: &[(&str, &str)] = &[("WWW-Authenticate", "Bearer realm=\"fanfare\"")];
+const BAD_TOKEN: &[(&str, &str)] =
+    &[("WWW-Authenticate", "Bearer realm=\"fanfare\", error=\"invalid_token\"")];
+
 impl Denial {
-    /// The status code and its phrase (RFC 9110, section 15).
-    pub fn status(self) -> (u16, &'static str) {
-        match self {
-            Denial::TokensDiffer => (400, "Bad Request"),
-            Denial::Origin | Denial::OriginMissing | Denial::Room => (403, "Forbidden"),
-            _ => (401, "Unauthorized"),
-        }
-    }
-
-    /// The body of the answer: one sentence for whoever has to mend it.
-    pub fn explanation(self) -> &'static str {
-        match self {
-            Denial::Origin => {
-                "Pages from this origin are not let in; whoever runs the relay can add it with \
-                 --allow-origin."
-            }
-            Denial::OriginMissing => {
+    /// The answer.
+    pub fn problem(self) -> Problem {
+        use Status as S;
+        let (status, sentence) = match self {
+            Denial::Origin => (
+                S::FORBIDDEN,
+                "Pages from this origin are not let in; the relay's operator can add it with \
+                 --allow-origin.",
+            ),
+            Denial::OriginMissing => (
+                S::FORBIDDEN,
                 "The request has no Origin, and the relay runs with --require-origin: only \
-                 browsers are let in."
-            }
-            Denial::TokenMissing => {
+                 browsers are let in.",
+            ),
+            Denial::TokenMissing => (
+                S::UNAUTHORIZED,
                 "This room needs a token: ?token=, Authorization: Bearer, or the subprotocol \
-                 fanfare.token.<token>."
+                 fanfare.token.<token>.",
+            ),
+            Denial::TokensDiffer => {
+                (S::BAD_REQUEST, "The request carries two tokens that are not the same.")
             }
-            Denial::TokensDiffer => "The request carries two tokens that are not the same.",
-            Denial::TokenMalformed => "The token is no JSON Web Token that is understood here.",
-            Denial::TokenKey => {
-                "No key of the relay (--token-key) has the token's algorithm and key id."
+            Denial::TokenMalformed => {
+                (S::UNAUTHORIZED, "The token is no JSON Web Token that is understood here.")
             }
-            Denial::TokenSignature => "The token's signature is wrong.",
-            Denial::TokenClaims => "A claim in the token is not of the kind that it should be.",
-            Denial::TokenExpired => "The token has expired: come back with a new one.",
-            Denial::TokenTooEarly => "The token is not valid yet; is a clock wrong?",
-            Denial::TokenAudience => "The token is for another audience (see --token-audience).",
-            Denial::Room => "The token does not let its bearer hear this room.",
-        }
-    }
-
-    /// How to be let in, for the answer's `WWW-Authenticate`, which a 401 needs (RFC 9110, section
-    /// 15.5.2; the values: RFC 6750, section 3).
-    pub fn challenge(self) -> Option<&'static str> {
-        match self {
-            _ if self.status().0 != 401 => None,
-            Denial::TokenMissing => Some("Bearer realm=\"fanfare\""),
-            _ => Some("Bearer realm=\"fanfare\", error=\"invalid_token\""),
-        }
+            Denial::TokenKey => (
+                S::UNAUTHORIZED,
+                "No key of the relay (--token-key) has the token's algorithm and key id.",
+            ),
+            Denial::TokenSignature => (S::UNAUTHORIZED, "The token's signature is wrong."),
+            Denial::TokenClaims => {
+                (S::UNAUTHORIZED, "A claim in the token is not of the kind that it should be.")
+            }
+            Denial::TokenExpired => {
+                (S::UNAUTHORIZED, "The token has expired: come back with a new one.")
+            }
+            Denial::TokenTooEarly => {
+                (S::UNAUTHORIZED, "The token is not valid yet; is a clock wrong?")
+            }
+            Denial::TokenAudience => {
+                (S::UNAUTHORIZED, "The token is for another audience (see --token-audience).")
+            }
+            Denial::Room => (S::FORBIDDEN, "The token does not let its bearer hear this room."),
+        };
+        let fields = match self {
+            Denial::TokenMissing => NO_TOKEN,
+            _ if status == S::UNAUTHORIZED => BAD_TOKEN,
+            _ => &[],
+        };
+        Problem { status, sentence, fields }
     }
 }
 
@@ -103,12 +113,15 @@ mod tests {
 
     #[test]
     fn a_401_says_how_to_be_let_in() {
-        assert_eq!(Denial::TokenMissing.challenge(), Some("Bearer realm=\"fanfare\""));
-        assert!(Denial::TokenExpired.challenge().is_some_and(|text| text.contains("invalid")));
-        assert_eq!((Denial::Room.status().0, Denial::Room.challenge()), (403, None));
-        assert_eq!(
-            (Denial::TokensDiffer.status().0, Denial::TokensDiffer.challenge()),
-            (400, None)
-        );
+        for denial in Denial::all() {
+            let Problem { status, fields, .. } = denial.problem();
+            let challenge = fields.iter().find(|(name, _)| *name == "WWW-Authenticate");
+            assert_eq!(challenge.is_some(), status == Status::UNAUTHORIZED, "{denial:?}");
+            let is_of_token = challenge.is_some_and(|(_, value)| value.contains("invalid_token"));
+            let has_token = !matches!(denial, Denial::TokenMissing);
+            assert_eq!(is_of_token, has_token && status == Status::UNAUTHORIZED, "{denial:?}");
+        }
+        assert_eq!(Denial::Room.problem().status.code, 403);
+        assert_eq!(Denial::TokensDiffer.problem().status.code, 400);
     }
 }

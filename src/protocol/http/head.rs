@@ -58,6 +58,18 @@ pub fn end(bytes: &[u8], from: usize) -> Option<usize> {
     bytes[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
 }
 
+/// Where the head ends that `bytes` begin with; `None` when more must come.
+///
+/// # Errors
+/// When this becomes no head, or one of more bytes than this.
+pub fn find(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Refusal> {
+    match end(bytes, 0) {
+        Some(end) if end <= bytes_max => Ok(Some(end)),
+        None if bytes.len() <= bytes_max => may_become(bytes).map(|()| None),
+        _ => Err(Refusal::HeadTooLong),
+    }
+}
+
 /// Whether `bytes`, the beginning of a head, can still become one.
 ///
 /// So a TLS handshake or a stray protocol is told at once, not after the handshake's deadline; and
@@ -137,6 +149,19 @@ impl<'a> Head<'a> {
         values.next().filter(|_| values.next().is_none())
     }
 
+    /// The value of `Host`; HTTP/1.0 may be without.
+    ///
+    /// # Errors
+    /// When it is missing or stands more than once (RFC 9112, section 3.2).
+    pub fn host(&self) -> Result<Option<&'a [u8]>, Refusal> {
+        let mut hosts = self.values("host");
+        match (hosts.next(), hosts.next()) {
+            (Some(_), Some(_)) => Err(Refusal::Host),
+            (None, _) if self.is_http_11 => Err(Refusal::Host),
+            (host, _) => Ok(host),
+        }
+    }
+
     /// Whether `token` is in the comma-separated lists of this name, in any case.
     pub fn has_token(&self, name: &str, token: &str) -> bool {
         self.values(name)
@@ -169,6 +194,17 @@ mod tests {
                 None => assert_eq!(end(bytes, cut), expected, "cut at {cut}"),
             }
         }
+    }
+
+    #[test]
+    fn a_head_is_found_up_to_a_bound() {
+        let bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\nrest";
+        let end = bytes.len() - 4;
+        assert_eq!(find(bytes, end), Ok(Some(end)));
+        assert_eq!(find(bytes, end - 1), Err(Refusal::HeadTooLong));
+        assert_eq!(find(&bytes[..end - 1], end - 1), Ok(None));
+        assert_eq!(find(&bytes[..end - 1], end - 2), Err(Refusal::HeadTooLong));
+        assert_eq!(find(b"\x16\x03\x01", end), Err(Refusal::Tls));
     }
 
     #[test]

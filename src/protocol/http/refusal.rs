@@ -1,6 +1,6 @@
 //! Why a request is refused, one variant a rule; the variant decides the status.
 
-use super::Denial;
+use super::{Denial, Problem, Status};
 use crate::protocol::named::named;
 
 /// Why a request does not become a WebSocket connection. It ends with an HTTP status.
@@ -100,9 +100,33 @@ named!(Refusal {
     Draining => "draining",
 } Denied(Denial));
 
+/// The methods that are answered.
+pub(super) const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// A 426 names what to upgrade to (RFC 9110, section 15.5.22).
+const UPGRADE: &[(&str, &str)] = &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
+
+/// After so many seconds another request may be taken: what is full has changed by then, and a
+/// relay that goes down has mostly been replaced.
+const LATER: &[(&str, &str)] = &[("Retry-After", "5")];
+
 impl Refusal {
-    /// The status code and its phrase (RFC 9110, section 15; 429 and 431: RFC 6585).
-    pub fn status(self) -> (u16, &'static str) {
+    /// The answer.
+    pub fn problem(self) -> Problem {
+        if let Refusal::Denied(denial) = self {
+            return denial.problem();
+        }
+        let (status, sentence) = (self.status(), self.sentence());
+        let fields = match status {
+            Status::METHOD_NOT_ALLOWED => &[("Allow", METHODS)],
+            Status::UPGRADE_REQUIRED => UPGRADE,
+            Status::TOO_MANY_REQUESTS | Status::SERVICE_UNAVAILABLE => LATER,
+            _ => &[][..],
+        };
+        Problem { status, sentence, fields }
+    }
+
+    fn status(self) -> Status {
         match self {
             Refusal::Malformed
             | Refusal::Tls
@@ -115,30 +139,29 @@ impl Refusal {
             | Refusal::Path
             | Refusal::Body
             | Refusal::ConnectionHeader
-            | Refusal::Key => (400, "Bad Request"),
-            Refusal::NotFound => (404, "Not Found"),
-            Refusal::Method => (405, "Method Not Allowed"),
-            Refusal::Timeout => (408, "Request Timeout"),
-            Refusal::PathTooLong => (414, "URI Too Long"),
+            | Refusal::Key => Status::BAD_REQUEST,
+            Refusal::NotFound => Status::NOT_FOUND,
+            Refusal::Method => Status::METHOD_NOT_ALLOWED,
+            Refusal::Timeout => Status::REQUEST_TIMEOUT,
+            Refusal::PathTooLong => Status::URI_TOO_LONG,
             Refusal::WebSocketVersion
             | Refusal::UpgradeRequired
             | Refusal::UpgradeHeader
-            | Refusal::Http10 => (426, "Upgrade Required"),
-            Refusal::AddressFull => (429, "Too Many Requests"),
-            Refusal::HeadTooLong => (431, "Request Header Fields Too Large"),
+            | Refusal::Http10 => Status::UPGRADE_REQUIRED,
+            Refusal::AddressFull => Status::TOO_MANY_REQUESTS,
+            Refusal::HeadTooLong => Status::HEAD_TOO_LONG,
             Refusal::TooManyHandshakes
             | Refusal::ConnectionsFull
             | Refusal::RoomsFull
             | Refusal::RoomFull
             | Refusal::NoMemory
-            | Refusal::Draining => (503, "Service Unavailable"),
-            Refusal::Denied(denial) => denial.status(),
-            Refusal::HttpVersion => (505, "HTTP Version Not Supported"),
+            | Refusal::Draining => Status::SERVICE_UNAVAILABLE,
+            Refusal::Denied(denial) => denial.problem().status,
+            Refusal::HttpVersion => Status::HTTP_VERSION,
         }
     }
 
-    /// The body of the answer: one sentence for whoever has to mend it.
-    pub fn explanation(self) -> &'static str {
+    fn sentence(self) -> &'static str {
         match self {
             Refusal::Malformed => "This is not an HTTP request.",
             Refusal::Tls => {
@@ -193,7 +216,7 @@ impl Refusal {
             Refusal::ConnectionsFull => "The relay holds as many connections as it may.",
             Refusal::RoomsFull => "The relay holds as many rooms as it may.",
             Refusal::RoomFull => "The room has as many members as it may.",
-            Refusal::Denied(denial) => denial.explanation(),
+            Refusal::Denied(denial) => denial.problem().sentence,
             Refusal::NoMemory => "The relay has no memory left for a connection.",
             Refusal::Draining => "The relay is going down.",
         }
@@ -212,8 +235,8 @@ mod tests {
 
     #[test]
     fn statuses_say_who_erred() {
-        assert_eq!(Refusal::WebSocketVersion.status().0, 426);
-        assert_eq!(Refusal::RoomsFull.status().0, 503);
-        assert_eq!(Refusal::from(Denial::Room).status().0, 403);
+        assert_eq!(Refusal::WebSocketVersion.problem().status.code, 426);
+        assert_eq!(Refusal::RoomsFull.problem().status.code, 503);
+        assert_eq!(Refusal::from(Denial::Room).problem().status.code, 403);
     }
 }

@@ -1,14 +1,14 @@
 //! The HTTP answers: a page, what is known of a room, a refusal.
 
-use super::{Refusal, Wants};
+use super::refusal::METHODS;
+use super::{Problem, Refusal, Status, Wants, Writer};
 use flate2::Crc;
-use std::io::Write;
 
 /// The media type of what people read.
-const TEXT: &str = "text/plain; charset=utf-8";
+pub const TEXT: &str = "text/plain; charset=utf-8";
 
-/// The methods that are answered.
-const METHODS: &str = "GET, HEAD, OPTIONS";
+/// The media type of what programs read.
+pub const JSON: &str = "application/json";
 
 /// A file that is served as it is.
 #[derive(Debug)]
@@ -54,16 +54,19 @@ fn tagged(
     wants: &Wants,
     to: &mut Vec<u8>,
 ) {
-    let fields = format!(
-        "ETag: {etag}\r\n{fields}Cache-Control: no-cache\r\n\
-         Content-Security-Policy: {POLICY}\r\nX-Content-Type-Options: nosniff\r\n\
-         Referrer-Policy: no-referrer\r\n"
-    );
-    if knows(&wants.known, etag.as_bytes()) {
-        let head = format!("HTTP/1.1 304 Not Modified\r\n{fields}Connection: close\r\n\r\n");
-        return to.extend_from_slice(head.as_bytes());
+    let is_known = knows(&wants.known, etag.as_bytes());
+    let status = if is_known { Status::NOT_MODIFIED } else { Status::OK };
+    let answer = Writer::begin(status, to)
+        .field("ETag", etag)
+        .lines(fields)
+        .field("Cache-Control", "no-cache")
+        .field("Content-Security-Policy", POLICY)
+        .field("X-Content-Type-Options", "nosniff")
+        .field("Referrer-Policy", "no-referrer");
+    match is_known {
+        true => answer.no_body(),
+        false => answer.body(content_type, bytes, wants.head_only),
     }
-    answer((200, "OK"), &fields, content_type, bytes, wants.head_only, to);
 }
 
 /// Whether `etag` is in a list of entity tags, by the weak comparison of RFC 9110, section 8.8.3.2.
@@ -76,21 +79,20 @@ fn knows(known: &[u8], etag: &[u8]) -> bool {
 
 /// `200` with JSON that changes all the time; `fields` are further ones.
 pub fn json(json: &str, fields: &str, wants: &Wants, to: &mut Vec<u8>) {
-    let extra = format!("{fields}Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
-    answer((200, "OK"), &extra, "application/json", json.as_bytes(), wants.head_only, to);
+    let answer = Writer::begin(Status::OK, to).lines(fields).field("Cache-Control", "no-store");
+    let answer = answer.field("X-Content-Type-Options", "nosniff");
+    answer.body(JSON, json.as_bytes(), wants.head_only);
 }
 
 /// `204` that says which methods are answered (RFC 9110, section 9.3.7); `fields` are further ones.
 pub fn options(fields: &str, to: &mut Vec<u8>) {
-    let head =
-        format!("HTTP/1.1 204 No Content\r\nAllow: {METHODS}\r\n{fields}Connection: close\r\n\r\n");
-    to.extend_from_slice(head.as_bytes());
+    Writer::begin(Status::NO_CONTENT, to).field("Allow", METHODS).lines(fields).no_body();
 }
 
 /// `200` for a load balancer that asks whether the relay is well; its own word, never cached.
 pub fn health(head_only: bool, to: &mut Vec<u8>) {
-    let extra = "Cache-Control: no-store\r\n";
-    answer((200, "OK"), extra, TEXT, b"ok\n", head_only, to);
+    let answer = Writer::begin(Status::OK, to).field("Cache-Control", "no-store");
+    answer.body(TEXT, b"ok\n", head_only);
 }
 
 /// The status that tells the client why, in a sentence.
@@ -100,55 +102,16 @@ pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
 
 /// The same with further fields, each with its line's end.
 pub fn refusal_with(fields: &str, refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
-    let value;
-    let extra = match refusal {
-        Refusal::Denied(denial) if let Some(challenge) = denial.challenge() => {
-            value = format!("WWW-Authenticate: {challenge}\r\n");
-            &value
-        }
-        Refusal::Method => {
-            value = format!("Allow: {METHODS}\r\n");
-            &value
-        }
-        // A 426 names what to upgrade to (RFC 9110, section 15.5.22).
-        Refusal::WebSocketVersion
-        | Refusal::UpgradeRequired
-        | Refusal::UpgradeHeader
-        | Refusal::Http10 => "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-        Refusal::AddressFull
-        | Refusal::TooManyHandshakes
-        | Refusal::ConnectionsFull
-        | Refusal::RoomsFull
-        | Refusal::RoomFull
-        | Refusal::NoMemory
-        | Refusal::Draining => "Retry-After: 5\r\n",
-        _ => "",
-    };
-    let extra = format!("{fields}{extra}");
-    let body = format!("{}\n", refusal.explanation());
-    answer(refusal.status(), &extra, TEXT, body.as_bytes(), head_only, to);
+    problem(fields, &refusal.problem(), head_only, to);
 }
 
-fn answer(
-    (status, phrase): (u16, &str),
-    extra: &str,
-    content_type: &str,
-    body: &[u8],
-    head_only: bool,
-    to: &mut Vec<u8>,
-) {
-    // A 426 must list `upgrade` beside `close` (RFC 9110, section 7.8).
-    let connection = if status == 426 { "upgrade, close" } else { "close" };
-    let length = body.len();
-    write!(
-        to,
-        "HTTP/1.1 {status} {phrase}\r\n{extra}Content-Type: {content_type}\r\n\
-         Content-Length: {length}\r\nConnection: {connection}\r\n\r\n"
-    )
-    .expect("writing to memory");
-    if !head_only {
-        to.extend_from_slice(body);
+/// What every listener answers to a request that is not done; `fields` are further ones.
+pub fn problem(fields: &str, problem: &Problem, head_only: bool, to: &mut Vec<u8>) {
+    let mut answer = Writer::begin(problem.status, to).lines(fields);
+    for (name, value) in problem.fields {
+        answer = answer.field(name, value);
     }
+    answer.body(TEXT, format!("{}\n", problem.sentence).as_bytes(), head_only);
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::extension::Agreed;
 use crate::protocol::http::head::Head;
-use crate::protocol::http::{Refusal, Wants, path};
+use crate::protocol::http::{Refusal, Status, Wants, Writer, path};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
@@ -48,10 +48,7 @@ pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
     if !matches!(head.method, "GET" | "HEAD" | "OPTIONS") {
         return Err(Refusal::Method);
     }
-    // HTTP/1.0 has no such field.
-    if head.once("host").is_none() && (head.is_http_11 || head.values("host").next().is_some()) {
-        return Err(Refusal::Host);
-    }
+    head.host()?;
     let has_body = head.values("content-length").any(|value| value.trim_ascii() != b"0")
         || head.values("transfer-encoding").next().is_some();
     if has_body {
@@ -103,20 +100,16 @@ pub fn switching_protocols(
     agreed: Option<&Agreed>,
     to: &mut Vec<u8>,
 ) {
-    to.extend_from_slice(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-          Connection: Upgrade\r\nSec-WebSocket-Accept: ",
-    );
-    to.extend_from_slice(accept);
+    let mut answer = Writer::begin(Status::SWITCHING_PROTOCOLS, to)
+        .lines("Upgrade: websocket\r\n")
+        .field_by("Sec-WebSocket-Accept", |to| to.extend_from_slice(accept));
     if let Some(subprotocol) = subprotocol {
-        to.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
-        to.extend_from_slice(subprotocol);
+        answer = answer.field("Sec-WebSocket-Protocol", subprotocol);
     }
     if let Some(agreed) = agreed {
-        to.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
-        agreed.write(to);
+        answer = answer.field_by("Sec-WebSocket-Extensions", |to| agreed.write(to));
     }
-    to.extend_from_slice(b"\r\n\r\n");
+    answer.no_body();
 }
 
 #[cfg(test)]

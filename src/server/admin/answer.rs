@@ -1,8 +1,9 @@
 //! What the admin listener answers.
 
-use super::request::{Ask, Denial, GONE};
+use super::request::Ask;
 use crate::protocol::exposition::{self, Family, Value};
-use crate::protocol::http::path;
+use crate::protocol::http::response::{self, JSON, TEXT};
+use crate::protocol::http::{Problem, Status, Writer, path};
 use crate::relay::{Cause, ConnFacts, ConnId, RoomOrder, Time};
 use crate::server::Server;
 use crate::server::log;
@@ -10,54 +11,57 @@ use crate::server::process::Process;
 use crate::server::stream::Stream;
 use std::fmt::Write;
 
-const TEXT: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
+/// What all answers have: they are of this moment.
+const FIELDS: &str = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+
+const GONE: Problem = Problem::new(Status::NOT_FOUND, "There is no such connection.");
 
 /// An answer, before it is bytes.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) status: (u16, &'static str),
+    status: Status,
     content_type: &'static str,
-    allow: Option<&'static str>,
     body: String,
 }
 
 impl Answer {
     fn new(content_type: &'static str, body: String) -> Answer {
-        Answer { status: (200, "OK"), content_type, allow: None, body }
+        Answer { status: Status::OK, content_type, body }
     }
+}
 
-    pub(super) fn denial(denial: Denial) -> Answer {
-        let Denial { status, why, allow } = denial;
-        Answer { status, content_type: TEXT, allow, body: format!("{why}\n") }
+/// The bytes of an answer or of a problem.
+pub(super) fn bytes(answer: &Result<Answer, Problem>, head_only: bool) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match answer {
+        Ok(Answer { status, content_type, body }) => Writer::begin(*status, &mut bytes)
+            .lines(FIELDS)
+            .body(content_type, body.as_bytes(), head_only),
+        Err(problem) => response::problem(FIELDS, problem, head_only, &mut bytes),
     }
+    bytes
+}
 
-    pub(super) fn bytes(&self, head_only: bool) -> Vec<u8> {
-        let Answer { status: (code, phrase), content_type, allow, body } = self;
-        let allow = allow.map(|methods| format!("Allow: {methods}\r\n")).unwrap_or_default();
-        let mut answer = format!(
-            "HTTP/1.1 {code} {phrase}\r\n{allow}Content-Type: {content_type}\r\n\
-             Content-Length: {}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\
-             Connection: close\r\n\r\n",
-            body.len()
-        );
-        if !head_only {
-            answer.push_str(body);
-        }
-        answer.into_bytes()
+/// The status of either.
+pub(super) fn status(answer: &Result<Answer, Problem>) -> Status {
+    match answer {
+        Ok(answer) => answer.status,
+        Err(problem) => problem.status,
     }
 }
 
 impl Server {
-    pub(super) fn reply(&mut self, ask: Ask, process: &mut Process, now: Time) -> Answer {
-        match ask {
+    pub(super) fn reply(
+        &mut self,
+        ask: Ask,
+        process: &mut Process,
+        now: Time,
+    ) -> Result<Answer, Problem> {
+        Ok(match ask {
             Ask::Health => Answer::new(TEXT, "ok\n".to_owned()),
             Ask::Readiness => match self.unready(now) {
                 None => Answer::new(TEXT, "ready\n".to_owned()),
-                Some(why) => Answer {
-                    status: (503, "Service Unavailable"),
-                    ..Answer::new(TEXT, format!("{why}\n"))
-                },
+                Some(why) => return Err(Problem::new(Status::SERVICE_UNAVAILABLE, why)),
             },
             Ask::Metrics => {
                 let families = self.families(process, now);
@@ -67,16 +71,13 @@ impl Server {
             Ask::Connections { after, count } => {
                 Answer::new(JSON, self.connections_json(after, count))
             }
-            Ask::Connection(id) => match self.connection_json(id) {
-                Some(json) => Answer::new(JSON, json + "\n"),
-                None => Answer::denial(GONE),
-            },
+            Ask::Connection(id) => Answer::new(JSON, self.connection_json(id).ok_or(GONE)? + "\n"),
             Ask::Dismiss(id) if self.relay.dismiss(id, now) => Answer {
-                status: (202, "Accepted"),
+                status: Status::ACCEPTED,
                 ..Answer::new(JSON, format!("{{\"id\":{},\"code\":1008}}\n", u64::from(id)))
             },
-            Ask::Dismiss(_) => Answer::denial(GONE),
-        }
+            Ask::Dismiss(_) => return Err(GONE),
+        })
     }
 
     /// Why nobody new should be sent here, if so.

@@ -1,5 +1,6 @@
 //! One connection to the admin listener: a request in, an answer out, and an end in order.
 
+use crate::protocol::http::Refusal;
 use crate::protocol::http::head::{self, HEAD_BYTES_MAX};
 use crate::relay::Time;
 use crate::server::kernel;
@@ -40,8 +41,8 @@ enum State {
 pub(super) enum Next {
     /// Nothing before something happens.
     Wait,
-    /// This head, or what is too long to be one, is to be answered with `answer`.
-    Answer(Vec<u8>),
+    /// This head, or what is none, is to be answered with `answer`.
+    Answer(Result<Vec<u8>, Refusal>),
     /// It is over.
     Drop,
 }
@@ -84,15 +85,13 @@ impl AdminConn {
             }
         }
         match &mut self.state {
-            State::Asking(text) => match head::end(text, 0) {
-                Some(end) => {
+            State::Asking(text) => match head::find(text, HEAD_BYTES_MAX) {
+                Ok(Some(end)) => {
                     text.truncate(end);
-                    Next::Answer(std::mem::take(text))
+                    Next::Answer(Ok(std::mem::take(text)))
                 }
-                None if text.len() > HEAD_BYTES_MAX || head::may_become(text).is_err() => {
-                    Next::Answer(std::mem::take(text))
-                }
-                None => self.unless_ended(),
+                Ok(None) => self.unless_ended(),
+                Err(refusal) => Next::Answer(Err(refusal)),
             },
             State::Answering(..) => Next::Wait,
             State::Lingering => self.unless_ended(),

@@ -13,9 +13,8 @@ use super::report::quoted;
 use super::stream::Stream;
 use super::{Server, StartError, signal};
 use crate::config::{Listen, Plain};
-use crate::protocol::http::head;
+use crate::protocol::http::{Refusal, head};
 use crate::relay::{ConnId, Time};
-use answer::Answer;
 use conn::{AdminConn, Next};
 use std::fs::File;
 use std::io;
@@ -201,8 +200,8 @@ impl Server {
     fn serve(&mut self, admin: &mut Admin, slot: usize, now: Time) -> Next {
         let Some(conn) = &mut admin.conns[slot] else { return Next::Wait };
         match conn.read(&mut self.buffer) {
-            Next::Answer(text) => {
-                let answer = self.answer(&text, conn.is_local(), &mut admin.process, now);
+            Next::Answer(head) => {
+                let answer = self.answer(&head, conn.is_local(), &mut admin.process, now);
                 conn.answer(answer);
                 conn.write()
             }
@@ -211,22 +210,24 @@ impl Server {
         }
     }
 
-    fn answer(&mut self, text: &[u8], is_local: bool, process: &mut Process, now: Time) -> Vec<u8> {
-        if text.len() > head::HEAD_BYTES_MAX {
-            return Answer::denial(request::TOO_LONG).bytes(false);
-        }
-        let head = match head::parse(text) {
+    /// What is answered to a head, or to bytes that are none.
+    fn answer(
+        &mut self,
+        head: &Result<Vec<u8>, Refusal>,
+        is_local: bool,
+        process: &mut Process,
+        now: Time,
+    ) -> Vec<u8> {
+        let head = head.as_ref().map_err(|refusal| *refusal).and_then(|text| head::parse(text));
+        let head = match head {
             Ok(head) => head,
-            Err(refusal) => return Answer::denial(request::unreadable(refusal)).bytes(false),
+            Err(refusal) => return answer::bytes(&Err(request::unreadable(refusal)), false),
         };
-        let head_only = head.method == "HEAD";
-        let answer = match request::understand(&head, is_local) {
-            Ok(ask) => self.reply(ask, process, now),
-            Err(denial) => Answer::denial(denial),
-        };
+        let answer = request::understand(&head, is_local);
+        let answer = answer.and_then(|ask| self.reply(ask, process, now));
         let (method, target) = (quoted(head.method.as_bytes()), quoted(head.target.as_bytes()));
-        debug!(method, target, status = answer.status.0, "admin");
-        answer.bytes(head_only)
+        debug!(method, target, status = answer::status(&answer).code, "admin");
+        answer::bytes(&answer, head.method == "HEAD")
     }
 }
 

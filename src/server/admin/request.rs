@@ -1,7 +1,7 @@
 //! What is asked of the admin listener, and who may not ask.
 
-use crate::protocol::Refusal;
 use crate::protocol::http::head::Head;
+use crate::protocol::http::{Problem, Refusal, Status, path};
 use crate::relay::{ConnId, RoomOrder};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -23,55 +23,38 @@ pub(super) enum Ask {
     Dismiss(ConnId),
 }
 
-/// Why something is not answered: a status, and a sentence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Denial {
-    pub(super) status: (u16, &'static str),
-    pub(super) why: &'static str,
-    /// The methods that the path has, for a 405.
-    pub(super) allow: Option<&'static str>,
-}
-
-const fn denial(code: u16, phrase: &'static str, why: &'static str) -> Denial {
-    Denial { status: (code, phrase), why, allow: None }
-}
-
-const NOT_PLAIN: Denial = denial(
-    400,
-    "Bad Request",
+const NOT_PLAIN: Problem = Problem::new(
+    Status::BAD_REQUEST,
     "Only plain HTTP is spoken here, without TLS and without a PROXY header.",
 );
-pub(super) const TOO_LONG: Denial =
-    denial(431, "Request Header Fields Too Large", "The request's head is too long.");
-pub(super) const GONE: Denial = denial(404, "Not Found", "There is no such connection.");
-const NO_HOST: Denial = denial(400, "Bad Request", "The request needs exactly one Host header.");
-const QUERY: Denial = denial(
-    400,
-    "Bad Request",
+const TOO_LONG: Problem = Problem::new(Status::HEAD_TOO_LONG, "The request's head is too long.");
+const QUERY: Problem = Problem::new(
+    Status::BAD_REQUEST,
     "Known are /rooms?n=1..1000&by=members|bytes and /connections?n=1..1000&after=ID.",
 );
-const BROWSER: Denial =
-    denial(403, "Forbidden", "Requests that a web page makes are not answered here.");
-const FOREIGN: Denial = denial(
-    403,
-    "Forbidden",
-    "Rooms and connections are shown only to who asks for an address or for localhost: \
+const BROWSER: Problem =
+    Problem::new(Status::FORBIDDEN, "Requests that a web page makes are not answered here.");
+const FOREIGN: Problem = Problem::new(
+    Status::FORBIDDEN,
+    "Rooms and connections are shown only to requests for an address or for localhost: \
      a name in Host could be anybody's.",
 );
-const NOT_FOUND: Denial = denial(
-    404,
-    "Not Found",
+const NOT_FOUND: Problem = Problem::new(
+    Status::NOT_FOUND,
     "There is nothing here; see /metrics, /healthz, /readyz, /rooms and /connections.",
 );
+const METHOD: Problem = Problem {
+    fields: &[("Allow", "GET, HEAD")],
+    ..Problem::new(Status::METHOD_NOT_ALLOWED, "This path does not have that method.")
+};
+const METHOD_OF_ONE: Problem = Problem { fields: &[("Allow", "GET, HEAD, DELETE")], ..METHOD };
 
-const METHOD: Denial = denial(405, "Method Not Allowed", "This path does not have that method.");
-
-/// What is said to a head that is none.
-pub(super) fn unreadable(refusal: Refusal) -> Denial {
+/// What is said to bytes that are no head.
+pub(super) fn unreadable(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Tls | Refusal::ProxyHeader => NOT_PLAIN,
         Refusal::HeadTooLong => TOO_LONG,
-        _ => Denial { status: refusal.status(), why: refusal.explanation(), allow: None },
+        _ => refusal.problem(),
     }
 }
 
@@ -81,16 +64,12 @@ pub(super) fn unreadable(refusal: Refusal) -> Denial {
 /// that its owner points to 127.0.0.1 afterwards it could even read the answers: so what names
 /// rooms and addresses, or closes connections, is only for who asks for an address or for
 /// localhost. Numbers alone and the probes are told by any name, as Prometheus may have one for us.
-pub(super) fn understand(head: &Head<'_>, is_local: bool) -> Result<Ask, Denial> {
+pub(super) fn understand(head: &Head<'_>, is_local: bool) -> Result<Ask, Problem> {
     if head.values("origin").next().is_some() {
         return Err(BROWSER);
     }
-    let host = match (head.once("host"), head.values("host").count()) {
-        (None, 1..) => return Err(NO_HOST),
-        (None, _) if head.is_http_11 => return Err(NO_HOST),
-        (host, _) => host.unwrap_or_default(),
-    };
-    let (path, query) = head.target.split_once('?').unwrap_or((head.target, ""));
+    let host = head.host().map_err(Refusal::problem)?.unwrap_or_default();
+    let path = head.target.split('?').next().unwrap_or_default();
     let id = path.strip_prefix("/connections/").and_then(|id| id.parse::<u64>().ok());
     let id = id.map(ConnId::from);
     let is_open = matches!(path, "/healthz" | "/readyz" | "/metrics");
@@ -99,8 +78,7 @@ pub(super) fn understand(head: &Head<'_>, is_local: bool) -> Result<Ask, Denial>
     }
     let is_order = head.method == "DELETE" && id.is_some();
     if !is_order && !matches!(head.method, "GET" | "HEAD") {
-        let allow = if id.is_some() { "GET, HEAD, DELETE" } else { "GET, HEAD" };
-        return Err(Denial { allow: Some(allow), ..METHOD });
+        return Err(if id.is_some() { METHOD_OF_ONE } else { METHOD });
     }
     if !is_open && !is_local && !is_own(host) {
         return Err(FOREIGN);
@@ -109,10 +87,10 @@ pub(super) fn understand(head: &Head<'_>, is_local: bool) -> Result<Ask, Denial>
         ("/healthz", _) => Ok(Ask::Health),
         ("/readyz", _) => Ok(Ask::Readiness),
         ("/metrics", _) => Ok(Ask::Metrics),
-        ("/rooms", _) => rooms(query).ok_or(QUERY),
+        ("/rooms", _) => rooms(head.target).ok_or(QUERY),
         (_, Some(id)) if is_order => Ok(Ask::Dismiss(id)),
         (_, Some(id)) => Ok(Ask::Connection(id)),
-        (_, None) => connections(query).ok_or(QUERY),
+        (_, None) => connections(head.target).ok_or(QUERY),
     }
 }
 
@@ -131,9 +109,9 @@ fn is_own(host: &[u8]) -> bool {
     is_port && (name.eq_ignore_ascii_case("localhost") || name.parse::<Ipv4Addr>().is_ok())
 }
 
-fn rooms(query: &str) -> Option<Ask> {
+fn rooms(target: &str) -> Option<Ask> {
     let (mut count, mut order) = (COUNT, RoomOrder::Members);
-    for (name, value) in pairs(query) {
+    for (name, value) in pairs(target) {
         match (name, value) {
             ("n", value) => count = count_of(value)?,
             ("by", "members") => order = RoomOrder::Members,
@@ -144,9 +122,9 @@ fn rooms(query: &str) -> Option<Ask> {
     Some(Ask::Rooms { count, order })
 }
 
-fn connections(query: &str) -> Option<Ask> {
+fn connections(target: &str) -> Option<Ask> {
     let (mut count, mut after) = (COUNT, None);
-    for (name, value) in pairs(query) {
+    for (name, value) in pairs(target) {
         match name {
             "n" => count = count_of(value)?,
             "after" => after = Some(ConnId::from(value.parse::<u64>().ok()?)),
@@ -160,8 +138,8 @@ fn count_of(value: &str) -> Option<usize> {
     value.parse().ok().filter(|count| (1..=COUNT_MAX).contains(count))
 }
 
-fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+fn pairs(target: &str) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = path::query(target).filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
@@ -173,7 +151,7 @@ mod tests {
     fn ask(line: &str, fields: &str) -> Result<Ask, u16> {
         let text = format!("{line} HTTP/1.1\r\n{fields}\r\n");
         let head = head::parse(text.as_bytes()).expect("a head");
-        understand(&head, false).map_err(|denial| denial.status.0)
+        understand(&head, false).map_err(|problem| problem.status.code)
     }
 
     #[test]

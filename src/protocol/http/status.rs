@@ -1,0 +1,52 @@
+//! Statuses of answers (RFC 9110, section 15; 429 and 431: RFC 6585).
+
+/// A status code with its phrase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Status {
+    /// The three digits.
+    pub code: u16,
+    /// The first line of an answer, with its end.
+    pub(super) line: &'static str,
+}
+
+impl Status {
+    /// From here on the connection speaks another protocol.
+    pub const SWITCHING_PROTOCOLS: Status = status(101, "HTTP/1.1 101 Switching Protocols\r\n");
+    /// The answer is what was asked for.
+    pub const OK: Status = status(200, "HTTP/1.1 200 OK\r\n");
+    /// It was begun, and is done later.
+    pub const ACCEPTED: Status = status(202, "HTTP/1.1 202 Accepted\r\n");
+    /// Done; there is nothing to show.
+    pub const NO_CONTENT: Status = status(204, "HTTP/1.1 204 No Content\r\n");
+    /// The client has it already.
+    pub const NOT_MODIFIED: Status = status(304, "HTTP/1.1 304 Not Modified\r\n");
+    /// The request breaks a rule.
+    pub const BAD_REQUEST: Status = status(400, "HTTP/1.1 400 Bad Request\r\n");
+    /// The request needs a token, or a better one.
+    pub const UNAUTHORIZED: Status = status(401, "HTTP/1.1 401 Unauthorized\r\n");
+    /// The client may not do this, whatever it sends.
+    pub const FORBIDDEN: Status = status(403, "HTTP/1.1 403 Forbidden\r\n");
+    /// There is nothing at this path.
+    pub const NOT_FOUND: Status = status(404, "HTTP/1.1 404 Not Found\r\n");
+    /// The path does not have this method.
+    pub const METHOD_NOT_ALLOWED: Status = status(405, "HTTP/1.1 405 Method Not Allowed\r\n");
+    /// The request did not arrive in time.
+    pub const REQUEST_TIMEOUT: Status = status(408, "HTTP/1.1 408 Request Timeout\r\n");
+    /// The path is longer than any that there is.
+    pub const URI_TOO_LONG: Status = status(414, "HTTP/1.1 414 URI Too Long\r\n");
+    /// Another protocol is spoken at this path.
+    pub const UPGRADE_REQUIRED: Status = status(426, "HTTP/1.1 426 Upgrade Required\r\n");
+    /// This client has had its share.
+    pub const TOO_MANY_REQUESTS: Status = status(429, "HTTP/1.1 429 Too Many Requests\r\n");
+    /// The request's head has more bytes or fields than are taken.
+    pub const HEAD_TOO_LONG: Status =
+        status(431, "HTTP/1.1 431 Request Header Fields Too Large\r\n");
+    /// Not now: the relay is full, or goes down.
+    pub const SERVICE_UNAVAILABLE: Status = status(503, "HTTP/1.1 503 Service Unavailable\r\n");
+    /// This version of HTTP is not spoken.
+    pub const HTTP_VERSION: Status = status(505, "HTTP/1.1 505 HTTP Version Not Supported\r\n");
+}
+
+const fn status(code: u16, line: &'static str) -> Status {
+    Status { code, line }
+}

@@ -1,0 +1,118 @@
+//! The writer of an answer's head: the status, the fields, how long the body is and what becomes of
+//! the connection.
+
+use super::Status;
+use std::io::Write;
+
+/// An answer that is being written (RFC 9112, sections 4 to 6). The calls that end it take it, so
+/// that nothing can follow the body, and an answer has one length and one fate of its connection.
+#[must_use = "without an end the answer is no answer"]
+#[derive(Debug)]
+pub struct Writer<'a> {
+    status: Status,
+    to: &'a mut Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    /// Begins an answer behind what stands in `to`.
+    #[inline]
+    pub fn begin(status: Status, to: &'a mut Vec<u8>) -> Writer<'a> {
+        to.extend_from_slice(status.line.as_bytes());
+        Writer { status, to }
+    }
+
+    /// A field.
+    ///
+    /// # Panics
+    /// When the value has a line break: it would begin a field of its own. The parser of requests
+    /// lets none into a value.
+    #[inline]
+    pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Writer<'a> {
+        let value = value.as_ref();
+        let has_break = value.iter().any(|byte| matches!(byte, b'\r' | b'\n'));
+        assert!(!has_break, "{name} has a line break in its value");
+        self.field_by(name, |to| to.extend_from_slice(value))
+    }
+
+    /// The same, with a value that is ours to the last letter and writes itself.
+    #[inline]
+    pub fn field_by(self, name: &str, value: impl FnOnce(&mut Vec<u8>)) -> Writer<'a> {
+        self.to.extend_from_slice(name.as_bytes());
+        self.to.extend_from_slice(b": ");
+        value(self.to);
+        self.to.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Several fields, each with its line's end.
+    #[inline]
+    pub fn lines(self, lines: &str) -> Writer<'a> {
+        self.to.extend_from_slice(lines.as_bytes());
+        self
+    }
+
+    /// Ends an answer with a body, which is left out when the request was HEAD.
+    pub fn body(self, content_type: &str, body: &[u8], head_only: bool) {
+        let length = body.len();
+        let answer = self.field("Content-Type", content_type);
+        write!(answer.to, "Content-Length: {length}\r\n").expect("writing to memory");
+        let to = answer.end();
+        if !head_only {
+            to.extend_from_slice(body);
+        }
+    }
+
+    /// Ends an answer that never has a body: 101, 204, 304.
+    #[inline]
+    pub fn no_body(self) {
+        self.end();
+    }
+
+    /// What becomes of the connection, and the empty line.
+    #[inline]
+    fn end(self) -> &'a mut Vec<u8> {
+        self.to.extend_from_slice(match self.status {
+            // The other protocol is spoken behind it.
+            Status::SWITCHING_PROTOCOLS => b"Connection: Upgrade\r\n\r\n",
+            // It must list `upgrade` beside `close` (RFC 9110, section 7.8).
+            Status::UPGRADE_REQUIRED => b"Connection: upgrade, close\r\n\r\n",
+            _ => b"Connection: close\r\n\r\n",
+        });
+        self.to
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(Writer<'_>), status: Status) -> String {
+        let mut to = Vec::new();
+        write(Writer::begin(status, &mut to));
+        String::from_utf8(to).expect("text")
+    }
+
+    #[test]
+    fn an_answer_has_one_length_and_one_fate_of_its_connection() {
+        let ok =
+            written(|answer| answer.field("A", "b").body("text/plain", b"c", false), Status::OK);
+        assert_eq!(
+            ok,
+            "HTTP/1.1 200 OK\r\nA: b\r\nContent-Type: text/plain\r\nContent-Length: 1\r\n\
+             Connection: close\r\n\r\nc"
+        );
+        let head = written(|answer| answer.body("text/plain", b"c", true), Status::OK);
+        assert!(head.ends_with("Content-Length: 1\r\nConnection: close\r\n\r\n"), "{head}");
+        let none = written(|answer| answer.no_body(), Status::NOT_MODIFIED);
+        assert_eq!(none, "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n");
+        let own = |answer: Writer<'_>| answer.field_by("A", |to| to.push(b'b')).no_body();
+        let switch = written(own, Status::SWITCHING_PROTOCOLS);
+        assert!(switch.ends_with("\r\nA: b\r\nConnection: Upgrade\r\n\r\n"), "{switch}");
+    }
+
+    #[test]
+    #[should_panic(expected = "A has a line break in its value")]
+    fn no_value_begins_another_field() {
+        written(|answer| answer.field("A", "b\r\nC: d").no_body(), Status::OK);
+    }
+}
