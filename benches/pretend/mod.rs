@@ -54,7 +54,7 @@ impl Room {
         let mut room = Self { relay, members: Vec::with_capacity(count), now, written: 0 };
         for _ in 0..count {
             let id = room.relay.accepted(None, now).expect("there is room");
-            assert!(room.relay.may_read(id).is_some());
+            assert!(room.relay.begin_read(id).is_some());
             room.relay.receive(id, &mut request.clone(), now);
             room.write(id); // as the server does: nobody's answer waits for another's request
             room.members.push(id);
@@ -68,7 +68,7 @@ impl Room {
     /// What a client has sent is read.
     #[inline(never)] // so that one more caller does not change what another one costs
     pub fn receive(&mut self, member: ConnId, bytes: &mut [u8]) {
-        assert!(self.relay.may_read(member).is_some());
+        assert!(self.relay.begin_read(member).is_some());
         self.relay.receive(member, bytes, self.now);
     }
 
@@ -98,9 +98,9 @@ impl Room {
 
     fn write(&mut self, member: ConnId) {
         let mut slices = Slices::default();
-        self.relay.gather(member, &mut slices);
+        let offer = self.relay.gather(member, &mut slices);
         let bytes: usize = slices.as_slice().iter().map(|slice| slice.len()).sum();
-        self.relay.sent(member, bytes);
+        self.relay.sent(offer, bytes);
         self.written += bytes as u64;
     }
 

@@ -34,7 +34,7 @@ fn answer(pieces: &[&[u8]]) -> Vec<u8> {
     let now = Time::from_millis(3_600_000);
     let id = relay.accepted(None, now).expect("nobody else is here");
     for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
-        assert!(relay.may_read(id).is_some());
+        assert!(relay.begin_read(id).is_some());
         relay.receive(id, &mut piece.to_vec(), now);
         relay.check_invariants();
     }
@@ -43,9 +43,9 @@ fn answer(pieces: &[&[u8]]) -> Vec<u8> {
     while let Some(order) = relay.order() {
         if let Order::Flush(id) = order {
             let mut slices = Slices::default();
-            relay.gather(id, &mut slices);
+            let offer = relay.gather(id, &mut slices);
             let bytes = slices.as_slice().concat();
-            relay.sent(id, bytes.len());
+            relay.sent(offer, bytes.len());
             heard.extend(bytes);
         }
     }

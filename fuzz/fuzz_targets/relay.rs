@@ -227,7 +227,7 @@ impl World {
         let json = Limits { encoding: Encoding::Json, ..self.limits.clone() };
         let mut given = 0;
         while given < here && !stream.is_paused {
-            let Some(bytes_max) = self.relay.may_read(stream.id) else {
+            let Some(bytes_max) = self.relay.begin_read(stream.id) else {
                 stream.is_paused = true;
                 break;
             };
@@ -235,7 +235,7 @@ impl World {
             let piece = &mut stream.coming[given..given + take];
             given += take;
             self.relay.receive(stream.id, piece, self.now);
-            stream.is_paused = self.relay.unheard_bytes(stream.id).is_some();
+            stream.is_paused = self.relay.backlog_bytes(stream.id).is_some();
             self.relay.check_invariants();
         }
         stream.coming.drain(..given);
@@ -261,8 +261,8 @@ impl World {
                     assert!(std::mem::take(&mut self.by_id(id).is_paused));
                     resumed.push(id);
                 }
-                Order::Close(id, _) | Order::Cut(id, _) => {
-                    let at = self.streams.iter().position(|stream| stream.id == id);
+                Order::Close(departed) | Order::Cut(departed) => {
+                    let at = self.streams.iter().position(|stream| stream.id == departed.id);
                     self.streams.swap_remove(at.expect("a stream is closed once"));
                 }
             }
@@ -275,7 +275,7 @@ impl World {
     fn read_on(&mut self, resumed: Vec<ConnId>) {
         for id in resumed {
             if let Some(at) = self.streams.iter().position(|stream| stream.id == id) {
-                self.streams[at].is_paused = self.relay.may_read(id).is_none();
+                self.streams[at].is_paused = self.relay.begin_read(id).is_none();
                 self.relay.check_invariants();
             }
         }
@@ -299,7 +299,7 @@ impl World {
 
     fn flush(&mut self, id: ConnId) {
         let mut slices = Slices::default();
-        self.relay.gather(id, &mut slices);
+        let offer = self.relay.gather(id, &mut slices);
         let offered = slices.as_slice().concat();
         if offered.is_empty() {
             return;
@@ -311,7 +311,7 @@ impl World {
         stream.window -= taken;
         stream.is_blocked = taken < offered.len();
         stream.ear.hear(&offered[..taken]);
-        self.relay.sent(id, taken);
+        self.relay.sent(offer, taken);
     }
 }
 

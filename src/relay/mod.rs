@@ -7,7 +7,7 @@
 //!
 //! > Between two calls of [`Relay::turn`] the server may call [`Relay::accepted`],
 //! > [`Relay::receive`], [`Relay::writable`] and [`Relay::closed`] in any order. It reads only when
-//! > [`Relay::may_read`] allows it, which it asks after each order to resume. It writes only what
+//! > [`Relay::begin_read`] allows it, which it asks before each read. It writes only what
 //! > [`Relay::gather`] gives, only on the order to flush, and reports every write with
 //! > [`Relay::sent`]. After a turn it carries out every [`Relay::order`] until there is none. The
 //! > relay never asks for the time.
@@ -15,10 +15,10 @@
 //! One exception saves each handshake a trip through the poller: straight after `accepted` and the
 //! first `receive`, the server may gather and send once without an order.
 //!
-//! The methods come in four kinds: what happened (`accepted`, `receive`, `writable`, `closed`,
+//! The methods come in five kinds: what happened (`accepted`, `receive`, `writable`, `closed`,
 //! `finished`, `stream_holds`, `spent`, `orders_took`), commands (`configure`, `set_wall_clock`,
-//! `dismiss`, `drain`, `turn`), what to do (`may_read` with `priority`, `order`, `gather` with
-//! `sent`, `next_deadline`) and to tell (`failure`), and getters.
+//! `publish`, `dismiss`, `drain`, `turn`), what to do (`begin_read` with `priority`, `order`,
+//! `gather` with `sent`, `next_deadline`), what happened inside (`poll_event`), and getters.
 
 mod cause;
 mod check;
@@ -36,94 +36,69 @@ mod rooms;
 mod time;
 
 pub use cause::Cause;
-pub use compression::compressors::Deflate;
+pub use compression::settings::Deflate;
 pub use id::ConnId;
 pub use identity::access::Access;
 pub use identity::address::{Network, TrustedProxies};
+pub use input::publish::{Published, Rejected};
 pub use limits::budget;
 pub use limits::contradiction::Contradiction;
-pub use limits::rate::{OverRate, Rates};
+pub use limits::rates::{OverRate, Rates};
 pub use limits::usage::Priority;
-pub use limits::{Heartbeat, Limits, SlowConsumer};
-pub use observe::failure::Failure;
+pub use limits::{Admission, Heartbeat, Limits, SlowConsumer};
+pub use observe::events::{Event, Failure};
 pub use observe::inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use observe::metrics::Metrics;
 pub use observe::savings::{Packed, Savings};
-pub use output::order::{Departed, Order, Slices};
+pub use output::order::{Departed, Offer, Order, Slices};
 pub use rooms::encoding::Encoding;
-pub use rooms::policy::{Admission, Hear, Publish, Rule};
+pub use rooms::policy::{Hear, Publish, Rule};
 pub use time::Time;
 
-use crate::protocol::Refusal;
-use compression::compressors::Packer;
-use connections::conn::{Conns, Phase};
-use core::net::IpAddr;
-use identity::access::Passes;
-use identity::address::Addresses;
-use input::pause::Paused;
-use limits::deadline::Hand;
+use crate::protocol::exposition::Family;
+use compression::compressors::Compressors;
+use connections::conns::Conns;
+use identity::identities::Identities;
+use input::paused::Paused;
 use limits::drain::Drain;
-use limits::memory;
-use limits::rate::{Debt, Debts};
-use limits::usage::Usages;
-use observe::failure::Failures;
-use output::progress::Offered;
+use limits::hand::Hand;
+use limits::quota::Quota;
+use limits::throttle::Throttle;
+use observe::events::Events;
+use observe::gauges::Gauges;
 use output::schedule::Schedule;
-use rooms::pool::Pool;
-use rooms::room::Rooms;
-use std::collections::BTreeMap;
+use rooms::directory::Rooms;
 
-/// The relay.
+/// The relay: connections, rooms and the law. What has a seam is an owner of its own.
 #[derive(Debug, Default)]
 pub struct Relay {
     limits: Limits,
+    now: Time,
     conns: Conns,
     rooms: Rooms,
-    addresses: Addresses,
-    pool: Pool,
-    metrics: Metrics,
-    now: Time,
-    hand: Hand,
-    drain: Option<Drain>,
-    /// What tokens said of those who are in, until when.
-    passes: Passes,
-    /// Seconds from 1970 to the first moment of `now`, if that was told.
-    unix_offset_s: Option<u64>,
-    /// Connections that begin to end, for whoever runs the relay.
-    failures: Failures,
-    /// Of the connection that the newest order was to close.
-    departed: Departed,
+    /// Whose the connections are.
+    identities: Identities,
+    /// What is written next, and what is left of the turn.
     schedule: Schedule,
+    /// Memory for single connections.
+    quota: Quota,
+    /// Debts to rates, and the time that connections used.
+    throttle: Throttle,
     /// Connections that were told not to be read.
     paused: Paused,
-    /// How much the last `gather` gave.
-    offered: Offered,
-    /// Memory held for unfinished heads and messages.
-    held_bytes: usize,
-    /// Whose part of that is not in it at the moment.
-    counted_out: Option<u32>,
-    /// Memory held for what connections were told and have not read.
-    private_bytes: usize,
-    /// Memory that streams keep by themselves.
-    stream_bytes: usize,
-    /// What handshakes owe to their rate.
-    handshakes: Debt,
-    /// What connections owe to theirs, of those that owe something.
-    debts: BTreeMap<u32, Debts>,
-    usages: Usages,
-    /// Time for packing that is left in this read, as it is estimated, in nanoseconds.
-    packing_left_ns: usize,
-    /// A message in another encoding.
-    scratch: Vec<u8>,
-    packer: Packer,
+    compressors: Compressors,
+    /// What comes by all connections once a second.
+    hand: Hand,
+    drain: Option<Drain>,
+    metrics: Metrics,
+    events: Events,
 }
 
 impl Relay {
     /// A relay without connections. Limits that `Limits::check` refuses are moved to the nearest
     /// ones that work.
     pub fn new(limits: Limits) -> Relay {
-        let packing_left_ns = budget::PACKING_NS_MAX;
-        Relay { limits: limits.made_possible(), packing_left_ns, ..Relay::default() }
+        Relay { limits: limits.made_possible(), ..Relay::default() }
     }
 
     /// Takes other limits from now on; members keep the encoding that they joined with and what
@@ -134,68 +109,27 @@ impl Relay {
         limits.deflate.window_bits = self.limits.deflate.window_bits;
         self.rooms.apply(&limits);
         self.limits = limits;
-        self.reconsider_all();
+        let all: Vec<u32> = self.conns.indexes().collect();
+        all.into_iter().for_each(|index| self.reconsider(index));
     }
 
-    /// A stream was accepted from `peer` (`None`: through a Unix socket): gives the connection's
-    /// id, or why it is refused. The server answers a refused stream with that status and closes
-    /// it.
-    pub fn accepted(&mut self, peer: Option<IpAddr>, now: Time) -> Result<ConnId, Refusal> {
-        self.now = now;
-        let accepted = self.take_in(peer);
-        match accepted {
-            Ok(_) => self.metrics.accepted += 1,
-            Err(refusal) => self.metrics.count_end(Cause::Refused(refusal)),
-        }
-        accepted
+    /// Tells the relay what the time of day is: `unix_s` seconds have passed since 1970 at `now`.
+    ///
+    /// Tokens are held against it. It may be told as often as the clock is looked at, and the
+    /// clock may be set back. A relay that was not told believes no token that ends.
+    pub fn set_wall_clock(&mut self, now: Time, unix_s: u64) {
+        self.identities.set_wall_clock(now, unix_s);
     }
 
-    fn take_in(&mut self, peer: Option<IpAddr>) -> Result<ConnId, Refusal> {
-        if self.is_left_to_newcomers() {
-            return Err(Refusal::Draining); // nobody would be waited for
-        }
-        if self.conns.len() >= self.limits.connections_max {
-            return Err(Refusal::ConnectionsFull);
-        }
-        let listed_bytes = self.conns.len() * 2 * size_of::<ConnId>();
-        if !memory::is_there(budget::SPARE_BYTES + listed_bytes) || !self.conns.takes_one_more() {
-            return Err(Refusal::NoMemory);
-        }
-        if !self.may_greet() {
-            return Err(Refusal::TooManyHandshakes);
-        }
-        let id = self.conns.add(self.now.seconds());
-        if let Err(refusal) = self.locate(id.index, peer) {
-            self.conns.remove(id.index);
-            return Err(refusal);
-        }
-        self.hand.wake(self.now);
-        self.note_newcomer();
-        Ok(id)
-    }
-
-    /// The stream takes bytes again.
-    pub fn writable(&mut self, id: ConnId) {
-        if let Some(conn) = self.conns.current(id)
-            && conn.blocked
-        {
-            conn.blocked = false;
-            if conn.phase == Phase::Open {
-                // The peer's machine took what was on its way: a slow reader is no dead one.
-                conn.since = self.now.seconds();
-            }
-            self.make_due(id.index);
-        }
-    }
-
-    /// Begins a turn's second half: deadlines are settled, and what was said becomes due.
+    /// Begins a turn's second half: deadlines are settled, and what was published becomes due.
     pub fn turn(&mut self, now: Time) {
         self.now = now;
+        self.events.begin_turn();
         self.look_at_paused();
         self.schedule.begin();
         self.run_drain();
         self.run_deadlines();
-        self.keep_held_within_bound();
+        self.keep_quota();
     }
 
     /// When the next turn is needed at the latest; `None`: not before something happens.
@@ -203,8 +137,17 @@ impl Relay {
         if self.schedule.has_work() || self.paused.has_changed() {
             return Some(self.now);
         }
-        let hand = (self.conns.len() > 0).then(|| self.hand.next_step());
-        [hand, self.next_drain_step(), self.paused.next_step()].into_iter().flatten().min()
+        let connections = self.conns.len();
+        let hand = (connections > 0).then(|| self.hand.next_step());
+        let drain = self.drain.as_ref().filter(|_| connections > 0);
+        let drain = drain.map(|drain| drain.next_step(connections, self.now));
+        [hand, drain, self.paused.next_step()].into_iter().flatten().min()
+    }
+
+    /// The next thing that happened in the relay and was not polled yet. The server polls before it
+    /// carries out orders to shut or close; what is not polled for a whole turn is dropped.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.poll()
     }
 
     /// What was counted.
@@ -212,14 +155,25 @@ impl Relay {
         &self.metrics
     }
 
+    /// Everything that is counted and measured here, for Prometheus.
+    ///
+    /// It walks once over all connections and rooms, as the clock hand does each second.
+    pub fn families(&self) -> Vec<Family> {
+        let gauges = Gauges {
+            limits: &self.limits,
+            conns: &self.conns,
+            rooms: &self.rooms,
+            addresses: self.identities.counted(),
+            throttled: self.throttle.indebted_count(),
+            held_bytes: self.quota.bytes(),
+            is_draining: self.is_draining(),
+        };
+        [self.metrics.families(), gauges.people(), gauges.budgets()].concat()
+    }
+
     /// The limits in force.
     pub fn limits(&self) -> &Limits {
         &self.limits
-    }
-
-    /// What was known of the connection that the newest order was to close.
-    pub fn departed(&self) -> &Departed {
-        &self.departed
     }
 
     /// Connections, whatever their state.
@@ -227,33 +181,18 @@ impl Relay {
         self.conns.len()
     }
 
-    /// Rooms with a member.
+    /// Rooms that are open.
     pub fn rooms(&self) -> usize {
         self.rooms.len()
     }
 
     /// The memory that all rooms' logs hold, in bytes.
     pub fn log_bytes(&self) -> usize {
-        self.pool.used_bytes()
+        self.rooms.log_bytes()
     }
 
-    /// The name of the room that a connection is in.
-    pub fn room_name(&mut self, id: ConnId) -> Option<&[u8]> {
-        let room = self.conns.current(id)?.room;
-        self.rooms.get(room).map(rooms::room::Room::name)
+    /// The memory for unfinished heads and messages, for private output, and of what streams keep.
+    pub fn held_bytes(&self) -> usize {
+        self.quota.bytes()
     }
-
-    /// Sees to it that the connection is flushed.
-    fn make_due(&mut self, index: u32) {
-        let conn = &mut self.conns[index];
-        if !conn.due && !conn.blocked {
-            conn.due = true;
-            self.schedule.flush_later(index);
-        }
-    }
-}
-
-/// The two states in which what a peer says has a meaning.
-fn listens(phase: Phase) -> bool {
-    matches!(phase, Phase::Open | Phase::Closing)
 }

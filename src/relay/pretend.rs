@@ -39,7 +39,7 @@ impl Pretend {
     }
 
     pub(crate) fn say(&mut self, id: ConnId, bytes: u16) {
-        assert!(self.relay.may_read(id).is_some());
+        assert!(self.relay.begin_read(id).is_some());
         let [high, low] = bytes.to_be_bytes();
         let mut frame = vec![0x82, 0xfe, high, low];
         frame.resize(frame.len() + 4 + usize::from(bytes), 0); // a mask of zeros
@@ -48,7 +48,7 @@ impl Pretend {
 
     /// The same, after as many turns as the relay wants before it reads the member.
     pub(crate) fn say_when_read(&mut self, id: ConnId, bytes: u16) {
-        while self.relay.may_read(id).is_none() {
+        while self.relay.begin_read(id).is_none() {
             self.turn();
         }
         self.say(id, bytes);
@@ -66,12 +66,12 @@ impl Pretend {
 
     pub(crate) fn write(&mut self, id: ConnId) {
         let mut slices = Slices::default();
-        self.relay.gather(id, &mut slices);
+        let offer = self.relay.gather(id, &mut slices);
         let offered: usize = slices.as_slice().iter().map(|slice| slice.len()).sum();
         let window = self.windows.entry(id).or_insert(usize::MAX);
         let bytes = offered.min(*window);
         *window -= bytes;
-        self.relay.sent(id, bytes);
+        self.relay.sent(offer, bytes);
         self.written.push((id, bytes));
     }
 

@@ -10,11 +10,11 @@
 //! and orders nothing for the connection, not even its end, until it is writable. So at most one
 //! record waits for each connection that is blocked.
 
+use super::Server;
 use super::broken::Broken;
 use super::contained::Fault;
 use super::layer::Misfit;
 use super::stream::Stream;
-use super::{Server, report};
 use crate::protocol::Refusal;
 use crate::relay::{Cause, ConnId, Slices, Time};
 use rustls::{AlertDescription, Error};
@@ -60,9 +60,7 @@ impl Server {
         self.push(id);
         let taken = plain.len().min(self.relay.limits().read_bytes_max()).min(bytes_max);
         if taken > 0 {
-            let streams = &self.streams;
-            let peer = || streams.get(id).and_then(Stream::peer);
-            report::received(&mut self.relay, id, &mut plain[..taken], peer, now);
+            self.relay.receive(id, &mut plain[..taken], now);
             plain.drain(..taken);
         }
         let Some((entry, layer)) = self.streams.layered(id) else { return false };
@@ -161,7 +159,7 @@ impl Server {
     /// One flush of a connection with a layer.
     pub(super) fn flush_layered(&mut self, id: ConnId) {
         let mut slices = Slices::default();
-        self.relay.gather(id, &mut slices);
+        let offer = self.relay.gather(id, &mut slices);
         let Some((entry, layer)) = self.streams.layered(id) else { return };
         if slices.as_slice().is_empty() {
             return;
@@ -172,16 +170,16 @@ impl Server {
                 Some(Cause::Refused(Refusal::Timeout | Refusal::Draining)) => {
                     self.relay.closed(id, Cause::Reset);
                 }
-                _ => self.relay.held(id, 0),
+                _ => self.relay.held(offer, 0),
             };
         }
         let written = layer.write(&mut self.sealer, &mut entry.stream, slices.as_slice());
         self.relay.stream_holds(id, layer.held_bytes());
         match written {
-            Ok((bytes, true)) => self.relay.sent(id, bytes),
-            Ok((bytes, false)) => self.relay.held(id, bytes),
+            Ok((bytes, true)) => self.relay.sent(offer, bytes),
+            Ok((bytes, false)) => self.relay.held(offer, bytes),
             Err(Misfit::Stream(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.relay.held(id, 0);
+                self.relay.held(offer, 0);
             }
             Err(misfit) => {
                 let cause = self.reject(id, misfit);

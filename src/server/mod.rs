@@ -10,7 +10,7 @@ mod broken;
 mod certificates;
 mod clock;
 mod contained;
-mod failure;
+mod events;
 mod given;
 mod growth;
 mod histogram;

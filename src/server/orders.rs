@@ -4,7 +4,7 @@ use super::report::shown;
 use super::stream::Stream;
 use super::{Server, kernel};
 use crate::relay::budget::LEFT_BYTES_MAX;
-use crate::relay::{Cause, ConnId, Departed, Order, Slices, Time};
+use crate::relay::{Cause, ConnId, Departed, Offer, Order, Slices, Time};
 use std::io;
 use tracing::debug;
 use tracing::field::display;
@@ -32,8 +32,8 @@ impl Server {
                 }
                 Order::Shutdown(id) => self.shut(id),
                 Order::Finish(id) => self.finish(id),
-                Order::Close(id, cause) => self.close(id, cause, now),
-                Order::Cut(id, cause) => self.cut(id, cause, now),
+                Order::Close(departed) => self.close(&departed, now),
+                Order::Cut(departed) => self.cut(&departed, now),
                 Order::Resume(id) => self.resume(id),
             }
         }
@@ -47,22 +47,22 @@ impl Server {
             return self.flush_layered(id);
         }
         let mut slices = Slices::default();
-        self.relay.gather(id, &mut slices);
+        let offer = self.relay.gather(id, &mut slices);
         let written = match slices.as_slice() {
             [] => return,
             [slice] => entry.stream.write(slice),
             many => entry.stream.write_vectored(many),
         };
         match written {
-            Ok(bytes) => self.relay.sent(id, bytes),
-            Err(error) => self.not_written(id, &error),
+            Ok(bytes) => self.relay.sent(offer, bytes),
+            Err(error) => self.not_written(offer, id, &error),
         }
     }
 
     #[inline(never)] // out of the fan-out's way
-    fn not_written(&mut self, id: ConnId, error: &io::Error) {
+    fn not_written(&mut self, offer: Offer, id: ConnId, error: &io::Error) {
         match error.kind() {
-            io::ErrorKind::WouldBlock => self.relay.sent(id, 0),
+            io::ErrorKind::WouldBlock => self.relay.sent(offer, 0),
             _ => self.relay.closed(id, Cause::Reset),
         }
     }
@@ -84,27 +84,27 @@ impl Server {
         }
     }
 
-    fn close(&mut self, id: ConnId, cause: Cause, now: Time) {
-        self.tell_failures(now); // what began to end while orders were carried out
-        self.end_tls(id);
-        if let Some(stream) = self.remove(id, cause) {
+    fn close(&mut self, departed: &Departed, now: Time) {
+        self.tell_events(now); // what began to end while orders were carried out
+        self.end_tls(departed.id);
+        if let Some(stream) = self.remove(departed) {
             kernel::leave(&stream, self.relay.limits().close_timeout_ms, LEFT_BYTES_MAX);
         }
     }
 
-    fn cut(&mut self, id: ConnId, cause: Cause, now: Time) {
-        self.tell_failures(now); // as above
-        if let Some(stream) = self.remove(id, cause) {
+    fn cut(&mut self, departed: &Departed, now: Time) {
+        self.tell_events(now); // as above
+        if let Some(stream) = self.remove(departed) {
             kernel::reset(&stream);
         }
     }
 
     /// The stream of a connection that has ended, which is told in the log.
-    fn remove(&mut self, id: ConnId, cause: Cause) -> Option<Stream> {
+    fn remove(&mut self, departed: &Departed) -> Option<Stream> {
         self.accept_again = None; // a descriptor is free soon
-        let stream = self.streams.remove(id)?;
-        let Departed { user, peer, client } = self.relay.departed();
-        let (id, reason) = (u64::from(id), cause.name());
+        let Departed { id, cause, user, peer, client } = departed;
+        let stream = self.streams.remove(*id)?;
+        let (id, reason) = (u64::from(*id), cause.name());
         let (user, client) = (user.as_deref().map(shown), client.map(display));
         let address = stream.peer().or_else(|| peer.map(|peer| peer.to_string()));
         debug!(id, address, client, user, reason, "closed");

@@ -1,6 +1,6 @@
 //! Reading: one connection after another, all through one buffer, within a share of the turn.
 
-use super::{Server, ready, report};
+use super::{Server, ready};
 use crate::relay::{Cause, ConnId, Priority, Time};
 use std::io;
 use std::time::{Duration, Instant};
@@ -74,7 +74,7 @@ impl Server {
     /// Reads once, at most so many bytes; tells whether there may be more to read now.
     fn read(&mut self, id: ConnId, most: usize, now: Time) -> bool {
         let Some(entry) = self.streams.entry(id) else { return false };
-        let Some(may_read) = self.relay.may_read(id) else {
+        let Some(may_read) = self.relay.begin_read(id) else {
             entry.is_paused = true;
             entry.is_listed = false;
             return false;
@@ -90,8 +90,7 @@ impl Server {
                 false
             }
             Ok(bytes) => {
-                let peer = || entry.stream.peer();
-                report::received(&mut self.relay, id, &mut self.buffer[..bytes], peer, now);
+                self.relay.receive(id, &mut self.buffer[..bytes], now);
                 // A short read says that the socket is empty: no second read to hear it say so.
                 bytes == room || entry.has_ended
             }

@@ -1,12 +1,10 @@
 //! What the server tells about itself: how it ended, its counters, and what it must not say too
 //! often.
 
-use crate::protocol::http::path;
-use crate::relay::{ConnId, Metrics, Relay, Savings, Time};
+use crate::relay::{Metrics, Relay, Savings, Time};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use tracing::field::display;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 /// How long one kind of warning is kept back after it was told: what a person can still read.
 const PAUSE_MS: u64 = 1000;
@@ -122,23 +120,6 @@ impl Throttle {
             self.kinds.entry(kind).and_modify(|kept| kept.more += others);
         }
         admitted.map(|more| more + others)
-    }
-}
-
-/// Gives the relay what a stream brought; an upgrade is told.
-pub(super) fn received(
-    relay: &mut Relay,
-    id: ConnId,
-    bytes: &mut [u8],
-    peer: impl Fn() -> Option<String>,
-    now: Time,
-) {
-    let upgraded_before = relay.metrics().upgraded;
-    relay.receive(id, bytes, now);
-    if relay.metrics().upgraded != upgraded_before {
-        let client = relay.client(id).map(display);
-        let room = relay.room_name(id).map(path::encode).unwrap_or_default();
-        debug!(id = u64::from(id), address = peer(), client, room, "upgraded");
     }
 }
 

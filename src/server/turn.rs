@@ -29,8 +29,9 @@ impl Server {
         beats.end(Beat::Events, self.clock.elapsed());
         let reads = self.read_members(now);
         beats.end(Beat::Read, self.clock.elapsed());
+        self.tell_events(now);
         self.relay.turn(now);
-        self.tell_failures(now);
+        self.tell_events(now);
         beats.end(Beat::Settle, self.clock.elapsed());
         let writes = self.carry_out_orders(now);
         beats.end(Beat::Write, self.clock.elapsed());

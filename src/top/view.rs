@@ -316,7 +316,8 @@ mod tests {
             writeln!(text, "fanfare_closes_total{{reason=\"{reason}\"}} 123456789012")
                 .expect("memory");
         }
-        for state in ["greeting", "open", "failing", "closing", "parting", "lingering", "finishing"]
+        for state in
+            ["handshake", "open", "failing", "closing", "flushing", "lingering", "finishing"]
         {
             writeln!(text, "fanfare_connections{{state=\"{state}\"}} 1234567").expect("memory");
         }

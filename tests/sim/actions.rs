@@ -142,7 +142,7 @@ impl World {
             let is_quiet = |number: usize| {
                 let peer = &self.peers[number];
                 let Some(id) = peer.id else { return true };
-                let is_heard = self.relay.unheard_bytes(id).is_none();
+                let is_heard = self.relay.backlog_bytes(id).is_none();
                 peer.client.outgoing.is_empty() && !peer.is_blocked && is_heard
             };
             let are_quiet = (0..self.peers.len()).all(is_quiet);

@@ -6,7 +6,7 @@ use crate::world::World;
 impl World {
     /// Tells the model what the delivered bytes meant; the relay took `published` messages of them.
     pub fn understand(&mut self, number: usize, mut published: usize, was_upgraded: bool) {
-        let unheard = self.peers[number].id.and_then(|id| self.relay.unheard_bytes(id));
+        let unheard = self.peers[number].id.and_then(|id| self.relay.backlog_bytes(id));
         let heard = self.peers[number].client.delivered - unheard.unwrap_or_default() as u64;
         while let Some((end, meaning)) = self.peers[number].client.meanings.front() {
             let is_message = matches!(meaning, Meaning::Message(_, payload) if payload != b"ping");

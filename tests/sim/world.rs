@@ -9,7 +9,9 @@ use crate::model::{Model, Shadow};
 use crate::random::Random;
 use core::net::IpAddr;
 use fanfare::protocol::Refusal;
-use fanfare::relay::{Cause, ConnId, Encoding, Limits, Order, Relay, Slices, SlowConsumer, Time};
+use fanfare::relay::{
+    Cause, ConnId, Departed, Encoding, Limits, Order, Relay, Slices, SlowConsumer, Time,
+};
 
 /// Where a client comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,11 +179,11 @@ impl World {
         let Some(id) = peer.id else { return };
         let json = Limits { encoding: Encoding::Json, ..self.limits.clone() };
         let take = bytes_max.min(json.read_bytes_max()).min(peer.client.outgoing.len());
-        if peer.is_paused || (take == 0 && self.relay.unheard_bytes(id).is_none()) {
+        if peer.is_paused || (take == 0 && self.relay.backlog_bytes(id).is_none()) {
             return;
         }
         let before = self.relay.metrics().clone();
-        let may_read = self.relay.may_read(id);
+        let may_read = self.relay.begin_read(id);
         self.relay.check_invariants();
         peer.is_paused = may_read.is_none();
         if let Some(bytes_max) = may_read {
@@ -192,7 +194,7 @@ impl World {
             // As if some reads took long, and others no time.
             self.relay.spent(id, take, take as u64 * 7919 % 3_000);
         }
-        match self.relay.unheard_bytes(id) {
+        match self.relay.backlog_bytes(id) {
             Some(0) => self.waiting += 1, // for there is nothing else
             Some(_) => self.unheard += 1,
             None => {}
@@ -208,7 +210,7 @@ impl World {
     /// The network breaks, or the client writes its last byte.
     pub fn break_off(&mut self, number: usize, cause: Cause) {
         let Some(id) = self.peers[number].id else { return };
-        let waits = self.relay.unheard_bytes(id).is_some();
+        let waits = self.relay.backlog_bytes(id).is_some();
         if self.peers[number].has_ended || self.peers[number].is_paused || waits {
             return; // while it is not read, its end is not seen
         }
@@ -265,9 +267,9 @@ impl World {
                     }
                 }
                 Order::Resume(id) => self.peer(id).is_paused = false,
-                Order::Close(id, cause) | Order::Cut(id, cause) => {
-                    let number = self.number(id);
-                    self.check_client(number, cause);
+                Order::Close(departed) | Order::Cut(departed) => {
+                    let (number, cause) = (self.number(departed.id), departed.cause);
+                    self.check_client(number, &departed);
                     let peer = &mut self.peers[number];
                     peer.id = None;
                     peer.is_shut = true;
@@ -281,8 +283,9 @@ impl World {
     }
 
     /// Whom a proxy named is known at the end, also if it was one too many.
-    fn check_client(&self, number: usize, cause: Cause) {
-        let client = self.relay.departed().client.map(|client| client.to_string());
+    fn check_client(&self, number: usize, departed: &Departed) {
+        let client = departed.client.map(|client| client.to_string());
+        let cause = departed.cause;
         match (self.peers[number].from, client) {
             (From::Proxy(last), Some(client)) => assert_eq!(client, format!("192.0.2.{last}")),
             (From::Proxy(_), None) => assert_ne!(cause, Cause::Refused(Refusal::AddressFull)),
@@ -304,7 +307,7 @@ impl World {
     pub fn flush(&mut self, id: ConnId) {
         let number = self.number(id);
         let mut slices = Slices::default();
-        self.relay.gather(id, &mut slices);
+        let offer = self.relay.gather(id, &mut slices);
         let offered: Vec<u8> = slices.as_slice().concat();
         if offered.is_empty() {
             return;
@@ -319,9 +322,9 @@ impl World {
         peer.is_blocked = holds || taken < offered.len();
         if holds {
             self.relay.stream_holds(id, taken);
-            self.relay.held(id, taken);
+            self.relay.held(offer, taken);
         } else {
-            self.relay.sent(id, taken);
+            self.relay.sent(offer, taken);
         }
         self.hear(number, &offered[..taken]);
         self.relay.check_invariants();

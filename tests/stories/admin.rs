@@ -129,9 +129,9 @@ fn a_request_without_upgrade_can_be_dismissed_too() {
     let relay = Relay::start_watched(&[]);
     let mut begun = dial(relay.address());
     begun.write_all(b"GET / HTTP/1.1\r\n").expect("the relay reads");
-    relay.metrics_when(|metrics| metrics.get("fanfare_connections{state=\"greeting\"}") == 1.0);
+    relay.metrics_when(|metrics| metrics.get("fanfare_connections{state=\"handshake\"}") == 1.0);
     let one = relay.admin_json("/connections")["connections"][0].clone();
-    assert_eq!((&one["state"], &one["room"]), (&"greeting".into(), &serde_json::Value::Null));
+    assert_eq!((&one["state"], &one["room"]), (&"handshake".into(), &serde_json::Value::Null));
     assert!(one["held_bytes"].as_u64() >= Some(16), "{one}");
     assert_eq!(relay.admin(&format!("DELETE /connections/{}", one["id"])).status, 202);
     assert_eq!(begun.read(&mut [0; 100]).expect("an end in order"), 0);

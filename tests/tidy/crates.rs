@@ -9,8 +9,9 @@ use std::process::Command;
 
 /// The licences that a crate may have, as its author wrote them: each other text is for a person to
 /// read. All are permissive: they ask for their text to travel along, nothing of our own code.
-const LICENCES: [&str; 13] = [
+const LICENCES: [&str; 15] = [
     "(MIT OR Apache-2.0) AND Unicode-3.0", // tables of Unicode, at build time only
+    "0BSD OR MIT OR Apache-2.0",
     "Apache-2.0",
     "Apache-2.0 AND ISC",
     "Apache-2.0 OR ISC OR MIT",
@@ -20,6 +21,7 @@ const LICENCES: [&str; 13] = [
     "ISC",
     "MIT",
     "MIT OR Apache-2.0",
+    "MIT OR Zlib OR Apache-2.0",
     "MIT/Apache-2.0",
     "Unlicense OR MIT",
     "Zlib",

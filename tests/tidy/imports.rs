@@ -12,39 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The crates that are looked at.
 const ROOTS: [&str; 2] = ["src", "loadtest/src"];
 
-/// The circles that are still there, to be taken out as they go.
-const KNOWN: [&[&str]; 1] = [&[
-    "src/relay/compression/compressors.rs",
-    "src/relay/compression/share.rs",
-    "src/relay/connections/conn.rs",
-    "src/relay/identity/address.rs",
-    "src/relay/input/pause.rs",
-    "src/relay/limits/rate.rs",
-    "src/relay/output/order.rs",
-    "src/relay/rooms/class.rs",
-    "src/relay/rooms/policy.rs",
-    "src/relay/rooms/room.rs",
-]];
-
-/// The circles of imports that are not known, and the known files that stand in none any more.
+/// The circles of imports.
 pub(crate) fn faults(sources: &[Source]) -> Vec<String> {
-    judged(sources, &KNOWN)
-}
-
-fn judged(sources: &[Source], known: &[&[&str]]) -> Vec<String> {
     let graphs: Vec<Graph> = ROOTS.iter().map(|root| Crate::new(root, sources).graph()).collect();
-    let found: Vec<Vec<&str>> = graphs.iter().flat_map(circles).collect();
-    let is_known = |circle: &&Vec<&str>| {
-        known.iter().any(|known| circle.iter().all(|file| known.contains(file)))
-    };
-    let new = found.iter().filter(|circle| !is_known(circle));
-    let stale = known
-        .iter()
-        .flat_map(|known| known.iter())
-        .filter(|file| !found.iter().flatten().any(|other| other == *file));
-    let new = new.map(|circle| format!("{}: a circle of imports: {}", circle[0], circle.join(" ")));
-    let stale = stale.map(|file| format!("{file}: in no circle now: take it out of imports.rs"));
-    new.chain(stale).collect()
+    let found = graphs.iter().flat_map(circles);
+    found
+        .map(|circle| format!("{}: a circle of imports: {}", circle[0], circle.join(" ")))
+        .collect()
 }
 
 /// The sources of a crate by their modules' paths.
@@ -133,10 +107,10 @@ fn passed_on_as(source: &Source, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn judged_texts(texts: &[(&str, &str)], known: &[&[&str]]) -> Vec<String> {
+    fn judged_texts(texts: &[(&str, &str)]) -> Vec<String> {
         let sources: Vec<Source> =
             texts.iter().map(|(path, text)| Source::new(path, text)).collect();
-        judged(&sources, known)
+        faults(&sources)
     }
 
     #[test]
@@ -160,9 +134,9 @@ mod tests {
                 ("src/x/b.rs", "use super::a::A; pub struct B;"),
                 ("src/x/c.rs", ""),
             ];
-            let faults = judged_texts(&texts, &[]);
+            let found = judged_texts(&texts);
             let expected = "src/x/a.rs: a circle of imports: src/x/a.rs src/x/b.rs";
-            assert_eq!(faults, [expected], "{way}");
+            assert_eq!(found, [expected], "{way}");
         }
     }
 
@@ -182,20 +156,7 @@ mod tests {
                 ("src/x/c.rs", ""),
                 ("loadtest/src/b.rs", "use crate::x::a;"),
             ];
-            assert_eq!(judged_texts(&texts, &[]), [""; 0], "{sound}");
+            assert_eq!(judged_texts(&texts), [""; 0], "{sound}");
         }
-    }
-
-    #[test]
-    fn a_known_circle_may_shrink_and_not_grow() {
-        let of = |a, b| [("src/a.rs", a), ("src/b.rs", b), ("src/c.rs", "use crate::a;")];
-        let both: &[&str] = &["src/a.rs", "src/b.rs"];
-        let circle = of("use crate::b;", "use crate::a;");
-        assert_eq!(judged_texts(&circle, &[both]), [""; 0]);
-        let grown = of("use crate::{b, c};", "use crate::a;");
-        assert_eq!(judged_texts(&grown, &[both]).len(), 1);
-        let gone = judged_texts(&of("use crate::b;", ""), &[both]);
-        assert_eq!(gone.len(), 2, "{gone:?}");
-        assert!(gone[0].contains("take it out"), "{gone:?}");
     }
 }

@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 /// The type that all of the relay's state once stood in.
 const TYPE: &str = "Relay";
 
-/// The most that there may be of each. The aim: 14 fields, 10 files, a circle of 5.
-const MOST: Counts = Counts { fields: 26, files: 24, borrowers: 2, traits: 0, circle: 19 };
+/// The most that there may be of each: the parts with a seam are owners of their own. The one
+/// borrower is the server's, which walks over its events meanwhile.
+const MOST: Counts = Counts { fields: 14, files: 10, borrowers: 1, traits: 0, circle: 0 };
 
 /// What is counted of a type, in code that is no test's.
 #[derive(Debug, Default, PartialEq, Eq)]

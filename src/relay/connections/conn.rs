@@ -1,106 +1,90 @@
 //! A connection: as few bytes as it can be, for most of a relay's memory is idle connections.
 
 use crate::protocol::{Kind, Parser};
+use crate::relay::connections::phase::Phase;
 use crate::relay::connections::private::Private;
 use crate::relay::connections::skips::Skips;
-use crate::relay::identity::address::{NO_ADDRESS, Peer};
-use crate::relay::input::pause::Pause;
-use crate::relay::limits::memory;
-use crate::relay::output::pending::Owed;
+use crate::relay::output::pending::Pending;
 use crate::relay::rooms::class::Class;
 use crate::relay::rooms::log::Log;
 use crate::relay::{Cause, ConnId};
-use slab::Slab;
-
-/// Where a connection stands in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Its request's head is arriving.
-    Greeting,
-    /// It is a WebSocket and a member of its room.
-    Open,
-    /// It is still a member, and not heard any more: it is told why when it has heard what it is
-    /// owed.
-    Failing,
-    /// Our close frame is due or out; the peer's is awaited.
-    Closing,
-    /// Its last bytes are due; then its stream is closed, or shut if the peer may still be writing.
-    Parting {
-        /// Whether the peer is waited for after the last byte: a close with unread bytes would
-        /// reset the stream and could destroy what is still on its way.
-        linger: bool,
-    },
-    /// Our side is shut; what still comes is thrown away until the peer ends.
-    Lingering,
-    /// The peer has ended too: the connection is closed when the peer has received what the stream
-    /// still holds.
-    Finishing,
-    /// The order to close its stream is given.
-    Ended,
-}
-
-impl Phase {
-    /// All names, in the order of a connection's life.
-    pub(crate) const NAMES: [&str; 8] =
-        ["greeting", "open", "failing", "closing", "parting", "lingering", "finishing", "ended"];
-
-    /// The name's place in `NAMES`.
-    pub(crate) fn number(self) -> usize {
-        match self {
-            Phase::Greeting => 0,
-            Phase::Open => 1,
-            Phase::Failing => 2,
-            Phase::Closing => 3,
-            Phase::Parting { .. } => 4,
-            Phase::Lingering => 5,
-            Phase::Finishing => 6,
-            Phase::Ended => 7,
-        }
-    }
-}
+use std::ops::Range;
 
 /// No room.
 pub(crate) const NO_ROOM: u32 = u32::MAX;
 
-/// One connection. What is rare is boxed.
+/// No address: the peer is at a Unix socket, or a proxy's header is to tell it.
+pub(crate) const NO_ADDRESS: u32 = u32::MAX;
+
+/// What a connection that is not read waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pause {
+    /// Nothing: it is read.
+    No,
+    /// To have taken its pending output.
+    Output,
+    /// To be within its rates again.
+    Rate,
+    /// Its turn in the list of those that are looked at.
+    Look,
+}
+
+/// What is at the other end of a connection's stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// The client itself, as far as is known.
+    Client,
+    /// A proxy whose word about the client's address is taken.
+    Proxy,
+    /// A proxy that has named the client.
+    ForClient,
+}
+
+/// A connection's place in a room, and how far it has read there.
 #[derive(Debug)]
-pub(crate) struct Conn {
-    /// The next byte of its room's log that it is to be written.
-    pub(crate) sent: u64,
-    pub(crate) parser: Parser,
-    pub(crate) rare: Option<Box<Rare>>,
-    generation: u32,
-    /// How far `sent` stands in a frame that was begun; 0 between frames.
+pub(crate) struct Member {
+    /// The next byte of the room's log that it is to be written.
+    pub(crate) position: u64,
+    /// How far `position` stands in a frame that was begun; 0 between frames.
     pub(crate) into: u32,
     pub(crate) room: u32,
     /// Its place in the room's list.
-    pub(crate) slot: u32,
-    /// The second since which the next thing is waited for.
-    pub(crate) since: u32,
-    /// Its address among all addresses.
-    pub(crate) address: u32,
-    pub(crate) phase: Phase,
-    pub(crate) cause: Cause,
+    pub(crate) place: u32,
     pub(crate) class: Class,
-    /// The socket takes nothing at the moment.
-    pub(crate) blocked: bool,
     /// It is counted in the segment of the log that it stands in.
     pub(crate) behind: bool,
+    /// It keeps a context for compression: it may be in a class that shares one.
+    pub(crate) may_share: bool,
+}
+
+/// One connection. What is rare is boxed.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    pub(crate) member: Member,
+    pub(crate) parser: Parser,
+    pub(crate) rare: Option<Box<Rare>>,
+    generation: u32,
+    /// The second from which its phase counts.
+    since: u32,
+    /// Its address among all addresses.
+    pub(crate) address: u32,
+    /// When it last published, if it may share a context: seconds, as far as 16 bits count.
+    pub(crate) published_s: u16,
+    phase: Phase,
+    pub(crate) cause: Cause,
+    /// The socket takes nothing at the moment.
+    pub(crate) blocked: bool,
     /// It stands in the list of those to be flushed.
     pub(crate) due: bool,
     /// Why it is not read, if it was told not to be.
     pub(crate) pause: Pause,
     /// A ping is out since `since`.
     pub(crate) pinged: bool,
-    /// Its token lets it speak in its room.
-    pub(crate) speaks: bool,
-    /// It is to be closed as soon as it has heard what it is owed.
+    /// Its token lets it publish in its room.
+    pub(crate) may_publish: bool,
+    /// It is to be closed as soon as it has taken its pending output.
     pub(crate) leaving: bool,
     pub(crate) peer: Peer,
-    /// It keeps a context: it may hear what others hear.
-    pub(crate) may_share: bool,
-    /// When it last spoke, if it may share: seconds, as far as 16 bits count.
-    pub(crate) said_at: u16,
 }
 
 // The budget for an idle connection is 100 bytes with the server's share (`ARCHITECTURE.md`).
@@ -113,71 +97,117 @@ pub(crate) struct Rare {
     pub(crate) skips: Skips,
     /// The beginning of its request's head.
     pub(crate) head: Vec<u8>,
-    /// What is to be heard when there is room.
-    pub(crate) unheard: Option<Unheard>,
+    /// Input that waits until there is room for it.
+    pub(crate) backlog: Option<Backlog>,
     /// Bytes that its stream keeps: parts of records that came, or wait to be taken.
     pub(crate) stream_bytes: usize,
-    /// Why there was no place for what it was to be told: it ends when it is to be flushed.
+    /// Why there was no place for its private output: it ends when it is to be flushed.
     pub(crate) starved: Option<Cause>,
 }
 
-/// What came and waits to be heard.
+/// Input that waits.
 #[derive(Debug, Default)]
-pub(crate) struct Unheard {
-    /// A message that was read already.
+pub(crate) struct Backlog {
+    /// A message that was parsed already.
     pub(crate) message: Option<(Kind, Box<[u8]>)>,
     /// Bytes as they came.
     pub(crate) rest: Box<[u8]>,
 }
 
-impl Unheard {
-    pub(crate) fn held_bytes(&self) -> usize {
+impl Backlog {
+    pub(crate) fn bytes(&self) -> usize {
         self.rest.len() + self.message.as_ref().map_or(0, |(_, payload)| payload.len())
     }
 }
 
 impl Rare {
-    /// Whether there is more than what was for the connection alone.
+    /// Whether there is more than output for the connection alone.
     fn stays(&self) -> bool {
-        self.unheard.is_some() || self.stream_bytes > 0 || self.starved.is_some()
-    }
-
-    fn held_bytes(&self) -> usize {
-        self.head.capacity() + self.unheard.as_ref().map_or(0, Unheard::held_bytes)
+        self.backlog.is_some() || self.stream_bytes > 0 || self.starved.is_some()
     }
 }
 
 impl Conn {
-    fn new(generation: u32, since: u32) -> Conn {
+    pub(crate) fn new(generation: u32, since: u32) -> Conn {
+        let member = Member {
+            position: 0,
+            into: 0,
+            room: NO_ROOM,
+            place: 0,
+            class: Class::RAW,
+            behind: false,
+            may_share: false,
+        };
         Conn {
-            sent: 0,
+            member,
             parser: Parser::default(),
             rare: None,
             generation,
-            into: 0,
-            room: NO_ROOM,
-            slot: 0,
             since,
             address: NO_ADDRESS,
-            phase: Phase::Greeting,
+            published_s: 0,
+            phase: Phase::Handshake,
             cause: Cause::EndOfStream,
-            class: Class::RAW,
             blocked: false,
-            behind: false,
             due: false,
             pause: Pause::No,
             pinged: false,
-            speaks: false,
+            may_publish: false,
             leaving: false,
             peer: Peer::Client,
-            may_share: false,
-            said_at: 0,
         }
     }
 
     /// Its id; `index` is its slot.
     pub(crate) fn id(&self, index: u32) -> ConnId {
         ConnId { index, generation: self.generation }
+    }
+
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The second from which its phase counts.
+    #[inline]
+    pub(crate) fn since(&self) -> u32 {
+        self.since
+    }
+
+    /// Moves it to another phase, of which the table in `phase.rs` says what it counts from.
+    pub(crate) fn enter(&mut self, phase: Phase, now_s: u32) {
+        debug_assert!(self.phase.may_become(phase), "{:?} to {phase:?}", self.phase);
+        if !phase.goes_on_from(self.phase) {
+            self.since = now_s;
+        }
+        self.phase = phase;
+    }
+
+    /// The peer of an open connection is not to blame for its silence until now.
+    pub(crate) fn postpone(&mut self, now_s: u32) {
+        self.since = now_s;
+    }
+
+    /// The peer of an open connection gave a sign of life.
+    #[inline]
+    pub(crate) fn note_life(&mut self, now_s: u32) {
+        self.since = now_s;
+        self.pinged = false;
+    }
+
+    /// A ping is on its way: the next sign of life is waited for from now on.
+    pub(crate) fn note_ping(&mut self, now_s: u32) {
+        self.since = now_s;
+        self.pinged = true;
+    }
+
+    /// Begins its silence earlier than now, so that it is pinged earlier.
+    pub(crate) fn age(&mut self, seconds: u32) {
+        self.since = self.since.saturating_sub(seconds);
+    }
+
+    pub(crate) fn is_member(&self) -> bool {
+        self.member.room != NO_ROOM
     }
 
     pub(crate) fn rare(&mut self) -> &mut Rare {
@@ -188,35 +218,38 @@ impl Conn {
         &mut self.rare().private
     }
 
-    /// Its own bytes that are due.
+    /// Its private output that is pending.
     pub(crate) fn private_due(&self) -> &[u8] {
         self.rare.as_ref().map_or(&[], |rare| rare.private.due())
     }
 
-    /// Whether nothing at all is owed to it.
+    /// Whether no output is pending.
     pub(crate) fn is_idle(&self, log: Option<&Log>) -> bool {
-        self.private_due().is_empty() && log.is_none_or(|log| self.sent == log.end())
+        self.private_due().is_empty() && log.is_none_or(|log| self.member.position == log.end())
     }
 
-    /// Whether what it has not read forbids it to send more.
-    pub(crate) fn owes_reading(&self) -> bool {
+    /// Whether it is given no more input before it has taken some of its output.
+    pub(crate) fn is_full(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.skips.is_full() || rare.private.is_full())
     }
 
-    /// What it is owed, in the order of writing.
-    pub(crate) fn owed<'a>(&'a self, log: Option<&'a Log>) -> Owed<'a> {
+    /// Its pending output, in the order of writing.
+    pub(crate) fn pending<'a>(&'a self, log: Option<&'a Log>) -> Pending<'a> {
         let skips = self.rare.as_ref().map_or(&[][..], |rare| rare.skips.ranges());
-        Owed::new(self.private_due(), log, self.sent, self.into, skips)
+        Pending::new(self.private_due(), log, self.member.position, self.member.into, skips)
     }
 
-    /// Memory held for its unfinished head or message, and for what is unheard.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.parser.held_bytes() + self.rare.as_ref().map_or(0, |rare| rare.held_bytes())
+    /// Memory of its unfinished head or message, and of its backlog.
+    #[inline]
+    pub(crate) fn partial_bytes(&self) -> usize {
+        let of_rare =
+            |rare: &Rare| rare.head.capacity() + rare.backlog.as_ref().map_or(0, Backlog::bytes);
+        self.parser.held_bytes() + self.rare.as_deref().map_or(0, of_rare)
     }
 
-    /// Why there was no place for what it was to be told, if there was none.
-    pub(crate) fn starved(&self) -> Option<Cause> {
-        self.rare.as_ref().and_then(|rare| rare.starved)
+    /// Memory of its private output.
+    pub(crate) fn private_bytes(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.private.held_bytes())
     }
 
     /// Memory that its stream keeps.
@@ -224,14 +257,22 @@ impl Conn {
         self.rare.as_ref().map_or(0, |rare| rare.stream_bytes)
     }
 
-    /// Whether a message of its own waits to be said.
-    pub(crate) fn has_message_waiting(&self) -> bool {
-        let unheard = self.rare.as_ref().and_then(|rare| rare.unheard.as_ref());
-        unheard.is_some_and(|unheard| unheard.message.is_some())
+    /// Why there was no place for its private output, if there was none.
+    pub(crate) fn starved(&self) -> Option<Cause> {
+        self.rare.as_ref().and_then(|rare| rare.starved)
     }
 
-    /// Forgets what was for it alone; all of it is out.
-    pub(crate) fn forget_told(&mut self) {
+    pub(crate) fn backlog(&self) -> Option<&Backlog> {
+        self.rare.as_ref()?.backlog.as_ref()
+    }
+
+    /// Whether a message of its own waits to be published.
+    pub(crate) fn has_message_waiting(&self) -> bool {
+        self.backlog().is_some_and(|backlog| backlog.message.is_some())
+    }
+
+    /// Forgets its private output and its own frames: all of it is out.
+    pub(crate) fn forget_output(&mut self) {
         match &mut self.rare {
             Some(rare) if rare.stays() => {
                 rare.private = Private::default();
@@ -242,9 +283,9 @@ impl Conn {
     }
 
     /// Steps over a frame of its own; it is at the log's end, or notes the range for later.
-    pub(crate) fn skip_own(&mut self, frame: std::ops::Range<u64>) {
-        if self.sent == frame.start {
-            self.sent = frame.end;
+    pub(crate) fn skip_own(&mut self, frame: Range<u64>) {
+        if self.member.position == frame.start {
+            self.member.position = frame.end;
         } else {
             self.rare().skips.add(frame);
         }
@@ -252,10 +293,11 @@ impl Conn {
 
     /// Moves to `position`, which is `into` bytes inside of a frame, and past its own frames there.
     pub(crate) fn move_to(&mut self, position: u64, into: u32) {
-        self.sent = position;
-        self.into = into;
+        self.member.position = position;
+        self.member.into = into;
         if let Some(rare) = &mut self.rare {
-            self.sent = rare.skips.pass(position); // a frame that was begun is never its own
+            // A frame that was begun is never its own.
+            self.member.position = rare.skips.pass(position);
         }
     }
 
@@ -272,98 +314,6 @@ impl Conn {
     }
 }
 
-/// All connections.
-#[derive(Debug, Default)]
-pub(crate) struct Conns {
-    slab: Slab<Conn>,
-    generation: u32,
-}
-
-impl Conns {
-    /// Whether there is memory for one more.
-    pub(crate) fn takes_one_more(&self) -> bool {
-        memory::takes_one_more(&self.slab)
-    }
-
-    pub(crate) fn add(&mut self, since: u32) -> ConnId {
-        // 0 is left to the server's own tokens.
-        self.generation = self.next_generation();
-        let index = self.slab.insert(Conn::new(self.generation, since));
-        ConnId { index: index as u32, generation: self.generation }
-    }
-
-    /// The generation of the next connection.
-    pub(crate) fn next_generation(&self) -> u32 {
-        self.generation.wrapping_add(1).max(1)
-    }
-
-    /// The connection, if this use of its slot has not ended.
-    pub(crate) fn current(&mut self, id: ConnId) -> Option<&mut Conn> {
-        let conn = self.slab.get_mut(id.index as usize)?;
-        (conn.generation == id.generation && conn.phase != Phase::Ended).then_some(conn)
-    }
-
-    /// The same, to look at.
-    pub(crate) fn get(&self, id: ConnId) -> Option<&Conn> {
-        let conn = self.slab.get(id.index as usize)?;
-        (conn.generation == id.generation && conn.phase != Phase::Ended).then_some(conn)
-    }
-
-    pub(crate) fn id(&self, index: u32) -> ConnId {
-        self[index].id(index)
-    }
-
-    /// Whether this use of its slot goes on, also when the connection has ended and its stream is
-    /// still to be closed.
-    pub(crate) fn holds(&self, id: ConnId) -> bool {
-        self.slab.get(id.index as usize).is_some_and(|conn| conn.generation == id.generation)
-    }
-
-    pub(crate) fn remove(&mut self, index: u32) {
-        self.slab.remove(index as usize);
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.slab.len()
-    }
-
-    /// One more than the largest index that can be in use.
-    pub(crate) fn reach(&self) -> usize {
-        self.slab.capacity()
-    }
-
-    /// Whether there is nothing that this connection has waited for too long: it is free, or a
-    /// member that said something not long ago, and in whole messages.
-    #[inline]
-    pub(crate) fn is_quiet(&self, index: usize, quiet_since_s: u32) -> bool {
-        self.slab.get(index).is_none_or(|conn| {
-            conn.phase == Phase::Open && conn.since >= quiet_since_s && conn.parser.is_idle()
-        })
-    }
-
-    pub(crate) fn is_used(&self, index: usize) -> bool {
-        self.slab.contains(index)
-    }
-
-    pub(crate) fn indexes(&self) -> impl Iterator<Item = u32> {
-        self.slab.iter().map(|(index, _)| index as u32)
-    }
-}
-
-impl std::ops::Index<u32> for Conns {
-    type Output = Conn;
-
-    fn index(&self, index: u32) -> &Conn {
-        &self.slab[index as usize]
-    }
-}
-
-impl std::ops::IndexMut<u32> for Conns {
-    fn index_mut(&mut self, index: u32) -> &mut Conn {
-        &mut self.slab[index as usize]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,7 +324,7 @@ mod tests {
         let mut conn = Conn::new(1, 0);
         conn.skip_own(10..20);
         conn.move_to(25, 3);
-        assert_eq!((conn.sent, conn.into), (25, 3));
+        assert_eq!((conn.member.position, conn.member.into), (25, 3));
         assert!(conn.rare().skips.is_empty());
     }
 }

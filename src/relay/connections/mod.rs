@@ -1,5 +1,7 @@
 //! Connections: what each keeps, and what it has only at times.
 
 pub(crate) mod conn;
+pub(crate) mod conns;
+pub(crate) mod phase;
 pub(crate) mod private;
 pub(crate) mod skips;

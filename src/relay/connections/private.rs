@@ -46,10 +46,10 @@ impl Private {
         }
     }
 
-    /// Appends bytes that are no frame.
-    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) {
+    /// Appends what is no frame.
+    pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         self.last_pong = None;
-        self.bytes.extend_from_slice(bytes);
+        write(&mut self.bytes);
     }
 
     /// Appends a frame.

@@ -2,3 +2,5 @@
 
 pub(crate) mod access;
 pub(crate) mod address;
+pub(crate) mod grant;
+pub(crate) mod identities;

@@ -1,9 +1,8 @@
 //! The way in: from a stream's bytes to a room's log.
 
-mod backlog;
-mod overflow;
+mod handshake;
 pub(crate) mod page;
 pub(crate) mod pause;
-mod publish;
+pub(crate) mod paused;
+pub(crate) mod publish;
 mod receive;
-mod request;

@@ -1,11 +1,14 @@
 //! What the relay serves to a browser: the live page, its parts, and what is known of a room.
 
 use crate::auth::cors;
+use crate::protocol::Refusal;
 use crate::protocol::http::head::Head;
 use crate::protocol::http::path;
 use crate::protocol::http::response::Asset;
-use crate::protocol::{Denial, Refusal};
-use crate::relay::{Access, Relay};
+use crate::relay::identity::access::Access;
+use crate::relay::limits::Limits;
+use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::policy::Policy;
 use serde::Serialize;
 
 /// Paths below this are the relay's own.
@@ -27,11 +30,11 @@ const PAGE: &str = include_str!("../../../web/room.html");
 /// Files by their path.
 const ASSETS: &[(&[u8], Asset)] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// What is known of a room, for who asks.
+/// What is known of a room, for the client that asks.
 #[derive(Serialize)]
-struct About<'a> {
+pub(crate) struct About<'a> {
     members: usize,
-    /// Whether who asks may speak there.
+    /// Whether the client may publish there.
     speak: bool,
     echo: bool,
     json: bool,
@@ -54,50 +57,51 @@ pub(crate) fn asset(path: &[u8]) -> Option<&'static Asset> {
     ASSETS.iter().find(|(own, _)| *own == path).map(|(_, asset)| asset)
 }
 
-impl Relay {
-    /// The fields that let pages of other origins read what is at this path, if it is for them.
-    pub(crate) fn fields_for_others(&self, head: &Head<'_>, path: &[u8]) -> String {
-        let is_for_others = path == CLIENT || path.starts_with(ROOM);
-        let Access { origins, cookie, .. } = &self.limits.access;
-        let fields = || cors::fields(origins, cookie.is_some(), head);
-        if is_for_others { fields() } else { String::new() }
-    }
+/// The fields that let pages of other origins read what is at this path, if it is for them.
+pub(crate) fn fields_for_others(head: &Head<'_>, path: &[u8], access: &Access) -> String {
+    let is_for_others = path == CLIENT || path.starts_with(ROOM);
+    let Access { origins, cookie, .. } = access;
+    let fields = || cors::fields(origins, cookie.is_some(), head);
+    if is_for_others { fields() } else { String::new() }
+}
 
-    /// The same for a browser that asks what it may ask.
-    pub(crate) fn preflight(&self, head: &Head<'_>) -> String {
-        let Access { origins, cookie, .. } = &self.limits.access;
-        cors::preflight(origins, cookie.is_some(), head)
-    }
+/// The room that the path asks about, if it asks about one.
+pub(crate) fn room_asked_about(path: &[u8]) -> Option<&[u8]> {
+    path.strip_prefix(ROOM)
+}
 
-    /// What is known of a room, as JSON, if the path asks for that. Asking makes no room.
-    ///
-    /// # Errors
-    /// When who asks may not hear the room.
-    pub(crate) fn about(&self, head: &Head<'_>, path: &[u8]) -> Result<Option<String>, Denial> {
-        let Some(name) = path.strip_prefix(ROOM) else { return Ok(None) };
-        let pass = self.admit(head, name)?;
-        let manners = self.manners(name);
-        let heartbeat = self.limits.heartbeat.as_ref();
+impl<'a> About<'a> {
+    /// What is known of a room with so many members, for a client with, or without, the grant to
+    /// publish there.
+    pub(crate) fn new(
+        members: usize,
+        may_publish: bool,
+        policy: &Policy,
+        limits: &'a Limits,
+    ) -> About<'a> {
+        let heartbeat = limits.heartbeat.as_ref();
         let bound = |per_s: u32| (per_s > 0).then_some(per_s);
-        let about = About {
-            members: self.rooms.named(name).map_or(0, |room| room.members.len()),
-            speak: manners.let_speak(pass.speaks),
-            echo: manners.echo,
-            json: self.limits.encoding == crate::relay::Encoding::Json,
+        About {
+            members,
+            speak: policy.lets_publish(may_publish),
+            echo: policy.echo,
+            json: limits.encoding == Encoding::Json,
             heartbeat: heartbeat.map(|pair| [&pair.word, &pair.answer].map(String::as_str)),
-            max_message: manners.message_bytes_max,
-            message_rate: bound(manners.rates.messages_per_s),
-            byte_rate: bound(manners.rates.bytes_per_s),
-        };
-        Ok(Some(serde_json::to_string(&about).expect("it has only text and numbers")))
+            max_message: policy.message_bytes_max,
+            message_rate: bound(policy.rates.messages_per_s),
+            byte_rate: bound(policy.rates.bytes_per_s),
+        }
+    }
+
+    pub(crate) fn json(&self) -> String {
+        serde_json::to_string(self).expect("it has only text and numbers")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::http::head;
-    use crate::relay::{Heartbeat, Limits};
+    use crate::relay::Heartbeat;
 
     #[test]
     fn the_page_and_its_parts_are_light() {
@@ -126,12 +130,12 @@ mod tests {
     #[test]
     fn a_word_cannot_break_out_of_the_json() {
         let pair = Heartbeat { word: "a\"]".to_owned(), answer: "b\\".to_owned() };
-        let relay = Relay::new(Limits { heartbeat: Some(pair), echo: true, ..Limits::default() });
-        let head = head::parse(b"GET / HTTP/1.1\r\n\r\n").expect("a legal head");
-        let about = relay.about(&head, b"_/room/news").expect("open to all").expect("a room's");
+        let limits = Limits { heartbeat: Some(pair), echo: true, ..Limits::default() };
+        let about = About::new(0, false, &limits.policy(b"news"), &limits).json();
         let about: serde_json::Value = serde_json::from_str(&about).expect("JSON");
         assert_eq!(about["heartbeat"], serde_json::json!(["a\"]", "b\\"]));
         assert_eq!((&about["members"], &about["echo"]), (&0.into(), &true.into()));
-        assert_eq!(relay.about(&head, b"_/rooms"), Ok(None));
+        assert_eq!(room_asked_about(b"_/room/news"), Some(&b"news"[..]));
+        assert_eq!(room_asked_about(b"_/rooms"), None);
     }
 }

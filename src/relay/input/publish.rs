@@ -1,75 +1,215 @@
-//! A message for a room: one append for each encoding in use, whatever the number of members.
+//! A message for a room: one append for each class in use, whatever the number of members. A full
+//! log makes space at the cost of the members that have not taken its oldest segment.
 
 use crate::protocol::Kind;
 use crate::protocol::ws::frame;
-use crate::relay::compression::compressors::Packing;
-use crate::relay::rooms::class::Class;
+use crate::relay::compression::share::Sharing;
+use crate::relay::limits::SlowConsumer;
+use crate::relay::rooms::class::{Class, Packing};
+use crate::relay::rooms::room::Room;
 use crate::relay::{Cause, Relay};
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+/// A message was published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    /// How many members get it.
+    pub members: u32,
+}
+
+/// Why a message was not published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rejected {
+    /// The room has so much to send that it is flushed first: try again in the next turn.
+    Full,
+    /// There is no memory for it.
+    NoMemory,
+}
 
 impl Relay {
-    /// Appends a member's message to its room.
-    pub(crate) fn publish(&mut self, index: u32, kind: Kind, payload: &[u8]) {
+    /// Publishes a message in the room of this name, for a publisher that is no member. A text has
+    /// to be UTF-8. A room without members has nothing to do for it.
+    ///
+    /// # Errors
+    /// When the room does not take it now. No connection ends for that.
+    pub fn publish(
+        &mut self,
+        room: &[u8],
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Published, Rejected> {
+        match self.rooms.key_of(room) {
+            Some(key) => self.publish_in(key, None, kind, payload),
+            None => Ok(Published { members: 0 }),
+        }
+    }
+
+    /// Whether the room of this name takes a message now.
+    pub fn accepts(&self, room: &[u8]) -> bool {
+        self.rooms.named(room).is_none_or(|room| self.rooms.accept(room, &self.limits))
+    }
+
+    /// Publishes a message of a member, or of a publisher that is none and is rejected when the
+    /// room is full; a member is paused before that.
+    pub(crate) fn publish_in(
+        &mut self,
+        key: u32,
+        from: Option<u32>,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Published, Rejected> {
+        let room = &self.rooms[key];
+        if from.is_none() && !self.rooms.accept(room, &self.limits) {
+            return Err(Rejected::Full);
+        }
         self.metrics.messages += 1;
         self.metrics.message_bytes += payload.len() as u64;
-        let key = self.conns[index].room;
-        let echo = self.rooms[key].manners.echo;
-        if self.rooms[key].members.len() == 1 && !echo {
-            return; // nobody to hear it: nothing is stored
+        let excluded = from.filter(|_| !room.policy.echo);
+        if excluded.is_some() && room.members().len() == 1 {
+            return Ok(Published { members: 0 }); // nothing is stored
         }
-        if self.rooms[key].sharers > 0 {
-            self.prepare_sharing(key, index);
+        if room.sharers > 0 {
+            self.sharing().prepare(key, from);
         }
-        let from = self.conns[index].class;
+        let excluded = excluded.map(|index| (index, self.conns[index].member.class));
+        let mut members = 0;
         let mut number = 0;
         while let Some(audience) = self.rooms[key].audience(number) {
             number += 1;
             let class = audience.class;
-            let excluded = class == from && !echo;
-            let hearers = audience.listeners - u32::from(excluded);
-            if hearers == 0 {
+            let excluded = excluded.filter(|(_, of_sender)| *of_sender == class);
+            let receivers = audience.listeners - u32::from(excluded.is_some());
+            if receivers == 0 {
                 continue;
             }
             self.make_room_due(key); // first: a room that is due outlives its last member
-            let mut scratch = std::mem::take(&mut self.scratch);
-            let Some(encoded) = class.encoding.encode(kind, payload, &mut scratch) else {
-                return self.fail(index, Cause::NoMemory);
+            let frame = match class == Class::RAW {
+                true => self.append(key, class, frame::first(kind.opcode(), false), payload)?,
+                false => self.append_made(key, class, kind, payload, receivers)?,
             };
-            let packed = match class.packing {
-                Packing::Plain => None,
-                _ => self.pack(key, class, encoded, hearers),
-            };
-            let first = frame::first(kind.opcode(), packed.is_some());
-            let bytes = packed.as_deref().unwrap_or(encoded);
-            self.make_space(key, class, bytes.len());
-            let segment_bytes_max = self.limits.segment_bytes_max();
-            let log = self.rooms[key].log_mut(class);
-            let frame = log.append(first, bytes, segment_bytes_max, &mut self.pool);
-            if let Some(packed) = packed {
-                self.packer.packed = packed;
+            self.metrics.deliveries += u64::from(receivers);
+            members += receivers;
+            if let Some((index, _)) = excluded {
+                let conn = &mut self.conns[index];
+                // The policy may just have taken the sender out of the room.
+                if conn.member.room == key {
+                    conn.skip_own(frame);
+                }
             }
-            self.scratch = scratch;
-            let Some(frame) = frame else {
-                self.rooms[key].forget_context(class); // the compressor has seen it
-                return self.fail(index, Cause::NoMemory);
+        }
+        Ok(Published { members })
+    }
+
+    /// Appends a message to a class's log, after making space for it.
+    fn append(
+        &mut self,
+        key: u32,
+        class: Class,
+        first: u8,
+        payload: &[u8],
+    ) -> Result<Range<u64>, Rejected> {
+        self.make_space(key, class, payload.len());
+        let segment_bytes_max = self.limits.segment_bytes_max();
+        let (room, pool) = self.rooms.with_pool(key);
+        let frame = room.log_mut(class).append(first, payload, segment_bytes_max, pool);
+        frame.ok_or(Rejected::NoMemory)
+    }
+
+    /// The same for a class that gets the message in another encoding, or compressed.
+    #[inline(never)] // out of the usual message's way
+    fn append_made(
+        &mut self,
+        key: u32,
+        class: Class,
+        kind: Kind,
+        payload: &[u8],
+        receivers: u32,
+    ) -> Result<Range<u64>, Rejected> {
+        let mut buffer = self.compressors.take_encoded();
+        let encoded = class.encoding.encode(kind, payload, &mut buffer);
+        let appended = match encoded {
+            None => Err(Rejected::NoMemory),
+            Some(encoded) => self.append_packed(key, class, kind, encoded, receivers),
+        };
+        self.compressors.return_encoded(buffer);
+        appended
+    }
+
+    fn append_packed(
+        &mut self,
+        key: u32,
+        class: Class,
+        kind: Kind,
+        payload: &[u8],
+        receivers: u32,
+    ) -> Result<Range<u64>, Rejected> {
+        if class.packing == Packing::Plain {
+            return self.append(key, class, frame::first(kind.opcode(), false), payload);
+        }
+        let mut packed = self.compressors.take_packed();
+        let has_context = self.rooms[key].audience_mut(class).shared.is_some();
+        let is_packed = match has_context {
+            true => self.pack_shared(key, class, payload, &mut packed),
+            false => {
+                let settings = &self.limits.deflate;
+                self.compressors.pack_alone(class.packing, payload, &mut packed, settings)
+            }
+        };
+        let savings = &mut self.metrics.savings;
+        let counts = if has_context { &mut savings.shared } else { &mut savings.alone };
+        counts.count(payload.len(), is_packed.then_some(packed.len()), receivers);
+        let bytes = if is_packed { &packed } else { payload };
+        let appended = self.append(key, class, frame::first(kind.opcode(), is_packed), bytes);
+        self.compressors.return_packed(packed);
+        if appended.is_err() {
+            self.rooms[key].forget_context(class); // the compressor has seen it
+        }
+        appended
+    }
+
+    /// Compresses a message for members that share a compressor; `false` when it leaves as it is.
+    ///
+    /// It makes the space for it: that may skip members, which then need a message that stands by
+    /// itself.
+    fn pack_shared(
+        &mut self,
+        key: u32,
+        class: Class,
+        payload: &[u8],
+        packed: &mut Vec<u8>,
+    ) -> bool {
+        let (settings, now_s) = (self.limits.deflate, self.now.seconds());
+        let segment_bytes_max = self.limits.segment_bytes_max();
+        loop {
+            let resets = &mut self.metrics.savings.resets;
+            let Some(shared) = &mut self.rooms[key].audience_mut(class).shared else {
+                return false;
             };
-            self.metrics.deliveries += u64::from(hearers);
-            // The policy may just have taken the sender out of the room.
-            if excluded && self.conns[index].room == key {
-                self.conns[index].skip_own(frame);
+            let outcome = shared.pack(payload, packed, &settings, now_s, resets);
+            self.compressors.charge_packing(payload.len());
+            let bytes = if outcome.is_packed { packed.len() } else { payload.len() };
+            self.make_space(key, class, bytes);
+            let audience = self.rooms[key].audience_mut(class);
+            let frame_bytes = frame::encoded_bytes(bytes);
+            let is_first = audience.log.begins_segment(frame_bytes, segment_bytes_max);
+            let resets = &mut self.metrics.savings.resets;
+            let shared = audience.shared.as_mut();
+            if !shared.is_some_and(|shared| shared.must_repack(is_first, outcome, resets)) {
+                return outcome.is_packed;
             }
         }
     }
 
-    /// Compresses a message for a class with so many hearers, if the message shrinks.
-    #[inline(never)]
-    fn pack(&mut self, key: u32, class: Class, payload: &[u8], hearers: u32) -> Option<Vec<u8>> {
-        let has_context = self.rooms[key].audience_mut(class).shared.is_some();
-        let (packed, counts) = match has_context {
-            true => (self.pack_shared(key, class, payload), &mut self.metrics.savings.shared),
-            false => (self.pack_alone(class.packing, payload), &mut self.metrics.savings.alone),
-        };
-        counts.count(payload.len(), packed.as_ref().map(Vec::len), hearers);
-        packed
+    fn sharing(&mut self) -> Sharing<'_> {
+        Sharing {
+            conns: &mut self.conns,
+            rooms: &mut self.rooms,
+            compressors: &mut self.compressors,
+            savings: &mut self.metrics.savings,
+            settings: self.limits.deflate,
+            now_s: self.now.seconds(),
+        }
     }
 
     fn make_room_due(&mut self, key: u32) {
@@ -79,4 +219,115 @@ impl Relay {
             self.schedule.sweep_later(key);
         }
     }
+
+    /// Makes space for a message in the room's log, at the cost of members that are far behind.
+    fn make_space(&mut self, key: u32, class: Class, payload_bytes: usize) {
+        let frame_bytes = frame::encoded_bytes(payload_bytes);
+        let segment_bytes_max = self.limits.segment_bytes_max();
+        loop {
+            let log = self.rooms[key].log(class);
+            let growth = log.growth_for(frame_bytes, segment_bytes_max);
+            if growth == 0 || log.held_bytes() + growth <= self.limits.room_log_bytes_max {
+                return;
+            }
+            let Some(start) = log.oldest_end() else { return };
+            self.give_up_before(key, class, start);
+        }
+    }
+
+    /// Keeps all logs together within their bound: the room that holds the most pays first, until
+    /// an eighth of the bound is free. So the bytes that come before the next walk over all rooms
+    /// pay for this one.
+    ///
+    /// It runs when all rooms were flushed; until then those that would add to them wait.
+    pub(crate) fn keep_logs_within_bound(&mut self) {
+        let logs_bytes_max = self.limits.logs_bytes_max;
+        if self.rooms.log_bytes() <= logs_bytes_max {
+            return;
+        }
+        let sizes = self.rooms.iter().map(|(key, room)| (room.log_bytes(), key));
+        let mut largest: BinaryHeap<(usize, u32)> = sizes.collect();
+        while self.rooms.log_bytes() > logs_bytes_max / 8 * 7
+            && let Some((_, key)) = largest.pop()
+        {
+            let oldest = self.rooms.get(key).and_then(Room::oldest_segment);
+            if let Some((class, start)) = oldest {
+                self.give_up_before(key, class, start);
+                largest.extend(self.rooms.get(key).map(|room| (room.log_bytes(), key)));
+            }
+        }
+    }
+
+    /// Gives up the oldest segment, which ends at `start`, after settling the members in it.
+    fn give_up_before(&mut self, key: u32, class: Class, start: u64) {
+        self.settle_before(key, class, start);
+        // Those behind were the only ones that kept it; if the last of them left, it is gone, and
+        // the class or the room perhaps with it.
+        if let Some(room) = self.rooms.get(key)
+            && room.of_class(class).is_some_and(|audience| audience.log.start() < start)
+        {
+            let (room, pool) = self.rooms.with_pool(key);
+            room.log_mut(class).give_up_oldest(pool);
+        }
+    }
+
+    /// Settles every member that stands before `start`, by the policy for slow consumers.
+    fn settle_before(&mut self, key: u32, class: Class, start: u64) {
+        let is_slow = |index: &u32| {
+            let member = &self.conns[*index].member;
+            member.class == class && member.position < start
+        };
+        let members = self.rooms[key].members().iter();
+        let mut slow: Vec<u32> = members.copied().filter(is_slow).collect();
+        slow.retain(|index| {
+            self.keep_frame_begun(*index);
+            let starved = self.conns[*index].starved();
+            starved.into_iter().for_each(|cause| self.cut(*index, cause));
+            starved.is_none()
+        });
+        match self.limits.slow_consumer {
+            SlowConsumer::Skip if slow.is_empty() => {} // and the room may be gone
+            SlowConsumer::Skip => self.skip_to(key, class, start, slow),
+            SlowConsumer::Close => {
+                for index in slow {
+                    self.metrics.slow_closed += 1;
+                    self.close(index, Cause::SlowConsumer);
+                }
+            }
+        }
+    }
+
+    /// Moves these members of a room, which stand between frames, to `start`. Together they cost
+    /// one walk over the frames that they miss, for they may be thousands, and so may the frames.
+    fn skip_to(&mut self, key: u32, class: Class, start: u64, mut slow: Vec<u32>) {
+        slow.sort_unstable_by_key(|index| self.conns[*index].member.position);
+        let positions: Vec<u64> =
+            slow.iter().map(|index| self.conns[*index].member.position).collect();
+        let missed = self.rooms[key].log(class).frames_until(start, &positions);
+        for (index, missed) in slow.into_iter().zip(missed) {
+            self.skip(index, start, missed);
+        }
+    }
+
+    /// Moves a member to `start`, past so many frames; those it misses are counted.
+    fn skip(&mut self, index: u32, start: u64, frames: u64) {
+        let conn = &mut self.conns[index];
+        let (key, class, from) = (conn.member.room, conn.member.class, conn.member.position);
+        let log = self.rooms[key].log(class);
+        let mut missed = frames;
+        for own in conn.rare.iter().flat_map(|rare| rare.skips.ranges()) {
+            missed -= log.frames_in(own.start..own.end.min(start).max(own.start));
+        }
+        self.metrics.skipped += missed;
+        self.metrics.slow_skipped += 1;
+        if start == log.end() {
+            self.rooms[key].forget_context(class);
+        }
+        conn.move_to(start, 0);
+        self.rooms.note_progress(&mut conn.member, from);
+        self.reconsider(index);
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,159 +1,361 @@
-//! Bytes from a peer, and what each thing that it says sets in motion.
+//! Bytes from a peer, and what each thing that it sends sets in motion.
 
 use crate::protocol::ws::frame::{self, Opcode};
 use crate::protocol::{Accepts, Event, Kind, Violation};
-use crate::relay::connections::conn::Phase;
-use crate::relay::limits::budget::PACKING_NS_MAX;
-use crate::relay::{Cause, ConnId, Relay, Time, listens};
+use crate::relay::connections::conn::Backlog;
+use crate::relay::connections::phase::Phase;
+use crate::relay::input::pause;
+use crate::relay::input::publish::Rejected;
+use crate::relay::limits::memory;
+use crate::relay::limits::rates::OverRate;
+use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::policy::Policy;
+use crate::relay::{Cause, ConnId, Relay, Time};
+
+/// The connection that is read, and what is looked up once for everything that it sends in a read.
+#[derive(Debug, Clone, Copy)]
+struct Sender {
+    index: u32,
+    room: u32,
+    policy: Policy,
+}
 
 impl Relay {
-    /// How many bytes may be read of the connection now, beside the bound for all of
-    /// `Limits::read_bytes_max`; `None`: it may not be read, and the order to resume will follow.
+    /// Begins a read of a connection: parses and publishes its backlog, as far as there is room,
+    /// and tells how many bytes may be read now, beside the bound for all of
+    /// `Limits::read_bytes_max`. `None`: it may not be read, and the order to resume will follow.
     ///
-    /// To be asked before each read: what others said in this turn counts.
-    pub fn may_read(&mut self, id: ConnId) -> Option<usize> {
-        self.conns.current(id)?;
-        self.packing_left_ns = PACKING_NS_MAX;
-        if self.catch_up(id.index) {
+    /// To be asked before each read: what others published in this turn counts.
+    pub fn begin_read(&mut self, id: ConnId) -> Option<usize> {
+        let conn = self.conns.current(id)?;
+        let has_backlog = conn.backlog().is_some();
+        self.compressors.begin_read();
+        let may_read = match has_backlog {
+            true => self.take_backlog(id.index),
+            false => !conn.phase().takes_input() || self.accepts_input(id.index),
+        };
+        if may_read {
             return Some(self.read_bytes_max(id.index));
         }
         self.pause(id.index);
         None
     }
 
-    /// Bytes came from the peer, at most as many as [`Relay::may_read`] allows. They are used up
+    /// Bytes came from the peer, at most as many as [`Relay::begin_read`] allows. They are used up
     /// and unmasked in place.
     pub fn receive(&mut self, id: ConnId, bytes: &mut [u8], now: Time) {
         self.now = now;
         self.metrics.bytes_in += bytes.len() as u64;
         let Some(conn) = self.conns.current(id) else { return };
-        let held_before = conn.held_bytes();
-        if conn.phase == Phase::Open {
-            conn.since = now.seconds();
-            conn.pinged = false;
-            self.count_bytes(id.index, bytes.len());
-        }
-        self.count_out(id.index);
-        let used = match self.conns[id.index].phase {
-            Phase::Greeting => self.greet(id.index, bytes).min(bytes.len()),
+        let held_before = self.quota.bytes();
+        let used = match conn.phase() {
+            Phase::Handshake => self.greet(id.index, bytes).min(bytes.len()),
+            Phase::Open => {
+                conn.note_life(now.seconds());
+                0
+            }
             _ => 0,
         };
-        if used > 0 && self.conns[id.index].phase == Phase::Open {
-            self.count_bytes(id.index, bytes.len() - used);
+        let bytes = &mut bytes[used..];
+        let sender = self.sender(id.index);
+        if self.conns[id.index].phase() == Phase::Open {
+            self.throttle.charge_bytes(id.index, bytes.len(), sender.policy.rates, now);
         }
-        self.hear(id.index, &mut bytes[used..]);
-        self.count_in(id.index);
-        if self.conns[id.index].held_bytes() > held_before {
-            self.keep_held_within_bound();
+        self.parse(&sender, bytes);
+        if self.quota.bytes() > held_before {
+            self.keep_quota();
         }
     }
 
+    /// Says how many bytes a connection's stream keeps by itself, in front of the relay: they count
+    /// as held for the connection.
+    pub fn stream_holds(&mut self, id: ConnId, bytes: usize) {
+        if let Some(conn) = self.conns.current(id)
+            && conn.stream_bytes() != bytes
+        {
+            self.quota.set_stream_bytes(conn, bytes);
+        }
+    }
+
+    fn sender(&self, index: u32) -> Sender {
+        let room = self.conns[index].member.room;
+        let policy = self.rooms.get(room).map(|room| room.policy);
+        Sender { index, room, policy: policy.unwrap_or_else(|| self.limits.policy_by(None)) }
+    }
+
     /// Parses frames for as long as they have a meaning.
-    pub(crate) fn hear(&mut self, index: u32, bytes: &mut [u8]) {
-        if !listens(self.conns[index].phase) {
+    fn parse(&mut self, sender: &Sender, bytes: &mut [u8]) {
+        let conn = &mut self.conns[sender.index];
+        if !conn.phase().takes_input() {
             return;
         }
-        // Taken out while its events are at work: they borrow from it.
-        let mut parser = std::mem::take(&mut self.conns[index].parser);
+        let mut parser = self.quota.take_parser(conn);
         let accepts = Accepts {
-            message_bytes_max: self.message_bytes_max(index),
-            compressed: self.conns[index].class.is_packed(),
+            message_bytes_max: sender.policy.message_bytes_max,
+            compressed: conn.member.class.is_packed(),
         };
         let mut at = 0;
         let violation = loop {
-            let heard = match parser.next(bytes, &mut at, accepts) {
-                Ok(Some(event)) => self.heard(index, event),
+            let taken = match parser.next(bytes, &mut at, accepts) {
+                Ok(Some(event)) => self.take_event(sender, event),
                 Ok(None) => break None,
                 Err(violation) => Err(violation),
             };
-            if let Err(violation) = heard {
+            if let Err(violation) = taken {
                 break Some(violation);
             }
-            if !listens(self.conns[index].phase) {
+            if !self.conns[sender.index].phase().takes_input() {
                 break None;
             }
-            if self.must_wait(index, &bytes[at..]) {
+            if self.must_wait(sender, &bytes[at..]) {
                 parser.let_go();
                 break None;
             }
         };
-        let conn = &mut self.conns[index];
+        let conn = &mut self.conns[sender.index];
         match violation {
-            Some(violation) => {
-                self.fail(index, Cause::Violation(violation));
-            }
-            None if listens(conn.phase) => {
+            Some(violation) => self.fail(sender.index, Cause::Violation(violation)),
+            None if conn.phase().takes_input() => {
                 parser.note_unfinished(self.now.seconds().max(1));
-                conn.parser = parser;
+                self.quota.put_parser(conn, parser);
             }
             None => {}
         }
     }
 
-    /// The longest message that a connection may send.
-    pub(crate) fn message_bytes_max(&self, index: u32) -> usize {
-        let room = self.rooms.get(self.conns[index].room);
-        room.map_or(self.limits.message_bytes_max, |room| room.manners.message_bytes_max)
-    }
-
-    fn heard(&mut self, index: u32, event: Event<'_>) -> Result<(), Violation> {
+    fn take_event(&mut self, sender: &Sender, event: Event<'_>) -> Result<(), Violation> {
         match event {
-            Event::Close(code) => self.peer_closes(index, code),
-            _ if self.conns[index].phase == Phase::Closing => {}
-            _ if !self.count_said(index) => {}
+            Event::Close(code) => self.peer_closes(sender.index, code),
+            _ if self.conns[sender.index].phase() == Phase::Closing => {}
+            _ if !self.charge_frame(sender) => {}
             Event::Pong | Event::Fragment => {}
-            Event::Message(kind, payload) => self.say(index, kind, payload),
-            Event::Compressed(kind, payload) => return self.unpack(index, kind, payload),
+            Event::Message(kind, payload) => self.take_message(sender, kind, payload),
+            Event::Compressed(kind, payload) => return self.inflate(sender, kind, payload),
             Event::Ping(payload) => {
+                let conn = &mut self.conns[sender.index];
                 let bytes = frame::encoded_bytes(payload.len());
-                self.tell(index, bytes, |private| private.push_pong(payload));
-                self.make_due(index);
+                self.quota.push(conn, bytes, |private| private.push_pong(payload));
+                self.schedule.make_due(sender.index, conn);
             }
         }
         Ok(())
     }
 
+    /// Counts a frame; `false` when that was one too many and the member has failed.
+    #[inline]
+    fn charge_frame(&mut self, sender: &Sender) -> bool {
+        let rates = sender.policy.rates;
+        if !rates.is_bounded() {
+            return true;
+        }
+        self.throttle.charge_frame(sender.index, rates, self.now);
+        let is_over =
+            rates.over == OverRate::Close && self.throttle.is_over(sender.index, self.now);
+        if is_over {
+            self.fail(sender.index, Cause::TooFast);
+        }
+        !is_over
+    }
+
+    /// A compressed message: its content is checked as if it had come as it is.
+    #[inline(never)] // out of the way of the others
+    fn inflate(&mut self, sender: &Sender, kind: Kind, payload: &[u8]) -> Result<(), Violation> {
+        let bytes_max = sender.policy.message_bytes_max;
+        let inflated = self.compressors.inflate(kind, payload, bytes_max)?;
+        // Its rate is of what it makes us send.
+        let more = inflated.len().saturating_sub(payload.len());
+        self.throttle.charge_bytes(sender.index, more, sender.policy.rates, self.now);
+        self.take_message(sender, kind, &inflated);
+        self.compressors.return_inflated(inflated);
+        Ok(())
+    }
+
     /// A message: it is a heartbeat, or for the room.
-    pub(crate) fn say(&mut self, index: u32, kind: Kind, payload: &[u8]) {
+    fn take_message(&mut self, sender: &Sender, kind: Kind, payload: &[u8]) {
+        let index = sender.index;
         if kind == Kind::Text
             && let Some(heartbeat) = &self.limits.heartbeat
             && heartbeat.word.as_bytes() == payload
         {
             return self.answer_heartbeat(index);
         }
-        if kind == Kind::Binary && self.conns[index].class.encoding == crate::relay::Encoding::Json
-        {
+        let conn = &self.conns[index];
+        if kind == Kind::Binary && conn.member.class.encoding == Encoding::Json {
             return self.fail(index, Cause::BinaryInJson);
         }
-        if !self.may_speak(index) {
+        if !sender.policy.lets_publish(conn.may_publish) {
             return self.fail(index, Cause::MayNotSpeak);
         }
-        if self.must_hear_first(index) {
+        if pause::must_catch_up(conn, self.rooms.get(sender.room)) {
             return self.keep_message(index, kind, payload);
         }
-        self.publish(index, kind, payload);
+        match self.publish_in(sender.room, Some(index), kind, payload) {
+            Ok(_) | Err(Rejected::Full) => {} // a member is paused before its room is full
+            Err(Rejected::NoMemory) => self.fail(index, Cause::NoMemory),
+        }
     }
 
     /// The answer's only meaning is life, and a full box of answers says that already.
     fn answer_heartbeat(&mut self, index: u32) {
         self.metrics.heartbeats += 1;
         let Some(heartbeat) = &self.limits.heartbeat else { return };
-        if !self.conns[index].private().is_full() {
-            let answer = heartbeat.answer.clone();
-            self.tell_frame(index, Opcode::Text, answer.as_bytes());
+        let conn = &mut self.conns[index];
+        if !conn.private().is_full() {
+            self.quota.push_frame(conn, Opcode::Text, heartbeat.answer.as_bytes());
         }
-        self.make_due(index);
+        self.schedule.make_due(index, conn);
     }
 
-    /// Who does not read what it is owed may not send more, a room that has much to say is flushed
-    /// before it is told more, and so are all rooms when their logs are full together. Who said
-    /// more than it may waits until that is paid for.
-    pub(crate) fn has_room_to_hear(&self, index: u32) -> bool {
-        let room = self.rooms.get(self.conns[index].room);
-        let fresh_bytes = room.map_or(0, |room| room.fresh_bytes());
-        !self.must_read_first(index)
-            && fresh_bytes < self.limits.fresh_bytes_max()
-            && self.pool.used_bytes() <= self.limits.logs_bytes_max
-            && !self.must_pay_first(index)
+    /// Keeps a message that cannot be published yet.
+    fn keep_message(&mut self, index: u32, kind: Kind, payload: &[u8]) {
+        let Some(payload) = memory::copy(payload) else {
+            return self.fail(index, Cause::NoMemory);
+        };
+        let backlog = Backlog { message: Some((kind, payload)), rest: Box::default() };
+        self.quota.put_backlog(&mut self.conns[index], backlog);
+        self.pause(index);
+    }
+
+    /// Whether the bytes that follow must wait, and are kept: behind a message that waits; when the
+    /// time to compress is over; of a connection that may send compressed messages as soon as its
+    /// room is full; and of a connection with a rate as soon as it is over it, so that no read
+    /// makes debts for hours.
+    #[inline]
+    fn must_wait(&mut self, sender: &Sender, rest: &[u8]) -> bool {
+        let is_spent = self.compressors.is_spent();
+        let may_wait = is_spent
+            || sender.policy.rates.is_bounded()
+            || self.conns[sender.index].member.class.is_packed();
+        may_wait && self.keep_rest(sender.index, rest, is_spent)
+    }
+
+    #[inline(never)] // out of the way of members that never wait
+    fn keep_rest(&mut self, index: u32, rest: &[u8], is_spent: bool) -> bool {
+        let has_message = self.conns[index].has_message_waiting();
+        let may_go_on = || !is_spent && self.accepts_input(index);
+        if !has_message && (rest.is_empty() || may_go_on()) {
+            return false;
+        }
+        let Some(rest) = memory::copy(rest) else {
+            self.fail(index, Cause::NoMemory);
+            return true;
+        };
+        let conn = &mut self.conns[index];
+        let message = self.quota.take_backlog(conn).and_then(|backlog| backlog.message);
+        self.quota.put_backlog(conn, Backlog { message, rest });
+        self.pause(index);
+        true
+    }
+
+    /// Parses and publishes a connection's backlog, as far as there is room; `false` when there is
+    /// none for what follows.
+    fn take_backlog(&mut self, index: u32) -> bool {
+        loop {
+            if !self.conns[index].phase().takes_input() {
+                return true; // what has no meaning any more is read and thrown away
+            }
+            if !self.accepts_input(index) {
+                return false;
+            }
+            if self.conns[index].backlog().is_none() {
+                return true;
+            }
+            if self.compressors.is_spent() {
+                return false;
+            }
+            let sender = self.sender(index); // by the rules of now
+            let conn = &mut self.conns[index];
+            let Some(Backlog { message, mut rest }) = self.quota.take_backlog(conn) else {
+                return true;
+            };
+            match message {
+                Some((kind, payload)) => {
+                    self.quota.put_backlog(conn, Backlog { message: None, rest });
+                    if conn.phase() == Phase::Open {
+                        self.take_message(&sender, kind, &payload);
+                    }
+                }
+                None => {
+                    self.parse(&sender, &mut rest);
+                    self.conns[index].tidy();
+                }
+            }
+            let conn = &mut self.conns[index];
+            if conn.leaving {
+                self.schedule.make_due(index, conn); // its close waited for the message
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::ws::deflate::Deflater;
+    use crate::relay::input::pause::KEPT_READ_BYTES_MAX;
+    use crate::relay::pretend::Pretend;
+    use crate::relay::{Limits, Order};
+
+    #[test]
+    fn what_is_beyond_the_rate_is_kept_until_its_time() {
+        let mut limits = Limits::default();
+        (limits.rates.messages_per_s, limits.connections_per_address_max) = (10, 0);
+        let (mut relay, now) = (Relay::new(limits), Time::from_millis(1));
+        let id = relay.accepted(None, now).expect("there is room");
+        let head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        relay.receive(id, &mut head.to_vec(), now);
+        assert_eq!(relay.begin_read(id), Some(KEPT_READ_BYTES_MAX));
+        let mut pings = b"\x89\x80\0\0\0\0".repeat(2_000);
+        relay.receive(id, &mut pings, now);
+        assert_eq!(relay.begin_read(id), None, "it sent too much");
+        // Eleven are paid for after 1.1 seconds, and a second's worth may be owed.
+        assert_eq!(relay.paused.next_step(), Some(Time::from_millis(1 + 100)));
+        assert_eq!(relay.backlog_bytes(id), Some((2_000 - 11) * 6));
+    }
+
+    #[test]
+    fn each_frame_counts_whatever_it_is() {
+        let pong = b"\x8a\x80\0\0\0\0".repeat(2_000);
+        let fragments = [b"\x02\x80\0\0\0\0".to_vec(), b"\0\x80\0\0\0\0".repeat(2_000)].concat();
+        for mut flood in [pong, fragments] {
+            let mut limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
+            limits.rates.messages_per_s = 10;
+            let mut pretend = Pretend::with(limits);
+            let id = pretend.join("/");
+            let all_bytes = flood.len();
+            pretend.relay.receive(id, &mut flood, Time::default());
+            assert_eq!(pretend.relay.begin_read(id), None);
+            assert_eq!(pretend.relay.backlog_bytes(id), Some(all_bytes - 11 * 6));
+        }
+    }
+
+    /// It is alone in its room, so nothing but its own messages keeps the relay awake.
+    #[test]
+    fn what_waits_for_packing_time_is_read_on_at_once() {
+        let mut limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
+        limits.deflate.is_on = true;
+        let mut pretend = Pretend::with(limits);
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+        let id = pretend.join_offering("/", offer);
+        pretend.turn();
+        let mut packed = Vec::new();
+        assert!(Deflater::new(6, 15).deflate(&[b'x'; 60_000], &mut packed));
+        let length = u8::try_from(packed.len()).expect("a short frame");
+        let frame = [&[0xc1, 0x80 | length, 0, 0, 0, 0], &packed[..]].concat();
+        assert!(pretend.relay.begin_read(id).is_some());
+        pretend.relay.receive(id, &mut frame.repeat(100), Time::default());
+        assert!(pretend.relay.backlog_bytes(id) > Some(0), "a read has time for some of them");
+        let mut turns = 0;
+        while pretend.relay.backlog_bytes(id).is_some() {
+            assert_eq!(pretend.relay.next_deadline(), Some(Time::default()), "it does not sleep");
+            pretend.relay.turn(Time::default());
+            assert_eq!(pretend.relay.order(), Some(Order::Resume(id)));
+            assert_eq!(pretend.relay.order(), None);
+            pretend.relay.begin_read(id);
+            pretend.relay.check_invariants();
+            turns += 1;
+        }
+        assert_eq!((turns, pretend.relay.metrics().messages), (19, 100));
     }
 }

@@ -1,68 +1,48 @@
-//! Deadlines: a coarse clock hand over the connections.
-//!
-//! There are no timers. Each connection knows the second since which it waits; the hand comes by
-//! once a second and looks. So a deadline is met within two seconds, never early, costs four bytes,
-//! and pings are spread as the connections' seconds are.
+//! What time brings: pings, ends of connections that waited too long, ends of tokens, and the
+//! drain.
 
 use crate::protocol::Refusal;
 use crate::protocol::ws::frame::Opcode;
-use crate::relay::connections::conn::Phase;
+use crate::relay::connections::phase::Phase;
 use crate::relay::limits::budget::HAND_REACH;
-use crate::relay::{Cause, Relay, Time};
-
-/// How long the hand takes once around, in milliseconds.
-const ROUND_MS: u64 = 1000;
-
-/// The clock hand.
-#[derive(Debug, Default)]
-pub(crate) struct Hand {
-    /// The connection that comes next.
-    at: usize,
-    next_step: Time,
-}
-
-impl Hand {
-    /// Goes on after a time without connections.
-    pub(crate) fn wake(&mut self, now: Time) {
-        self.next_step = self.next_step.max(now);
-    }
-
-    /// When the hand moves next.
-    pub(crate) fn next_step(&self) -> Time {
-        self.next_step
-    }
-}
+use crate::relay::limits::drain::Drain;
+use crate::relay::{Cause, ConnId, Relay, Time};
 
 impl Relay {
-    /// Moves the hand by one step, if it is time.
+    /// Moves the clock hand by one step, if it is time.
     pub(crate) fn run_deadlines(&mut self) {
-        if self.conns.len() == 0 || self.now < self.hand.next_step {
+        if self.conns.len() == 0 {
             return;
         }
-        let reach = self.conns.reach();
-        let steps = reach.div_ceil(HAND_REACH).max(1) as u64;
-        let until = (self.hand.at + HAND_REACH).min(reach);
-        self.look_at_debts(self.hand.at as u32..until as u32);
-        self.usages.settle(self.hand.at as u32..until as u32, self.now);
+        let Some(passed) = self.hand.step(self.conns.reach(), self.now) else { return };
+        let indexes = passed.start as u32..passed.end as u32;
+        for index in self.throttle.indebted(indexes.clone()) {
+            self.look_at_debts(index);
+        }
+        self.throttle.settle_usages(indexes, self.now);
         let quiet_since_s = self.now.seconds_before(self.limits.ping_interval_ms);
-        for index in self.hand.at..until {
+        for index in passed {
             // Nearly all are quiet, and this is all that an idle connection costs.
             if !self.conns.is_quiet(index, quiet_since_s) {
                 self.look(index as u32);
             }
         }
-        self.run_expiries(HAND_REACH);
-        self.hand.at = if until == reach { 0 } else { until };
-        self.hand.next_step = self.now.plus_millis(ROUND_MS / steps);
+        for _ in 0..HAND_REACH {
+            let Some(index) = self.identities.take_ended(self.now) else { break };
+            // A member is closed when it has taken its pending output.
+            if self.conns[index].phase() == Phase::Open {
+                self.fail(index, Cause::TokenExpired);
+            }
+        }
     }
 
     /// Settles what a connection has waited for too long.
     #[inline(never)] // out of the hand's way
     fn look(&mut self, index: u32) {
         let conn = &self.conns[index];
-        let has_waited = |limit_ms| conn.since < self.now.seconds_before(limit_ms);
-        match conn.phase {
-            Phase::Greeting if has_waited(self.limits.handshake_timeout_ms) => {
+        let has_waited = |limit_ms| conn.since() < self.now.seconds_before(limit_ms);
+        match conn.phase() {
+            Phase::Handshake if has_waited(self.limits.handshake_timeout_ms) => {
                 self.refuse(index, Refusal::Timeout, false);
             }
             Phase::Open if self.is_unfinished_too_long(index) => {
@@ -72,14 +52,12 @@ impl Relay {
                 self.close(index, Cause::NoPong);
             }
             Phase::Open if has_waited(self.limits.ping_interval_ms) => {
-                let conn = &mut self.conns[index];
-                conn.pinged = true;
-                conn.since = self.now.seconds();
+                self.conns[index].note_ping(self.now.seconds());
                 self.ping(index);
             }
             Phase::Failing
             | Phase::Closing
-            | Phase::Parting { .. }
+            | Phase::Flushing { .. }
             | Phase::Lingering
             | Phase::Finishing
                 if has_waited(self.limits.close_timeout_ms) =>
@@ -93,24 +71,117 @@ impl Relay {
         }
     }
 
-    /// Asks whether somebody is there.
-    pub(crate) fn ping(&mut self, index: u32) {
-        self.tell_frame(index, Opcode::Ping, &[]);
+    /// Asks whether the peer is there.
+    fn ping(&mut self, index: u32) {
+        let conn = &mut self.conns[index];
+        self.quota.push_frame(conn, Opcode::Ping, &[]);
         self.metrics.pings += 1;
-        self.make_due(index);
-    }
-
-    /// A connection's token has ended: a member is closed when it has heard what it is owed.
-    pub(crate) fn expire(&mut self, index: u32) {
-        if self.conns[index].phase == Phase::Open {
-            self.fail(index, Cause::TokenExpired);
-        }
+        self.schedule.make_due(index, conn);
     }
 
     /// A message that trickles in keeps memory for as long as it likes, pongs or not.
     fn is_unfinished_too_long(&self, index: u32) -> bool {
         let since_s = self.now.seconds_before(self.limits.message_timeout_ms);
         self.conns[index].parser.unfinished_since().is_some_and(|since| since < since_s)
+    }
+
+    /// Settles a connection's debts. While it is over its rates it is not read, and that its pongs
+    /// do not come is our doing. Its pong would come behind all that it sent, so it is not waited
+    /// for; but a peer that has left answers a ping with a reset, and does not stay for as long as
+    /// its debts last.
+    fn look_at_debts(&mut self, index: u32) {
+        let conn = &mut self.conns[index];
+        let is_not_read = self.throttle.is_over(index, self.now) || conn.backlog().is_some();
+        if conn.phase() == Phase::Open && is_not_read {
+            conn.postpone(self.now.seconds());
+            let is_blocked = conn.blocked;
+            let before_s = self.now.seconds_before(self.limits.ping_interval_ms);
+            if self.throttle.probes(index, before_s, self.now) && !is_blocked {
+                self.ping(index);
+            }
+        }
+        self.throttle.settle(index, self.now);
+    }
+
+    /// Begins to go down: no connection becomes a member from now on; the turns that follow do the
+    /// rest.
+    pub fn drain(&mut self, now: Time) {
+        self.now = now;
+        self.drain.get_or_insert_with(|| Drain::new(&self.conns, &self.limits, now));
+    }
+
+    /// Whether the relay was told to go down.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_some()
+    }
+
+    /// When a drain is over: how many connections were there until its time was up and were cut.
+    pub fn drained(&self) -> Option<u64> {
+        self.drain.as_ref().filter(|_| self.conns.len() == 0).map(Drain::cut)
+    }
+
+    /// Moves the drain on.
+    pub(crate) fn run_drain(&mut self) {
+        let connections = self.conns.len();
+        let Some(drain) = &mut self.drain else { return };
+        let step = drain.step(connections, self.now);
+        if step.cuts_all {
+            for id in self.those_present(|drain, id| !drain.is_newcomer(id)) {
+                self.drain.iter_mut().for_each(Drain::note_cut);
+                self.metrics.cut += 1;
+                self.cut(id.index, Cause::Drained);
+            }
+        }
+        step.goodbyes.into_iter().for_each(|id| self.say_goodbye(id));
+        if step.refuses_newcomers {
+            for id in self.those_present(Drain::is_newcomer) {
+                if self.conns[id.index].phase() == Phase::Handshake {
+                    self.refuse(id.index, Refusal::Draining, false);
+                }
+            }
+        }
+        if step.ends_newcomers {
+            for id in self.those_present(Drain::is_newcomer) {
+                let cause = self.conns[id.index].cause;
+                self.end(id.index, cause);
+            }
+        }
+    }
+
+    /// The connections that are there and of this kind.
+    fn those_present(&self, is_meant: impl Fn(&Drain, ConnId) -> bool) -> Vec<ConnId> {
+        let ids = self.conns.indexes().map(|index| self.conns.id(index));
+        let is_meant = |id: &ConnId| {
+            self.conns.get(*id).is_some()
+                && self.drain.as_ref().is_some_and(|drain| is_meant(drain, *id))
+        };
+        ids.filter(is_meant).collect()
+    }
+
+    fn say_goodbye(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.current(id) else { return };
+        match conn.phase() {
+            Phase::Handshake => self.refuse(id.index, Refusal::Draining, false),
+            Phase::Open => {
+                conn.leaving = true;
+                // It is closed when it has taken its pending output, perhaps at once.
+                self.schedule.make_due(id.index, conn);
+            }
+            _ => {}
+        }
+    }
+
+    /// Closes a connection that has taken its pending output before the relay goes down.
+    pub(crate) fn farewell(&mut self, index: u32) {
+        let now = self.now;
+        let retry_after_s = self.drain.as_mut().map_or(0, |drain| drain.retry_after_s(now));
+        match retry_after_s {
+            0 => self.close(index, Cause::Drained),
+            seconds => {
+                let reason = format!("{}; retry-after={seconds}", Cause::Drained.close_reason());
+                self.close_saying(index, Cause::Drained, &reason);
+            }
+        }
     }
 }
 
@@ -127,7 +198,7 @@ mod tests {
             let id = relay.accepted(None, Time::from_millis(begin_ms)).expect("there is room");
             let end_ms = (begin_ms..begin_ms + 9_000).step_by(10).find(|now_ms| {
                 relay.turn(Time::from_millis(*now_ms));
-                relay.conns[id.index].phase != Phase::Greeting
+                relay.conns[id.index].phase() != Phase::Handshake
             });
             let waited_ms = end_ms.expect("it ends") - begin_ms;
             assert!((2_500..=4_500).contains(&waited_ms), "{begin_ms}: {waited_ms}");

@@ -1,4 +1,4 @@
-//! Going down in order: each member hears what it is owed, then 1012, at a pace, within a time.
+//! Going down in order: each member gets its pending output, then 1012, at a pace, within a time.
 //!
 //! A herd that is told together comes back together, and the relay that starts next would have to
 //! take it in one second. So the goodbyes are spread over the time that the limits say, however few
@@ -7,12 +7,12 @@
 //! Streams are accepted until the last member is gone: those that come ask for an upgrade and are
 //! told 503, a health probe is told the same. A reset would name no reason and no time.
 
-use crate::protocol::Refusal;
-use crate::relay::connections::conn::Phase;
+use crate::relay::connections::conns::Conns;
+use crate::relay::limits::Limits;
 use crate::relay::limits::budget::{
     DRAIN_STEP_MS, NEWCOMERS_WAIT_MS, RETURN_WITHIN_S, RETURNS_PER_S,
 };
-use crate::relay::{Cause, ConnId, Relay, Time};
+use crate::relay::{ConnId, Time};
 
 /// A drain under way.
 #[derive(Debug)]
@@ -26,18 +26,54 @@ pub(crate) struct Drain {
     /// The milliseconds over which the goodbyes are spread.
     spread_ms: u64,
     next_step: Time,
-    /// Those who were there when it began are cut then.
+    /// The connections that were there when it began are cut then.
     end: Time,
     /// How many of them were cut.
     cut: u64,
-    /// The first generation of connections that came since, and how many of these are there.
-    first_newcomer: u32,
-    newcomers: usize,
-    /// Everybody else is gone: newcomers are not waited for beyond this.
-    last: Option<Time>,
+    newcomers: Newcomers,
+}
+
+/// The connections that came since a drain began.
+#[derive(Debug)]
+struct Newcomers {
+    /// The generation of the first of them.
+    first: u32,
+    /// How many are there.
+    count: usize,
+    /// When they are ended, once all others are gone.
+    end: Option<Time>,
+}
+
+/// What a drain does now.
+#[derive(Debug, Default)]
+pub(crate) struct Step {
+    /// These are told.
+    pub(crate) goodbyes: Vec<ConnId>,
+    /// All that were there when it began are cut.
+    pub(crate) cuts_all: bool,
+    /// The newcomers are told, if they did not ask for anything yet.
+    pub(crate) refuses_newcomers: bool,
+    /// The newcomers end.
+    pub(crate) ends_newcomers: bool,
 }
 
 impl Drain {
+    /// Begins a drain of all connections.
+    pub(crate) fn new(conns: &Conns, limits: &Limits, now: Time) -> Drain {
+        let waiting: Vec<ConnId> = conns.indexes().map(|index| conns.id(index)).collect();
+        Drain {
+            all: waiting.len(),
+            waiting,
+            told: 0,
+            begin: now,
+            spread_ms: limits.drain_ms,
+            next_step: now,
+            end: now.plus_millis(limits.drain_timeout_ms),
+            cut: 0,
+            newcomers: Newcomers { first: conns.next_generation(), count: 0, end: None },
+        }
+    }
+
     /// How many are told by now, if the others were told in time.
     fn due(&self, now: Time) -> usize {
         let passed_ms = now.as_millis() - self.begin.as_millis() + DRAIN_STEP_MS;
@@ -46,9 +82,9 @@ impl Drain {
         due.min(self.all as u128) as usize
     }
 
-    /// The seconds after which the next one who is told may come back: when all were told, and then
-    /// so many a second; 0 when that is no wait.
-    fn retry_after_s(&mut self, now: Time) -> u64 {
+    /// The seconds after which the next one that is told may come back: when all were told, and
+    /// then so many a second; 0 when that is no wait.
+    pub(crate) fn retry_after_s(&mut self, now: Time) -> u64 {
         let all_told = match self.waiting.is_empty() {
             true => now,
             false => self.begin.plus_millis(self.spread_ms),
@@ -59,161 +95,75 @@ impl Drain {
         until_all_told_ms.div_ceil(1000) + turn_s as u64
     }
 
-    fn is_newcomer(&self, generation: u32) -> bool {
-        generation.wrapping_sub(self.first_newcomer) < u32::MAX / 2
-    }
-}
-
-impl Relay {
-    /// Begins to go down: no connection becomes a member from now on; the turns that follow do the
-    /// rest.
-    pub fn drain(&mut self, now: Time) {
-        if self.drain.is_some() {
-            return;
-        }
-        self.now = now;
-        let waiting: Vec<ConnId> = self.conns.indexes().map(|index| self.conns.id(index)).collect();
-        self.drain = Some(Drain {
-            all: waiting.len(),
-            waiting,
-            told: 0,
-            begin: now,
-            spread_ms: self.limits.drain_ms,
-            next_step: now,
-            end: now.plus_millis(self.limits.drain_timeout_ms),
-            cut: 0,
-            first_newcomer: self.conns.next_generation(),
-            newcomers: 0,
-            last: None,
-        });
-    }
-
-    /// Whether the relay was told to go down.
-    pub fn is_draining(&self) -> bool {
-        self.drain.is_some()
-    }
-
-    /// When a drain is over: how many connections were there until its time was up and were cut.
-    pub fn drained(&self) -> Option<u64> {
-        self.drain.as_ref().filter(|_| self.conns.len() == 0).map(|drain| drain.cut)
-    }
-
-    /// Whether everybody is gone who was there when the relay was told to go down.
-    pub(crate) fn is_left_to_newcomers(&self) -> bool {
-        self.drain.as_ref().is_some_and(|drain| self.conns.len() == drain.newcomers)
+    /// Whether a connection came since it began.
+    pub(crate) fn is_newcomer(&self, id: ConnId) -> bool {
+        id.generation.wrapping_sub(self.newcomers.first) < u32::MAX / 2
     }
 
     /// Counts a connection that was taken.
     pub(crate) fn note_newcomer(&mut self) {
-        if let Some(drain) = &mut self.drain {
-            drain.newcomers += 1;
-        }
+        self.newcomers.count += 1;
     }
 
     /// Counts a connection that is gone.
-    pub(crate) fn note_gone(&mut self, generation: u32) {
-        if let Some(drain) = &mut self.drain
-            && drain.is_newcomer(generation)
-        {
-            drain.newcomers -= 1;
+    pub(crate) fn note_gone(&mut self, id: ConnId) {
+        self.newcomers.count -= usize::from(self.is_newcomer(id));
+    }
+
+    /// Counts a connection that was there until the time was up.
+    pub(crate) fn note_cut(&mut self) {
+        self.cut += 1;
+    }
+
+    /// How many were cut.
+    pub(crate) fn cut(&self) -> u64 {
+        self.cut
+    }
+
+    /// Whether all connections are gone that were there when it began; so many are there.
+    pub(crate) fn is_left_to_newcomers(&self, connections: usize) -> bool {
+        connections == self.newcomers.count
+    }
+
+    /// When it has something to do next.
+    pub(crate) fn next_step(&self, connections: usize, now: Time) -> Time {
+        match self.newcomers.end {
+            Some(end) => end,
+            None if self.is_left_to_newcomers(connections) => now,
+            None if self.waiting.is_empty() => self.end,
+            None => self.next_step,
         }
     }
 
-    /// When a drain has something to do next.
-    pub(crate) fn next_drain_step(&self) -> Option<Time> {
-        let drain = self.drain.as_ref().filter(|_| self.conns.len() > 0)?;
-        Some(match drain.last {
-            Some(last) => last,
-            None if self.is_left_to_newcomers() => self.now,
-            None if drain.waiting.is_empty() => drain.end,
-            None => drain.next_step,
-        })
-    }
-
-    /// Says goodbye to as many as the pace allows; when the time is up, cuts those who were there
-    /// when it began and still are; when they are gone, ends the newcomers.
-    pub(crate) fn run_drain(&mut self) {
-        let Some(mut drain) = self.drain.take() else { return };
-        let is_end = self.now >= drain.end;
-        if is_end && drain.last.is_none() {
-            self.cut_all(&mut drain);
-        } else if self.now >= drain.next_step {
-            drain.next_step = self.now.plus_millis(DRAIN_STEP_MS);
-            let left = drain.all - drain.due(self.now);
-            while drain.waiting.len() > left
-                && let Some(id) = drain.waiting.pop()
-            {
-                if self.conns.get(id).is_some() {
-                    self.say_goodbye(id.index);
-                }
-            }
+    /// What is to be done now, with so many connections there: as many goodbyes as the pace allows;
+    /// when the time is up, a cut for those that were there when it began and still are; when they
+    /// are gone, an end for the newcomers.
+    pub(crate) fn step(&mut self, connections: usize, now: Time) -> Step {
+        let mut step = Step::default();
+        let is_end = now >= self.end;
+        if is_end && self.newcomers.end.is_none() {
+            self.waiting.clear();
+            step.cuts_all = true;
+        } else if now >= self.next_step {
+            self.next_step = now.plus_millis(DRAIN_STEP_MS);
+            let left = self.all - self.due(now);
+            step.goodbyes = self.waiting.split_off(left.min(self.waiting.len()));
+            step.goodbyes.reverse();
         }
-        if drain.last.is_none() && (is_end || self.conns.len() == drain.newcomers) {
-            drain.last = Some(self.now.plus_millis(NEWCOMERS_WAIT_MS));
-            for index in self.newcomers(&drain) {
-                if self.conns[index].phase == Phase::Greeting {
-                    self.refuse(index, Refusal::Draining, false);
-                }
-            }
+        if self.newcomers.end.is_none() && (is_end || self.is_left_to_newcomers(connections)) {
+            self.newcomers.end = Some(now.plus_millis(NEWCOMERS_WAIT_MS));
+            step.refuses_newcomers = true;
         }
-        if drain.last.is_some_and(|last| self.now >= last) {
-            for index in self.newcomers(&drain) {
-                let cause = self.conns[index].cause;
-                self.end(index, cause);
-            }
-        }
-        self.drain = Some(drain);
-    }
-
-    fn cut_all(&mut self, drain: &mut Drain) {
-        drain.waiting.clear();
-        for index in self.conns.indexes().collect::<Vec<_>>() {
-            let id = self.conns.id(index);
-            if self.conns.get(id).is_some() && !drain.is_newcomer(id.generation) {
-                drain.cut += 1;
-                self.metrics.cut += 1;
-                self.cut(index, Cause::Drained);
-            }
-        }
-    }
-
-    /// The connections that came during the drain and have not ended.
-    fn newcomers(&self, drain: &Drain) -> Vec<u32> {
-        let ids: Vec<ConnId> = self.conns.indexes().map(|index| self.conns.id(index)).collect();
-        let newcomers = ids.into_iter().filter(|id| drain.is_newcomer(id.generation));
-        newcomers.filter(|id| self.conns.get(*id).is_some()).map(|id| id.index).collect()
-    }
-
-    fn say_goodbye(&mut self, index: u32) {
-        let conn = &mut self.conns[index];
-        match conn.phase {
-            Phase::Greeting => self.refuse(index, Refusal::Draining, false),
-            Phase::Open => {
-                conn.leaving = true;
-                self.make_due(index); // it is closed when it has caught up, perhaps at once
-            }
-            _ => {}
-        }
-    }
-
-    /// Closes a connection that has heard all that it was owed.
-    pub(crate) fn farewell(&mut self, index: u32) {
-        let now = self.now;
-        let retry_after_s = self.drain.as_mut().map_or(0, |drain| drain.retry_after_s(now));
-        match retry_after_s {
-            0 => self.close(index, Cause::Drained),
-            seconds => {
-                let reason = format!("{}; retry-after={seconds}", Cause::Drained.close_reason());
-                self.close_saying(index, Cause::Drained, &reason);
-            }
-        }
+        step.ends_newcomers = self.newcomers.end.is_some_and(|end| now >= end);
+        step
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::{Limits, Order, Slices};
+    use crate::protocol::Refusal;
+    use crate::relay::{Cause, Limits, Order, Relay, Slices};
 
     const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
         Connection: upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -238,13 +188,13 @@ mod tests {
             match order {
                 Order::Flush(id) => {
                     let mut slices = Slices::default();
-                    relay.gather(id, &mut slices);
+                    let offer = relay.gather(id, &mut slices);
                     let bytes = slices.as_slice().concat();
-                    relay.sent(id, bytes.len());
+                    relay.sent(offer, bytes.len());
                     written.push((id, String::from_utf8_lossy(&bytes).into_owned()));
                 }
                 Order::Finish(id) => relay.finished(id),
-                Order::Close(id, _) | Order::Cut(id, _) => closed.push(id),
+                Order::Close(departed) | Order::Cut(departed) => closed.push(departed.id),
                 _ => {}
             }
         }
@@ -314,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_answer_the_goodbye_is_no_reason_for_exit_code_3() {
+    fn a_member_that_does_not_answer_the_goodbye_is_no_reason_for_exit_code_3() {
         let limits = Limits { close_timeout_ms: 1_000, ..Limits::default() };
         let mut relay = Relay::new(limits);
         connect(&mut relay, at(0));
@@ -330,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_there_when_the_time_is_up_is_cut() {
+    fn members_that_are_there_when_the_time_is_up_are_cut() {
         let mut relay = Relay::new(Limits::default());
         connect(&mut relay, at(0)); // and never takes the answer to its request
         relay.drain(at(0));

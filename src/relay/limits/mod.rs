@@ -1,13 +1,18 @@
 //! What the relay allows, and how it behaves at each limit.
 
+mod admission;
 pub mod budget;
 pub(crate) mod contradiction;
-pub(crate) mod deadline;
+mod deadline;
 pub(crate) mod drain;
+pub(crate) mod hand;
 pub(crate) mod memory;
 pub(crate) mod quota;
-pub(crate) mod rate;
+pub(crate) mod rates;
+pub(crate) mod throttle;
 pub(crate) mod usage;
+
+pub use admission::Admission;
 
 use crate::auth::origin::Origin;
 use crate::protocol::http::head::HEAD_BYTES_MAX;

@@ -1,204 +1,175 @@
-//! Memory for single connections: what they began and did not finish, and what they were told and
-//! did not read. It has one bound for all together; beyond it, who holds the most goes first.
+//! Memory for single connections: input that is not finished, output that is not taken, and what
+//! streams keep. It has one bound for all together; beyond it, the largest holder ends first.
 
+use crate::protocol::Parser;
 use crate::protocol::ws::frame::{self, Opcode};
-use crate::relay::connections::conn::{Conn, Conns, Phase};
+use crate::relay::Cause;
+use crate::relay::connections::conn::{Backlog, Conn};
+use crate::relay::connections::conns::Conns;
+use crate::relay::connections::phase::Phase;
 use crate::relay::connections::private::Private;
 use crate::relay::limits::budget::STRANGERS_SHARE;
-use crate::relay::{Cause, ConnId, Relay};
 
-impl Relay {
-    /// The memory for unfinished heads and messages, for private bytes, and of what streams keep.
-    pub fn held_bytes(&self) -> usize {
-        self.held_bytes + self.private_bytes + self.stream_bytes
+/// What all connections hold together, in bytes. Whatever changes that goes through here.
+#[derive(Debug, Default)]
+pub(crate) struct Quota {
+    /// Unfinished heads and messages, and input that waits.
+    partial_bytes: usize,
+    /// Private output.
+    private_bytes: usize,
+    /// What streams keep by themselves.
+    stream_bytes: usize,
+}
+
+impl Quota {
+    /// All of it.
+    pub(crate) fn bytes(&self) -> usize {
+        self.partial_bytes + self.private_bytes + self.stream_bytes
     }
 
-    /// Takes what a connection began out of the count while that changes.
-    pub(crate) fn count_out(&mut self, index: u32) {
-        self.held_bytes -= self.conns[index].held_bytes();
-        self.counted_out = Some(index);
+    /// Takes a connection's parser out, to work with it: its events borrow from it.
+    #[inline]
+    pub(crate) fn take_parser(&mut self, conn: &mut Conn) -> Parser {
+        let parser = std::mem::take(&mut conn.parser);
+        self.partial_bytes -= parser.held_bytes();
+        parser
     }
 
-    /// Counts it again.
-    pub(crate) fn count_in(&mut self, index: u32) {
-        self.held_bytes += self.conns[index].held_bytes();
-        self.counted_out = None;
+    /// Puts it back.
+    #[inline]
+    pub(crate) fn put_parser(&mut self, conn: &mut Conn, parser: Parser) {
+        self.partial_bytes += parser.held_bytes();
+        conn.parser = parser;
     }
 
-    /// Says how many bytes a connection's stream keeps by itself, in front of the relay: they count
-    /// as held for the connection.
-    pub fn stream_holds(&mut self, id: ConnId, bytes: usize) {
-        if self.conns.current(id).is_some_and(|conn| conn.stream_bytes() != bytes) {
-            self.set_stream_bytes(id.index, bytes);
+    /// Takes the beginning of a connection's head out.
+    pub(crate) fn take_head(&mut self, conn: &mut Conn) -> Vec<u8> {
+        let head = conn.rare.as_mut().map(|rare| std::mem::take(&mut rare.head));
+        let head = head.unwrap_or_default();
+        self.partial_bytes -= head.capacity();
+        head
+    }
+
+    /// Keeps the beginning of a connection's head.
+    pub(crate) fn put_head(&mut self, conn: &mut Conn, head: Vec<u8>) {
+        self.partial_bytes += head.capacity();
+        conn.rare().head = head;
+    }
+
+    /// Takes the input out that waits.
+    pub(crate) fn take_backlog(&mut self, conn: &mut Conn) -> Option<Backlog> {
+        let backlog = conn.rare.as_mut()?.backlog.take()?;
+        self.partial_bytes -= backlog.bytes();
+        Some(backlog)
+    }
+
+    /// Keeps input that waits.
+    pub(crate) fn put_backlog(&mut self, conn: &mut Conn, backlog: Backlog) {
+        self.partial_bytes += backlog.bytes();
+        conn.rare().backlog = Some(backlog);
+    }
+
+    /// Drops the unfinished input of a connection that ends.
+    pub(crate) fn drop_partial(&mut self, conn: &mut Conn) {
+        self.partial_bytes -= conn.partial_bytes();
+        conn.parser = Parser::default();
+        if let Some(rare) = &mut conn.rare {
+            rare.head = Vec::new();
+            rare.backlog = None;
         }
     }
 
-    fn set_stream_bytes(&mut self, index: u32, bytes: usize) {
-        let conn = &mut self.conns[index];
+    /// Says how many bytes a connection's stream keeps by itself.
+    pub(crate) fn set_stream_bytes(&mut self, conn: &mut Conn, bytes: usize) {
         self.stream_bytes = self.stream_bytes - conn.stream_bytes() + bytes;
         conn.rare().stream_bytes = bytes;
         conn.tidy();
     }
 
-    /// Says something of so many bytes to one connection alone. It is to be flushed then; without
-    /// memory for it, it ends instead.
-    pub(crate) fn tell(&mut self, index: u32, bytes: usize, write: impl FnOnce(&mut Private)) {
-        if self.conns[index].starved().is_some() {
-            return; // it ends, and hears nothing before that
+    /// Changes a connection's private output.
+    pub(crate) fn change_private(&mut self, conn: &mut Conn, change: impl FnOnce(&mut Conn)) {
+        self.private_bytes -= conn.private_bytes();
+        change(conn);
+        self.private_bytes += conn.private_bytes();
+    }
+
+    /// Appends so many bytes to a connection's private output. The caller sees to it that the
+    /// connection is flushed; without memory for them it ends then.
+    pub(crate) fn push(&mut self, conn: &mut Conn, bytes: usize, write: impl FnOnce(&mut Private)) {
+        if conn.starved().is_some() {
+            return; // it ends, and is sent nothing before that
         }
-        count(&mut self.private_bytes, &mut self.conns[index], |conn| {
-            match conn.private().takes(bytes) {
-                true => write(conn.private()),
-                false => conn.rare().starved = Some(Cause::NoMemory),
-            }
+        self.change_private(conn, |conn| match conn.private().takes(bytes) {
+            true => write(conn.private()),
+            false => conn.rare().starved = Some(Cause::NoMemory),
         });
     }
 
     /// The same for a frame.
-    pub(crate) fn tell_frame(&mut self, index: u32, opcode: Opcode, payload: &[u8]) {
+    pub(crate) fn push_frame(&mut self, conn: &mut Conn, opcode: Opcode, payload: &[u8]) {
         let bytes = frame::encoded_bytes(payload.len());
-        self.tell(index, bytes, |private| private.push(opcode, payload));
+        self.push(conn, bytes, |private| private.push(opcode, payload));
     }
 
-    /// Frees what a connection has only at times.
-    pub(crate) fn drop_rare(&mut self, index: u32) {
-        self.stream_bytes -= self.conns[index].stream_bytes();
-        count(&mut self.private_bytes, &mut self.conns[index], |conn| conn.rare = None);
+    /// Drops everything that a connection has only at times.
+    pub(crate) fn drop_rare(&mut self, conn: &mut Conn) {
+        self.drop_partial(conn);
+        self.stream_bytes -= conn.stream_bytes();
+        self.change_private(conn, |conn| conn.rare = None);
     }
 
-    /// Ends those who hold the most, until an eighth of the bound is free: so the search among all
-    /// connections is paid for by what must come before the next one. Connections that have not
-    /// joined go first while they hold more than a quarter of the bound, so that strangers' heads
-    /// do not end members.
-    pub(crate) fn keep_held_within_bound(&mut self) {
-        if self.held_bytes() <= self.limits.held_bytes_max {
-            return;
+    /// The connections that have to end so that an eighth of `bytes_max` is free, if more than that
+    /// is held: so the search is paid for by what must come before the next one. The largest come
+    /// first. Connections that have not joined go before members while they hold more than a
+    /// quarter of the bound, so that strangers' heads do not end members.
+    pub(crate) fn holders_beyond(&self, bytes_max: usize, conns: &Conns) -> Vec<u32> {
+        let mut held_bytes = self.bytes();
+        if held_bytes <= bytes_max {
+            return Vec::new();
         }
-        let size = |index| (all_bytes(&self.conns[index]), index);
-        let sizes = self.conns.indexes().map(size).filter(|(bytes, _)| *bytes > 0);
+        let size = |index| (all_bytes(&conns[index]), index);
+        let sizes = || conns.indexes().map(size).filter(|(bytes, _)| *bytes > 0);
         let mut holders: Vec<(usize, u32)> = Vec::new();
-        if holders.try_reserve_exact(self.conns.len()).is_err() {
-            // No memory for the search, then: the largest alone, and the next one in the next turn.
-            return sizes.max().map_or((), |(_, index)| self.end_holder(index));
+        if holders.try_reserve_exact(conns.len()).is_err() {
+            // No memory for the search: the largest alone, and the next one in the next turn.
+            return sizes().max().map(|(_, index)| index).into_iter().collect();
         }
-        holders.extend(sizes);
-        holders.sort_unstable(); // the largest comes last
-        let greets = |conns: &Conns, index: u32| conns[index].phase == Phase::Greeting;
-        let strangers = holders.iter().filter(|(_, index)| greets(&self.conns, *index));
-        let mut strangers_bytes: usize = strangers.map(|(bytes, _)| bytes).sum();
-        for (bytes, index) in holders.iter().rev() {
-            if strangers_bytes <= self.limits.held_bytes_max / STRANGERS_SHARE {
-                break;
-            }
-            if greets(&self.conns, *index) {
-                strangers_bytes -= bytes;
-                self.end_holder(*index);
-            }
-        }
-        while self.held_bytes() > self.limits.held_bytes_max / 8 * 7
-            && let Some((_, index)) = holders.pop()
+        holders.extend(sizes());
+        holders.sort_unstable_by(|one, other| other.cmp(one));
+        let (strangers, members): (Vec<_>, Vec<_>) =
+            holders.into_iter().partition(|(_, index)| conns[*index].phase() == Phase::Handshake);
+        let mut strangers_bytes: usize = strangers.iter().map(|(bytes, _)| bytes).sum();
+        let mut ending = Vec::new();
+        let mut left = strangers.into_iter().peekable();
+        while strangers_bytes > bytes_max / STRANGERS_SHARE
+            && let Some((bytes, index)) = left.next()
         {
-            self.end_holder(index);
+            strangers_bytes -= bytes;
+            held_bytes -= bytes;
+            ending.push(index);
         }
+        let mut others: Vec<_> = left.chain(members).collect();
+        others.sort_unstable();
+        while held_bytes > bytes_max / 8 * 7
+            && let Some((bytes, index)) = others.pop()
+        {
+            held_bytes = held_bytes.saturating_sub(bytes);
+            ending.push(index);
+        }
+        ending
     }
 
-    /// Who only sends too much can be told; who does not read cannot.
-    fn end_holder(&mut self, index: u32) {
-        let conn = &self.conns[index];
-        let stream_unread_bytes = if conn.blocked { conn.stream_bytes() } else { 0 };
-        let unread_bytes = private_bytes(conn) + stream_unread_bytes;
-        match conn.phase {
-            Phase::Ended => {}
-            Phase::Open if all_bytes(conn) > 2 * unread_bytes => {
-                self.fail(index, Cause::HeldBytes);
-                self.set_stream_bytes(index, 0); // what it keeps ends with it
-            }
-            _ => self.cut(index, Cause::HeldBytes),
-        }
+    /// Asserts that the counts are right.
+    pub(crate) fn check(&self, conns: &Conns) {
+        let sum = |of: fn(&Conn) -> usize| conns.indexes().map(|index| of(&conns[index])).sum();
+        let counted = [self.partial_bytes, self.private_bytes, self.stream_bytes];
+        let there: [usize; 3] =
+            [sum(Conn::partial_bytes), sum(Conn::private_bytes), sum(Conn::stream_bytes)];
+        assert_eq!(counted, there, "unfinished input, private output, what streams keep");
     }
-}
-
-/// Changes a connection, and keeps the count of private bytes right.
-pub(crate) fn count(total: &mut usize, conn: &mut Conn, change: impl FnOnce(&mut Conn)) {
-    *total -= private_bytes(conn);
-    change(conn);
-    *total += private_bytes(conn);
-}
-
-/// The memory of what a connection was told.
-pub(crate) fn private_bytes(conn: &Conn) -> usize {
-    conn.rare.as_ref().map_or(0, |rare| rare.private.held_bytes())
 }
 
 /// All memory that a connection holds for itself.
-fn all_bytes(conn: &Conn) -> usize {
-    conn.held_bytes() + private_bytes(conn) + conn.stream_bytes()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::relay::connections::conn::Unheard;
-    use crate::relay::{Limits, Order, Time};
-
-    #[test]
-    fn who_cannot_be_told_ends() {
-        let (mut relay, now) = (Relay::new(Limits::default()), Time::default());
-        let id = relay.accepted(None, now).expect("there is room");
-        relay.tell(id.index, usize::MAX, |_| panic!("there is no memory for it"));
-        relay.make_due(id.index);
-        relay.check_invariants();
-        relay.turn(now);
-        assert_eq!(relay.order(), Some(Order::Cut(id, Cause::NoMemory)));
-        relay.check_invariants();
-    }
-
-    /// So many connections that say `text` and nothing more.
-    fn begun(relay: &mut Relay, count: usize, text: &[u8]) -> Vec<ConnId> {
-        let now = Time::default();
-        let ids: Vec<ConnId> =
-            (0..count).map(|_| relay.accepted(None, now).expect("there is room")).collect();
-        for id in &ids {
-            relay.receive(*id, &mut text.to_vec(), now);
-        }
-        ids
-    }
-
-    #[test]
-    fn heads_of_strangers_do_not_end_members() {
-        let limits = Limits { held_bytes_max: 400_000, ..Limits::default() };
-        let (mut relay, now) = (Relay::new(limits), Time::default());
-        let request = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
-                       Connection: upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        let members = begun(&mut relay, 2, request.as_bytes());
-        for id in &members {
-            let mut frame = vec![0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0];
-            frame.resize(60_000, b'x'); // the largest holder of all
-            relay.receive(*id, &mut frame, now);
-        }
-        let head = [b"GET / HTTP/1.1\r\nCookie: ".to_vec(), vec![b'x'; 15_000]].concat();
-        begun(&mut relay, 100, &head);
-        assert!(relay.metrics().ended["held_bytes"] > 70, "{:?}", relay.metrics().ended);
-        assert!(relay.held_bytes() <= 400_000);
-        for id in members {
-            assert!(relay.conns.get(id).is_some_and(|conn| conn.phase == Phase::Open));
-        }
-        relay.check_invariants();
-    }
-
-    #[test]
-    fn who_fails_in_the_middle_of_it_is_counted_once() {
-        let (mut relay, now) = (Relay::new(Limits::default()), Time::default());
-        let id = relay.accepted(None, now).expect("there is room");
-        relay.count_out(id.index);
-        let rest = Box::from(&b"what cannot be heard yet"[..]);
-        relay.conns[id.index].rare().unheard = Some(Unheard { message: None, rest });
-        relay.fail(id.index, Cause::NoMemory);
-        relay.count_in(id.index);
-        assert_eq!(relay.held_bytes(), 0);
-        relay.end(id.index, Cause::NoMemory);
-        relay.fail(id.index, Cause::HeldBytes);
-        assert!(relay.conns.current(id).is_none(), "who has ended does not come back");
-    }
+pub(crate) fn all_bytes(conn: &Conn) -> usize {
+    conn.partial_bytes() + conn.private_bytes() + conn.stream_bytes()
 }

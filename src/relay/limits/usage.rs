@@ -2,9 +2,8 @@
 //! that used much, so that nobody waits for strangers that make the relay work. State exists only
 //! for connections that used some.
 
-use crate::relay::connections::conn::Phase;
 use crate::relay::limits::budget::{READ_BYTES_MAX, READ_US};
-use crate::relay::{ConnId, Relay, Time};
+use crate::relay::time::Time;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -66,7 +65,7 @@ pub(crate) struct Usages {
 
 impl Usages {
     /// Notes that a read of so many bytes took so long, with all that followed from it.
-    fn note(&mut self, index: u32, bytes: usize, micros_used: u64, now: Time) {
+    pub(crate) fn note(&mut self, index: u32, bytes: usize, micros_used: u64, now: Time) {
         let known = self.by_index.get(&index);
         if known.is_none() && micros_used < NOTED_US {
             return;
@@ -86,7 +85,7 @@ impl Usages {
         self.by_index.insert(index, Usage { until_us, read_bytes_max });
     }
 
-    fn priority(&self, index: u32, now: Time) -> Priority {
+    pub(crate) fn priority(&self, index: u32, now: Time) -> Priority {
         match self.by_index.get(&index).map_or(0, |usage| usage.held_against_us(now)) {
             us if us <= LIGHT_US => Priority::Light,
             us if us <= MEDIUM_US => Priority::Medium,
@@ -124,32 +123,9 @@ fn micros(now: Time) -> u64 {
     now.as_millis() * 1000
 }
 
-impl Relay {
-    /// When a connection is to be read, beside others that have something to read.
-    pub fn priority(&self, id: ConnId) -> Priority {
-        match self.conns.get(id) {
-            Some(conn) if conn.phase == Phase::Greeting => Priority::Newcomer,
-            Some(_) if self.has_packing(id.index) => {
-                self.usages.priority(id.index, self.now).max(Priority::Medium)
-            }
-            _ => self.usages.priority(id.index, self.now),
-        }
-    }
-
-    /// So many microseconds were spent on reading so many bytes of a connection: on
-    /// [`Relay::may_read`], on the read itself and on [`Relay::receive`].
-    pub fn spent(&mut self, id: ConnId, bytes: usize, micros: u64) {
-        if self.conns.get(id).is_some() {
-            self.usages.note(id.index, bytes, micros, self.now);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::Limits;
-    use crate::relay::pretend::Pretend;
 
     #[test]
     fn a_share_of_the_time_makes_up_for_what_was_used() {
@@ -171,21 +147,6 @@ mod tests {
         (0..100).for_each(|_| usages.note(1, 100, 50_000, at(0)));
         assert_eq!(usages.priority(1, at(4_899)), Priority::Medium);
         assert_eq!(usages.priority(1, at(4_900)), Priority::Light, "there is an end to it");
-    }
-
-    #[test]
-    fn where_messages_may_be_compressed_nobody_is_read_first() {
-        let mut limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
-        limits.deflate.is_on = true;
-        let mut pretend = Pretend::with(limits);
-        let [plain, beside] = ["/plain", "/packed"].map(|path| pretend.join(path));
-        assert_eq!(pretend.relay.priority(beside), Priority::Light);
-        let packed =
-            pretend.join_offering("/packed", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
-        let priorities = [plain, beside, packed].map(|id| pretend.relay.priority(id));
-        assert_eq!(priorities, [Priority::Light, Priority::Medium, Priority::Medium]);
-        pretend.relay.spent(packed, 100, 2_000);
-        assert_eq!(pretend.relay.priority(packed), Priority::Heavy);
     }
 
     #[test]

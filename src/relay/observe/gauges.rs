@@ -1,10 +1,13 @@
 //! What there is at the moment, beside the bound that it has: the gauges.
 
 use crate::protocol::exposition::Family;
-use crate::relay::connections::conn::Phase;
-use crate::relay::input::pause::Pause;
-use crate::relay::rooms::room::{Audience, Room};
-use crate::relay::{Limits, Relay};
+use crate::relay::compression::shared;
+use crate::relay::connections::conn::Pause;
+use crate::relay::connections::conns::Conns;
+use crate::relay::connections::phase::Phase;
+use crate::relay::limits::Limits;
+use crate::relay::rooms::directory::Rooms;
+use crate::relay::rooms::room::Audience;
 
 /// A count of the connections, by one walk over them.
 #[derive(Debug, Default)]
@@ -16,26 +19,33 @@ struct Census {
     private_bytes: u64,
 }
 
-impl Relay {
-    /// Everything that is counted and measured here, for Prometheus.
-    ///
-    /// It walks once over all connections and rooms, as the clock hand does each second.
-    pub fn families(&self) -> Vec<Family> {
-        [self.metrics.families(), self.people(), self.budgets()].concat()
-    }
+/// Whatever is looked at for the gauges.
+pub(crate) struct Gauges<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) conns: &'a Conns,
+    pub(crate) rooms: &'a Rooms,
+    /// Addresses that are counted.
+    pub(crate) addresses: usize,
+    /// Connections with debts to a rate.
+    pub(crate) throttled: usize,
+    pub(crate) held_bytes: usize,
+    pub(crate) is_draining: bool,
+}
 
-    fn people(&self) -> Vec<Family> {
+impl Gauges<'_> {
+    /// Connections and members.
+    pub(crate) fn people(&self) -> Vec<Family> {
         let mut census = Census::default();
         for index in self.conns.indexes() {
             let conn = &self.conns[index];
-            census.by_phase[conn.phase.number()] += 1;
+            census.by_phase[conn.phase().number()] += 1;
             census.blocked += u64::from(conn.blocked);
             census.paused += u64::from(conn.pause != Pause::No);
-            census.behind += u64::from(conn.behind);
+            census.behind += u64::from(conn.member.behind);
             census.private_bytes += conn.private_due().len() as u64;
         }
         let by_state = Phase::NAMES.into_iter().zip(census.by_phase).collect();
-        let members = self.rooms.iter().map(|(_, room)| room.members.len() as u64).sum();
+        let members = self.rooms.iter().map(|(_, room)| room.members().len() as u64).sum();
         let sharing = self.sharing().map(|audience| u64::from(audience.listeners)).sum();
         let row = Family::gauge;
         vec![
@@ -67,25 +77,21 @@ impl Relay {
                 "Bytes that wait for one connection alone: pongs, answers, close frames.",
                 census.private_bytes,
             ),
-            row(
-                "fanfare_draining",
-                "Whether the relay is going down.",
-                self.drain.is_some().into(),
-            ),
+            row("fanfare_draining", "Whether the relay is going down.", self.is_draining.into()),
         ]
     }
 
-    /// The members who share a context, by room.
+    /// The members that share a context, by room.
     fn sharing(&self) -> impl Iterator<Item = &Audience> {
         let audiences = self.rooms.iter().flat_map(|(_, room)| room.audiences());
         audiences.filter(|audience| audience.shared.is_some())
     }
 
     /// What is bounded, and each bound beside it.
-    fn budgets(&self) -> Vec<Family> {
-        let Limits { connections_max, rooms_max, message_bytes_max, .. } = self.limits;
-        let Limits { room_log_bytes_max, logs_bytes_max, held_bytes_max, .. } = self.limits;
-        let largest = self.rooms.iter().map(|(_, room)| room.held_bytes()).max();
+    pub(crate) fn budgets(&self) -> Vec<Family> {
+        let Limits { connections_max, rooms_max, message_bytes_max, .. } = *self.limits;
+        let Limits { room_log_bytes_max, logs_bytes_max, held_bytes_max, .. } = *self.limits;
+        let largest = self.rooms.iter().map(|(_, room)| room.log_bytes()).max();
         let row = |name, help, value: usize| Family::gauge(name, help, value as u64);
         vec![
             row(
@@ -93,11 +99,11 @@ impl Relay {
                 "Connections that are allowed at a time.",
                 connections_max,
             ),
-            row("fanfare_addresses", "Addresses that are counted.", self.addresses.counted()),
-            row("fanfare_throttled", "Connections that owe time to a rate.", self.debts.len()),
+            row("fanfare_addresses", "Addresses that are counted.", self.addresses),
+            row("fanfare_throttled", "Connections that owe time to a rate.", self.throttled),
             row("fanfare_rooms", "Rooms with a member.", self.rooms.len()),
             row("fanfare_rooms_limit", "Rooms that are allowed at a time.", rooms_max),
-            row("fanfare_log_bytes", "Memory of all rooms' logs.", self.pool.used_bytes()),
+            row("fanfare_log_bytes", "Memory of all rooms' logs.", self.rooms.log_bytes()),
             row(
                 "fanfare_log_limit_bytes",
                 "Memory that all rooms' logs may have together.",
@@ -121,12 +127,12 @@ impl Relay {
             row(
                 "fanfare_compressors_limit",
                 "Compressors that the memory for them allows.",
-                self.compressors_max(),
+                shared::compressors_max(&self.limits.deflate),
             ),
             row(
                 "fanfare_held_bytes",
                 "Memory of what single connections began or were told, and did not finish or read.",
-                self.held_bytes(),
+                self.held_bytes,
             ),
             row(
                 "fanfare_held_limit_bytes",
@@ -139,12 +145,5 @@ impl Relay {
                 message_bytes_max,
             ),
         ]
-    }
-}
-
-impl Room {
-    /// The memory of all its logs.
-    pub(crate) fn held_bytes(&self) -> usize {
-        self.audiences().map(|audience| audience.log.held_bytes()).sum()
     }
 }

@@ -1,7 +1,7 @@
 //! Looking at single rooms and connections, and closing one by hand.
 
-use crate::relay::connections::conn::Phase;
-use crate::relay::input::pause::Pause;
+use crate::relay::connections::conn::Pause;
+use crate::relay::connections::phase::Phase;
 use crate::relay::{Cause, ConnId, Encoding, Network, Relay, Time};
 
 /// What is known of a room.
@@ -65,8 +65,8 @@ impl Relay {
             .iter()
             .map(|(_, room)| RoomFacts {
                 name: room.name(),
-                members: room.members.len(),
-                log_bytes: room.held_bytes(),
+                members: room.members().len(),
+                log_bytes: room.log_bytes(),
             })
             .collect();
         let weight = |room: &RoomFacts<'_>| match order {
@@ -98,24 +98,43 @@ impl Relay {
     /// What is known of a connection.
     pub fn connection(&self, id: ConnId) -> Option<ConnFacts<'_>> {
         let conn = self.conns.get(id)?;
-        let room = self.rooms.get(conn.room);
-        let is_living = matches!(conn.phase, Phase::Greeting | Phase::Open);
+        let room = self.rooms.get(conn.member.room);
+        let is_living = matches!(conn.phase(), Phase::Handshake | Phase::Open);
         Some(ConnFacts {
             id,
-            state: Phase::NAMES[conn.phase.number()],
+            state: Phase::NAMES[conn.phase().number()],
             cause: (!is_living).then_some(conn.cause),
             room: room.map(|room| room.name()),
-            client: self.client(id),
-            user: self.passes.user(id.index),
-            encoding: conn.class.encoding,
-            waited_s: self.now.seconds().saturating_sub(conn.since),
-            behind_bytes: room.map_or(0, |room| room.log(conn.class).end() - conn.sent),
+            client: self.identities.client(id.index, conn),
+            user: self.identities.user(id.index),
+            encoding: conn.member.class.encoding,
+            waited_s: self.now.seconds().saturating_sub(conn.since()),
+            behind_bytes: room
+                .map_or(0, |room| room.log(conn.member.class).end() - conn.member.position),
             private_bytes: conn.private_due().len(),
-            held_bytes: conn.held_bytes(),
+            held_bytes: conn.partial_bytes(),
             is_blocked: conn.blocked,
             is_paused: conn.pause != Pause::No,
             is_pinged: conn.pinged,
         })
+    }
+
+    /// The client that a proxy named for a connection. `None` when it came without a proxy, or from
+    /// this machine.
+    pub fn client(&self, id: ConnId) -> Option<Network> {
+        self.conns.get(id).and_then(|conn| self.identities.client(id.index, conn))
+    }
+
+    /// The other end of a connection's stream, as far as it is kept: an address without its port,
+    /// or the network that it is counted for. `None` also when a proxy has named its client.
+    pub fn peer(&self, id: ConnId) -> Option<Network> {
+        self.conns.get(id).and_then(|conn| self.identities.ends(id.index, conn).peer)
+    }
+
+    /// The name of the room that a connection is in.
+    pub fn room_name(&self, id: ConnId) -> Option<&[u8]> {
+        let room = self.conns.get(id)?.member.room;
+        self.rooms.get(room).map(|room| room.name())
     }
 
     /// Closes a connection by hand: a member is told 1008, whoever is in no room, or on its way
@@ -123,7 +142,7 @@ impl Relay {
     pub fn dismiss(&mut self, id: ConnId, now: Time) -> bool {
         self.now = now;
         let Some(conn) = self.conns.get(id) else { return false };
-        match conn.phase {
+        match conn.phase() {
             Phase::Open => self.close(id.index, Cause::Dismissed),
             _ => self.end(id.index, Cause::Dismissed),
         }

@@ -1,7 +1,7 @@
 //! What the relay tells of itself.
 
-pub(crate) mod failure;
-mod gauges;
+pub(crate) mod events;
+pub(crate) mod gauges;
 pub(crate) mod inspect;
 pub(crate) mod metrics;
 pub(crate) mod savings;

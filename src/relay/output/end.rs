@@ -1,9 +1,11 @@
-//! How connections end: failed, closed in order by either side, parted, cut.
+//! How connections end: failed, closed in order by either side, cut.
 
 use crate::protocol::CloseCode;
 use crate::protocol::ws::frame::Opcode;
-use crate::relay::connections::conn::{NO_ROOM, Phase};
-use crate::relay::input::pause::Pause;
+use crate::relay::connections::conn::{NO_ROOM, Pause};
+use crate::relay::connections::phase::Phase;
+use crate::relay::limits::quota;
+use crate::relay::observe::events::Event;
 use crate::relay::{Cause, ConnId, Relay};
 
 impl Relay {
@@ -12,20 +14,20 @@ impl Relay {
     pub fn closed(&mut self, id: ConnId, cause: Cause) {
         let Some(conn) = self.conns.current(id) else { return };
         let index = id.index;
-        match (cause, conn.phase) {
-            (Cause::EndOfStream, Phase::Open) => self.part(index, cause, false),
+        match (cause, conn.phase()) {
+            (Cause::EndOfStream, Phase::Open) => self.flush_and_end(index, cause, false),
             (Cause::EndOfStream, Phase::Failing) => self.tell_failure(index, false),
-            (Cause::EndOfStream, Phase::Parting { .. }) => {
-                conn.phase = Phase::Parting { linger: false };
+            (Cause::EndOfStream, Phase::Flushing { .. }) => {
+                conn.enter(Phase::Flushing { linger: false }, self.now.seconds());
             }
             (Cause::EndOfStream, Phase::Closing) => {
                 let cause = conn.cause;
-                self.part(index, cause, false);
+                self.flush_and_end(index, cause, false);
             }
             (Cause::EndOfStream, Phase::Lingering | Phase::Finishing) => {
                 self.linger(index, Phase::Finishing);
             }
-            (_, Phase::Greeting | Phase::Open) => self.end(index, cause),
+            (_, Phase::Handshake | Phase::Open) => self.end(index, cause),
             // It was ending already: what began that is the cause.
             (_, _) => {
                 let cause = conn.cause;
@@ -34,36 +36,42 @@ impl Relay {
         }
     }
 
-    /// The peer broke a rule, or one of ours: nothing that it still says is heard.
+    /// The stream of a connection that is not read is broken. One that is read again soon is taken
+    /// to its end first; one that waits for its rates is not waited for.
+    pub fn broken(&mut self, id: ConnId) {
+        if self.conns.current(id).is_some_and(|conn| conn.pause == Pause::Rate) {
+            self.closed(id, Cause::Reset);
+        }
+    }
+
+    /// The peer broke a rule, or one of ours: no more of its input is taken.
     pub(crate) fn fail(&mut self, index: u32, cause: Cause) {
         let conn = &mut self.conns[index];
-        match conn.phase {
+        match conn.phase() {
             Phase::Ended => return, // it was ended meanwhile, for another reason
             Phase::Closing => {
                 let cause = conn.cause; // our close frame is on its way already
-                return self.part(index, cause, true);
+                return self.flush_and_end(index, cause, true);
             }
             _ => {}
         }
         self.note_failure(index, cause);
         let conn = &mut self.conns[index];
-        conn.phase = Phase::Failing;
+        conn.enter(Phase::Failing, self.now.seconds());
         conn.cause = cause;
-        conn.since = self.now.seconds();
-        self.drop_held(index);
-        self.reconsider(index);
-        self.make_due(index);
+        self.quota.drop_partial(conn);
+        self.wake(index);
     }
 
-    /// Tells a connection that has failed why; then it parts.
+    /// Tells a connection that has failed why; then it ends.
     pub(crate) fn tell_failure(&mut self, index: u32, linger: bool) {
         let cause = self.conns[index].cause;
         self.leave_room(index);
         self.push_close(index, cause.close_code(), cause.close_reason());
-        self.part(index, cause, linger);
+        self.flush_and_end(index, cause, linger);
     }
 
-    /// Closes a connection in order: the close frame is due, and the peer's answer awaited.
+    /// Closes a connection in order: the close frame is pending, and the peer's answer awaited.
     pub(crate) fn close(&mut self, index: u32, cause: Cause) {
         self.close_saying(index, cause, cause.close_reason());
     }
@@ -74,41 +82,37 @@ impl Relay {
         self.leave_room(index);
         self.push_close(index, cause.close_code(), reason);
         let conn = &mut self.conns[index];
-        conn.phase = Phase::Closing;
+        conn.enter(Phase::Closing, self.now.seconds());
         conn.cause = cause;
-        conn.since = self.now.seconds();
-        self.reconsider(index);
-        self.make_due(index);
+        self.wake(index);
     }
 
     /// The peer's close frame: it is answered with its own code (RFC 6455, section 5.5.1), unless
     /// ours went first; then our side ends the stream.
     pub(crate) fn peer_closes(&mut self, index: u32, code: Option<CloseCode>) {
         self.leave_room(index);
-        let cause = match self.conns[index].phase {
+        let cause = match self.conns[index].phase() {
             Phase::Closing => self.conns[index].cause,
             _ => {
                 self.push_close(index, code, ""); // an answer needs no reason
                 Cause::PeerClosed
             }
         };
-        self.part(index, cause, false);
+        self.flush_and_end(index, cause, false);
     }
 
     /// Nothing is expected any more: the last bytes go out, then the stream is closed or shut.
-    pub(crate) fn part(&mut self, index: u32, cause: Cause, linger: bool) {
+    pub(crate) fn flush_and_end(&mut self, index: u32, cause: Cause, linger: bool) {
         self.note_failure(index, cause);
         self.leave_room(index);
         let conn = &mut self.conns[index];
-        conn.phase = Phase::Parting { linger };
+        conn.enter(Phase::Flushing { linger }, self.now.seconds());
         conn.cause = cause;
-        conn.since = self.now.seconds();
-        self.drop_held(index);
-        self.reconsider(index);
-        self.make_due(index);
+        self.quota.drop_partial(conn);
+        self.wake(index);
     }
 
-    /// Ends a connection now, whatever is due to it.
+    /// Ends a connection now, whatever is pending for it.
     pub(crate) fn end(&mut self, index: u32, cause: Cause) {
         self.end_now(index, cause, false);
     }
@@ -121,15 +125,15 @@ impl Relay {
 
     fn end_now(&mut self, index: u32, cause: Cause, is_cut: bool) {
         self.note_failure(index, cause);
-        self.conns[index].into = 0; // nothing more is written: no copy of the frame begun is kept
+        // Nothing more is written: no copy of the frame begun is kept.
+        self.conns[index].member.into = 0;
         self.leave_room(index);
-        self.drop_held(index);
         self.stop_waiting(index);
         let conn = &mut self.conns[index];
-        conn.phase = Phase::Ended;
+        conn.enter(Phase::Ended, self.now.seconds());
         conn.cause = cause;
         conn.pause = Pause::No;
-        self.drop_rare(index);
+        self.quota.drop_rare(conn);
         self.metrics.count_end(cause);
         self.schedule.end_later(self.conns.id(index), is_cut);
     }
@@ -137,7 +141,7 @@ impl Relay {
     /// The last byte is out. The connection stays until its peer has ended and received that byte:
     /// what the kernel holds counts with a connection, and has its deadline.
     pub(crate) fn linger(&mut self, index: u32, phase: Phase) {
-        self.conns[index].phase = phase;
+        self.conns[index].enter(phase, self.now.seconds());
         self.schedule.end_later(self.conns.id(index), false);
     }
 
@@ -146,35 +150,94 @@ impl Relay {
     /// [`Order::Finish`]: crate::relay::Order::Finish
     pub fn finished(&mut self, id: ConnId) {
         if let Some(conn) = self.conns.current(id)
-            && conn.phase == Phase::Finishing
+            && conn.phase() == Phase::Finishing
         {
             let cause = conn.cause;
             self.end(id.index, cause);
         }
     }
 
+    /// Ends the largest holders of memory, if all together hold more than they may.
+    pub(crate) fn keep_quota(&mut self) {
+        for index in self.quota.holders_beyond(self.limits.held_bytes_max, &self.conns) {
+            self.end_holder(index);
+        }
+    }
+
+    /// A connection that only sends too much can be told so; one that does not read cannot.
+    fn end_holder(&mut self, index: u32) {
+        let conn = &self.conns[index];
+        let stream_unread_bytes = if conn.blocked { conn.stream_bytes() } else { 0 };
+        let unread_bytes = conn.private_bytes() + stream_unread_bytes;
+        match conn.phase() {
+            Phase::Ended => {}
+            Phase::Open if quota::all_bytes(conn) > 2 * unread_bytes => {
+                self.fail(index, Cause::HeldBytes);
+                // What its stream keeps ends with it.
+                self.quota.set_stream_bytes(&mut self.conns[index], 0);
+            }
+            _ => self.cut(index, Cause::HeldBytes),
+        }
+    }
+
     /// Takes the connection out of its room; the frame that was begun stays whole.
     fn leave_room(&mut self, index: u32) {
-        let key = self.conns[index].room;
+        let key = self.conns[index].member.room;
         if key == NO_ROOM {
             return;
         }
         self.keep_frame_begun(index);
         let conn = &mut self.conns[index];
-        let room = &mut self.rooms[key];
-        if std::mem::take(&mut conn.behind) {
-            room.log_mut(conn.class).leave(conn.sent, &mut self.pool);
+        let (room, pool) = self.rooms.with_pool(key);
+        let member = &mut conn.member;
+        if std::mem::take(&mut member.behind) {
+            room.log_mut(member.class).leave(member.position, pool);
         }
-        conn.room = NO_ROOM;
+        member.room = NO_ROOM;
+        room.sharers -= u32::from(std::mem::take(&mut member.may_share));
+        let moved = room.leave(member.place, member.class);
         if let Some(rare) = &mut conn.rare {
             rare.skips.clear();
         }
-        room.sharers -= u32::from(std::mem::take(&mut conn.may_share));
-        let moved = room.leave(conn.slot, conn.class);
-        for (member, slot) in moved.into_iter().flatten() {
-            self.conns[member].slot = slot;
+        for (other, place) in moved.into_iter().flatten() {
+            self.conns[other].member.place = place;
         }
-        self.rooms.close_if_empty(key);
+        self.events.push(Event::MemberLeft { id: self.conns.id(index), room: key });
+        self.close_room_if_over(key);
+    }
+
+    /// Closes a room that nothing keeps open.
+    pub(crate) fn close_room_if_over(&mut self, key: u32) {
+        if let Some(name) = self.rooms.close_if_over(key) {
+            self.events.push(Event::RoomClosed { room: key, name });
+        }
+    }
+
+    /// Copies the rest of a frame that was begun to the member's private output, so that the log is
+    /// not needed for it any more; the member then stands behind that frame. All members of a room
+    /// may need that at once, so a member for whose rest the quota has no place is cut.
+    pub(crate) fn keep_frame_begun(&mut self, index: u32) {
+        let bytes_left = self.limits.held_bytes_max.saturating_sub(self.quota.bytes());
+        let conn = &mut self.conns[index];
+        if conn.member.into == 0 {
+            return;
+        }
+        let log = self.rooms[conn.member.room].log(conn.member.class);
+        let from = conn.member.position;
+        let end = log.frame_end(from - u64::from(conn.member.into));
+        let rest = log.together(from..end);
+        self.quota.change_private(conn, |conn| {
+            if rest.len() > bytes_left {
+                conn.rare().starved = Some(Cause::HeldBytes);
+            } else if conn.private().takes(rest.len()) {
+                conn.private().push_front(rest);
+            } else {
+                conn.rare().starved = Some(Cause::NoMemory);
+            }
+        });
+        conn.member.position = end;
+        conn.member.into = 0;
+        self.rooms.note_progress(&mut conn.member, from);
     }
 
     fn push_close(&mut self, index: u32, code: Option<CloseCode>, reason: &str) {
@@ -183,19 +246,77 @@ impl Relay {
             body.extend_from_slice(&code.number().to_be_bytes());
         }
         body.extend_from_slice(reason.as_bytes());
-        self.tell_frame(index, Opcode::Close, &body);
+        self.quota.push_frame(&mut self.conns[index], Opcode::Close, &body);
     }
 
-    fn drop_held(&mut self, index: u32) {
-        let is_counted = self.counted_out != Some(index);
-        let conn = &mut self.conns[index];
-        if is_counted {
-            self.held_bytes -= conn.held_bytes();
+    /// A connection that ends is flushed, and read again if it was paused.
+    fn wake(&mut self, index: u32) {
+        self.reconsider(index);
+        self.schedule.make_due(index, &mut self.conns[index]);
+    }
+
+    /// Notes that a connection ends, if that is worth telling and not what ends it already.
+    fn note_failure(&mut self, index: u32, cause: Cause) {
+        let conn = &self.conns[index];
+        let is_ending = !matches!(conn.phase(), Phase::Handshake | Phase::Open);
+        if cause.is_expected() || (is_ending && conn.cause == cause) {
+            return;
         }
-        conn.parser = Default::default();
-        if let Some(rare) = &mut conn.rare {
-            rare.head = Vec::new();
-            rare.unheard = None;
+        let ends = || self.identities.ends(index, conn);
+        self.events.push_failure(conn.id(index), cause, ends);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::{Limits, Order, Time};
+
+    #[test]
+    fn a_connection_that_cannot_be_told_ends() {
+        let (mut relay, now) = (Relay::new(Limits::default()), Time::default());
+        let id = relay.accepted(None, now).expect("there is room");
+        let conn = &mut relay.conns[id.index];
+        relay.quota.push(conn, usize::MAX, |_| panic!("there is no memory for it"));
+        relay.schedule.make_due(id.index, conn);
+        relay.check_invariants();
+        relay.turn(now);
+        let Some(Order::Cut(departed)) = relay.order() else { panic!("it is cut") };
+        assert_eq!((departed.id, departed.cause), (id, Cause::NoMemory));
+        relay.check_invariants();
+    }
+
+    /// So many connections that say `text` and nothing more.
+    fn begun(relay: &mut Relay, count: usize, text: &[u8]) -> Vec<ConnId> {
+        let now = Time::default();
+        let ids: Vec<ConnId> =
+            (0..count).map(|_| relay.accepted(None, now).expect("there is room")).collect();
+        for id in &ids {
+            relay.receive(*id, &mut text.to_vec(), now);
         }
+        ids
+    }
+
+    #[test]
+    fn heads_of_strangers_do_not_end_members() {
+        let limits = Limits { held_bytes_max: 400_000, ..Limits::default() };
+        let (mut relay, now) = (Relay::new(limits), Time::default());
+        let request = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
+                       Connection: upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        let members = begun(&mut relay, 2, request.as_bytes());
+        for id in &members {
+            let mut frame = vec![0x82, 0xfe, 0xff, 0xff, 0, 0, 0, 0];
+            frame.resize(60_000, b'x'); // the largest holder of all
+            relay.receive(*id, &mut frame, now);
+        }
+        let head = [b"GET / HTTP/1.1\r\nCookie: ".to_vec(), vec![b'x'; 15_000]].concat();
+        begun(&mut relay, 100, &head);
+        assert!(relay.metrics().ended["held_bytes"] > 70, "{:?}", relay.metrics().ended);
+        assert!(relay.held_bytes() <= 400_000);
+        for id in members {
+            assert!(relay.conns.get(id).is_some_and(|conn| conn.phase() == Phase::Open));
+        }
+        relay.check_invariants();
     }
 }

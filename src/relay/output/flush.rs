@@ -1,12 +1,16 @@
-//! Who is to be flushed, in which order, and how much of a turn each takes.
+//! What is written in a turn, in which order, and how far each connection got.
 //!
-//! Nobody is written to because somebody was read. A turn's messages are all in the log before its
-//! first flush, so whatever came together leaves together.
+//! No connection is written to because one was read. A turn's messages are all in the log before
+//! its first flush, so messages that came together leave together.
 
-use crate::relay::connections::conn::Phase;
+use crate::relay::connections::conn::Conn;
+use crate::relay::connections::phase::Phase;
 use crate::relay::limits::budget::{BYTES_PER_WRITE, WRITE_BYTES_MAX};
+use crate::relay::output::order::Offer;
+use crate::relay::output::pending::Part;
 use crate::relay::output::schedule::Next;
-use crate::relay::{ConnId, Departed, Order, Relay};
+use crate::relay::rooms::log::Log;
+use crate::relay::{ConnId, Departed, Order, Relay, Slices};
 
 impl Relay {
     /// The next thing to do in this turn; `None` when it is over.
@@ -30,6 +34,152 @@ impl Relay {
         self.schedule.spend(micros);
     }
 
+    /// The stream takes bytes again.
+    pub fn writable(&mut self, id: ConnId) {
+        if let Some(conn) = self.conns.current(id)
+            && conn.blocked
+        {
+            conn.blocked = false;
+            if conn.phase() == Phase::Open {
+                // The peer's machine took what was on its way: a slow reader is no dead one.
+                conn.postpone(self.now.seconds());
+            }
+            self.schedule.make_due(id.index, conn);
+        }
+    }
+
+    /// What is to be written to a connection: as much as a turn's share.
+    pub fn gather<'a>(&'a self, id: ConnId, slices: &mut Slices<'a>) -> Offer {
+        let Some(conn) = self.conns.get(id) else {
+            return Offer { id, bytes: 0, all_until: None };
+        };
+        let member = &conn.member;
+        let log = self.rooms.get(member.room).map(|room| room.log(member.class));
+        if conn.rare.is_none()
+            && let Some(tail) = log.and_then(|log| log.tail(member.position))
+            && tail.len() < WRITE_BYTES_MAX
+        {
+            // What nearly every member of a room has pending; the parts would be the same.
+            slices.push(tail);
+            let all_until = Some(member.position + tail.len() as u64);
+            return Offer { id, bytes: tail.len(), all_until };
+        }
+        gather_parts(id, conn, log, slices)
+    }
+
+    /// Says how many of the bytes that `gather` offered were taken by the stream: fewer than all
+    /// means that it takes no more until it is `writable`.
+    pub fn sent(&mut self, offer: Offer, bytes: usize) {
+        self.took(offer, bytes, false);
+    }
+
+    /// The same for a stream that took the bytes but holds some of them itself: it takes no more,
+    /// and the connection does not end, until it is `writable`.
+    pub fn held(&mut self, offer: Offer, bytes: usize) {
+        self.took(offer, bytes, true);
+    }
+
+    #[inline(always)] // the fan-out's way, once for each delivery
+    fn took(&mut self, offer: Offer, bytes: usize, is_held: bool) {
+        self.metrics.bytes_out += bytes as u64;
+        let Some(conn) = self.conns.current(offer.id) else { return };
+        conn.blocked = is_held || bytes < offer.bytes;
+        let Some(end) = offer.all_until.filter(|_| !conn.blocked) else {
+            return self.part_sent(offer.id.index, bytes);
+        };
+        let from = std::mem::replace(&mut conn.member.position, end);
+        conn.member.into = 0;
+        // A fan-out's usual member has nothing that follows from this.
+        if conn.rare.is_some() || conn.member.behind || conn.leaving || conn.phase() != Phase::Open
+        {
+            self.all_sent(offer.id.index, from);
+        }
+    }
+
+    /// All pending output is out.
+    #[inline(never)]
+    fn all_sent(&mut self, index: u32, from: u64) {
+        let conn = &mut self.conns[index];
+        self.quota.change_private(conn, Conn::forget_output);
+        if conn.member.behind {
+            self.rooms.note_progress(&mut conn.member, from);
+        }
+        self.reconsider(index);
+        self.caught_up(index);
+    }
+
+    /// Walks over the pending output once more, to where the write ended.
+    #[inline(never)]
+    fn part_sent(&mut self, index: u32, bytes: usize) {
+        let conn = &mut self.conns[index];
+        let member = &conn.member;
+        let log = self.rooms.get(member.room).map(|room| room.log(member.class));
+        let from = member.position;
+        let mut left = bytes;
+        let mut private_bytes = 0;
+        let mut position = from;
+        let mut border = from - u64::from(member.into);
+        for part in conn.pending(log) {
+            let taken = part.bytes().len().min(left);
+            left -= taken;
+            match part {
+                Part::Private(_) => private_bytes += taken,
+                Part::Log(start, _) => {
+                    if start != position {
+                        border = start; // behind a frame of its own
+                    }
+                    position = start + taken as u64;
+                }
+            }
+            if left == 0 {
+                break;
+            }
+        }
+        let into = log.map_or(0, |log| (position - log.border(border, position)) as u32);
+        if private_bytes > 0 {
+            self.quota.change_private(conn, |conn| conn.private().advance(private_bytes));
+        }
+        conn.move_to(position, into);
+        conn.tidy();
+        self.progressed(index, from);
+    }
+
+    /// After a write: a connection that is not finished goes on when it can, one that is may have
+    /// something to do.
+    fn progressed(&mut self, index: u32, from: u64) {
+        self.rooms.note_progress(&mut self.conns[index].member, from);
+        self.reconsider(index);
+        let conn = &mut self.conns[index];
+        let member = &conn.member;
+        let log = self.rooms.get(member.room).map(|room| room.log(member.class));
+        if conn.blocked {
+            return;
+        }
+        if conn.is_idle(log) {
+            return self.caught_up(index);
+        }
+        if let Some(room) = self.rooms.get_mut(member.room) {
+            room.note_unfinished(member.class, member.position);
+        }
+        if !conn.due {
+            conn.due = true;
+            self.schedule.flush_next_turn(index);
+        }
+    }
+
+    /// No output is pending for the connection now.
+    fn caught_up(&mut self, index: u32) {
+        let conn = &self.conns[index];
+        match conn.phase() {
+            Phase::Flushing { linger: true } => self.linger(index, Phase::Lingering),
+            Phase::Flushing { linger: false } => self.linger(index, Phase::Finishing),
+            Phase::Failing => self.tell_failure(index, true),
+            // A message that waited for this is published first.
+            Phase::Open if conn.leaving && !conn.has_message_waiting() => self.farewell(index),
+            _ => {}
+        }
+    }
+
     /// A stream that is to be shut, or closed: it may stand in the list for both.
     #[inline(never)] // out of the fan-out's way
     fn end_stream(&mut self, id: ConnId, is_cut: bool) -> Option<Order> {
@@ -37,20 +187,20 @@ impl Relay {
             return None;
         }
         let index = id.index;
-        let cause = self.conns[index].cause;
-        match self.conns[index].phase {
-            Phase::Lingering => Some(Order::Shutdown(id)),
-            Phase::Finishing => Some(Order::Finish(id)),
-            _ => {
-                let (peer, client) = self.forget_address(index);
-                self.departed = Departed { user: self.passes.forget(index), peer, client };
-                self.debts.remove(&index);
-                self.usages.forget(index);
-                self.conns.remove(index);
-                self.note_gone(id.generation);
-                Some(if is_cut { Order::Cut(id, cause) } else { Order::Close(id, cause) })
-            }
+        let conn = &self.conns[index];
+        match conn.phase() {
+            Phase::Lingering => return Some(Order::Shutdown(id)),
+            Phase::Finishing => return Some(Order::Finish(id)),
+            _ => {}
         }
+        let cause = conn.cause;
+        let (user, ends) = self.identities.forget(index, conn);
+        self.throttle.forget(index);
+        self.conns.remove(index);
+        self.drain.iter_mut().for_each(|drain| drain.note_gone(id));
+        let (peer, client) = (ends.peer, ends.client);
+        let departed = Box::new(Departed { id, cause, user, peer, client });
+        Some(if is_cut { Order::Cut(departed) } else { Order::Close(departed) })
     }
 
     /// A connection that was made due: its slot may have had another use since.
@@ -60,7 +210,7 @@ impl Relay {
             return None;
         }
         let conn = &self.conns[index];
-        if conn.phase == Phase::Ended {
+        if conn.phase() == Phase::Ended {
             return None;
         }
         if let Some(cause) = conn.starved() {
@@ -70,51 +220,52 @@ impl Relay {
         if conn.blocked {
             return None;
         }
-        let log = self.rooms.get(conn.room).map(|room| room.log(conn.class));
+        let member = &conn.member;
+        let log = self.rooms.get(member.room).map(|room| room.log(member.class));
         if conn.is_idle(log) {
             self.caught_up(index);
             return None;
         }
-        let owed_bytes = log.map_or(0, |log| log.end() - conn.sent);
-        self.schedule.count_writes(1 + more_writes(owed_bytes));
-        Some(Order::Flush(self.conns.id(index)))
+        let pending_bytes = log.map_or(0, |log| log.end() - member.position);
+        self.schedule.count_writes(1 + more_writes(pending_bytes));
+        Some(Order::Flush(conn.id(index)))
     }
 
-    /// The next member of a room's pass; the pass ends or makes way when there is none.
+    /// The next member of a room's sweep; the sweep ends or makes way when there is none.
     fn flush_room(&mut self, key: u32) -> Option<Order> {
         let room = &mut self.rooms[key];
-        if room.is_between_passes() {
-            room.begin_pass(self.limits.segment_bytes_max());
+        if room.is_between_sweeps() {
+            room.begin_sweep(self.limits.segment_bytes_max());
         }
         while let Some(index) = room.visit() {
             let conn = &mut self.conns[index];
-            let audience = room.audience_mut(conn.class);
-            let owed_bytes = audience.log.end() - conn.sent;
-            if owed_bytes == 0 {
+            let audience = room.audience_mut(conn.member.class);
+            let pending_bytes = audience.log.end() - conn.member.position;
+            if pending_bytes == 0 {
                 continue;
             }
             if !conn.blocked {
                 let id = conn.id(index);
                 self.schedule.count_room_writes(1);
-                if owed_bytes >= BYTES_PER_WRITE as u64 {
-                    self.schedule.count_room_writes(more_writes(owed_bytes));
+                if pending_bytes >= BYTES_PER_WRITE as u64 {
+                    self.schedule.count_room_writes(more_writes(pending_bytes));
                 }
                 return Some(Order::Flush(id));
             }
-            if !conn.behind {
-                conn.behind = true;
-                audience.log.enter(conn.sent);
+            if !conn.member.behind {
+                conn.member.behind = true;
+                audience.log.enter(conn.member.position);
             }
         }
-        self.end_pass(key);
+        self.end_sweep(key);
         None
     }
 
-    /// Everyone was visited: what the pass began with is settled.
+    /// All members were visited: what the sweep began with is settled.
     #[inline(never)]
-    fn end_pass(&mut self, key: u32) {
-        let room = &mut self.rooms[key];
-        if !room.end_pass(&mut self.pool) {
+    fn end_sweep(&mut self, key: u32) {
+        let (room, pool) = self.rooms.with_pool(key);
+        if !room.end_sweep(pool) {
             return self.schedule.sweep_next_turn();
         }
         room.due = room.fresh_bytes() > 0;
@@ -122,10 +273,10 @@ impl Relay {
             self.schedule.sweep_again();
         } else {
             self.schedule.room_is_swept();
-            self.rooms.close_if_empty(key);
+            self.close_room_if_over(key);
         }
         if !self.schedule.has_rooms() {
-            self.keep_logs_within_bound(); // what is held now is what the slow have not read
+            self.keep_logs_within_bound(); // what is held now is what slow members have not taken
         }
     }
 }
@@ -133,6 +284,30 @@ impl Relay {
 /// A write of so many bytes costs as much as one and these.
 fn more_writes(bytes: u64) -> usize {
     bytes.min(WRITE_BYTES_MAX as u64) as usize / BYTES_PER_WRITE
+}
+
+/// All kinds of pending output.
+#[inline(never)] // out of the fan-out's way
+fn gather_parts<'a>(
+    id: ConnId,
+    conn: &'a Conn,
+    log: Option<&'a Log>,
+    slices: &mut Slices<'a>,
+) -> Offer {
+    let mut bytes_left = WRITE_BYTES_MAX;
+    let mut pending = conn.pending(log);
+    for part in &mut pending {
+        let bytes = part.bytes();
+        let bytes = &bytes[..bytes.len().min(bytes_left)];
+        slices.push(bytes);
+        bytes_left -= bytes.len();
+        if bytes_left == 0 || slices.is_full() {
+            break;
+        }
+    }
+    let is_all = bytes_left > 0 && pending.next().is_none();
+    let all_until = is_all.then(|| log.map_or(conn.member.position, Log::end));
+    Offer { id, bytes: WRITE_BYTES_MAX - bytes_left, all_until }
 }
 
 #[cfg(test)]
@@ -162,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn who_takes_everything_is_never_called_slow() {
+    fn a_member_that_takes_everything_is_never_called_slow() {
         // The second has segments so small that a write has four of them and no more.
         for (room_log_bytes_max, bytes) in [(1 << 20, 60_000), (1 << 16, 1_100)] {
             let mut pretend = Pretend::new();
@@ -176,7 +351,7 @@ mod tests {
             let (mut said, mut heard) = (0, 0);
             while said < 1_000 || pretend.relay.next_deadline() == Some(Time::default()) {
                 // As much in each turn as the relay lets it say.
-                while said < 1_000 && pretend.relay.may_read(speaker).is_some() {
+                while said < 1_000 && pretend.relay.begin_read(speaker).is_some() {
                     pretend.say(speaker, bytes);
                     said += 1;
                 }
@@ -187,31 +362,6 @@ mod tests {
             let frames_bytes = 1_000 * (message_bytes_max + 4);
             assert_eq!((heard, pretend.relay.metrics().slow_closed), (frames_bytes, 1));
         }
-    }
-
-    #[test]
-    fn who_waits_for_longest_is_read_first() {
-        let mut pretend = Pretend::new();
-        let limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
-        pretend.relay.configure(limits);
-        let [speaker, others @ ..] = [(); 4].map(|()| pretend.join("/"));
-        while pretend.relay.may_read(speaker).is_some() {
-            pretend.say(speaker, 60_000);
-        }
-        others.iter().for_each(|id| assert_eq!(pretend.relay.may_read(*id), None));
-        let mut resumed = Vec::new();
-        while pretend.relay.next_deadline() == Some(Time::default()) || resumed.is_empty() {
-            pretend.relay.turn(Time::default());
-            while let Some(order) = pretend.relay.order() {
-                match order {
-                    Order::Flush(id) => pretend.write(id),
-                    Order::Resume(id) => resumed.push(id),
-                    _ => {}
-                }
-            }
-        }
-        let [one, two, three] = others;
-        assert_eq!(resumed, [speaker, one, two, three]);
     }
 
     #[test]

@@ -4,5 +4,4 @@ mod end;
 mod flush;
 pub(crate) mod order;
 pub(crate) mod pending;
-pub(crate) mod progress;
 pub(crate) mod schedule;

@@ -4,7 +4,7 @@ use crate::relay::limits::budget::SLICES_MAX;
 use crate::relay::{Cause, ConnId, Network};
 
 /// An order to the server; it is carried out before the next is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Order {
     /// Write what `gather` gives, once, and report it with `sent`.
     Flush(ConnId),
@@ -14,21 +14,25 @@ pub enum Order {
     /// until then end our side of the stream and keep it. The order comes again each second.
     Finish(ConnId),
     /// Close the stream; the id is not valid any more.
-    Close(ConnId, Cause),
+    Close(Box<Departed>),
     /// The same, and nothing that the peer has not received yet is kept for it.
-    Cut(ConnId, Cause),
+    Cut(Box<Departed>),
     /// Read this connection again.
     Resume(ConnId),
 }
 
-/// What was known of a connection that is closed.
-#[derive(Debug, Default)]
+/// A connection whose stream is to be closed, and what was known of it.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Departed {
+    /// The connection.
+    pub id: ConnId,
+    /// Why it ended.
+    pub cause: Cause,
     /// The user id in the token that it came with.
     pub user: Option<Box<str>>,
-    /// The other end of its stream, as [`crate::relay::Relay::peer`] tells it.
+    /// The other end of its stream, as [`Relay::peer`](crate::relay::Relay::peer) tells it.
     pub peer: Option<Network>,
-    /// Whom a proxy named as its client.
+    /// The client that a proxy named.
     pub client: Option<Network>,
 }
 
@@ -53,4 +57,13 @@ impl<'a> Slices<'a> {
     pub fn as_slice(&self) -> &[&'a [u8]] {
         &self.slices[..self.len]
     }
+}
+
+/// What `gather` gave of a connection's output: to be handed to `sent`.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer {
+    pub(super) id: ConnId,
+    pub(super) bytes: usize,
+    /// Nothing more is pending: where the member stands when all of it is taken.
+    pub(super) all_until: Option<u64>,
 }

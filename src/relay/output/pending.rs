@@ -1,4 +1,4 @@
-//! What a connection is owed, part by part, in the order of writing.
+//! A connection's pending output, part by part, in the order of writing.
 //!
 //! The order: the rest of the frame that was begun, its private bytes, then its room's log without
 //! its own messages. `gather` shows these parts to the server and `sent` walks them again: both
@@ -26,7 +26,7 @@ impl<'a> Part<'a> {
 
 /// The parts, without end but for what there is; the caller stops when it has enough.
 #[derive(Debug)]
-pub(crate) struct Owed<'a> {
+pub(crate) struct Pending<'a> {
     private: &'a [u8],
     log: Option<&'a Log>,
     position: u64,
@@ -34,15 +34,15 @@ pub(crate) struct Owed<'a> {
     skips: &'a [Range<u64>],
 }
 
-impl<'a> Owed<'a> {
+impl<'a> Pending<'a> {
     pub(crate) fn new(
         private: &'a [u8],
         log: Option<&'a Log>,
         position: u64,
         into: u32,
         skips: &'a [Range<u64>],
-    ) -> Owed<'a> {
-        Owed { private, log, position, into, skips }
+    ) -> Pending<'a> {
+        Pending { private, log, position, into, skips }
     }
 
     fn log_part(&mut self, log: &'a Log, until: u64) -> Part<'a> {
@@ -53,7 +53,7 @@ impl<'a> Owed<'a> {
     }
 }
 
-impl<'a> Iterator for Owed<'a> {
+impl<'a> Iterator for Pending<'a> {
     type Item = Part<'a>;
 
     fn next(&mut self) -> Option<Part<'a>> {
@@ -95,12 +95,12 @@ mod tests {
         }
         // Two bytes of "one" are out, "two" (5 to 10) and "four" (17 to 23) are the member's own.
         let parts = |private: &'static [u8]| {
-            let owed = Owed::new(private, Some(&log), 2, 2, &[5..10, 17..23]);
-            owed.map(|part| part.bytes().to_vec()).collect::<Vec<_>>()
+            let pending = Pending::new(private, Some(&log), 2, 2, &[5..10, 17..23]);
+            pending.map(|part| part.bytes().to_vec()).collect::<Vec<_>>()
         };
         assert_eq!(parts(b""), [b"one".to_vec(), b"\x81\x05three".to_vec()]);
         assert_eq!(parts(b"p"), [b"one".to_vec(), b"p".to_vec(), b"\x81\x05three".to_vec()]);
-        let alone: Vec<_> = Owed::new(b"p", None, 0, 0, &[]).collect();
+        let alone: Vec<_> = Pending::new(b"p", None, 0, 0, &[]).collect();
         assert_eq!(alone, [Part::Private(b"p")]);
     }
 }

@@ -6,6 +6,7 @@
 //! while there is time.
 
 use crate::relay::ConnId;
+use crate::relay::connections::conn::Conn;
 use crate::relay::limits::budget::{
     ORDERS_US, WRITES_PER_NEW_ROOM, WRITES_PER_ROOM, WRITES_PER_TURN,
 };
@@ -145,8 +146,12 @@ impl Schedule {
         self.ends.push((id, is_cut));
     }
 
-    pub(crate) fn flush_later(&mut self, index: u32) {
-        self.connections.push_back(index);
+    /// Sees to it that a connection is flushed, if its socket takes something.
+    pub(crate) fn make_due(&mut self, index: u32, conn: &mut Conn) {
+        if !conn.due && !conn.blocked {
+            conn.due = true;
+            self.connections.push_back(index);
+        }
     }
 
     pub(crate) fn flush_next_turn(&mut self, index: u32) {
@@ -284,7 +289,7 @@ mod tests {
         let mut schedule = Schedule::default();
         for index in 0..4_000 {
             schedule.end_later(end(index), false);
-            schedule.flush_later(index);
+            schedule.connections.push_back(index);
         }
         schedule.begin();
         schedule.sweep_later(0);

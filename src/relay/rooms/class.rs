@@ -1,7 +1,19 @@
-//! What a member hears a room's messages as: all members of one class hear the same bytes.
+//! What a member gets a room's messages as: all members of one class get the same bytes.
 
-use crate::relay::Encoding;
-use crate::relay::compression::compressors::Packing;
+use crate::relay::rooms::encoding::Encoding;
+
+/// How a class's messages are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packing {
+    /// Not at all: permessage-deflate was not negotiated.
+    Plain,
+    /// Each message by itself.
+    Alone,
+    /// The same with the smallest window, for clients that ask for one smaller than ours.
+    AloneNarrow,
+    /// With those before it as context, for members that get the same.
+    Shared,
+}
 
 /// A class: its members share a log.
 #[derive(Debug, Clone, Copy, Eq)]
@@ -22,6 +34,11 @@ impl PartialEq for Class {
 impl Class {
     /// Each payload as it came.
     pub(crate) const RAW: Class = Class { encoding: Encoding::Raw, packing: Packing::Plain };
+
+    /// Whether its members share a context.
+    pub(crate) fn is_shared(self) -> bool {
+        self.packing == Packing::Shared
+    }
 
     /// Whether its members may send compressed messages.
     pub(crate) fn is_packed(self) -> bool {

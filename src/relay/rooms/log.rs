@@ -4,7 +4,7 @@
 //! an index: where frames begin is read from their own headers.
 //!
 //! *Who still reads what?* Members come in two kinds. Those *behind* are counted in the segment
-//! that they stand in. All others stand at or after `settled`: the end that the last complete pass
+//! that they stand in. All others stand at or after `settled`: the end that the last complete sweep
 //! over the room had brought everyone to. So a segment is free when it ends before `settled` and
 //! counts nobody: no list is searched for that.
 
@@ -202,7 +202,7 @@ impl Log {
         self.release(pool);
     }
 
-    /// A pass is complete that brought everyone who is not behind to `end`.
+    /// A sweep is complete that brought everyone who is not behind to `end`.
     pub(crate) fn settle(&mut self, end: u64, pool: &mut Pool) {
         self.settled = end;
         self.release(pool);

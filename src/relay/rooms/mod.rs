@@ -1,6 +1,7 @@
 //! Rooms: their members, their logs, and what holds in each.
 
 pub(crate) mod class;
+pub(crate) mod directory;
 pub(crate) mod encoding;
 pub(crate) mod log;
 pub(crate) mod policy;

@@ -1,51 +1,53 @@
-//! A room: its members, its logs, and the pass that brings its messages to them.
+//! A room: its members, its logs, and the sweep that brings its messages to them.
 
 use crate::protocol::Refusal;
-use crate::relay::Limits;
-use crate::relay::compression::share::Shared;
-use crate::relay::limits::memory;
+use crate::relay::compression::shared::Shared;
 use crate::relay::rooms::class::Class;
 use crate::relay::rooms::log::Log;
-use crate::relay::rooms::policy::Manners;
+use crate::relay::rooms::policy::Policy;
 use crate::relay::rooms::pool::Pool;
-use std::collections::BTreeMap;
 
-/// A room with at least one member, or with a pass to finish.
+/// A room with at least one member, or with a sweep to finish.
 #[derive(Debug)]
 pub(crate) struct Room {
     name: Box<[u8]>,
     /// Slots of connections.
-    pub(crate) members: Vec<u32>,
+    members: Vec<u32>,
     /// The first class in use; most rooms have no other.
     first: Audience,
     /// The other classes in use.
     others: Vec<Audience>,
     /// How many members may share a context, whether they do or not.
     pub(crate) sharers: u32,
-    /// The second in which those who wait to share were last looked for.
+    /// The second in which members that wait to share were last looked for.
     pub(crate) looked_at: u32,
-    /// It stands in the list of rooms with something to say.
+    /// It stands in the list of rooms with something to send.
     pub(crate) due: bool,
-    /// While a walk over the members is under way, which flushes them and may take several turns:
-    /// the place in the list of the member that comes next.
-    pass: Option<usize>,
-    /// Somebody took all of a write and is owed more of what the pass began with: it goes round
-    /// again.
+    sweep: Option<Sweep>,
+    /// What its rule says.
+    pub(crate) policy: Policy,
+}
+
+/// A walk over all members, which flushes them and may take several turns.
+#[derive(Debug)]
+struct Sweep {
+    /// The place in the list of the member that comes next.
+    next: usize,
+    /// A member took all of a write and has more pending of what the sweep began with: the sweep
+    /// goes round again.
     goes_round: bool,
     /// How often it still may.
     rounds_left: usize,
-    /// What its rule says.
-    pub(crate) manners: Manners,
 }
 
-/// The members of a room that hear the same bytes, and those bytes.
+/// The members of a room that get the same bytes, and those bytes.
 #[derive(Debug)]
 pub(crate) struct Audience {
     pub(crate) class: Class,
     /// How many they are.
     pub(crate) listeners: u32,
-    /// Where the log ended when the pass began.
-    pass_end: u64,
+    /// Where the log ended when the sweep began.
+    sweep_end: u64,
     pub(crate) log: Log,
     /// The compressor whose context they share, if they are enough.
     pub(crate) shared: Option<Box<Shared>>,
@@ -53,7 +55,7 @@ pub(crate) struct Audience {
 
 impl Audience {
     fn new(class: Class) -> Audience {
-        Audience { class, listeners: 0, pass_end: 0, log: Log::default(), shared: None }
+        Audience { class, listeners: 0, sweep_end: 0, log: Log::default(), shared: None }
     }
 
     fn is_in_use(&self) -> bool {
@@ -62,8 +64,8 @@ impl Audience {
 }
 
 impl Room {
-    /// A room that somebody is about to join.
-    fn new(name: &[u8], manners: Manners) -> Room {
+    /// A room that a connection is about to join.
+    pub(crate) fn new(name: &[u8], policy: Policy) -> Room {
         Room {
             name: name.into(),
             members: Vec::new(),
@@ -72,15 +74,32 @@ impl Room {
             sharers: 0,
             looked_at: 0,
             due: false,
-            pass: None,
-            goes_round: false,
-            rounds_left: 0,
-            manners,
+            sweep: None,
+            policy,
         }
     }
 
     pub(crate) fn name(&self) -> &[u8] {
         &self.name
+    }
+
+    pub(crate) fn into_name(self) -> Box<[u8]> {
+        self.name
+    }
+
+    /// Whether something keeps the room open: a member, or a sweep that is not complete.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.members.is_empty() || self.due
+    }
+
+    /// Whether some of its messages may have to be compressed.
+    pub(crate) fn has_packing(&self) -> bool {
+        self.audiences().any(|audience| audience.class.is_packed())
+    }
+
+    /// Its members: slots of connections.
+    pub(crate) fn members(&self) -> &[u32] {
+        &self.members
     }
 
     /// The log of a class in use.
@@ -93,16 +112,16 @@ impl Room {
 
     #[inline(never)] // out of the fan-out's way
     fn other(&self, class: Class) -> &Audience {
-        self.of_class(class).expect("whoever asks is of this class")
+        self.of_class(class).expect("the member is of this class")
     }
 
     #[inline(never)]
     fn other_mut(&mut self, class: Class) -> &mut Audience {
         let other = self.others.iter_mut().find(|audience| audience.class == class);
-        other.expect("whoever asks is of this class")
+        other.expect("the member is of this class")
     }
 
-    /// Those who hear this class, if it is in use.
+    /// The members of this class and their log, if it is in use.
     pub(crate) fn of_class(&self, class: Class) -> Option<&Audience> {
         self.audiences().find(|audience| audience.class == class)
     }
@@ -133,11 +152,11 @@ impl Room {
 
     /// Whether it has as many members as its rule allows.
     pub(crate) fn is_full(&self) -> bool {
-        self.members.len() >= self.manners.members_max
+        self.members.len() >= self.policy.members_max
     }
 
     /// Whether it takes one more member, and has memory for it.
-    fn may_take_one_more(&mut self) -> Result<(), Refusal> {
+    pub(crate) fn may_take_one_more(&mut self) -> Result<(), Refusal> {
         match self.is_full() {
             true => Err(Refusal::RoomFull),
             false => self.members.try_reserve(1).map_err(|_| Refusal::NoMemory),
@@ -206,20 +225,20 @@ impl Room {
 
     /// Lets the member at this place go; tells which members moved, and where to.
     ///
-    /// The list stays dense, and nobody moves from the part that the pass has still to visit to the
-    /// part behind it: it would not be flushed.
-    pub(crate) fn leave(&mut self, slot: u32, class: Class) -> [Option<(u32, u32)>; 2] {
+    /// The list stays dense, and no member moves from the part that the sweep has still to visit to
+    /// the part behind it: it would not be flushed.
+    pub(crate) fn leave(&mut self, place: u32, class: Class) -> [Option<(u32, u32)>; 2] {
         self.audience_mut(class).listeners -= 1;
-        let mut hole = slot as usize;
+        let mut hole = place as usize;
         let mut moved = [None; 2];
-        if let Some(cursor) = &mut self.pass
-            && hole < *cursor
+        if let Some(sweep) = &mut self.sweep
+            && hole < sweep.next
         {
-            *cursor -= 1;
-            if hole != *cursor {
-                self.members[hole] = self.members[*cursor];
+            sweep.next -= 1;
+            if hole != sweep.next {
+                self.members[hole] = self.members[sweep.next];
                 moved[0] = Some((self.members[hole], hole as u32));
-                hole = *cursor;
+                hole = sweep.next;
             }
         }
         self.members.swap_remove(hole);
@@ -227,151 +246,75 @@ impl Room {
         moved
     }
 
-    /// Whether a pass is to begin before anybody is visited.
-    pub(crate) fn is_between_passes(&self) -> bool {
-        self.pass.is_none()
+    /// Whether a sweep is to begin before a member is visited.
+    pub(crate) fn is_between_sweeps(&self) -> bool {
+        self.sweep.is_none()
     }
 
-    /// The next member of the pass.
+    /// The next member of the sweep.
     pub(crate) fn visit(&mut self) -> Option<u32> {
-        let cursor = self.pass.as_mut()?;
-        let member = self.members.get(*cursor).copied();
-        *cursor += 1;
+        let sweep = self.sweep.as_mut()?;
+        let member = self.members.get(sweep.next).copied();
+        sweep.next += 1;
         member
     }
 
-    /// Begins a pass. A write has a segment's bytes at least, so whoever had heard everything
-    /// before has as many rounds as it needs; who is further behind, for its socket took no more,
-    /// is not waited for.
+    /// Begins a sweep. A write has a segment's bytes at least, so a member that had taken
+    /// everything before has as many rounds as it needs; one that is further behind, for its socket
+    /// took no more, is not waited for.
     #[inline(never)] // out of the fan-out's way
-    pub(crate) fn begin_pass(&mut self, segment_bytes_max: usize) {
-        self.pass = Some(0);
-        self.goes_round = false;
-        self.rounds_left = self.fresh_bytes() / segment_bytes_max;
+    pub(crate) fn begin_sweep(&mut self, segment_bytes_max: usize) {
+        let rounds_left = self.fresh_bytes() / segment_bytes_max;
+        self.sweep = Some(Sweep { next: 0, goes_round: false, rounds_left });
         for audience in std::iter::once(&mut self.first).chain(&mut self.others) {
-            audience.pass_end = audience.log.end();
+            audience.sweep_end = audience.log.end();
         }
     }
 
     /// A member of this class stands here, and may take more.
     pub(crate) fn note_unfinished(&mut self, class: Class, position: u64) {
-        self.goes_round |= position < self.audience_mut(class).pass_end;
+        let is_unfinished = position < self.audience_mut(class).sweep_end;
+        if let Some(sweep) = &mut self.sweep {
+            sweep.goes_round |= is_unfinished;
+        }
     }
 
-    /// Ends a pass that visited everyone: what it began with is settled, for all have taken it or
-    /// take no more at the moment. `false` when somebody may still take some of it.
-    pub(crate) fn end_pass(&mut self, pool: &mut Pool) -> bool {
-        if std::mem::take(&mut self.goes_round) && self.rounds_left > 0 {
-            self.rounds_left -= 1;
-            self.pass = Some(0);
+    /// Ends a sweep that visited every member: what it began with is settled, for all have taken it
+    /// or take no more at the moment. `false` when a member may still take some of it.
+    pub(crate) fn end_sweep(&mut self, pool: &mut Pool) -> bool {
+        if let Some(sweep) = &mut self.sweep
+            && std::mem::take(&mut sweep.goes_round)
+            && sweep.rounds_left > 0
+        {
+            sweep.rounds_left -= 1;
+            sweep.next = 0;
             return false;
         }
         for audience in std::iter::once(&mut self.first).chain(&mut self.others) {
-            // A class that is younger than the pass stands at its beginning.
-            audience.log.settle(audience.pass_end, pool);
+            // A class that is younger than the sweep stands at its beginning.
+            audience.log.settle(audience.sweep_end, pool);
         }
-        self.pass = None;
+        self.sweep = None;
         true
-    }
-}
-
-/// All rooms. The names come from strangers: an ordered map cannot be made slow by choosing them.
-#[derive(Debug, Default)]
-pub(crate) struct Rooms {
-    slab: slab::Slab<Room>,
-    by_name: BTreeMap<Box<[u8]>, u32>,
-}
-
-impl Rooms {
-    /// The room of this name with a place in it, made if there is none.
-    ///
-    /// # Errors
-    /// When it has as many members as it may, there are as many rooms as may be, or there is no
-    /// memory.
-    pub(crate) fn open(&mut self, name: &[u8], limits: &Limits) -> Result<u32, Refusal> {
-        if let Some(&key) = self.by_name.get(name) {
-            return self[key].may_take_one_more().map(|()| key);
-        }
-        if self.slab.len() >= limits.rooms_max {
-            return Err(Refusal::RoomsFull);
-        }
-        if !memory::takes_one_more(&self.slab) {
-            return Err(Refusal::NoMemory);
-        }
-        let key = self.slab.insert(Room::new(name, limits.manners(name))) as u32;
-        self.by_name.insert(name.into(), key);
-        Ok(key)
-    }
-
-    /// Forgets the room if nobody is in it and nothing is to be finished.
-    pub(crate) fn close_if_empty(&mut self, key: u32) {
-        let room = &mut self[key];
-        room.forget_unused();
-        if room.members.is_empty() && !room.due {
-            let room = self.slab.remove(key as usize);
-            self.by_name.remove(&room.name);
-        }
-    }
-
-    /// Looks up again what holds in each room.
-    pub(crate) fn apply(&mut self, limits: &Limits) {
-        for (_, room) in &mut self.slab {
-            room.manners = limits.manners(&room.name);
-        }
-    }
-
-    /// The room of this name, if there is one.
-    pub(crate) fn named(&self, name: &[u8]) -> Option<&Room> {
-        self.by_name.get(name).map(|key| &self[*key])
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.slab.len()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Room)> {
-        self.slab.iter().map(|(key, room)| (key as u32, room))
-    }
-
-    pub(crate) fn get_mut(&mut self, key: u32) -> Option<&mut Room> {
-        self.slab.get_mut(key as usize)
-    }
-
-    /// The room, if the connection that asks is in one.
-    pub(crate) fn get(&self, key: u32) -> Option<&Room> {
-        self.slab.get(key as usize)
-    }
-}
-
-impl std::ops::Index<u32> for Rooms {
-    type Output = Room;
-
-    fn index(&self, key: u32) -> &Room {
-        &self.slab[key as usize]
-    }
-}
-
-impl std::ops::IndexMut<u32> for Rooms {
-    fn index_mut(&mut self, key: u32) -> &mut Room {
-        &mut self.slab[key as usize]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::Limits;
 
     #[test]
-    fn leaving_during_a_pass_hides_nobody() {
+    fn leaving_during_a_sweep_hides_no_member() {
         for leaver in 0..5u32 {
-            let mut room = Room::new(b"x", Limits::default().manners(b"x"));
+            let mut room = Room::new(b"x", Limits::default().policy(b"x"));
             for index in 0..5 {
                 room.join(index, Class::RAW);
             }
-            room.begin_pass(1);
+            room.begin_sweep(1);
             let mut visited: Vec<u32> = (0..3).filter_map(|_| room.visit()).collect();
-            for (index, slot) in room.leave(leaver, Class::RAW).into_iter().flatten() {
-                assert_eq!(room.members[slot as usize], index);
+            for (index, place) in room.leave(leaver, Class::RAW).into_iter().flatten() {
+                assert_eq!(room.members[place as usize], index);
             }
             visited.extend(std::iter::from_fn(|| room.visit()));
             visited.sort();
@@ -379,16 +322,5 @@ mod tests {
                 (0..5).filter(|index| *index != leaver || leaver < 3).collect();
             assert_eq!(visited, expected, "{leaver} leaves");
         }
-    }
-
-    #[test]
-    fn rooms_are_bounded() {
-        let mut rooms = Rooms::default();
-        let limits = Limits { rooms_max: 1, ..Limits::default() };
-        let first = rooms.open(b"a", &limits);
-        assert_eq!(rooms.open(b"a", &limits), first);
-        assert_eq!(rooms.open(b"b", &limits), Err(Refusal::RoomsFull));
-        rooms.close_if_empty(first.expect("opened"));
-        assert!(rooms.open(b"b", &limits).is_ok());
     }
 }

@@ -1,31 +1,47 @@
-//! Warnings of connections that end for a reason about which something can be done.
+//! What the relay tells of itself, for the log: upgrades, and connections that end for a reason
+//! about which something can be done.
 
 use super::Server;
 use super::report::quoted;
 use super::stream::Stream;
+use crate::protocol::http::path;
 use crate::protocol::{Denial, Refusal, Violation};
-use crate::relay::{Cause, Failure, Time};
+use crate::relay::{Cause, ConnId, Event, Failure, Time};
 use tracing::field::display;
-use tracing::warn;
+use tracing::{Level, debug, enabled, warn};
 
 impl Server {
-    /// Tells of connections that begin to end, each kind at most once a second. Called before their
-    /// streams are shut or closed: then these still tell whose they were.
-    pub(super) fn tell_failures(&mut self, now: Time) {
-        while let Some(failure) = self.relay.failure() {
-            let Failure { id, cause, peer, client, origin, others } = failure;
-            let Some(what) = words(cause) else { continue };
-            let reason = cause.name();
-            let Some(and_more) = self.throttle.admit_many(reason, others + 1, now) else {
-                continue;
-            };
-            let address = self.streams.get(id).and_then(Stream::peer);
-            let address = address.or_else(|| peer.map(|peer| peer.to_string()));
-            let (id, client) = (u64::from(id), client.map(display));
-            let origin = origin.map(|origin| quoted(&origin));
-            // The order is part of what docs/watching.md promises to programs that read it.
-            warn!(id, address, client, reason, origin, and_more, "{what}");
+    /// Tells what happened in the relay. Called before streams are shut or closed: then these still
+    /// tell their peers.
+    pub(super) fn tell_events(&mut self, now: Time) {
+        while let Some(event) = self.relay.poll_event() {
+            match event {
+                Event::Upgraded(id) if enabled!(Level::DEBUG) => self.tell_upgrade(id),
+                Event::Failing(failure) => self.tell_failure(failure, now),
+                _ => {}
+            }
         }
+    }
+
+    fn tell_upgrade(&self, id: ConnId) {
+        let address = self.streams.get(id).and_then(Stream::peer);
+        let client = self.relay.client(id).map(display);
+        let room = self.relay.room_name(id).map(path::encode).unwrap_or_default();
+        debug!(id = u64::from(id), address, client, room, "upgraded");
+    }
+
+    /// Warns of connections that begin to end, each kind at most once a second.
+    fn tell_failure(&mut self, failure: Failure, now: Time) {
+        let Failure { id, cause, peer, client, origin, others } = failure;
+        let Some(what) = words(cause) else { return };
+        let reason = cause.name();
+        let Some(and_more) = self.throttle.admit_many(reason, others + 1, now) else { return };
+        let address = self.streams.get(id).and_then(Stream::peer);
+        let address = address.or_else(|| peer.map(|peer| peer.to_string()));
+        let (id, client) = (u64::from(id), client.map(display));
+        let origin = origin.map(|origin| quoted(&origin));
+        // The order is part of what docs/watching.md promises to programs that read it.
+        warn!(id, address, client, reason, origin, and_more, "{what}");
     }
 }
 

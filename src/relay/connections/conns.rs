@@ -1,0 +1,99 @@
+//! All connections, in slots that are used again.
+
+use crate::relay::ConnId;
+use crate::relay::connections::conn::Conn;
+use crate::relay::connections::phase::Phase;
+use crate::relay::limits::memory;
+use slab::Slab;
+
+/// All connections.
+#[derive(Debug, Default)]
+pub(crate) struct Conns {
+    slab: Slab<Conn>,
+    generation: u32,
+}
+
+impl Conns {
+    /// Whether there is memory for one more.
+    pub(crate) fn takes_one_more(&self) -> bool {
+        memory::takes_one_more(&self.slab)
+    }
+
+    pub(crate) fn add(&mut self, since: u32) -> ConnId {
+        // 0 is left to the server's own tokens.
+        self.generation = self.next_generation();
+        let index = self.slab.insert(Conn::new(self.generation, since));
+        ConnId { index: index as u32, generation: self.generation }
+    }
+
+    /// The generation of the next connection.
+    pub(crate) fn next_generation(&self) -> u32 {
+        self.generation.wrapping_add(1).max(1)
+    }
+
+    /// The connection, if this use of its slot has not ended.
+    pub(crate) fn current(&mut self, id: ConnId) -> Option<&mut Conn> {
+        let conn = self.slab.get_mut(id.index as usize)?;
+        (conn.id(id.index) == id && conn.phase() != Phase::Ended).then_some(conn)
+    }
+
+    /// The same, to look at.
+    pub(crate) fn get(&self, id: ConnId) -> Option<&Conn> {
+        let conn = self.slab.get(id.index as usize)?;
+        (conn.id(id.index) == id && conn.phase() != Phase::Ended).then_some(conn)
+    }
+
+    pub(crate) fn id(&self, index: u32) -> ConnId {
+        self[index].id(index)
+    }
+
+    /// Whether this use of its slot goes on, also when the connection has ended and its stream is
+    /// still to be closed.
+    pub(crate) fn holds(&self, id: ConnId) -> bool {
+        self.slab.get(id.index as usize).is_some_and(|conn| conn.id(id.index) == id)
+    }
+
+    pub(crate) fn remove(&mut self, index: u32) {
+        self.slab.remove(index as usize);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    /// One more than the largest index that can be in use.
+    pub(crate) fn reach(&self) -> usize {
+        self.slab.capacity()
+    }
+
+    /// Whether there is nothing that this connection has waited for too long: it is free, or a
+    /// member that said something not long ago, and in whole messages.
+    #[inline]
+    pub(crate) fn is_quiet(&self, index: usize, quiet_since_s: u32) -> bool {
+        self.slab.get(index).is_none_or(|conn| {
+            conn.phase() == Phase::Open && conn.since() >= quiet_since_s && conn.parser.is_idle()
+        })
+    }
+
+    pub(crate) fn is_used(&self, index: usize) -> bool {
+        self.slab.contains(index)
+    }
+
+    pub(crate) fn indexes(&self) -> impl Iterator<Item = u32> {
+        self.slab.iter().map(|(index, _)| index as u32)
+    }
+}
+
+impl std::ops::Index<u32> for Conns {
+    type Output = Conn;
+
+    fn index(&self, index: u32) -> &Conn {
+        &self.slab[index as usize]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Conns {
+    fn index_mut(&mut self, index: u32) -> &mut Conn {
+        &mut self.slab[index as usize]
+    }
+}

@@ -1,0 +1,367 @@
+//! From an accepted stream to a member of a room, or to an HTTP answer.
+
+use crate::auth::{cors, credential};
+use crate::protocol::http::Wants;
+use crate::protocol::http::head::{self, Head};
+use crate::protocol::http::response;
+use crate::protocol::ws::upgrade::{self, Accept, Request};
+use crate::protocol::{Denial, Refusal};
+use crate::relay::compression::{agreement, share};
+use crate::relay::connections::phase::Phase;
+use crate::relay::identity::grant::Grant;
+use crate::relay::input::page::{self, About};
+use crate::relay::limits::{budget, memory};
+use crate::relay::observe::events::Event;
+use crate::relay::rooms::class::Class;
+use crate::relay::rooms::policy::Policy;
+use crate::relay::{Cause, ConnId, Limits, Relay, Time};
+use core::net::IpAddr;
+
+/// Bytes of an answer beside its body, at the most, but for fields that the request chose.
+const ANSWER_BYTES: usize = 512;
+
+impl Relay {
+    /// A stream was accepted from `peer` (`None`: through a Unix socket): gives the connection's
+    /// id, or why it is refused. The server answers a refused stream with that status and closes
+    /// it.
+    pub fn accepted(&mut self, peer: Option<IpAddr>, now: Time) -> Result<ConnId, Refusal> {
+        self.now = now;
+        let accepted = self.take_in(peer);
+        match accepted {
+            Ok(_) => self.metrics.accepted += 1,
+            Err(refusal) => self.metrics.count_end(Cause::Refused(refusal)),
+        }
+        accepted
+    }
+
+    fn take_in(&mut self, peer: Option<IpAddr>) -> Result<ConnId, Refusal> {
+        if self.drain.as_ref().is_some_and(|drain| drain.is_left_to_newcomers(self.conns.len())) {
+            return Err(Refusal::Draining); // no member would be waited for
+        }
+        if self.conns.len() >= self.limits.connections_max {
+            return Err(Refusal::ConnectionsFull);
+        }
+        let listed_bytes = self.conns.len() * 2 * size_of::<ConnId>();
+        if !memory::is_there(budget::SPARE_BYTES + listed_bytes) || !self.conns.takes_one_more() {
+            return Err(Refusal::NoMemory);
+        }
+        let per_s = self.limits.handshakes_per_s_max;
+        if !self.throttle.admits_handshake(per_s, self.now) {
+            return Err(Refusal::TooManyHandshakes);
+        }
+        let id = self.conns.add(self.now.seconds());
+        let conn = &mut self.conns[id.index];
+        if let Err(refusal) = self.identities.locate(conn, peer, &self.limits) {
+            if refusal == Refusal::AddressFull {
+                // An address that is full may come as often as it likes: others need the rate.
+                self.throttle.return_handshake(per_s);
+            }
+            self.conns.remove(id.index);
+            return Err(refusal);
+        }
+        self.hand.wake(self.now);
+        self.drain.iter_mut().for_each(|drain| drain.note_newcomer());
+        Ok(id)
+    }
+
+    /// Says where a connection comes from, when that was not known at `accepted`: a header in front
+    /// of the stream told it. One too many from there is refused, in order; a connection that was
+    /// refused already is not told twice.
+    pub fn introduce(&mut self, id: ConnId, address: IpAddr) {
+        let Some(conn) = self.conns.current(id) else { return };
+        if conn.phase() != Phase::Handshake {
+            return;
+        }
+        let located = self.identities.locate_named(id.index, conn, address, &self.limits);
+        if let Err(refusal) = located {
+            self.refuse_located(id.index, refusal);
+        }
+    }
+
+    /// Says from where a stream came in front of which a header is to tell whose connection it is.
+    /// Nothing is counted by it: an end before the header is complete names it.
+    pub fn carried_by(&mut self, id: ConnId, proxy: IpAddr) {
+        if let Some(conn) = self.conns.current(id) {
+            self.identities.keep_carrier(conn, proxy);
+        }
+    }
+
+    fn refuse_located(&mut self, index: u32, refusal: Refusal) {
+        if refusal == Refusal::AddressFull {
+            self.throttle.return_handshake(self.limits.handshakes_per_s_max);
+        }
+        self.refuse(index, refusal, false);
+    }
+
+    /// Takes bytes of a request's head; gives how many of them belonged to it.
+    pub(crate) fn greet(&mut self, index: u32, bytes: &[u8]) -> usize {
+        let mut text = self.quota.take_head(&mut self.conns[index]);
+        if text.is_empty()
+            && let Some(end) = head::end(bytes, 0)
+        {
+            return self.judge(index, &bytes[..end], end);
+        }
+        if text.try_reserve_exact(bytes.len()).is_err() {
+            self.cut(index, Cause::NoMemory);
+            return usize::MAX;
+        }
+        let had = text.len();
+        text.extend_from_slice(bytes);
+        match head::end(&text, had) {
+            Some(end) => self.judge(index, &text[..end], end - had),
+            None => self.hold_head(index, text),
+        }
+    }
+
+    /// Keeps an unfinished head, if it can still become one. All bytes were used.
+    fn hold_head(&mut self, index: u32, text: Vec<u8>) -> usize {
+        if text.len() > self.limits.head_bytes_max {
+            self.refuse(index, Refusal::HeadTooLong, false);
+        } else if let Err(refusal) = head::may_become(&text) {
+            self.refuse(index, refusal, false);
+        } else {
+            self.quota.put_head(&mut self.conns[index], text);
+        }
+        usize::MAX
+    }
+
+    /// Judges a whole head; gives `used`, how many of the bytes at hand belonged to it.
+    fn judge(&mut self, index: u32, text: &[u8], used: usize) -> usize {
+        if text.len() > self.limits.head_bytes_max {
+            self.refuse(index, Refusal::HeadTooLong, false);
+            return used;
+        }
+        let head = head::parse(text);
+        let head_only = head.as_ref().is_ok_and(|head: &Head<'_>| head.method == "HEAD");
+        let answered = head.and_then(|head| {
+            let conn = &mut self.conns[index];
+            let located = self.identities.locate_client(index, conn, &head, &self.limits);
+            if located == Err(Refusal::AddressFull) {
+                self.throttle.return_handshake(self.limits.handshakes_per_s_max);
+            }
+            located?;
+            match upgrade::judge(&head)? {
+                Request::Upgrade { path, accept } => self.upgrade(index, &head, &path, &accept),
+                Request::Plain { path, wants } => self.show(index, &head, &path, &wants),
+                Request::Options => {
+                    let access = &self.limits.access;
+                    let fields = cors::preflight(&access.origins, access.cookie.is_some(), &head);
+                    self.answer_probe(index, |to| response::options(&fields, to))
+                }
+            }
+        });
+        if let Err(refusal) = answered {
+            self.refuse(index, refusal, head_only);
+            if refusal == Denial::Origin.into()
+                && let Some(origin) = head::parse(text).ok().and_then(|head| head.once("origin"))
+            {
+                self.events.note_origin(self.conns.id(index), origin);
+            }
+        }
+        used
+    }
+
+    /// Answers what probes ask, which is about no room: that the relay is well, or goes down.
+    fn answer_probe(
+        &mut self,
+        index: u32,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), Refusal> {
+        if self.drain.is_some() {
+            return Err(Refusal::Draining);
+        }
+        self.answer(index, 0, write);
+        self.flush_and_end(index, Cause::Answered, true);
+        Ok(())
+    }
+
+    /// What a stream is answered that was refused when it was accepted; `bytes` were read of it. A
+    /// probe is told that the relay is well, however full it is.
+    pub fn answer_refused(&self, bytes: &[u8], refusal: Refusal) -> Vec<u8> {
+        let mut answer = Vec::new();
+        let head = head::end(bytes, 0).and_then(|end| head::parse(&bytes[..end]).ok());
+        let head_only = head.as_ref().is_some_and(|head| head.method == "HEAD");
+        match head.map(|head| upgrade::judge(&head)) {
+            Some(Ok(Request::Options)) if self.drain.is_none() => {
+                response::options("", &mut answer);
+            }
+            Some(Ok(Request::Plain { path, .. }))
+                if path == page::HEALTH && self.drain.is_none() =>
+            {
+                response::health(head_only, &mut answer);
+            }
+            _ => response::refusal(refusal, head_only, &mut answer),
+        }
+        answer
+    }
+
+    /// Answers a request for something else than a connection.
+    fn show(
+        &mut self,
+        index: u32,
+        head: &Head<'_>,
+        path: &[u8],
+        wants: &Wants,
+    ) -> Result<(), Refusal> {
+        if path == page::HEALTH {
+            return self.answer_probe(index, |to| response::health(wants.head_only, to));
+        }
+        if !path.starts_with(page::RESERVED) {
+            let page = wants.page.then(|| page::page(head.target, path)).transpose()?;
+            let page = page.ok_or(Refusal::UpgradeRequired)?;
+            self.answer(index, page.len(), |to| response::page(&page, wants, to));
+        } else if let Some(asset) = page::asset(path) {
+            let fields = page::fields_for_others(head, path, &self.limits.access);
+            let bytes = if wants.gzip { asset.gzip.len() } else { asset.bytes.len() };
+            self.answer(index, bytes, |to| response::asset(asset, &fields, wants, to));
+        } else {
+            let name = page::room_asked_about(path).ok_or(Refusal::NotFound)?;
+            let fields = page::fields_for_others(head, path, &self.limits.access);
+            match self.about(head, name) {
+                Ok(about) => {
+                    self.answer(index, about.len(), |to| {
+                        response::json(&about, &fields, wants, to);
+                    });
+                }
+                Err(denial) => {
+                    let (refusal, head_only) = (Refusal::from(denial), wants.head_only);
+                    self.answer(index, 0, |to| {
+                        response::refusal_with(&fields, refusal, head_only, to);
+                    });
+                    self.flush_and_end(index, Cause::Refused(refusal), true);
+                    return Ok(());
+                }
+            }
+        }
+        self.flush_and_end(index, Cause::Answered, true);
+        Ok(())
+    }
+
+    /// Makes the connection a member of its room, if it may be.
+    fn upgrade(
+        &mut self,
+        index: u32,
+        head: &Head<'_>,
+        path: &[u8],
+        accept: &Accept,
+    ) -> Result<(), Refusal> {
+        if path.starts_with(page::RESERVED) {
+            return Err(Refusal::NotFound);
+        }
+        if self.drain.is_some() {
+            return Err(Refusal::Draining);
+        }
+        self.limits.access.origins.judge(head)?;
+        let policy = self.policy(path);
+        let Limits { access, deflate, encoding, .. } = &self.limits;
+        let grant = self.identities.grant(head, path, &policy, access, self.now)?;
+        let (key, is_new) = self.rooms.open(path, &self.limits)?;
+        if is_new {
+            self.events.push(Event::RoomOpened { room: key, name: path.into() });
+        }
+        let agreed = agreement::agree(&policy, head, deflate);
+        let packing = agreement::packing(agreed.as_ref(), deflate);
+        let class = Class { encoding: *encoding, packing };
+        let may_share = agreed.is_some_and(|agreed| agreed.keeps_context);
+        let subprotocol = credential::subprotocol(head);
+        self.answer(index, 0, |to| {
+            upgrade::switching_protocols(accept, subprotocol, agreed.as_ref(), to);
+        });
+        self.join(index, key, class, may_share);
+        let conn = &mut self.conns[index];
+        conn.may_publish = grant.may_publish;
+        self.identities.keep(index, grant);
+        self.metrics.upgraded += 1;
+        self.events.push(Event::Upgraded(conn.id(index)));
+        self.schedule.make_due(index, conn);
+        Ok(())
+    }
+
+    /// What holds in the room of this name, whether there is one or not.
+    fn policy(&self, name: &[u8]) -> Policy {
+        self.rooms.named(name).map_or_else(|| self.limits.policy(name), |room| room.policy)
+    }
+
+    /// What is known of a room, as JSON. Asking makes no room.
+    ///
+    /// # Errors
+    /// When the client that asks may not join the room.
+    fn about(&self, head: &Head<'_>, name: &[u8]) -> Result<String, Denial> {
+        let policy = self.policy(name);
+        let Grant { may_publish, .. } =
+            self.identities.grant(head, name, &policy, &self.limits.access, self.now)?;
+        let members = self.rooms.named(name).map_or(0, |room| room.members().len());
+        Ok(About::new(members, may_publish, &policy, &self.limits).json())
+    }
+
+    fn join(&mut self, index: u32, key: u32, class: Class, may_share: bool) {
+        let room = &mut self.rooms[key];
+        let conn = &mut self.conns[index];
+        let member = &mut conn.member;
+        member.room = key;
+        member.class = class;
+        member.place = room.join(index, class);
+        member.position = room.log(class).end();
+        member.may_share = may_share;
+        room.sharers += u32::from(may_share);
+        let now_s = self.now.seconds();
+        conn.published_s = share::long_quiet(now_s);
+        conn.enter(Phase::Open, now_s);
+        // The first ping comes early by up to an interval, so that a herd that arrived together is
+        // not pinged together ever after.
+        let spread_s = self.limits.ping_interval_ms.div_ceil(1000);
+        conn.age((u64::from(index) % spread_s) as u32);
+        self.events.push(Event::MemberJoined { id: conn.id(index), room: key });
+    }
+
+    /// Answers with the refusal's status.
+    pub(crate) fn refuse(&mut self, index: u32, refusal: Refusal, head_only: bool) {
+        self.answer(index, 0, |to| response::refusal(refusal, head_only, to));
+        self.flush_and_end(index, Cause::Refused(refusal), true);
+    }
+
+    /// Answers with a body of so many bytes.
+    fn answer(&mut self, index: u32, body_bytes: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let bytes = body_bytes + ANSWER_BYTES;
+        self.quota.push(&mut self.conns[index], bytes, |private| private.push_with(write));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::Slices;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_refused_connection_is_not_refused_again() {
+        let limits = Limits { connections_per_address_max: 1, ..Limits::default() };
+        let (mut relay, now) = (Relay::new(limits), Time::default());
+        let mut accept = || relay.accepted(None, now).expect("there is room");
+        let (one, two) = (accept(), accept());
+        relay.introduce(one, ip("192.0.2.1"));
+        relay.receive(two, &mut b"no request\r\n\r\n".to_vec(), now);
+        relay.introduce(two, ip("192.0.2.1"));
+        let mut slices = Slices::default();
+        relay.gather(two, &mut slices);
+        let told = String::from_utf8(slices.as_slice().concat()).expect("ASCII");
+        assert_eq!(told.matches("HTTP/1.1").count(), 1, "{told}");
+    }
+
+    #[test]
+    fn connections_refused_for_their_address_use_nothing_of_the_rate_of_handshakes() {
+        let (connections_per_address_max, handshakes_per_s_max) = (1, 10);
+        let limits =
+            Limits { connections_per_address_max, handshakes_per_s_max, ..Limits::default() };
+        let (mut relay, now) = (Relay::new(limits), Time::default());
+        relay.accepted(Some(ip("192.0.2.1")), now).expect("the first");
+        for _ in 0..100 {
+            let again = relay.accepted(Some(ip("192.0.2.1")), now);
+            assert_eq!(again, Err(Refusal::AddressFull));
+        }
+        assert!(relay.accepted(Some(ip("192.0.2.2")), now).is_ok(), "another address");
+    }
+}

@@ -1,0 +1,148 @@
+//! All rooms, by their names, and the memory of their logs.
+
+use crate::protocol::Refusal;
+use crate::relay::connections::conn::Member;
+use crate::relay::limits::Limits;
+use crate::relay::limits::memory;
+use crate::relay::rooms::pool::Pool;
+use crate::relay::rooms::room::Room;
+use std::collections::BTreeMap;
+
+/// All rooms, and the memory of their logs. The names come from strangers: an ordered map cannot be
+/// made slow by choosing them.
+#[derive(Debug, Default)]
+pub(crate) struct Rooms {
+    slab: slab::Slab<Room>,
+    by_name: BTreeMap<Box<[u8]>, u32>,
+    pool: Pool,
+}
+
+impl Rooms {
+    /// The room of this name with a place in it, and whether it was made now.
+    ///
+    /// # Errors
+    /// When it has as many members as it may, there are as many rooms as may be, or there is no
+    /// memory.
+    pub(crate) fn open(&mut self, name: &[u8], limits: &Limits) -> Result<(u32, bool), Refusal> {
+        if let Some(&key) = self.by_name.get(name) {
+            return self[key].may_take_one_more().map(|()| (key, false));
+        }
+        if self.slab.len() >= limits.rooms_max {
+            return Err(Refusal::RoomsFull);
+        }
+        if !memory::takes_one_more(&self.slab) {
+            return Err(Refusal::NoMemory);
+        }
+        let key = self.slab.insert(Room::new(name, limits.policy(name))) as u32;
+        self.by_name.insert(name.into(), key);
+        Ok((key, true))
+    }
+
+    /// Closes the room if nothing keeps it open; gives its name then.
+    pub(crate) fn close_if_over(&mut self, key: u32) -> Option<Box<[u8]>> {
+        let room = &mut self[key];
+        room.forget_unused();
+        if room.is_alive() {
+            return None;
+        }
+        let room = self.slab.remove(key as usize);
+        self.by_name.remove(room.name());
+        Some(room.into_name())
+    }
+
+    /// Looks up again what holds in each room.
+    pub(crate) fn apply(&mut self, limits: &Limits) {
+        for (_, room) in &mut self.slab {
+            room.policy = limits.policy(room.name());
+        }
+    }
+
+    /// The room of this name, if there is one.
+    pub(crate) fn named(&self, name: &[u8]) -> Option<&Room> {
+        self.key_of(name).map(|key| &self[key])
+    }
+
+    /// The number of the room of this name, if there is one.
+    pub(crate) fn key_of(&self, name: &[u8]) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Room)> {
+        self.slab.iter().map(|(key, room)| (key as u32, room))
+    }
+
+    pub(crate) fn get_mut(&mut self, key: u32) -> Option<&mut Room> {
+        self.slab.get_mut(key as usize)
+    }
+
+    /// The room and the memory for logs.
+    pub(crate) fn with_pool(&mut self, key: u32) -> (&mut Room, &mut Pool) {
+        (&mut self.slab[key as usize], &mut self.pool)
+    }
+
+    /// The memory that all logs hold, in bytes.
+    pub(crate) fn log_bytes(&self) -> usize {
+        self.pool.used_bytes()
+    }
+
+    /// Whether a room takes more messages now: it has no more fresh bytes than all members can be
+    /// given a turn to read, and all logs together are within their bound.
+    #[inline]
+    pub(crate) fn accept(&self, room: &Room, limits: &Limits) -> bool {
+        room.fresh_bytes() < limits.fresh_bytes_max()
+            && self.pool.used_bytes() <= limits.logs_bytes_max
+    }
+
+    /// Keeps the count of a log's readers right after a member moved on from `from`.
+    pub(crate) fn note_progress(&mut self, member: &mut Member, from: u64) {
+        let Some(room) = self.slab.get_mut(member.room as usize) else { return };
+        let log = room.log_mut(member.class);
+        let is_behind = member.position < log.end();
+        if is_behind && (!member.behind || member.position != from) {
+            log.enter(member.position);
+        }
+        if member.behind && (!is_behind || member.position != from) {
+            log.leave(from, &mut self.pool);
+        }
+        member.behind = is_behind;
+    }
+
+    /// The room, if the connection is in one.
+    pub(crate) fn get(&self, key: u32) -> Option<&Room> {
+        self.slab.get(key as usize)
+    }
+}
+
+impl std::ops::Index<u32> for Rooms {
+    type Output = Room;
+
+    fn index(&self, key: u32) -> &Room {
+        &self.slab[key as usize]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Rooms {
+    fn index_mut(&mut self, key: u32) -> &mut Room {
+        &mut self.slab[key as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_are_bounded() {
+        let mut rooms = Rooms::default();
+        let limits = Limits { rooms_max: 1, ..Limits::default() };
+        let first = rooms.open(b"a", &limits).expect("opened").0;
+        assert_eq!(rooms.open(b"a", &limits), Ok((first, false)));
+        assert_eq!(rooms.open(b"b", &limits), Err(Refusal::RoomsFull));
+        assert_eq!(rooms.close_if_over(first).as_deref(), Some(&b"a"[..]));
+        assert!(rooms.open(b"b", &limits).is_ok());
+    }
+}
