@@ -181,11 +181,11 @@ impl Server {
     /// # Errors
     /// Only when the poller fails, which ends everything.
     pub fn run(mut self, mut reload: impl FnMut() -> Option<Limits>) -> io::Result<Outcome> {
-        self.notify.ready(self.clock.now());
+        self.notify.started();
         loop {
             if std::mem::take(&mut self.is_to_reload) {
                 let begin = self.clock.elapsed();
-                self.notify.reloading(Clock::time(begin));
+                self.notify.reloading();
                 self.certificates.read_again(Clock::time(begin));
                 let limits = reload();
                 self.config_is_good = limits.is_some();
@@ -195,7 +195,7 @@ impl Server {
                     self.relay.configure(limits);
                 }
                 let now = self.clock.now();
-                self.notify.ready(now);
+                self.notify.ready();
                 beats::tell_reload(self.clock.elapsed() - begin, &mut self.throttle, now);
             }
             if let Some(outcome) = self.turn()? {

@@ -1,13 +1,13 @@
 //! What systemd wants to hear from us (sd_notify(3)).
 //!
-//! Without `NOTIFY_SOCKET` in the environment nothing happens here. Words to systemd never keep the
-//! loop waiting: what does not go out is tried again.
+//! Without `NOTIFY_SOCKET` in the environment nothing happens here. The first word may wait for
+//! systemd, since nobody is served before it; later ones never keep the loop waiting: what systemd
+//! has no room for is lost, with a warning, and only a ping is sent again.
 
 use super::clock::monotonic_usec;
 use super::stream::again;
 use crate::config::Plain;
 use crate::relay::{Relay, Time};
-use std::collections::VecDeque;
 use std::env;
 use std::ffi::OsStr;
 use std::io;
@@ -16,13 +16,17 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process;
+use std::time::Duration;
 use tracing::warn;
 
 /// The least time between two `STATUS=`: they are for people.
 const STATUS_INTERVAL_MS: u64 = 5000;
 
-/// After this time words are tried again that systemd had no room for.
+/// After this time a ping is sent again that systemd had no room for.
 const RETRY_MS: u64 = 100;
+
+/// How long the first word waits for room: a busy systemd reads again within a few seconds.
+const FIRST_WAIT: Duration = Duration::from_secs(10);
 
 /// What a drain may take beyond its timeout: the turns around it, on a slow machine.
 const STOP_RESERVE_MS: u64 = 5_000;
@@ -54,7 +58,7 @@ impl Status {
     }
 }
 
-/// Tells systemd how we are (sd_notify(3)).
+/// Tells systemd how we are.
 #[derive(Debug, Default)]
 pub(super) struct Notify {
     to: Option<(UnixDatagram, SocketAddr)>,
@@ -65,10 +69,6 @@ pub(super) struct Notify {
     told: Option<Status>,
     status_at: Time,
     is_status_due: bool,
-    /// Words that have not gone out yet, in their order.
-    unsaid: VecDeque<String>,
-    /// When they are tried again.
-    retry_at: Time,
 }
 
 impl Notify {
@@ -89,20 +89,31 @@ impl Notify {
         Notify { to, ping_interval_ms, ping_at: now, is_status_due: true, ..Notify::default() }
     }
 
-    /// Serving, for the first time or again.
-    pub(super) fn ready(&mut self, now: Time) {
-        self.say("READY=1\n".to_owned(), now);
+    /// Serving, for the first time.
+    pub(super) fn started(&mut self) {
+        self.ready();
+        // From now on there are connections that would wait too.
+        let never_wait = self.to.as_ref().map(|(socket, _)| socket.set_nonblocking(true));
+        if let Some(Err(error)) = never_wait {
+            warn!(error = %Plain(&error), "systemd is told nothing more, for that could block");
+            self.to = None;
+        }
+    }
+
+    /// Serving again.
+    pub(super) fn ready(&self) {
+        self.say("READY=1\n");
     }
 
     /// Reading the configuration again; `ready` is to follow.
-    pub(super) fn reloading(&mut self, now: Time) {
-        self.say(format!("RELOADING=1\nMONOTONIC_USEC={}\n", monotonic_usec()), now);
+    pub(super) fn reloading(&self) {
+        self.say(&format!("RELOADING=1\nMONOTONIC_USEC={}\n", monotonic_usec()));
     }
 
     /// Going down, which may take as long as the drain does, whatever the unit says.
-    pub(super) fn stopping(&mut self, drain_timeout_ms: u64, now: Time) {
+    pub(super) fn stopping(&self, drain_timeout_ms: u64) {
         let usec = drain_timeout_ms.saturating_add(STOP_RESERVE_MS).saturating_mul(1000);
-        self.say(format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={usec}\n"), now);
+        self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={usec}\n"));
     }
 
     /// A turn is complete: the watchdog hears of it when it is time, people if something changed.
@@ -110,30 +121,26 @@ impl Notify {
         if self.to.is_none() {
             return;
         }
-        self.say_rest(now);
         self.is_status_due = self.told != Some(status);
         let pings = self.ping_interval_ms.filter(|_| now >= self.ping_at);
         let tells = self.is_status_due && now >= self.status_at;
-        if (pings.is_none() && !tells) || !self.unsaid.is_empty() || now < self.retry_at {
+        if pings.is_none() && !tells {
             return;
         }
-        let mut words = String::new();
-        if pings.is_some() {
-            words.push_str("WATCHDOG=1\n");
-        }
-        if tells {
-            words.push_str(&status.words());
-        }
-        if !self.send(&words, now) {
-            return;
+        let ping = if pings.is_some() { "WATCHDOG=1\n" } else { "" };
+        let words = if tells { ping.to_owned() + &status.words() } else { ping.to_owned() };
+        let said = self.send(&words);
+        let is_full = matches!(&said, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+        if !is_full {
+            warn_of(said, &words);
         }
         if let Some(interval_ms) = pings {
-            self.ping_at = now.plus_millis(interval_ms);
+            self.ping_at = now.plus_millis(if is_full { RETRY_MS } else { interval_ms });
         }
         if tells {
-            self.told = Some(status);
             self.status_at = now.plus_millis(STATUS_INTERVAL_MS);
-            self.is_status_due = false;
+            self.told = (!is_full).then_some(status);
+            self.is_status_due = is_full;
         }
     }
 
@@ -142,46 +149,28 @@ impl Notify {
         self.to.as_ref()?;
         let ping = self.ping_interval_ms.map(|_| self.ping_at);
         let status = self.is_status_due.then_some(self.status_at);
-        let rest = (!self.unsaid.is_empty()).then_some(self.retry_at);
-        let until = [ping, status, rest].into_iter().flatten().min()?;
-        Some(until.max(self.retry_at))
+        [ping, status].into_iter().flatten().min()
     }
 
-    fn say(&mut self, words: String, now: Time) {
-        if self.to.is_some() {
-            self.unsaid.push_back(words);
-            self.say_rest(now);
-        }
+    /// Says what is not said again.
+    fn say(&self, words: &str) {
+        warn_of(self.send(words), words);
     }
 
-    fn say_rest(&mut self, now: Time) {
-        while now >= self.retry_at
-            && let Some(words) = self.unsaid.pop_front()
-        {
-            if !self.send(&words, now) {
-                self.unsaid.push_front(words);
-            }
-        }
-    }
-
-    /// Whether it went out, or never will.
-    fn send(&mut self, words: &str, now: Time) -> bool {
-        let Some((socket, address)) = &self.to else { return true };
-        match again(|| socket.send_to_addr(words.as_bytes(), address)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.retry_at = now.plus_millis(RETRY_MS);
-                false
-            }
-            Err(error) => {
-                warn!(error = %Plain(&error), words = words.trim_end(), "systemd did not hear");
-                true
-            }
-            Ok(_) => true,
-        }
+    fn send(&self, words: &str) -> io::Result<()> {
+        let Some((socket, address)) = &self.to else { return Ok(()) };
+        again(|| socket.send_to_addr(words.as_bytes(), address)).map(drop)
     }
 }
 
-/// A socket of ours, and systemd's address: a path, or an abstract name behind `@`.
+fn warn_of(said: io::Result<()>, words: &str) {
+    if let Err(error) = said {
+        warn!(error = %Plain(&error), words = words.trim_end(), "systemd did not hear");
+    }
+}
+
+/// A socket of ours, which waits for the first word's room, and systemd's address: a path, or an
+/// abstract name behind `@`.
 fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
     let address = match name.as_bytes() {
         #[cfg(target_os = "linux")]
@@ -189,7 +178,7 @@ fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
         _ => SocketAddr::from_pathname(name)?,
     };
     let socket = UnixDatagram::unbound()?;
-    socket.set_nonblocking(true)?;
+    socket.set_write_timeout(Some(FIRST_WAIT))?;
     Ok((socket, address))
 }
 
@@ -249,30 +238,52 @@ mod tests {
         assert_eq!(notify.next_deadline(), None);
     }
 
+    /// Words until systemd has no room for more.
+    fn fill(notify: &Notify) -> usize {
+        let (_, address) = notify.to.as_ref().expect("somebody hears");
+        let socket = UnixDatagram::unbound().expect("a socket");
+        socket.set_nonblocking(true).expect("a socket");
+        (0..).take_while(|_| socket.send_to_addr(b"x", address).is_ok()).count()
+    }
+
     #[test]
-    fn what_systemd_has_no_room_for_is_said_later_and_in_order() {
+    fn the_first_word_waits_until_systemd_has_room() {
+        let (_folder, ear, mut notify) = pair(None);
+        let taken = fill(&notify);
+        ear.set_nonblocking(false).expect("a socket");
+        let hearing = std::thread::spawn(move || {
+            let words = (0..taken).map(|_| heard(&ear)).filter(|word| word.as_deref() == Some("x"));
+            (words.count(), ear)
+        });
+        notify.started();
+        let (count, ear) = hearing.join().expect("no panic");
+        ear.set_nonblocking(true).expect("a socket");
+        assert_eq!((count, heard(&ear).as_deref()), (taken, Some("READY=1\n")));
+    }
+
+    #[test]
+    fn later_words_wait_for_nothing_and_a_ping_is_sent_again() {
         let (_folder, ear, mut notify) = pair(Some(1000));
-        let mut said = 0;
-        while notify.unsaid.is_empty() {
-            notify.say(format!("{said}"), at(0));
-            said += 1;
+        notify.started();
+        assert_eq!(heard(&ear).as_deref(), Some("READY=1\n"));
+        let taken = fill(&notify);
+        notify.stopping(10_000); // lost
+        notify.after_turn(STATUS, at(0));
+        assert_eq!(notify.next_deadline(), Some(at(RETRY_MS)));
+        notify.after_turn(STATUS, at(RETRY_MS));
+        assert_eq!(notify.next_deadline(), Some(at(2 * RETRY_MS)));
+        for _ in 0..taken {
+            assert_eq!(heard(&ear).as_deref(), Some("x"));
         }
-        notify.stopping(10_000, at(0));
-        notify.after_turn(STATUS, at(50));
-        assert_eq!(notify.next_deadline(), Some(at(100)), "the watchdog waits its turn");
-        for number in 0..said - 1 {
-            assert_eq!(heard(&ear), Some(format!("{number}")));
-        }
-        notify.after_turn(STATUS, at(99));
         assert_eq!(heard(&ear), None);
-        notify.after_turn(STATUS, at(100));
-        assert_eq!(heard(&ear), Some(format!("{}", said - 1)));
-        let stopping = "STOPPING=1\nEXTEND_TIMEOUT_USEC=15000000\n";
-        assert_eq!(heard(&ear).as_deref(), Some(stopping));
-        assert!(heard(&ear).is_some_and(|words| words.starts_with("WATCHDOG=1\nSTATUS=")));
+        notify.after_turn(STATUS, at(2 * RETRY_MS));
+        assert_eq!(heard(&ear).as_deref(), Some("WATCHDOG=1\n"));
+        assert_eq!(notify.next_deadline(), Some(at(1000 + 2 * RETRY_MS)));
+        notify.after_turn(STATUS, at(STATUS_INTERVAL_MS));
+        let words = heard(&ear).expect("both");
+        assert_eq!(words, "WATCHDOG=1\nSTATUS=connections: 1, rooms: 1\n");
         drop(ear);
-        notify.ready(at(200)); // nobody is there any more, and nothing piles up
-        assert!(notify.unsaid.is_empty());
+        notify.ready(); // nobody is there any more
     }
 
     #[test]
@@ -286,10 +297,10 @@ mod tests {
     }
 
     #[test]
-    fn without_somebody_to_tell_nothing_is_kept() {
+    fn without_somebody_to_tell_nothing_is_due() {
         let mut notify = Notify::default();
-        notify.ready(at(0));
+        notify.started();
         notify.after_turn(STATUS, at(0));
-        assert_eq!((notify.unsaid.len(), notify.next_deadline()), (0, None));
+        assert_eq!(notify.next_deadline(), None);
     }
 }

@@ -131,7 +131,7 @@ impl Server {
                 self.listeners.clear();
             }
             self.relay.drain(now);
-            self.notify.stopping(self.relay.limits().drain_timeout_ms, now);
+            self.notify.stopping(self.relay.limits().drain_timeout_ms);
         }
         None
     }
