@@ -7,23 +7,26 @@ use crate::relay::connections::phase::Phase;
 use crate::relay::input::pause;
 use crate::relay::rooms::room::{Audience, Room};
 
-impl Relay {
+/// What is asserted of a relay.
+pub(crate) struct Invariants<'a>(pub(crate) &'a Relay);
+
+impl Invariants<'_> {
     /// Asserts everything that must hold between two calls. It reads all there is: for tests.
-    pub fn check_invariants(&self) {
-        for index in self.conns.indexes() {
+    pub(crate) fn check(&self) {
+        for index in self.0.conns.indexes() {
             self.check_conn(index);
         }
-        self.quota.check(&self.conns);
-        let has_address = |index: &u32| self.conns[*index].address != NO_ADDRESS;
-        let with_address = self.conns.indexes().filter(has_address).count();
-        self.identities.check(with_address, |index| self.conns.is_used(index));
-        self.throttle.check(|index| self.conns.is_used(index as usize));
+        self.0.quota.check(&self.0.conns);
+        let has_address = |index: &u32| self.0.conns[*index].address != NO_ADDRESS;
+        let with_address = self.0.conns.indexes().filter(has_address).count();
+        self.0.identities.check(with_address, |index| self.0.conns.is_used(index));
+        self.0.throttle.check(|index| self.0.conns.is_used(index as usize));
         let mut log_bytes = 0;
-        for (key, room) in self.rooms.iter() {
+        for (key, room) in self.0.rooms.iter() {
             assert!(room.is_alive(), "a room that nothing keeps open is closed");
-            let listed = self.schedule.rooms_due();
+            let listed = self.0.schedule.rooms_due();
             assert_eq!(listed.filter(|due| *due == key).count(), usize::from(room.due));
-            assert_eq!(room.policy, self.limits.policy(room.name()), "the rules in force");
+            assert_eq!(room.policy, self.0.limits.policy(room.name()), "the rules in force");
             for audience in room.audiences() {
                 self.check_log(room, audience);
                 log_bytes += audience.log.held_bytes();
@@ -34,14 +37,14 @@ impl Relay {
         }
         self.check_sharing();
         self.check_paused();
-        assert_eq!(log_bytes, self.rooms.log_bytes());
-        if !self.schedule.has_rooms() {
-            assert!(log_bytes <= self.limits.logs_bytes_max, "all logs: {log_bytes}");
+        assert_eq!(log_bytes, self.0.rooms.log_bytes());
+        if !self.0.schedule.has_rooms() {
+            assert!(log_bytes <= self.0.limits.logs_bytes_max, "all logs: {log_bytes}");
         }
     }
 
     fn check_conn(&self, index: u32) {
-        let conn = &self.conns[index];
+        let conn = &self.0.conns[index];
         let member = &conn.member;
         assert_eq!(conn.is_member(), conn.phase().is_member(), "{conn:?}");
         assert!(conn.phase().takes_input() || conn.parser.held_bytes() == 0);
@@ -49,7 +52,7 @@ impl Relay {
             assert_eq!((member.into, member.behind), (0, false));
             return;
         }
-        let room = &self.rooms[member.room];
+        let room = &self.0.rooms[member.room];
         let log = room.log(member.class);
         assert_eq!(room.members()[member.place as usize], index);
         assert!((log.start()..=log.end()).contains(&member.position), "{conn:?}");
@@ -68,13 +71,13 @@ impl Relay {
     /// A connection that is not read is found by what it waits for.
     fn check_paused(&self) {
         let mut waiting = 0;
-        for index in self.conns.indexes() {
-            let conn = &self.conns[index];
-            let resumes_us = self.throttle.resumes_us(index);
-            let (listed, waits) = self.paused.find(conn.id(index), resumes_us);
+        for index in self.0.conns.indexes() {
+            let conn = &self.0.conns[index];
+            let resumes_us = self.0.throttle.resumes_us(index);
+            let (listed, waits) = self.0.paused.find(conn.id(index), resumes_us);
             match conn.pause {
                 Pause::Output => {
-                    let room = self.rooms.get(conn.member.room);
+                    let room = self.0.rooms.get(conn.member.room);
                     assert!(pause::waits_for_output(conn, room), "forgotten: {conn:?}");
                 }
                 Pause::Rate => assert!(waits, "forgotten: {conn:?}"),
@@ -84,30 +87,30 @@ impl Relay {
             assert!(listed == usize::from(is_listed) || conn.phase() == Phase::Ended, "{conn:?}");
             waiting += usize::from(conn.pause == Pause::Rate);
         }
-        assert_eq!(waiting, self.paused.waiting());
+        assert_eq!(waiting, self.0.paused.waiting());
     }
 
     /// Compressors are where they should be, within their bound.
     fn check_sharing(&self) {
         let mut compressors = 0;
-        for (key, room) in self.rooms.iter() {
-            let may_share = |index: &&u32| self.conns[**index].member.may_share;
+        for (key, room) in self.0.rooms.iter() {
+            let may_share = |index: &&u32| self.0.conns[**index].member.may_share;
             assert_eq!(room.members().iter().filter(may_share).count(), room.sharers as usize);
             for audience in room.audiences().filter(|audience| audience.shared.is_some()) {
                 assert!(audience.class.is_shared());
-                assert!(self.compressors.lists(key, audience.class));
+                assert!(self.0.compressors.lists(key, audience.class));
                 compressors += 1;
             }
         }
-        assert!(compressors <= shared::compressors_max(&self.limits.deflate));
-        for index in self.conns.indexes() {
-            let member = &self.conns[index].member;
+        assert!(compressors <= shared::compressors_max(&self.0.limits.deflate));
+        for index in self.0.conns.indexes() {
+            let member = &self.0.conns[index].member;
             assert!(member.may_share || member.room == NO_ROOM || !member.class.is_shared());
         }
     }
 
     fn check_log(&self, room: &Room, audience: &Audience) {
-        let members = room.members().iter().map(|index| &self.conns[*index].member);
+        let members = room.members().iter().map(|index| &self.0.conns[*index].member);
         let members: Vec<_> = members.filter(|member| member.class == audience.class).collect();
         assert_eq!(members.len(), audience.listeners as usize);
         let behind = members.iter().filter(|member| member.behind);
@@ -115,10 +118,10 @@ impl Relay {
         let log = &audience.log;
         log.check(&behind);
         assert!(
-            log.held_bytes() <= self.limits.room_log_bytes_max,
+            log.held_bytes() <= self.0.limits.room_log_bytes_max,
             "{} bytes held of {}",
             log.held_bytes(),
-            self.limits.room_log_bytes_max
+            self.0.limits.room_log_bytes_max
         );
     }
 }

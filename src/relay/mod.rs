@@ -17,7 +17,7 @@
 //!
 //! The methods come in five kinds: what happened (`accepted`, `receive`, `writable`, `closed`,
 //! `finished`, `stream_holds`, `spent`, `orders_took`), commands (`configure`, `set_wall_clock`,
-//! `publish`, `dismiss`, `drain`, `turn`), what to do (`begin_read` with `priority`, `order`,
+//! `command`, `drain`, `turn`), what to do (`begin_read` with `priority`, `order`,
 //! `gather` with `sent`, `next_deadline`), what happened inside (`poll_event`), and getters.
 
 mod cause;
@@ -40,7 +40,8 @@ pub use compression::settings::Deflate;
 pub use id::ConnId;
 pub use identity::access::Access;
 pub use identity::address::{Network, TrustedProxies};
-pub use input::publish::{Published, Rejected};
+pub use input::command::{Command, Message};
+pub use input::publish::Rejected;
 pub use limits::budget;
 pub use limits::contradiction::Contradiction;
 pub use limits::rates::{OverRate, Rates};
@@ -148,6 +149,11 @@ impl Relay {
     /// carries out orders to shut or close; what is not polled for a whole turn is dropped.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.poll()
+    }
+
+    /// Asserts everything that must hold between two calls. It reads all there is: for tests.
+    pub fn check_invariants(&self) {
+        check::Invariants(self).check();
     }
 
     /// What was counted.

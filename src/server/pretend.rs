@@ -3,7 +3,7 @@
 
 use super::stream::Stream;
 use super::{Certificates, Server};
-use crate::relay::Limits;
+use crate::relay::{Command, Limits};
 use mio::net::UnixStream;
 use rustls::ServerConfig;
 use std::os::unix::net::UnixStream as Pipe;
@@ -46,7 +46,8 @@ impl Pretend {
     pub fn dismiss(&mut self, number: usize) {
         let ids = self.0.relay.connections_after(None, number + 1);
         if let Some(id) = ids.last().copied() {
-            self.0.relay.dismiss(id, self.0.clock.now());
+            let disconnect = Command::Disconnect(id);
+            self.0.relay.command(&disconnect, self.0.clock.now()).expect("it is there");
         }
     }
 

@@ -10,7 +10,7 @@ use crate::random::Random;
 use core::net::IpAddr;
 use fanfare::protocol::Refusal;
 use fanfare::relay::{
-    Cause, ConnId, Departed, Encoding, Limits, Order, Relay, Slices, SlowConsumer, Time,
+    Cause, Command, ConnId, Departed, Encoding, Limits, Order, Relay, Slices, SlowConsumer, Time,
 };
 
 /// Where a client comes from.
@@ -226,7 +226,8 @@ impl World {
     pub fn dismiss(&mut self, number: usize) {
         let Some(id) = self.peers[number].id else { return };
         let is_there = self.relay.connection(id).is_some();
-        assert_eq!(self.relay.dismiss(id, self.now), is_there);
+        let disconnected = self.relay.command(&Command::Disconnect(id), self.now);
+        assert_eq!(disconnected.is_ok(), is_there);
         assert_eq!(self.relay.connection(id).and_then(|facts| facts.room), None);
         self.model.leave(number);
         self.relay.check_invariants();

@@ -71,7 +71,9 @@ impl Conns {
     #[inline]
     pub(crate) fn is_quiet(&self, index: usize, quiet_since_s: u32) -> bool {
         self.slab.get(index).is_none_or(|conn| {
-            conn.phase() == Phase::Open && conn.since() >= quiet_since_s && conn.parser.is_idle()
+            matches!(conn.phase(), Phase::Open)
+                && conn.since() >= quiet_since_s
+                && conn.parser.is_idle()
         })
     }
 

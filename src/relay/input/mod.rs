@@ -1,5 +1,6 @@
 //! The way in: from a stream's bytes to a room's log.
 
+pub(crate) mod command;
 mod handshake;
 pub(crate) mod page;
 pub(crate) mod pause;

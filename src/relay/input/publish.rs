@@ -13,43 +13,27 @@ use std::ops::Range;
 
 /// A message was published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Published {
+pub(crate) struct Published {
     /// How many members get it.
-    pub members: u32,
+    pub(crate) members: u32,
 }
 
-/// Why a message was not published.
+/// Why something was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rejected {
-    /// The room has so much to send that it is flushed first: try again in the next turn.
+    /// So much is pending that it is flushed first: try again in a later turn.
     Full,
+    /// The message is longer than its room allows.
+    TooLong,
+    /// The message is binary where text becomes JSON.
+    BinaryInJson,
+    /// There is no such connection, or it is no member any more.
+    Gone,
     /// There is no memory for it.
     NoMemory,
 }
 
 impl Relay {
-    /// Publishes a message in the room of this name, for a publisher that is no member. A text has
-    /// to be UTF-8. A room without members has nothing to do for it.
-    ///
-    /// # Errors
-    /// When the room does not take it now. No connection ends for that.
-    pub fn publish(
-        &mut self,
-        room: &[u8],
-        kind: Kind,
-        payload: &[u8],
-    ) -> Result<Published, Rejected> {
-        match self.rooms.key_of(room) {
-            Some(key) => self.publish_in(key, None, kind, payload),
-            None => Ok(Published { members: 0 }),
-        }
-    }
-
-    /// Whether the room of this name takes a message now.
-    pub fn accepts(&self, room: &[u8]) -> bool {
-        self.rooms.named(room).is_none_or(|room| self.rooms.accept(room, &self.limits))
-    }
-
     /// Publishes a message of a member, or of a publisher that is none and is rejected when the
     /// room is full; a member is paused before that.
     pub(crate) fn publish_in(

@@ -190,8 +190,8 @@ impl Relay {
             return self.keep_message(index, kind, payload);
         }
         match self.publish_in(sender.room, Some(index), kind, payload) {
-            Ok(_) | Err(Rejected::Full) => {} // a member is paused before its room is full
             Err(Rejected::NoMemory) => self.fail(index, Cause::NoMemory),
+            _ => {} // a member is paused before its room is full
         }
     }
 

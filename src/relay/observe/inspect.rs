@@ -1,8 +1,8 @@
-//! Looking at single rooms and connections, and closing one by hand.
+//! Looking at single rooms and connections.
 
 use crate::relay::connections::conn::Pause;
 use crate::relay::connections::phase::Phase;
-use crate::relay::{Cause, ConnId, Encoding, Network, Relay, Time};
+use crate::relay::{Cause, ConnId, Encoding, Network, Relay};
 
 /// What is known of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,17 +135,5 @@ impl Relay {
     pub fn room_name(&self, id: ConnId) -> Option<&[u8]> {
         let room = self.conns.get(id)?.member.room;
         self.rooms.get(room).map(|room| room.name())
-    }
-
-    /// Closes a connection by hand: a member is told 1008, whoever is in no room, or on its way
-    /// out already, is cut. Tells whether there is such a connection.
-    pub fn dismiss(&mut self, id: ConnId, now: Time) -> bool {
-        self.now = now;
-        let Some(conn) = self.conns.get(id) else { return false };
-        match conn.phase() {
-            Phase::Open => self.close(id.index, Cause::Dismissed),
-            _ => self.end(id.index, Cause::Dismissed),
-        }
-        true
     }
 }

@@ -51,7 +51,7 @@ impl Relay {
     /// What is to be written to a connection: as much as a turn's share.
     pub fn gather<'a>(&'a self, id: ConnId, slices: &mut Slices<'a>) -> Offer {
         let Some(conn) = self.conns.get(id) else {
-            return Offer { id, bytes: 0, all_until: None };
+            return Offer::some(id, 0);
         };
         let member = &conn.member;
         let log = self.rooms.get(member.room).map(|room| room.log(member.class));
@@ -61,8 +61,7 @@ impl Relay {
         {
             // What nearly every member of a room has pending; the parts would be the same.
             slices.push(tail);
-            let all_until = Some(member.position + tail.len() as u64);
-            return Offer { id, bytes: tail.len(), all_until };
+            return Offer::all(id, tail.len(), member.position + tail.len() as u64);
         }
         gather_parts(id, conn, log, slices)
     }
@@ -83,8 +82,8 @@ impl Relay {
     fn took(&mut self, offer: Offer, bytes: usize, is_held: bool) {
         self.metrics.bytes_out += bytes as u64;
         let Some(conn) = self.conns.current(offer.id) else { return };
-        conn.blocked = is_held || bytes < offer.bytes;
-        let Some(end) = offer.all_until.filter(|_| !conn.blocked) else {
+        conn.blocked = is_held || offer.is_more_than(bytes);
+        let Some(end) = offer.all_until().filter(|_| !conn.blocked) else {
             return self.part_sent(offer.id.index, bytes);
         };
         let from = std::mem::replace(&mut conn.member.position, end);
@@ -306,8 +305,11 @@ fn gather_parts<'a>(
         }
     }
     let is_all = bytes_left > 0 && pending.next().is_none();
-    let all_until = is_all.then(|| log.map_or(conn.member.position, Log::end));
-    Offer { id, bytes: WRITE_BYTES_MAX - bytes_left, all_until }
+    let bytes = WRITE_BYTES_MAX - bytes_left;
+    match is_all {
+        true => Offer::all(id, bytes, log.map_or(conn.member.position, Log::end)),
+        false => Offer::some(id, bytes),
+    }
 }
 
 #[cfg(test)]

@@ -63,7 +63,30 @@ impl<'a> Slices<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Offer {
     pub(super) id: ConnId,
-    pub(super) bytes: usize,
-    /// Nothing more is pending: where the member stands when all of it is taken.
-    pub(super) all_until: Option<u64>,
+    /// Where the member stands when all of it is taken, if nothing more is pending.
+    end: u64,
+    bytes: u32,
+    is_all: bool,
+}
+
+impl Offer {
+    /// An offer of some of what is pending: at most what one write has.
+    pub(super) fn some(id: ConnId, bytes: usize) -> Offer {
+        Offer { id, end: 0, bytes: bytes as u32, is_all: false }
+    }
+
+    /// An offer of everything that is pending; the member stands at `end` then.
+    pub(super) fn all(id: ConnId, bytes: usize, end: u64) -> Offer {
+        Offer { id, end, bytes: bytes as u32, is_all: true }
+    }
+
+    /// Whether so many bytes are fewer than were offered.
+    pub(super) fn is_more_than(self, bytes: usize) -> bool {
+        bytes < self.bytes as usize
+    }
+
+    /// Where the member stands when all of it is taken, if nothing more is pending.
+    pub(super) fn all_until(self) -> Option<u64> {
+        self.is_all.then_some(self.end)
+    }
 }

@@ -4,7 +4,7 @@ use super::request::Ask;
 use crate::protocol::exposition::{self, Family, Value};
 use crate::protocol::http::response::{self, JSON, TEXT};
 use crate::protocol::http::{Problem, Status, Writer, path};
-use crate::relay::{Cause, ConnFacts, ConnId, RoomOrder, Time};
+use crate::relay::{Cause, Command, ConnFacts, ConnId, RoomOrder, Time};
 use crate::server::Server;
 use crate::server::log;
 use crate::server::process::Process;
@@ -72,10 +72,12 @@ impl Server {
                 Answer::new(JSON, self.connections_json(after, count))
             }
             Ask::Connection(id) => Answer::new(JSON, self.connection_json(id).ok_or(GONE)? + "\n"),
-            Ask::Dismiss(id) if self.relay.dismiss(id, now) => Answer {
-                status: Status::ACCEPTED,
-                ..Answer::new(JSON, format!("{{\"id\":{},\"code\":1008}}\n", u64::from(id)))
-            },
+            Ask::Dismiss(id) if self.relay.command(&Command::Disconnect(id), now).is_ok() => {
+                Answer {
+                    status: Status::ACCEPTED,
+                    ..Answer::new(JSON, format!("{{\"id\":{},\"code\":1008}}\n", u64::from(id)))
+                }
+            }
             Ask::Dismiss(_) => return Err(GONE),
         })
     }
