@@ -32,31 +32,65 @@ pub fn client(
     };
     // Several fields are one list (RFC 9110, section 5.3).
     let values: Vec<&[u8]> = head.values(name).collect();
-    let items = values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
-    for item in items {
-        let item = std::str::from_utf8(item).ok()?.trim();
-        let address = match field {
-            ForwardedBy::XForwardedFor => address(item)?,
-            ForwardedBy::Forwarded => address(for_parameter(item)?)?,
-        };
-        if !is_trusted(address) {
-            return Some(address);
+    for value in values.into_iter().rev() {
+        let mut rest = Some(value);
+        while let Some(list) = rest {
+            let item;
+            (rest, item) = match field {
+                ForwardedBy::XForwardedFor => split_last(list, b',', false),
+                ForwardedBy::Forwarded => split_last(list, b',', true),
+            };
+            let address = match field {
+                ForwardedBy::XForwardedFor => address(item)?,
+                ForwardedBy::Forwarded => address(for_parameter(item)?)?,
+            };
+            if !is_trusted(address) {
+                return Some(address);
+            }
         }
     }
     None
 }
 
-/// The value of `for` in one element of `Forwarded`, without its quotes.
-fn for_parameter(element: &str) -> Option<&str> {
-    let parameters = element.split(';').filter_map(|parameter| parameter.split_once('='));
-    let (_, value) =
-        parameters.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-    let value = value.trim();
-    Some(value.strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(value))
+/// The last item of a list and what stands before it; with `quotes`, a separator within a quoted
+/// string is none (RFC 9110, section 5.6.4).
+///
+/// It is looked for from the right, so that a quote which a stranger did not close, far to the left,
+/// changes nothing of what a proxy wrote behind it.
+fn split_last(list: &[u8], separator: u8, quotes: bool) -> (Option<&[u8]>, &[u8]) {
+    let escapes = |at: usize| list[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
+    let mut is_quoted = false;
+    for (at, byte) in list.iter().enumerate().rev() {
+        match *byte {
+            b'"' if quotes => is_quoted ^= escapes(at) % 2 == 0,
+            byte if byte == separator && !is_quoted => return (Some(&list[..at]), &list[at + 1..]),
+            _ => {}
+        }
+    }
+    (None, list)
+}
+
+/// The value of `for` in one element of `Forwarded`, without its quotes, if it stands once.
+fn for_parameter(element: &[u8]) -> Option<&[u8]> {
+    let (mut rest, mut found) = (Some(element), None);
+    while let Some(list) = rest {
+        let parameter;
+        (rest, parameter) = split_last(list, b';', true);
+        let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { continue };
+        let (name, value) =
+            (parameter[..equals].trim_ascii(), parameter[equals + 1..].trim_ascii());
+        if name.eq_ignore_ascii_case(b"for") && found.replace(value).is_some() {
+            return None;
+        }
+    }
+    let value = found?;
+    let bare = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    Some(bare.unwrap_or(value))
 }
 
 /// An address as proxies write it: bare, with a port, or an IPv6 one in brackets.
-fn address(text: &str) -> Option<IpAddr> {
+fn address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()))?;
     Some(plain(address))
@@ -111,6 +145,15 @@ mod tests {
             ("For=\"[2001:db8::1]:47011\";proto=https", Some("2001:db8::1")),
             ("for=6.6.6.6, proto=http; for = 1.2.3.4 ;by=10.0.0.9, for=10.0.0.1", Some("1.2.3.4")),
             ("for=_hidden", None),
+            // What a client says in Host, and a proxy repeats in quotes, is no element of the list.
+            ("for=1.2.3.4;host=\"a, for=6.6.6.6;b\"", Some("1.2.3.4")),
+            ("host=\"a;for=6.6.6.6;b\";for=1.2.3.4", Some("1.2.3.4")),
+            ("for=1.2.3.4;host=\"a\\\", for=6.6.6.6;b\"", Some("1.2.3.4")),
+            ("for=1.2.3.4;host=\"\\\\\", for=10.0.0.1;host=\"\\\\\"", Some("1.2.3.4")),
+            // A quote that is never closed stands to the left of what the proxy wrote.
+            ("for=\"6.6.6.6, for=1.2.3.4", Some("1.2.3.4")),
+            ("for=\"6.6.6.6, for=1.2.3.4;host=\"a,b\"", Some("1.2.3.4")),
+            ("for=1.2.3.4;for=6.6.6.6", None),
             ("for=1.2.3.4, proto=http", None),
         ];
         for (value, expected) in cases {
