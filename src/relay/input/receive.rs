@@ -189,9 +189,10 @@ impl Relay {
         if pause::must_catch_up(conn, self.rooms.get(sender.room)) {
             return self.keep_message(index, kind, payload);
         }
-        match self.publish_in(sender.room, Some(index), kind, payload) {
-            Err(Rejected::NoMemory) => self.fail(index, Cause::NoMemory),
-            _ => {} // a member is paused before its room is full
+        let published = self.publish_in(sender.room, Some(index), kind, payload);
+        // A member is paused before its room is full.
+        if published == Err(Rejected::NoMemory) {
+            self.fail(index, Cause::NoMemory);
         }
     }
 
