@@ -25,8 +25,7 @@ impl Ear {
             let head = String::from_utf8_lossy(&self.bytes[..end]).into_owned();
             if head.contains("permessage-deflate") {
                 let forgets = head.contains("server_no_context_takeover");
-                let bits = if head.contains("server_max_window_bits=9") { 9 } else { 15 };
-                let state = Decompress::new_with_window_bits(false, bits);
+                let state = Decompress::new_with_window_bits(false, 15);
                 self.inflate = Some((state, forgets));
             }
             self.bytes.drain(..end + 4);

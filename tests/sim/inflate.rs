@@ -18,7 +18,7 @@ pub const OFFERS: [&str; 7] = [
 
 /// Whether the relay can meet an offer.
 pub fn can_be_met(offer: &str) -> bool {
-    offer != OFFERS[0] && offer != OFFERS[6]
+    ![OFFERS[0], OFFERS[4], OFFERS[6]].contains(&offer)
 }
 
 /// The client's side of what was agreed on.

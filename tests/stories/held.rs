@@ -4,7 +4,7 @@ use crate::authority::{Authority, TlsStream, wrap};
 use crate::client::{Client, FIN, TEXT, dial, frame, request};
 use crate::relay::Relay;
 use rustix::process::{Resource, Rlimit, prlimit};
-use std::io::{Read, Write};
+use std::io::Write;
 
 /// A text frame of so many bytes: all but its end, and the end.
 fn cut(bytes: usize) -> (Vec<u8>, Vec<u8>) {
@@ -68,52 +68,6 @@ fn leave_memory(relay: &Relay, bytes: u64) {
     let limit = Some(relay.address_space_bytes() + bytes);
     let limit = Rlimit { current: limit, maximum: limit };
     prlimit(Some(relay.pid()), Resource::As, limit).expect("our own child");
-}
-
-#[test]
-fn without_memory_for_another_connection_it_is_refused_and_the_others_are_served() {
-    for bytes in [0, 300_000, 1_000_000] {
-        let relay = Relay::start(&["--trust-proxy", "127.0.0.1"]);
-        let [mut one, mut two] = relay.connect_all("/");
-        leave_memory(&relay, bytes);
-        let mut here = Vec::new(); // each in a room of its own, and for a client of its own
-        let status = loop {
-            let mut stream = dial(relay.address());
-            let number = here.len();
-            let client = format!("\r\nX-Forwarded-For: 10.0.{}.{}\r\n", number / 256, number % 256);
-            let request = request(&format!("/{number}")).replacen("\r\n", &client, 1);
-            stream.write_all(request.as_bytes()).expect("it reads");
-            let mut status = [0; 12];
-            stream.read_exact(&mut status).expect("an answer");
-            if &status != b"HTTP/1.1 101" {
-                break status;
-            }
-            here.push(stream);
-            assert!(here.len() < 10_000, "the limit counts for nothing");
-        };
-        assert_eq!(&status, b"HTTP/1.1 503", "after {} connections", here.len());
-        one.send_text("still here?");
-        assert_eq!(two.hear_text(), "still here?");
-        relay.counters_when(|counters| counters.ended("no_memory") > 0);
-    }
-}
-
-#[test]
-fn without_memory_for_its_head_a_connection_ends_alone() {
-    let relay = Relay::start(&[]);
-    let [mut one, mut two] = relay.connect_all("/");
-    leave_memory(&relay, 300_000);
-    let head = format!("GET / HTTP/1.1\r\nHost: {}", "x".repeat(7000));
-    let mut here = Vec::new();
-    for _ in 0..200 {
-        let mut stream = dial(relay.address());
-        // It may be over before all is written.
-        let _ = stream.write_all(head.as_bytes());
-        here.push(stream);
-    }
-    relay.counters_when(|counters| counters.ended("no_memory") > 0);
-    one.send_text("still here?");
-    assert_eq!(two.hear_text(), "still here?");
 }
 
 #[test]

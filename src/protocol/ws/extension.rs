@@ -20,8 +20,7 @@ pub struct Terms {
     pub keeps_context: bool,
 }
 
-/// The smallest window that we compress with. A client that wants one smaller than ours gets this
-/// one, so that nobody makes us compress a message in seven sizes.
+/// The smallest window that we compress with: a smaller one is legal, and more than we can do.
 pub const WINDOW_BITS_MIN: u8 = 9;
 
 /// The largest window that RFC 7692 knows (section 7.1.2.1).
@@ -79,13 +78,9 @@ fn judge(offer: &[u8], terms: Terms) -> Option<Agreed> {
             }
             (b"client_no_context_takeover", None) => 1,
             (b"server_max_window_bits", Some(value)) => {
-                let bits = window_bits(value)?;
-                if bits < WINDOW_BITS_MIN {
-                    return None; // 256 bytes are legal, and more than we can do
-                }
-                if bits < terms.window_bits {
-                    agreed.window_bits = WINDOW_BITS_MIN;
-                    agreed.keeps_context = false; // too few have that window to share one
+                // A window of its own would be another compression of each message.
+                if window_bits(value)? < terms.window_bits {
+                    return None;
                 }
                 2
             }
@@ -178,13 +173,10 @@ mod tests {
                 bits => parts.push(format!("client_max_window_bits=\"{}\"", bits + 6)),
             }
             let mut expected = PLAIN.to_owned();
-            if with_server || bits.is_some_and(|bits| bits < 15) {
+            if with_server {
                 expected.push_str("; server_no_context_takeover");
             }
-            if bits.is_some_and(|bits| bits < 15) {
-                expected.push_str("; server_max_window_bits=9");
-            }
-            let expected = Some(expected).filter(|_| bits != Some(8));
+            let expected = Some(expected).filter(|_| bits.is_none_or(|bits| bits == 15));
             for _ in 0..2 {
                 let offer = [&["permessage-deflate".to_owned()], &parts[..]].concat().join(" ; ");
                 assert_eq!(agreed(&offer), expected, "{offer}");
@@ -233,13 +225,12 @@ mod tests {
     #[test]
     fn our_own_terms() {
         let terms = Terms { window_bits: 12, keeps_context: false };
-        let with = |bits: u8| {
-            Some(format!("{PLAIN}; server_no_context_takeover; server_max_window_bits={bits}"))
-        };
-        assert_eq!(agreed_on(&["permessage-deflate"], terms), with(12));
+        let ours = format!("{PLAIN}; server_no_context_takeover; server_max_window_bits=12");
+        let ours = Some(ours);
+        assert_eq!(agreed_on(&["permessage-deflate"], terms), ours);
         let asks = |bits| format!("permessage-deflate; server_max_window_bits={bits}");
-        assert_eq!(agreed_on(&[&asks(15)], terms), with(12));
-        assert_eq!(agreed_on(&[&asks(12)], terms), with(12));
-        assert_eq!(agreed_on(&[&asks(11)], terms), with(9));
+        assert_eq!(agreed_on(&[&asks(15)], terms), ours);
+        assert_eq!(agreed_on(&[&asks(12)], terms), ours);
+        assert_eq!(agreed_on(&[&asks(11)], terms), None);
     }
 }

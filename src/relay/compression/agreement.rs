@@ -4,7 +4,6 @@ use crate::protocol::http::head::Head;
 use crate::protocol::ws::extension::{self, Agreed, Terms};
 use crate::relay::compression::settings::Deflate;
 use crate::relay::compression::shared;
-use crate::relay::rooms::class::Packing;
 use crate::relay::rooms::policy::Policy;
 
 /// What is agreed on with the sender of this request.
@@ -15,15 +14,6 @@ pub(crate) fn agree(policy: &Policy, head: &Head<'_>, settings: &Deflate) -> Opt
     let keeps_context = shared::is_wanted(settings);
     let terms = Terms { window_bits: settings.window_bits, keeps_context };
     extension::negotiate(head.values("sec-websocket-extensions"), terms)
-}
-
-/// The packing of a member with which this was agreed on.
-pub(crate) fn packing(agreed: Option<&Agreed>, settings: &Deflate) -> Packing {
-    match agreed {
-        None => Packing::Plain,
-        Some(agreed) if agreed.window_bits < settings.window_bits => Packing::AloneNarrow,
-        Some(_) => Packing::Alone,
-    }
 }
 
 #[cfg(test)]

@@ -2,13 +2,11 @@
 //! class, and what clients compressed is inflated by one inflater for all.
 
 use crate::protocol::ws::deflate::{Deflater, Inflater};
-use crate::protocol::ws::extension::WINDOW_BITS_MIN;
 use crate::protocol::ws::utf8;
 use crate::protocol::{Kind, Violation};
 use crate::relay::compression::settings::Deflate;
 use crate::relay::limits::budget::PACKING_NS_MAX;
-use crate::relay::limits::memory;
-use crate::relay::rooms::class::{Class, Packing};
+use crate::relay::rooms::class::Class;
 
 /// What inflating a message costs, about, in nanoseconds: for the message, and for each byte that
 /// it becomes.
@@ -22,8 +20,7 @@ const DEFLATE_NS: (usize, usize) = (60_000, 20);
 /// them.
 #[derive(Debug)]
 pub(crate) struct Compressors {
-    wide: Option<Deflater>,
-    narrow: Option<Deflater>,
+    deflater: Option<Deflater>,
     inflater: Option<Inflater>,
     /// Time for them that is left in this read, as it is estimated, in nanoseconds.
     left_ns: usize,
@@ -39,8 +36,7 @@ pub(crate) struct Compressors {
 impl Default for Compressors {
     fn default() -> Compressors {
         Compressors {
-            wide: None,
-            narrow: None,
+            deflater: None,
             inflater: None,
             left_ns: PACKING_NS_MAX,
             inflated: Vec::new(),
@@ -98,7 +94,6 @@ impl Compressors {
     /// Compresses a message by itself, into `packed`; `false` when it leaves as it is.
     pub(crate) fn pack_alone(
         &mut self,
-        packing: Packing,
         payload: &[u8],
         packed: &mut Vec<u8>,
         settings: &Deflate,
@@ -106,15 +101,8 @@ impl Compressors {
         if payload.len() < settings.message_bytes_min {
             return false;
         }
-        let (deflater, window_bits) = match packing {
-            Packing::Plain => return false,
-            Packing::Alone | Packing::Shared => (&mut self.wide, settings.window_bits),
-            Packing::AloneNarrow => (&mut self.narrow, WINDOW_BITS_MIN),
-        };
-        if deflater.is_none() && !memory::is_there(Deflater::held_bytes(window_bits)) {
-            return false;
-        }
-        let deflater = deflater.get_or_insert_with(|| Deflater::new(settings.level, window_bits));
+        let new = || Deflater::new(settings.level, settings.window_bits);
+        let deflater = self.deflater.get_or_insert_with(new);
         deflater.reset();
         let is_packed = deflater.deflate(payload, packed) && packed.len() < payload.len();
         self.charge_packing(payload.len());
@@ -129,9 +117,6 @@ impl Compressors {
         payload: &[u8],
         bytes_max: usize,
     ) -> Result<Vec<u8>, Violation> {
-        if self.inflater.is_none() && !memory::is_there(Inflater::HELD_BYTES) {
-            return Err(Violation::NoMemory);
-        }
         let mut inflated = std::mem::take(&mut self.inflated);
         let inflater = self.inflater.get_or_insert_default();
         let result = inflater.inflate(payload, bytes_max, &mut inflated);

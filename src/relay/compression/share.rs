@@ -17,13 +17,11 @@
 //! Without a compressor the class's messages stand by themselves, as in the class without context:
 //! so a room can lose its compressor at any time.
 
-use crate::protocol::ws::deflate::Deflater;
 use crate::relay::compression::compressors::Compressors;
 use crate::relay::compression::settings::Deflate;
 use crate::relay::compression::shared::{self, Shared};
 use crate::relay::connections::conns::Conns;
 use crate::relay::connections::phase::Phase;
-use crate::relay::limits::memory;
 use crate::relay::observe::savings::Savings;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::directory::Rooms;
@@ -132,7 +130,7 @@ impl Sharing<'_> {
         // Rooms end and classes go: the list is looked over when it matters.
         sharing.retain(|place| used_s(rooms, *place).is_some());
         if sharing.len() < shared::compressors_max(&self.settings) {
-            return memory::is_there(Deflater::held_bytes(self.settings.window_bits));
+            return true;
         }
         let oldest = sharing.iter().copied().enumerate();
         let oldest = oldest.min_by_key(|(_, place)| used_s(rooms, *place));

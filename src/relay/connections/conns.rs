@@ -3,7 +3,6 @@
 use crate::relay::ConnId;
 use crate::relay::connections::conn::Conn;
 use crate::relay::connections::phase::Phase;
-use crate::relay::limits::memory;
 use slab::Slab;
 
 /// All connections.
@@ -14,11 +13,6 @@ pub(crate) struct Conns {
 }
 
 impl Conns {
-    /// Whether there is memory for one more.
-    pub(crate) fn takes_one_more(&self) -> bool {
-        memory::takes_one_more(&self.slab)
-    }
-
     pub(crate) fn add(&mut self, since: u32) -> ConnId {
         // 0 is left to the server's own tokens.
         self.generation = self.next_generation();

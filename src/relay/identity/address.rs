@@ -3,7 +3,6 @@
 use crate::protocol::Refusal;
 use crate::protocol::http::forwarded::{self, ForwardedBy};
 use crate::relay::connections::conn::NO_ADDRESS;
-use crate::relay::limits::memory;
 use core::net::{IpAddr, Ipv6Addr};
 use ipnet::IpNet;
 use slab::Slab;
@@ -90,7 +89,6 @@ impl Addresses {
     fn keep(&mut self, network: Network, is_counted: bool, most: usize) -> Result<u32, Refusal> {
         let key = match self.by_network.get(&(is_counted, network)) {
             Some(key) => *key,
-            None if !memory::takes_one_more(&self.slab) => return Err(Refusal::NoMemory),
             None => {
                 let entry = Entry { network, is_counted, connections: 0 };
                 let key = self.slab.insert(entry) as u32;

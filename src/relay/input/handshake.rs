@@ -10,9 +10,8 @@ use crate::relay::compression::{agreement, share};
 use crate::relay::connections::phase::Phase;
 use crate::relay::identity::grant::Grant;
 use crate::relay::input::page::{self, About};
-use crate::relay::limits::{budget, memory};
 use crate::relay::observe::events::Event;
-use crate::relay::rooms::class::Class;
+use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::policy::Policy;
 use crate::relay::{Cause, ConnId, Limits, Relay, Time};
 use core::net::IpAddr;
@@ -40,10 +39,6 @@ impl Relay {
         }
         if self.conns.len() >= self.limits.connections_max {
             return Err(Refusal::ConnectionsFull);
-        }
-        let listed_bytes = self.conns.len() * 2 * size_of::<ConnId>();
-        if !memory::is_there(budget::SPARE_BYTES + listed_bytes) || !self.conns.takes_one_more() {
-            return Err(Refusal::NoMemory);
         }
         let per_s = self.limits.handshakes_per_s_max;
         if !self.throttle.admits_handshake(per_s, self.now) {
@@ -260,7 +255,7 @@ impl Relay {
             self.events.push(Event::RoomOpened { room: key, name: path.into() });
         }
         let agreed = agreement::agree(&policy, head, deflate);
-        let packing = agreement::packing(agreed.as_ref(), deflate);
+        let packing = if agreed.is_some() { Packing::Alone } else { Packing::Plain };
         let class = Class { encoding: *encoding, packing };
         let may_share = agreed.is_some_and(|agreed| agreed.keeps_context);
         let subprotocol = credential::subprotocol(head);

@@ -137,7 +137,7 @@ impl Relay {
             true => self.pack_shared(key, class, payload, &mut packed),
             false => {
                 let settings = &self.limits.deflate;
-                self.compressors.pack_alone(class.packing, payload, &mut packed, settings)
+                self.compressors.pack_alone(payload, &mut packed, settings)
             }
         };
         let savings = &mut self.metrics.savings;

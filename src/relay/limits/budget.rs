@@ -12,14 +12,6 @@ pub const READ_US: u64 = 1_000;
 /// messages, or two of 16 KiB. What was read beyond that waits with its connection.
 pub const PACKING_NS_MAX: usize = 500_000;
 
-/// Memory that must be left when a connection is taken, beside a list of twice as many as there
-/// are, for they may all be listed at once: its box of rare things, its room, its place in maps.
-pub const SPARE_BYTES: usize = 64 * 1024;
-
-/// Memory that must be left beside a list that doubles: the C library takes a mebibyte at a time
-/// when its heap cannot grow.
-pub const DOUBLING_SPARE_BYTES: usize = 1024 * 1024;
-
 /// Connections accepted from each listener in a turn, if the time for them is not over before: no
 /// clock that stands still makes this endless.
 pub const ACCEPTS_PER_TURN: usize = 256;

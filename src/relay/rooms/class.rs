@@ -9,8 +9,6 @@ pub(crate) enum Packing {
     Plain,
     /// Each message by itself.
     Alone,
-    /// The same with the smallest window, for clients that ask for one smaller than ours.
-    AloneNarrow,
     /// With those before it as context, for members that get the same.
     Shared,
 }

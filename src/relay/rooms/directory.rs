@@ -3,7 +3,6 @@
 use crate::protocol::Refusal;
 use crate::relay::connections::conn::Member;
 use crate::relay::limits::Limits;
-use crate::relay::limits::memory;
 use crate::relay::rooms::pool::Pool;
 use crate::relay::rooms::room::Room;
 use std::collections::BTreeMap;
@@ -29,9 +28,6 @@ impl Rooms {
         }
         if self.slab.len() >= limits.rooms_max {
             return Err(Refusal::RoomsFull);
-        }
-        if !memory::takes_one_more(&self.slab) {
-            return Err(Refusal::NoMemory);
         }
         let key = self.slab.insert(Room::new(name, limits.policy(name))) as u32;
         self.by_name.insert(name.into(), key);
