@@ -16,9 +16,9 @@ pub const OFFERS: [&str; 7] = [
     "permessage-deflate; server_max_window_bits=8",
 ];
 
-/// Whether the relay can meet an offer.
-pub fn can_be_met(offer: &str) -> bool {
-    ![OFFERS[0], OFFERS[4], OFFERS[6]].contains(&offer)
+/// Whether a relay with this window can meet an offer.
+pub fn can_be_met(offer: &str, window_bits: u8) -> bool {
+    offer != OFFERS[0] && offer != OFFERS[6] && (offer != OFFERS[4] || window_bits <= 10)
 }
 
 /// The client's side of what was agreed on.

@@ -159,7 +159,7 @@ impl World {
             has_ended: false,
             cause: None,
         });
-        let offers = can_be_met(offer);
+        let offers = can_be_met(offer, self.relay.limits().deflate.window_bits);
         self.model.shadows.push(Shadow { ticket, offers, ..Shadow::default() });
         self.relay.check_invariants();
     }
