@@ -1,6 +1,6 @@
 // Makes the CommonJS build of fanfare.js, and its types: the same text, with CommonJS's word for
-// what is exported.
-import { readFileSync, writeFileSync } from 'node:fs';
+// what is exported. npm runs it when the package is packed or its tests are installed.
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const here = (name) => new URL(name, import.meta.url);
@@ -18,5 +18,9 @@ export function built() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  for (const [name, text] of Object.entries(built())) writeFileSync(here(name), text);
+  for (const [name, text] of Object.entries(built())) {
+    // Another process may be reading it.
+    writeFileSync(here(`${name}.${process.pid}`), text);
+    renameSync(here(`${name}.${process.pid}`), here(name));
+  }
 }
