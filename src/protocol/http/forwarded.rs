@@ -61,10 +61,10 @@ fn split_last(list: &[u8], separator: u8, quotes: bool) -> (Option<&[u8]>, &[u8]
     let escapes = |at: usize| list[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
     let mut is_quoted = false;
     for (at, byte) in list.iter().enumerate().rev() {
-        match *byte {
-            b'"' if quotes => is_quoted ^= escapes(at) % 2 == 0,
-            byte if byte == separator && !is_quoted => return (Some(&list[..at]), &list[at + 1..]),
-            _ => {}
+        if *byte == b'"' && quotes {
+            is_quoted ^= escapes(at) % 2 == 0;
+        } else if *byte == separator && !is_quoted {
+            return (Some(&list[..at]), &list[at + 1..]);
         }
     }
     (None, list)
