@@ -55,8 +55,8 @@ pub fn client(
 /// The last item of a list and what stands before it; with `quotes`, a separator within a quoted
 /// string is none (RFC 9110, section 5.6.4).
 ///
-/// It is looked for from the right, so that a quote which a stranger did not close, far to the left,
-/// changes nothing of what a proxy wrote behind it.
+/// It is looked for from the right, so that a quote which a stranger did not close changes nothing
+/// of what a proxy wrote behind it.
 fn split_last(list: &[u8], separator: u8, quotes: bool) -> (Option<&[u8]>, &[u8]) {
     let escapes = |at: usize| list[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
     let mut is_quoted = false;
