@@ -163,6 +163,18 @@ impl Conn {
         ConnId { index, generation: self.generation }
     }
 
+    /// Whether it is this use of its slot.
+    #[inline]
+    pub(crate) fn is(&self, id: ConnId) -> bool {
+        self.generation == id.generation
+    }
+
+    /// The same, and it has not ended.
+    #[inline]
+    pub(crate) fn is_current(&self, id: ConnId) -> bool {
+        self.is(id) && !matches!(self.phase, Phase::Ended)
+    }
+
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
         self.phase

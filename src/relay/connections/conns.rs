@@ -4,6 +4,7 @@ use crate::relay::ConnId;
 use crate::relay::connections::conn::Conn;
 use crate::relay::connections::phase::Phase;
 use slab::Slab;
+use std::ops::Range;
 
 /// All connections.
 #[derive(Debug, Default)]
@@ -28,13 +29,13 @@ impl Conns {
     /// The connection, if this use of its slot has not ended.
     pub(crate) fn current(&mut self, id: ConnId) -> Option<&mut Conn> {
         let conn = self.slab.get_mut(id.index as usize)?;
-        (conn.id(id.index) == id && conn.phase() != Phase::Ended).then_some(conn)
+        conn.is_current(id).then_some(conn)
     }
 
     /// The same, to look at.
     pub(crate) fn get(&self, id: ConnId) -> Option<&Conn> {
         let conn = self.slab.get(id.index as usize)?;
-        (conn.id(id.index) == id && conn.phase() != Phase::Ended).then_some(conn)
+        conn.is_current(id).then_some(conn)
     }
 
     pub(crate) fn id(&self, index: u32) -> ConnId {
@@ -44,7 +45,7 @@ impl Conns {
     /// Whether this use of its slot goes on, also when the connection has ended and its stream is
     /// still to be closed.
     pub(crate) fn holds(&self, id: ConnId) -> bool {
-        self.slab.get(id.index as usize).is_some_and(|conn| conn.id(id.index) == id)
+        self.slab.get(id.index as usize).is_some_and(|conn| conn.is(id))
     }
 
     pub(crate) fn remove(&mut self, index: u32) {
@@ -60,15 +61,14 @@ impl Conns {
         self.slab.capacity()
     }
 
-    /// Whether there is nothing that this connection has waited for too long: it is free, or a
-    /// member that said something not long ago, and in whole messages.
-    #[inline]
-    pub(crate) fn is_quiet(&self, index: usize, quiet_since_s: u32) -> bool {
-        self.slab.get(index).is_none_or(|conn| {
-            matches!(conn.phase(), Phase::Open)
-                && conn.since() >= quiet_since_s
-                && conn.parser.is_idle()
-        })
+    /// The first of these slots whose connection may have waited for something too long: one that is
+    /// no member, or gave no sign of life since this second, or has an unfinished message.
+    pub(crate) fn first_to_look_at(&self, slots: Range<usize>, since_s: u32) -> Option<usize> {
+        let is_quiet = |conn: &Conn| {
+            conn.phase() == Phase::Open && conn.since() >= since_s && conn.parser.is_idle()
+        };
+        let mut slots = slots;
+        slots.find(|slot| self.slab.get(*slot).is_some_and(|conn| !is_quiet(conn)))
     }
 
     pub(crate) fn is_used(&self, index: usize) -> bool {

@@ -21,11 +21,11 @@ impl Relay {
         }
         self.throttle.settle_usages(indexes, self.now);
         let quiet_since_s = self.now.seconds_before(self.limits.ping_interval_ms);
-        for index in passed {
-            // Nearly all are quiet, and this is all that an idle connection costs.
-            if !self.conns.is_quiet(index, quiet_since_s) {
-                self.look(index as u32);
-            }
+        let mut left = passed;
+        // Nearly all are quiet, and this is all that an idle connection costs.
+        while let Some(index) = self.conns.first_to_look_at(left.clone(), quiet_since_s) {
+            self.look(index as u32);
+            left.start = index + 1;
         }
         for _ in 0..HAND_REACH {
             let Some(index) = self.identities.take_ended(self.now) else { break };

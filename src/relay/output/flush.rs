@@ -60,7 +60,7 @@ impl Relay {
             && tail.len() < WRITE_BYTES_MAX
         {
             // What nearly every member of a room has pending; the parts would be the same.
-            slices.push(tail);
+            slices.set(tail);
             return Offer::all(id, tail.len(), member.position + tail.len() as u64);
         }
         gather_parts(id, conn, log, slices)

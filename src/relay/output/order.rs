@@ -44,6 +44,12 @@ pub struct Slices<'a> {
 }
 
 impl<'a> Slices<'a> {
+    /// The same as the only one.
+    pub(crate) fn set(&mut self, slice: &'a [u8]) {
+        self.slices[0] = slice;
+        self.len = 1;
+    }
+
     pub(crate) fn push(&mut self, slice: &'a [u8]) {
         self.slices[self.len] = slice;
         self.len += 1;
