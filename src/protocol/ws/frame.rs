@@ -126,27 +126,6 @@ pub fn first(opcode: Opcode, is_compressed: bool) -> u8 {
     0x80 | opcode as u8 | if is_compressed { RSV1 } else { 0 }
 }
 
-/// Writes the header of an unmasked, whole message of `payload_bytes`; gives its length.
-fn encode(first: u8, payload_bytes: usize, to: &mut [u8; HEADER_BYTES_MAX]) -> usize {
-    to[0] = first;
-    match payload_bytes {
-        0..=125 => {
-            to[1] = payload_bytes as u8;
-            2
-        }
-        126..=0xffff => {
-            to[1] = 126;
-            to[2..4].copy_from_slice(&(payload_bytes as u16).to_be_bytes());
-            4
-        }
-        _ => {
-            to[1] = 127;
-            to[2..10].copy_from_slice(&(payload_bytes as u64).to_be_bytes());
-            10
-        }
-    }
-}
-
 /// How many bytes the frame that `payload_bytes` make has on the wire.
 pub fn encoded_bytes(payload_bytes: usize) -> usize {
     payload_bytes
@@ -178,9 +157,17 @@ pub fn write(opcode: Opcode, payload: &[u8], to: &mut Vec<u8>) {
 
 /// The same, with a first byte that [`first`] made.
 pub fn write_with(first: u8, payload: &[u8], to: &mut Vec<u8>) {
-    let mut header = [0; HEADER_BYTES_MAX];
-    let header_bytes = encode(first, payload.len(), &mut header);
-    to.extend_from_slice(&header[..header_bytes]);
+    match payload.len() {
+        short @ 0..=125 => to.extend_from_slice(&[first, short as u8]),
+        middle @ 126..=0xffff => {
+            let [high, low] = (middle as u16).to_be_bytes();
+            to.extend_from_slice(&[first, 126, high, low]);
+        }
+        long => {
+            to.extend_from_slice(&[first, 127]);
+            to.extend_from_slice(&(long as u64).to_be_bytes());
+        }
+    }
     to.extend_from_slice(payload);
 }
 

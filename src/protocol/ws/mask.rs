@@ -6,25 +6,36 @@ const STRIDE: usize = 32;
 /// What is left of a short message goes in registers of this size.
 const WORD: usize = 8;
 
-/// Unmasks `bytes` in place; the first of them is byte number `offset` of the frame's payload.
-pub fn unmask(bytes: &mut [u8], key: [u8; 4], offset: u64) {
-    let turned = u32::from_le_bytes(key).rotate_right(8 * (offset as u32 & 3));
-    let word = u64::from(turned) << 32 | u64::from(turned);
-    let (chunks, rest) = bytes.as_chunks_mut::<STRIDE>();
-    for chunk in chunks {
-        unmask_words(chunk.as_chunks_mut().0, word);
-    }
-    let (words, rest) = rest.as_chunks_mut();
-    unmask_words(words, word);
-    for (byte, key) in rest.iter_mut().zip(word.to_le_bytes()) {
-        *byte ^= key;
-    }
-}
+/// The highest bit of each byte, which none of ASCII has.
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
-fn unmask_words(words: &mut [[u8; WORD]], key: u64) {
-    for word in words {
-        *word = (u64::from_le_bytes(*word) ^ key).to_le_bytes();
+/// Unmasks `bytes` in place; the first of them is byte number `offset` of the frame's payload.
+/// Tells whether all of them are ASCII then: to learn it on the way costs next to nothing, and
+/// spares most texts a walk of their own.
+pub fn unmask(bytes: &mut [u8], key: [u8; 4], offset: u64) -> bool {
+    let turned = u32::from_le_bytes(key).rotate_right(8 * (offset as u32 & 3));
+    let key_word = u64::from(turned) << 32 | u64::from(turned);
+    let (chunks, rest) = bytes.as_chunks_mut::<STRIDE>();
+    let mut seen = [0; STRIDE];
+    let keys: [u8; STRIDE] = std::array::from_fn(|at| key_word.to_le_bytes()[at % WORD]);
+    for chunk in chunks {
+        for at in 0..STRIDE {
+            chunk[at] ^= keys[at];
+            seen[at] |= chunk[at];
+        }
     }
+    let mut seen = seen.as_chunks().0.iter().fold(0, |all, word| all | u64::from_le_bytes(*word));
+    let (words, rest) = rest.as_chunks_mut::<WORD>();
+    for word in words {
+        let unmasked = u64::from_le_bytes(*word) ^ key_word;
+        *word = unmasked.to_le_bytes();
+        seen |= unmasked;
+    }
+    for (byte, key) in rest.iter_mut().zip(key_word.to_le_bytes()) {
+        *byte ^= key;
+        seen |= u64::from(*byte);
+    }
+    seen & HIGH_BITS == 0
 }
 
 #[cfg(test)]
@@ -37,6 +48,19 @@ mod tests {
         let mut bytes = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
         unmask(&mut bytes, [0x37, 0xfa, 0x21, 0x3d], 0);
         assert_eq!(&bytes, b"Hello");
+    }
+
+    #[test]
+    fn one_byte_beyond_ascii_is_seen_wherever_it_stands() {
+        for len in 0..200 {
+            let mut bytes = vec![b'x'; len];
+            assert!(unmask(&mut bytes, [0; 4], 0));
+            for at in 0..len {
+                bytes[at] = 0x80;
+                assert!(!unmask(&mut bytes, [0; 4], 0), "byte {at} of {len}");
+                bytes[at] = b'x';
+            }
+        }
     }
 
     #[test]

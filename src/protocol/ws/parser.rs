@@ -91,9 +91,9 @@ fn whole_frame<'a>(
     if !header.opcode.is_control() && payload.len() > accepts.message_bytes_max {
         return Err(Violation::MessageTooLong);
     }
-    mask::unmask(payload, header.key, 0);
+    let is_ascii = mask::unmask(payload, header.key, 0);
     let event = match header.opcode {
-        Opcode::Text if utf8::is_text(payload) => Event::Message(Kind::Text, payload),
+        Opcode::Text if is_ascii || utf8::is_text(payload) => Event::Message(Kind::Text, payload),
         Opcode::Text => return Err(Violation::NotUtf8),
         Opcode::Binary => Event::Message(Kind::Binary, payload),
         control => Event::of_control(control, payload)?,

@@ -61,8 +61,8 @@ impl Conns {
         self.slab.capacity()
     }
 
-    /// The first of these slots whose connection may have waited for something too long: one that is
-    /// no member, or gave no sign of life since this second, or has an unfinished message.
+    /// The first of these slots whose connection may have waited for something too long: one that
+    /// is no member, or gave no sign of life since this second, or has an unfinished message.
     pub(crate) fn first_to_look_at(&self, slots: Range<usize>, since_s: u32) -> Option<usize> {
         let is_quiet = |conn: &Conn| {
             conn.phase() == Phase::Open && conn.since() >= since_s && conn.parser.is_idle()

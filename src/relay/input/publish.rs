@@ -58,9 +58,9 @@ impl Relay {
         }
         let excluded = excluded.map(|index| (index, self.conns[index].member.class));
         let mut members = 0;
-        let mut number = 0;
-        while let Some(audience) = self.rooms[key].audience(number) {
-            number += 1;
+        for number in 0..self.rooms[key].audiences_count() {
+            // A slow consumer that is closed may take its class along.
+            let Some(audience) = self.rooms[key].audience(number) else { break };
             let class = audience.class;
             let excluded = excluded.filter(|(_, of_sender)| *of_sender == class);
             let receivers = audience.listeners - u32::from(excluded.is_some());
@@ -87,6 +87,21 @@ impl Relay {
 
     /// Appends a message to a class's log, after making space for it.
     fn append(
+        &mut self,
+        key: u32,
+        class: Class,
+        first: u8,
+        payload: &[u8],
+    ) -> Result<Range<u64>, Rejected> {
+        match self.rooms[key].log_mut(class).append_in_place(first, payload) {
+            Some(frame) => Ok(frame),
+            None => self.append_segment(key, class, first, payload),
+        }
+    }
+
+    /// The same for a message that the last segment has no room for.
+    #[inline(never)] // out of the usual message's way
+    fn append_segment(
         &mut self,
         key: u32,
         class: Class,

@@ -18,6 +18,8 @@ struct Sender {
     index: u32,
     room: u32,
     policy: Policy,
+    /// It may send compressed messages.
+    is_packed: bool,
 }
 
 impl Relay {
@@ -78,9 +80,14 @@ impl Relay {
     }
 
     fn sender(&self, index: u32) -> Sender {
-        let room = self.conns[index].member.room;
-        let policy = self.rooms.get(room).map(|room| room.policy);
-        Sender { index, room, policy: policy.unwrap_or_else(|| self.limits.policy_by(None)) }
+        let member = &self.conns[index].member;
+        let policy = self.rooms.get(member.room).map(|room| room.policy);
+        Sender {
+            index,
+            room: member.room,
+            policy: policy.unwrap_or_else(|| self.limits.policy_by(None)),
+            is_packed: member.class.is_packed(),
+        }
     }
 
     /// Parses frames for as long as they have a meaning.
@@ -92,7 +99,7 @@ impl Relay {
         let mut parser = self.quota.take_parser(conn);
         let accepts = Accepts {
             message_bytes_max: sender.policy.message_bytes_max,
-            compressed: conn.member.class.is_packed(),
+            compressed: sender.is_packed,
         };
         let mut at = 0;
         let violation = loop {
@@ -186,7 +193,7 @@ impl Relay {
         if !sender.policy.lets_publish(conn.may_publish) {
             return self.fail(index, Cause::MayNotSpeak);
         }
-        if pause::must_catch_up(conn, self.rooms.get(sender.room)) {
+        if sender.is_packed && pause::must_catch_up(conn, self.rooms.get(sender.room)) {
             return self.keep_message(index, kind, payload);
         }
         let published = self.publish_in(sender.room, Some(index), kind, payload);
@@ -224,9 +231,7 @@ impl Relay {
     #[inline]
     fn must_wait(&mut self, sender: &Sender, rest: &[u8]) -> bool {
         let is_spent = self.compressors.is_spent();
-        let may_wait = is_spent
-            || sender.policy.rates.is_bounded()
-            || self.conns[sender.index].member.class.is_packed();
+        let may_wait = is_spent || sender.is_packed || sender.policy.rates.is_bounded();
         may_wait && self.keep_rest(sender.index, rest, is_spent)
     }
 

@@ -81,6 +81,21 @@ impl Log {
         !self.segments.is_empty() && self.growth_for(frame_bytes, segment_bytes_max) > 0
     }
 
+    /// Appends a message as one frame with this first byte where the last segment has room for it;
+    /// gives where it stands, or `None` when it has not.
+    #[inline]
+    pub(crate) fn append_in_place(&mut self, first: u8, payload: &[u8]) -> Option<Range<u64>> {
+        let frame_bytes = frame::encoded_bytes(payload.len());
+        let last = self.segments.back_mut()?;
+        if last.bytes.capacity() - last.bytes.len() < frame_bytes {
+            return None;
+        }
+        frame::write_with(first, payload, &mut last.bytes);
+        let start = self.end;
+        self.end += frame_bytes as u64;
+        Some(start..self.end)
+    }
+
     /// Appends a message as one frame with this first byte; gives where it stands, or `None` when
     /// there is no memory.
     pub(crate) fn append(
@@ -98,12 +113,7 @@ impl Log {
             self.held_bytes += bytes.capacity();
             self.segments.push_back(Segment { base: self.end, bytes, readers: 0 });
         }
-        let last = self.segments.back_mut().expect("there is one with room");
-        frame::write_with(first, payload, &mut last.bytes);
-        let start = self.end;
-        self.end += frame_bytes as u64;
-        debug_assert_eq!(last.end(), self.end);
-        Some(start..self.end)
+        self.append_in_place(first, payload)
     }
 
     /// The size of the segment that a frame without room begins.

@@ -142,6 +142,12 @@ impl Room {
         std::iter::once(&self.first).chain(&self.others)
     }
 
+    /// How many they are.
+    #[inline]
+    pub(crate) fn audiences_count(&self) -> usize {
+        1 + self.others.len()
+    }
+
     /// The same by their number.
     pub(crate) fn audience(&self, number: usize) -> Option<&Audience> {
         match number {
