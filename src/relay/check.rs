@@ -58,7 +58,7 @@ impl Invariants<'_> {
         assert!((log.start()..=log.end()).contains(&member.position), "{conn:?}");
         if member.into > 0 {
             let frame = member.position - u64::from(member.into);
-            assert!(frame < member.position && member.position < log.frame_end(frame));
+            assert!(frame < member.position && member.position < log.unit_end(frame));
         }
         let pending: usize = conn.pending(Some(log)).map(|part| part.bytes().len()).sum();
         assert_eq!(pending == 0, conn.is_idle(Some(log)));

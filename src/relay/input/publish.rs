@@ -7,6 +7,7 @@ use crate::relay::compression::share::Sharing;
 use crate::relay::limits::SlowConsumer;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::room::Room;
+use crate::relay::rooms::unit::{Frame, Unit};
 use crate::relay::{Cause, Relay};
 use std::collections::BinaryHeap;
 use std::ops::Range;
@@ -69,7 +70,7 @@ impl Relay {
             }
             self.make_room_due(key); // first: a room that is due outlives its last member
             let frame = match class == Class::RAW {
-                true => self.append(key, class, frame::first(kind.opcode(), false), payload)?,
+                true => self.append(key, class, Frame::new(kind, false, payload))?,
                 false => self.append_made(key, class, kind, payload, receivers)?,
             };
             self.metrics.deliveries += u64::from(receivers);
@@ -86,16 +87,10 @@ impl Relay {
     }
 
     /// Appends a message to a class's log, after making space for it.
-    fn append(
-        &mut self,
-        key: u32,
-        class: Class,
-        first: u8,
-        payload: &[u8],
-    ) -> Result<Range<u64>, Rejected> {
-        match self.rooms[key].log_mut(class).append_in_place(first, payload) {
-            Some(frame) => Ok(frame),
-            None => self.append_segment(key, class, first, payload),
+    fn append(&mut self, key: u32, class: Class, unit: impl Unit) -> Result<Range<u64>, Rejected> {
+        match self.rooms[key].log_mut(class).append_in_place(unit) {
+            Some(range) => Ok(range),
+            None => self.append_segment(key, class, unit),
         }
     }
 
@@ -105,14 +100,13 @@ impl Relay {
         &mut self,
         key: u32,
         class: Class,
-        first: u8,
-        payload: &[u8],
+        unit: impl Unit,
     ) -> Result<Range<u64>, Rejected> {
-        self.make_space(key, class, payload.len());
+        self.make_space(key, class, unit.bytes());
         let segment_bytes_max = self.limits.segment_bytes_max();
         let (room, pool) = self.rooms.with_pool(key);
-        let frame = room.log_mut(class).append(first, payload, segment_bytes_max, pool);
-        frame.ok_or(Rejected::NoMemory)
+        let range = room.log_mut(class).append(unit, segment_bytes_max, pool);
+        range.ok_or(Rejected::NoMemory)
     }
 
     /// The same for a class that gets the message in another encoding, or compressed.
@@ -144,7 +138,7 @@ impl Relay {
         receivers: u32,
     ) -> Result<Range<u64>, Rejected> {
         if class.packing == Packing::Plain {
-            return self.append(key, class, frame::first(kind.opcode(), false), payload);
+            return self.append(key, class, Frame::new(kind, false, payload));
         }
         let mut packed = self.compressors.take_packed();
         let has_context = self.rooms[key].audience_mut(class).shared.is_some();
@@ -159,7 +153,7 @@ impl Relay {
         let counts = if has_context { &mut savings.shared } else { &mut savings.alone };
         counts.count(payload.len(), is_packed.then_some(packed.len()), receivers);
         let bytes = if is_packed { &packed } else { payload };
-        let appended = self.append(key, class, frame::first(kind.opcode(), is_packed), bytes);
+        let appended = self.append(key, class, Frame::new(kind, is_packed, bytes));
         self.compressors.return_packed(packed);
         if appended.is_err() {
             self.rooms[key].forget_context(class); // the compressor has seen it
@@ -188,10 +182,10 @@ impl Relay {
             let outcome = shared.pack(payload, packed, &settings, now_s, resets);
             self.compressors.charge_packing(payload.len());
             let bytes = if outcome.is_packed { packed.len() } else { payload.len() };
-            self.make_space(key, class, bytes);
+            let unit_bytes = frame::encoded_bytes(bytes);
+            self.make_space(key, class, unit_bytes);
             let audience = self.rooms[key].audience_mut(class);
-            let frame_bytes = frame::encoded_bytes(bytes);
-            let is_first = audience.log.begins_segment(frame_bytes, segment_bytes_max);
+            let is_first = audience.log.begins_segment(unit_bytes, segment_bytes_max);
             let resets = &mut self.metrics.savings.resets;
             let shared = audience.shared.as_mut();
             if !shared.is_some_and(|shared| shared.must_repack(is_first, outcome, resets)) {
@@ -220,12 +214,11 @@ impl Relay {
     }
 
     /// Makes space for a message in the room's log, at the cost of members that are far behind.
-    fn make_space(&mut self, key: u32, class: Class, payload_bytes: usize) {
-        let frame_bytes = frame::encoded_bytes(payload_bytes);
+    fn make_space(&mut self, key: u32, class: Class, unit_bytes: usize) {
         let segment_bytes_max = self.limits.segment_bytes_max();
         loop {
             let log = self.rooms[key].log(class);
-            let growth = log.growth_for(frame_bytes, segment_bytes_max);
+            let growth = log.growth_for(unit_bytes, segment_bytes_max);
             if growth == 0 || log.held_bytes() + growth <= self.limits.room_log_bytes_max {
                 return;
             }
@@ -302,7 +295,7 @@ impl Relay {
         slow.sort_unstable_by_key(|index| self.conns[*index].member.position);
         let positions: Vec<u64> =
             slow.iter().map(|index| self.conns[*index].member.position).collect();
-        let missed = self.rooms[key].log(class).frames_until(start, &positions);
+        let missed = self.rooms[key].log(class).units_until(start, &positions);
         for (index, missed) in slow.into_iter().zip(missed) {
             self.skip(index, start, missed);
         }
@@ -315,7 +308,7 @@ impl Relay {
         let log = self.rooms[key].log(class);
         let mut missed = frames;
         for own in conn.rare.iter().flat_map(|rare| rare.skips.ranges()) {
-            missed -= log.frames_in(own.start..own.end.min(start).max(own.start));
+            missed -= log.units_in(own.start..own.end.min(start).max(own.start));
         }
         self.metrics.skipped += missed;
         self.metrics.slow_skipped += 1;

@@ -224,7 +224,7 @@ impl Relay {
         }
         let log = self.rooms[conn.member.room].log(conn.member.class);
         let from = conn.member.position;
-        let end = log.frame_end(from - u64::from(conn.member.into));
+        let end = log.unit_end(from - u64::from(conn.member.into));
         let rest = log.together(from..end);
         self.quota.change_private(conn, |conn| {
             if rest.len() > bytes_left {

@@ -61,7 +61,7 @@ impl<'a> Iterator for Pending<'a> {
             if let Some(log) = self.log
                 && self.into > 0
             {
-                let end = log.frame_end(self.position - u64::from(self.into));
+                let end = log.unit_end(self.position - u64::from(self.into));
                 self.into = 0;
                 return Some(self.log_part(log, end));
             }
@@ -85,13 +85,16 @@ impl<'a> Iterator for Pending<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Kind;
+    use crate::protocol::ws::frame;
     use crate::relay::rooms::pool::Pool;
+    use crate::relay::rooms::unit::Frame;
 
     #[test]
     fn the_order_of_writing() {
-        let (mut log, mut pool) = (Log::default(), Pool::default());
+        let (mut log, mut pool) = (Log::new(frame::measure), Pool::default());
         for word in ["one", "two", "three", "four"] {
-            log.append(0x81, word.as_bytes(), 4096, &mut pool);
+            log.append(Frame::new(Kind::Text, false, word.as_bytes()), 4096, &mut pool);
         }
         // Two bytes of "one" are out, "two" (5 to 10) and "four" (17 to 23) are the member's own.
         let parts = |private: &'static [u8]| {

@@ -1,6 +1,8 @@
 //! What a member gets a room's messages as: all members of one class get the same bytes.
 
+use crate::protocol::ws::frame;
 use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::unit::Measure;
 
 /// How a class's messages are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,5 +43,10 @@ impl Class {
     /// Whether its members may send compressed messages.
     pub(crate) fn is_packed(self) -> bool {
         self.packing != Packing::Plain
+    }
+
+    /// How the units of its log are measured.
+    pub(crate) fn measure(self) -> Measure {
+        frame::measure
     }
 }

@@ -1,23 +1,25 @@
-//! The room's log: each outgoing frame once, framed, in segments; members are positions in it.
+//! A room's log for one class: each outgoing message once, as a unit, in segments; members are
+//! positions in it.
 //!
-//! Positions are byte offsets since the room began. A frame never crosses segments. Nothing keeps
-//! an index: where frames begin is read from their own headers.
+//! Positions are byte offsets since the room began. A unit never crosses segments. Nothing keeps an
+//! index: where units begin is read from themselves.
 //!
 //! *Who still reads what?* Members come in two kinds. Those *behind* are counted in the segment
 //! that they stand in. All others stand at or after `settled`: the end that the last complete sweep
 //! over the room had brought everyone to. So a segment is free when it ends before `settled` and
 //! counts nobody: no list is searched for that.
 
-use crate::protocol::ws::frame;
 use crate::relay::rooms::pool::Pool;
+use crate::relay::rooms::unit::{Measure, Unit};
 use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::relay::limits::budget::SEGMENT_BYTES_MIN;
 
-/// One encoding's log of one room.
-#[derive(Debug, Default)]
+/// The log.
+#[derive(Debug)]
 pub(crate) struct Log {
+    measure: Measure,
     segments: VecDeque<Segment>,
     end: u64,
     settled: u64,
@@ -48,12 +50,25 @@ impl Segment {
 }
 
 impl Log {
-    /// Behind the newest frame.
+    /// An empty log of units that are measured like this.
+    pub(crate) fn new(measure: Measure) -> Log {
+        Log {
+            measure,
+            segments: VecDeque::new(),
+            end: 0,
+            settled: 0,
+            held_bytes: 0,
+            first_bytes: 0,
+            empty_at: 0,
+        }
+    }
+
+    /// Behind the newest unit.
     pub(crate) fn end(&self) -> u64 {
         self.end
     }
 
-    /// Where the oldest frame held begins.
+    /// Where the oldest unit held begins.
     pub(crate) fn start(&self) -> u64 {
         self.segments.front().map_or(self.end, |segment| segment.base)
     }
@@ -68,65 +83,63 @@ impl Log {
         self.held_bytes
     }
 
-    /// The memory that a frame of so many bytes would add.
-    pub(crate) fn growth_for(&self, frame_bytes: usize, segment_bytes_max: usize) -> usize {
+    /// The memory that a unit of so many bytes would add.
+    pub(crate) fn growth_for(&self, unit_bytes: usize, segment_bytes_max: usize) -> usize {
         match self.segments.back() {
-            Some(last) if last.bytes.capacity() - last.bytes.len() >= frame_bytes => 0,
-            _ => self.next_bytes(frame_bytes, segment_bytes_max),
+            Some(last) if last.bytes.capacity() - last.bytes.len() >= unit_bytes => 0,
+            _ => self.next_bytes(unit_bytes, segment_bytes_max),
         }
     }
 
-    /// Whether a frame of so many bytes would begin a segment behind another.
-    pub(crate) fn begins_segment(&self, frame_bytes: usize, segment_bytes_max: usize) -> bool {
-        !self.segments.is_empty() && self.growth_for(frame_bytes, segment_bytes_max) > 0
+    /// Whether a unit of so many bytes would begin a segment behind another.
+    pub(crate) fn begins_segment(&self, unit_bytes: usize, segment_bytes_max: usize) -> bool {
+        !self.segments.is_empty() && self.growth_for(unit_bytes, segment_bytes_max) > 0
     }
 
-    /// Appends a message as one frame with this first byte where the last segment has room for it;
-    /// gives where it stands, or `None` when it has not.
+    /// Appends a unit where the last segment has room for it; gives where it stands, or `None` when
+    /// it has not.
     #[inline]
-    pub(crate) fn append_in_place(&mut self, first: u8, payload: &[u8]) -> Option<Range<u64>> {
-        let frame_bytes = frame::encoded_bytes(payload.len());
+    pub(crate) fn append_in_place(&mut self, unit: impl Unit) -> Option<Range<u64>> {
+        let unit_bytes = unit.bytes();
         let last = self.segments.back_mut()?;
-        if last.bytes.capacity() - last.bytes.len() < frame_bytes {
+        if last.bytes.capacity() - last.bytes.len() < unit_bytes {
             return None;
         }
-        frame::write_with(first, payload, &mut last.bytes);
+        unit.write(&mut last.bytes);
         let start = self.end;
-        self.end += frame_bytes as u64;
+        self.end += unit_bytes as u64;
+        debug_assert_eq!(last.end(), self.end);
         Some(start..self.end)
     }
 
-    /// Appends a message as one frame with this first byte; gives where it stands, or `None` when
-    /// there is no memory.
+    /// Appends a unit; gives where it stands, or `None` when there is no memory.
     pub(crate) fn append(
         &mut self,
-        first: u8,
-        payload: &[u8],
+        unit: impl Unit,
         segment_bytes_max: usize,
         pool: &mut Pool,
     ) -> Option<Range<u64>> {
-        let frame_bytes = frame::encoded_bytes(payload.len());
-        let growth = self.growth_for(frame_bytes, segment_bytes_max);
+        let growth = self.growth_for(unit.bytes(), segment_bytes_max);
         if growth > 0 {
             let bytes = pool.take(growth)?;
             self.seal(pool);
             self.held_bytes += bytes.capacity();
             self.segments.push_back(Segment { base: self.end, bytes, readers: 0 });
         }
-        self.append_in_place(first, payload)
+        self.append_in_place(unit)
     }
 
-    /// The size of the segment that a frame without room begins.
-    fn next_bytes(&self, frame_bytes: usize, segment_bytes_max: usize) -> usize {
-        // A frame above a quarter of a segment would leave too much of it empty.
-        if frame_bytes > segment_bytes_max / 4 {
-            return frame_bytes;
+    /// The size of the segment that a unit without room begins.
+    fn next_bytes(&self, unit_bytes: usize, segment_bytes_max: usize) -> usize {
+        // A unit above a quarter of a segment would leave too much of it empty.
+        if unit_bytes > segment_bytes_max / 4 {
+            return unit_bytes;
         }
         let bytes = match self.segments.back() {
             Some(last) => last.bytes.capacity().next_power_of_two() * 2,
             None => self.first_bytes,
         };
-        bytes.max(frame_bytes.next_power_of_two()).clamp(SEGMENT_BYTES_MIN, segment_bytes_max)
+        bytes.max(unit_bytes.next_power_of_two()).clamp(SEGMENT_BYTES_MIN, segment_bytes_max)
     }
 
     /// Gives back what the last segment will not use, so that memory held is bytes to be read.
@@ -153,12 +166,12 @@ impl Log {
         last.bytes.get(from..).filter(|tail| !tail.is_empty())
     }
 
-    /// Behind the frame that begins at `frame`.
-    pub(crate) fn frame_end(&self, frame: u64) -> u64 {
-        frame + frame::measure(self.segment(frame).from(frame)) as u64
+    /// Behind the unit that begins at `unit`.
+    pub(crate) fn unit_end(&self, unit: u64) -> u64 {
+        unit + (self.measure)(self.segment(unit).from(unit)) as u64
     }
 
-    /// Where the frame begins that `position` stands in; `known` is such a border not behind it.
+    /// Where the unit begins that `position` stands in; `known` is such a border not behind it.
     pub(crate) fn border(&self, known: u64, position: u64) -> u64 {
         if position == self.end {
             return position;
@@ -166,7 +179,7 @@ impl Log {
         let segment = self.segment(position);
         let mut border = known.max(segment.base);
         loop {
-            let next = border + frame::measure(segment.from(border)) as u64;
+            let next = border + (self.measure)(segment.from(border)) as u64;
             if next > position {
                 return border;
             }
@@ -174,28 +187,28 @@ impl Log {
         }
     }
 
-    /// How many frames begin in `range`, whose start is a border.
-    pub(crate) fn frames_in(&self, range: Range<u64>) -> u64 {
-        let mut frames = 0;
+    /// How many units begin in `range`, whose start is a border.
+    pub(crate) fn units_in(&self, range: Range<u64>) -> u64 {
+        let mut units = 0;
         let mut border = range.start;
         while border < range.end {
-            border = self.frame_end(border);
-            frames += 1;
+            border = self.unit_end(border);
+            units += 1;
         }
-        frames
+        units
     }
 
-    /// How many frames begin between each of these borders, in order, and `end`: all in one walk.
-    pub(crate) fn frames_until(&self, end: u64, borders: &[u64]) -> Vec<u64> {
-        let (mut frames, mut at) = (0, borders.first().copied().unwrap_or(end));
+    /// How many units begin between each of these borders, in order, and `end`: all in one walk.
+    pub(crate) fn units_until(&self, end: u64, borders: &[u64]) -> Vec<u64> {
+        let (mut units, mut at) = (0, borders.first().copied().unwrap_or(end));
         let mut counts: Vec<u64> = Vec::with_capacity(borders.len());
         for border in borders {
-            frames += self.frames_in(at..*border);
+            units += self.units_in(at..*border);
             at = *border;
-            counts.push(frames);
+            counts.push(units);
         }
-        frames += self.frames_in(at..end);
-        counts.iter_mut().for_each(|count| *count = frames - *count);
+        units += self.units_in(at..end);
+        counts.iter_mut().for_each(|count| *count = units - *count);
         counts
     }
 
@@ -274,9 +287,9 @@ impl Log {
             assert_eq!(segment.base, position);
             held_bytes += segment.bytes.capacity();
             while position < segment.end() {
-                position = self.frame_end(position);
+                position = self.unit_end(position);
             }
-            assert_eq!(position, segment.end(), "frames fill segments exactly");
+            assert_eq!(position, segment.end(), "units fill segments exactly");
             let inside = |at: &&u64| (segment.base..segment.end()).contains(*at);
             assert_eq!(segment.readers as usize, behind.iter().filter(inside).count());
         }
@@ -290,16 +303,18 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::ws::frame::Opcode;
+    use crate::protocol::Kind;
+    use crate::protocol::ws::frame::{self, Opcode};
+    use crate::relay::rooms::unit::Frame;
     use proptest::prelude::*;
 
     const MAX: usize = 16 * 1024;
 
     #[test]
     fn an_idle_log_holds_nothing() {
-        let (mut log, mut pool) = (Log::default(), Pool::default());
+        let (mut log, mut pool) = (Log::new(frame::measure), Pool::default());
         for _ in 0..1000 {
-            log.append(0x81, &[b'x'; 100], MAX, &mut pool);
+            log.append(Frame::new(Kind::Text, false, &[b'x'; 100]), MAX, &mut pool);
         }
         assert!(log.held_bytes() > 0);
         log.enter(102);
@@ -307,16 +322,16 @@ mod tests {
         assert_eq!(log.start(), 0, "somebody still reads");
         log.leave(102, &mut pool);
         assert_eq!((log.held_bytes(), log.start()), (0, log.end()));
-        log.append(0x81, b"hello", MAX, &mut pool);
+        log.append(Frame::new(Kind::Text, false, b"hello"), MAX, &mut pool);
         assert_eq!(log.held_bytes(), MAX, "it has learned how much is said at a time");
     }
 
     #[test]
     fn a_large_frame_has_a_segment_of_its_own() {
-        let (mut log, mut pool) = (Log::default(), Pool::default());
-        log.append(0x81, b"a", MAX, &mut pool);
-        log.append(0x82, &[0; MAX], MAX, &mut pool);
-        log.append(0x81, b"b", MAX, &mut pool);
+        let (mut log, mut pool) = (Log::new(frame::measure), Pool::default());
+        log.append(Frame::new(Kind::Text, false, b"a"), MAX, &mut pool);
+        log.append(Frame::new(Kind::Binary, false, &[0; MAX]), MAX, &mut pool);
+        log.append(Frame::new(Kind::Text, false, b"b"), MAX, &mut pool);
         assert_eq!(log.segments.len(), 3);
         assert!(log.held_bytes() < 2 * MAX + 100, "sealed segments are shrunk");
     }
@@ -325,21 +340,21 @@ mod tests {
         /// Against a plain list of frames: borders, lengths and bytes are where they should be.
         #[test]
         fn agrees_with_a_list(lengths in prop::collection::vec(0usize..6000, 1..60)) {
-            let (mut log, mut pool) = (Log::default(), Pool::default());
+            let (mut log, mut pool) = (Log::new(frame::measure), Pool::default());
             let mut all = Vec::new();
             let mut borders = Vec::new();
             for (number, length) in lengths.iter().enumerate() {
                 let payload = vec![number as u8; *length];
                 borders.push(all.len() as u64);
-                let range = log.append(0x82, &payload, MAX, &mut pool);
+                let range = log.append(Frame::new(Kind::Binary, false, &payload), MAX, &mut pool);
                 frame::write(Opcode::Binary, &payload, &mut all);
                 let border = *borders.last().expect("pushed");
                 let expected = Some(border..all.len() as u64);
                 prop_assert_eq!(range, expected);
             }
             log.check(&[]);
-            prop_assert_eq!(log.frames_in(0..log.end()), lengths.len() as u64);
-            let counts = log.frames_until(log.end(), &borders);
+            prop_assert_eq!(log.units_in(0..log.end()), lengths.len() as u64);
+            let counts = log.units_until(log.end(), &borders);
             prop_assert!(counts.into_iter().eq((1..=lengths.len() as u64).rev()));
             for position in (0..log.end()).step_by(97) {
                 let border = *borders.iter().rfind(|border| **border <= position).expect("0");

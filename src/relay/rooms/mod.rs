@@ -7,3 +7,4 @@ pub(crate) mod log;
 pub(crate) mod policy;
 pub(crate) mod pool;
 pub(crate) mod room;
+pub(crate) mod unit;

@@ -55,7 +55,7 @@ pub(crate) struct Audience {
 
 impl Audience {
     fn new(class: Class) -> Audience {
-        Audience { class, listeners: 0, sweep_end: 0, log: Log::default(), shared: None }
+        Audience { class, listeners: 0, sweep_end: 0, log: Log::new(class.measure()), shared: None }
     }
 
     fn is_in_use(&self) -> bool {
