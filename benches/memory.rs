@@ -1,16 +1,14 @@
 //! Memory of a room with very many pretend members: `cargo bench --bench memory`.
 //!
-//! Resident memory of this process, as the kernel counts it. A million members must fit into
-//! 100 MB, the identities that a server keeps of them included.
+//! Resident memory of this process, as the kernel counts it, the identities that a server keeps of
+//! the members included. A million may take 5 % more than docs/measurements.md says, no more: a
+//! figure that nobody compares grows.
 
 mod pretend;
 
 use std::fs;
 
 use pretend::{Room, frame};
-
-/// What a million members may take.
-const MILLION_BYTES_MAX: u64 = 100_000_000;
 
 fn main() {
     println!("members    resident bytes   per member");
@@ -21,9 +19,24 @@ fn main() {
         assert_eq!(room.publish(&mut message.clone()), members - 1);
         let taken = resident().saturating_sub(before);
         println!("{members:<10} {taken:<16} {:.1}", taken as f64 / members as f64);
-        assert!(taken < MILLION_BYTES_MAX, "{members} members take {taken} bytes");
         drop(room);
+        if members == 1_000_000 {
+            let documented = documented_bytes();
+            assert!(
+                taken * 100 <= documented * 105,
+                "a million members take {taken} bytes; docs/measurements.md says {documented}"
+            );
+        }
     }
+}
+
+/// What the document says that a million members take.
+fn documented_bytes() -> u64 {
+    let page = include_str!("../docs/measurements.md");
+    let (_, row) = page.split_once("| a million members, resident | ").expect("there is a row");
+    let (megabytes, _) = row.split_once(" MB").expect("it begins with so many MB");
+    let megabytes: f64 = megabytes.parse().expect("a number");
+    (megabytes * 1e6) as u64
 }
 
 /// Resident bytes of this process.

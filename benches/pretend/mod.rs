@@ -57,6 +57,7 @@ impl Room {
             assert!(room.relay.begin_read(id).is_some());
             room.relay.receive(id, &mut request.clone(), now);
             room.write(id); // as the server does: nobody's answer waits for another's request
+            room.hear_events();
             room.members.push(id);
         }
         room.flush();
@@ -87,6 +88,7 @@ impl Room {
     /// One turn; gives the count of writes.
     pub fn turn(&mut self) -> usize {
         self.relay.turn(self.now);
+        self.hear_events();
         let mut writes = 0;
         while let Some(order) = self.relay.order() {
             let Order::Flush(id) = order else { panic!("nobody leaves: {order:?}") };
@@ -94,6 +96,11 @@ impl Room {
             writes += 1;
         }
         writes
+    }
+
+    /// As the server does once a turn; it would be told of a million joins at once.
+    fn hear_events(&mut self) {
+        while self.relay.poll_event().is_some() {}
     }
 
     fn write(&mut self, member: ConnId) {

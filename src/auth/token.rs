@@ -108,7 +108,7 @@ impl Trust {
     /// Refuses keys that could not all be tried.
     ///
     /// # Errors
-    /// When there are more than [`KEYS_MAX`], or more than [`KEYS_TRIED_MAX`] of one algorithm that
+    /// When there are more than `KEYS_MAX`, or more than `KEYS_TRIED_MAX` of one algorithm that
     /// no name tells apart.
     pub fn check(&self) -> Result<(), NoKey> {
         if self.keys.len() > KEYS_MAX {

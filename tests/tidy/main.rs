@@ -35,7 +35,8 @@ fn collect(path: &Path, to: &mut Vec<PathBuf>) {
     if let Ok(folder) = path.read_dir() {
         for entry in folder {
             let entry = entry.expect("a readable folder").path();
-            if !entry.ends_with("target") {
+            let name = entry.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name != "target" && !name.starts_with('.') {
                 collect(&entry, to);
             }
         }
