@@ -10,7 +10,6 @@ mod error;
 mod interrupt;
 mod load;
 mod measure;
-mod progress;
 mod run;
 mod values;
 

@@ -1,31 +1,55 @@
 //! A pretend client: what it has sent but is not delivered, and what it made of the relay's bytes.
 //! Its frames are written and read here, apart from the code under test.
 
+use crate::action::Content;
 use crate::inflate::{Inflate, deflate};
+use crate::law::ROOMS;
+use crate::random::Random;
 use std::collections::VecDeque;
 
 /// What a client's bytes mean once the last of them is delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meaning {
-    Join(String),
+    /// A request to join this room.
+    Join(usize),
     Message(bool, Vec<u8>),
+    /// The heartbeat's word.
+    Word,
     Ping(Vec<u8>),
     Pong,
     Close(u16),
     /// A rule is broken; the relay answers with this code.
     Bad(u16),
-    /// Not even a request.
-    Garbage,
 }
 
-/// What a client heard.
+/// One thing that a client units: where its bytes begin and end among all that it sends, and in how
+/// many frames.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    pub start: u64,
+    pub end: u64,
+    pub frames: u64,
+    /// Bytes that it has more when it is not compressed.
+    pub inflates: u64,
+    pub meaning: Meaning,
+}
+
+impl Unit {
+    /// Whether its bytes have arrived in part when so many have arrived of all.
+    pub fn is_cut_at(&self, delivered: u64) -> bool {
+        self.start < delivered && delivered < self.end
+    }
+}
+
+/// What a client received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
+pub enum Received {
     Status(u16),
     Message(bool, Vec<u8>),
     Ping,
     Pong(Vec<u8>),
-    Close(Option<u16>),
+    /// With the reason that stands behind the code.
+    Close(Option<u16>, String),
 }
 
 #[derive(Default)]
@@ -35,8 +59,13 @@ pub struct Client {
     /// Bytes delivered, and bytes sent, since the beginning.
     pub delivered: u64,
     pub sent: u64,
-    /// What is meant by the bytes up to each position.
-    pub meanings: VecDeque<(u64, Meaning)>,
+    /// All that it units, in order.
+    pub units: Vec<Unit>,
+    /// Of the unit that it is about to send.
+    frames: u64,
+    inflates: u64,
+    /// It sent a close frame.
+    pub has_closed: bool,
     incoming: Vec<u8>,
     is_websocket: bool,
     /// What was agreed on about compression.
@@ -49,38 +78,69 @@ impl Client {
         self.sent += bytes.len() as u64;
     }
 
+    /// What was sent since the last unit means this.
     fn mean(&mut self, meaning: Meaning) {
-        self.meanings.push_back((self.sent, meaning));
+        let start = self.units.last().map_or(0, |unit| unit.end);
+        self.mean_from(start, meaning);
     }
 
-    pub fn request(&mut self, room: &str, token: Option<&str>, fields: &str) {
+    /// What was sent since `start`, apart from other units, means this.
+    fn mean_from(&mut self, start: u64, meaning: Meaning) {
+        let (frames, inflates) = (self.frames, self.inflates);
+        (self.frames, self.inflates) = (0, 0);
+        self.units.push(Unit { start, end: self.sent, frames, inflates, meaning });
+    }
+
+    pub fn request(&mut self, room: usize, token: Option<&str>, fields: &str) {
         let query = token.map_or(String::new(), |token| format!("?token={token}"));
+        let path = ROOMS[room].0;
         let head = format!(
-            "GET /{room}{query} HTTP/1.1\r\nHost: sim\r\n\
+            "GET /{path}{query} HTTP/1.1\r\nHost: sim\r\n\
              Upgrade: websocket\r\nConnection: upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
              {fields}\r\n"
         );
         self.send(head.as_bytes());
-        self.mean(Meaning::Join(room.to_owned()));
+        self.mean(Meaning::Join(room));
     }
 
+    /// What is no frame: its first byte has a reserved bit.
     pub fn garbage(&mut self) {
         self.send(b"\x16\x03\x01 hello");
-        self.mean(Meaning::Garbage);
+        self.frames += 1;
+        self.mean(Meaning::Bad(1002));
+    }
+
+    pub fn word(&mut self) {
+        self.frame(0x81, b"ping");
+        self.mean(Meaning::Word);
+    }
+
+    /// Says a message that nobody else units, of at most so many bytes.
+    pub fn send_message(&mut self, number: usize, content: &Content, bytes_max: usize) {
+        let Content { bytes, fragments, is_binary, has_pings, level } = *content;
+        let text = text(number, self.sent, bytes.min(bytes_max));
+        match level.filter(|_| self.inflate.is_some()) {
+            Some(level) => self.packed_message(!is_binary, text.as_bytes(), fragments, level),
+            None => self.message(!is_binary, text.as_bytes(), fragments, has_pings),
+        }
     }
 
     /// Sends a message in so many fragments, with an empty ping between them if wanted.
     pub fn message(&mut self, is_text: bool, payload: &[u8], fragments: usize, with_ping: bool) {
+        let start = self.sent;
         self.fragments(if is_text { 1 } else { 2 }, payload, fragments, with_ping);
-        self.mean(Meaning::Message(is_text, payload.to_vec()));
+        self.mean_from(start, Meaning::Message(is_text, payload.to_vec()));
     }
 
     /// The same, compressed.
     pub fn packed_message(&mut self, is_text: bool, payload: &[u8], fragments: usize, level: u32) {
         let first = if is_text { 0x41 } else { 0x42 };
-        self.fragments(first, &deflate(payload, level), fragments, level == 1);
-        self.mean(Meaning::Message(is_text, payload.to_vec()));
+        let start = self.sent;
+        let packed = deflate(payload, level);
+        self.fragments(first, &packed, fragments, level == 1);
+        self.inflates = payload.len().saturating_sub(packed.len()) as u64;
+        self.mean_from(start, Meaning::Message(is_text, payload.to_vec()));
     }
 
     /// A compressed message that breaks a rule.
@@ -127,6 +187,7 @@ impl Client {
     }
 
     pub fn close(&mut self, code: u16) {
+        self.has_closed = true;
         self.frame(0x88, &code.to_be_bytes());
         self.mean(Meaning::Close(code));
     }
@@ -139,6 +200,7 @@ impl Client {
             2 => return self.bad_text(),
             _ => self.send(&[0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4]),
         }
+        self.frames += 1;
         self.mean(Meaning::Bad(if which % 4 == 3 { 1009 } else { 1002 }));
     }
 
@@ -148,6 +210,7 @@ impl Client {
     }
 
     fn frame(&mut self, first: u8, payload: &[u8]) {
+        self.frames += 1;
         let key = [0x11, (self.sent as u8) | 1, 0xa7, 0x5c];
         let mut bytes = vec![first];
         match payload.len() {
@@ -166,15 +229,15 @@ impl Client {
         self.send(&bytes);
     }
 
-    /// Takes bytes from the relay; gives what they say.
-    pub fn take(&mut self, bytes: &[u8]) -> Vec<Heard> {
+    /// Takes bytes from the relay; gives what they mean.
+    pub fn take(&mut self, bytes: &[u8]) -> Vec<Received> {
         self.incoming.extend_from_slice(bytes);
-        let mut heard = Vec::new();
+        let mut received = Vec::new();
         while let Some((one, used)) = self.next() {
             self.incoming.drain(..used);
-            heard.push(one);
+            received.push(one);
         }
-        heard
+        received
     }
 
     /// Whether the relay's bytes ended between two frames.
@@ -182,7 +245,7 @@ impl Client {
         self.incoming.is_empty()
     }
 
-    fn next(&mut self) -> Option<(Heard, usize)> {
+    fn next(&mut self) -> Option<(Received, usize)> {
         let bytes = &self.incoming;
         if !self.is_websocket {
             let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
@@ -192,7 +255,7 @@ impl Client {
             self.inflate = agreed.map(Inflate::new);
             self.is_websocket = status == 101;
             let used = if status == 101 { end } else { bytes.len() };
-            return Some((Heard::Status(status), used));
+            return Some((Received::Status(status), used));
         }
         let (first, second) = (*bytes.first()?, *bytes.get(1)?);
         let is_packed = first & 0x40 != 0;
@@ -210,18 +273,36 @@ impl Client {
             assert!(matches!(first & 0x0f, 1 | 2), "only messages are compressed");
             let inflate = self.inflate.as_mut().expect("this was agreed on");
             return Some((
-                Heard::Message(first & 1 == 1, inflate.message(payload)),
+                Received::Message(first & 1 == 1, inflate.message(payload)),
                 start + length,
             ));
         }
-        let heard = match first & 0x0f {
-            1 => Heard::Message(true, payload.to_vec()),
-            2 => Heard::Message(false, payload.to_vec()),
-            8 => Heard::Close(payload.first_chunk().map(|code| u16::from_be_bytes(*code))),
-            9 => Heard::Ping,
-            10 => Heard::Pong(payload.to_vec()),
+        let received = match first & 0x0f {
+            1 => Received::Message(true, payload.to_vec()),
+            2 => Received::Message(false, payload.to_vec()),
+            8 => {
+                let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                let reason = payload.get(2..).unwrap_or_default().to_vec();
+                Received::Close(code, String::from_utf8(reason).expect("a reason is text"))
+            }
+            9 => Received::Ping,
+            10 => Received::Pong(payload.to_vec()),
             other => panic!("opcode {other}"),
         };
-        Some((heard, start + length))
+        Some((received, start + length))
     }
+}
+
+/// Words that compress well, or not, or become longer in JSON.
+const WORDS: [&str; 5] = ["hello ", "你好 ", "a/b \"c\" ", "\u{1F3BA}\n", "xxxxxxxxxxxxxxxx"];
+
+/// A text that no other client units, and this one only here.
+fn text(number: usize, sent: u64, bytes: usize) -> String {
+    let mut text = format!("{number}:{sent} ");
+    let mut random = Random::new(sent);
+    while text.len() + 20 < bytes {
+        let word: &str = WORDS[random.between(0, WORDS.len())];
+        text.push_str(word);
+    }
+    text
 }

@@ -17,7 +17,7 @@ pub const OFFERS: [&str; 7] = [
 ];
 
 /// Whether a relay with this window can meet an offer.
-pub fn can_be_met(offer: &str, window_bits: u8) -> bool {
+pub fn can_be_met(offer: &str, window_bits: usize) -> bool {
     offer != OFFERS[0] && offer != OFFERS[6] && (offer != OFFERS[4] || window_bits <= 10)
 }
 

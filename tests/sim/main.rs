@@ -1,37 +1,61 @@
 //! The simulation: the real relay on a pretend network, under an injected clock, beside a model.
 //!
-//! Every run is one seed. A failing run prints it: `FANFARE_SIM_SEED=N` replays that one alone,
-//! `FANFARE_SIM_SEEDS=N` runs so many instead of 256.
+//! `face` is all that the simulation knows of the relay. A `world` has clients, a network and a
+//! clock. `model` and `shadow` know which client must receive which message; `received` and `ended`
+//! hold against that what a client receives and how it ends, `ground` why it may end. `order` finds
+//! one order for all members, `rest` what must hold when nothing is left to do. What happens in a
+//! world are actions: chance draws them from a seed (`draw`), or a `story` has them.
+//!
+//! `FANFARE_SIM_SEEDS=N` runs so many seeds instead of 256. A failing one is named;
+//! `FANFARE_SIM_SEED=N` runs it alone and shows the smallest story of its fault, which then stays
+//! in `kept/`. `FANFARE_SIM_PLANTED=1` counts the seeds that find each planted fault.
 
-mod actions;
+mod action;
 mod client;
+mod draw;
+mod ended;
+mod face;
+mod frames;
+mod ground;
 mod inflate;
 mod law;
-mod limits;
-mod meaning;
 mod model;
+mod network;
+mod order;
+mod planted;
 mod random;
-mod told;
+mod rate;
+mod received;
+mod rest;
+mod setting;
+mod shadow;
+mod sharing;
+mod shrink;
+mod story;
+mod tampered;
+mod words;
 mod world;
 
-use fanfare::relay::Metrics;
-use law::Law;
-use random::Random;
+use planted::Fault;
+use shrink::fault_of;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use story::{Story, improvise};
 use world::World;
 
-/// Seeds that once found a fault; they stay.
-const KEPT: [u64; 3] = [27, 56, 419];
+/// So many seeds a sweep has by default.
+const SEEDS: u64 = 256;
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 35] = [
+const TO_BE_SEEN: [&str; 37] = [
     "address_full",
     "binary_in_json",
     "compressed",
     "compressors_taken",
+    "connections_full",
     "cut",
     "deflate",
+    "dismissed",
     "draining",
     "drained",
     "end_of_stream",
@@ -44,6 +68,7 @@ const TO_BE_SEEN: [&str; 35] = [
     "no_pong",
     "paused",
     "peer_closed",
+    "put_off",
     "reset",
     "room_denied",
     "room_full",
@@ -57,7 +82,6 @@ const TO_BE_SEEN: [&str; 35] = [
     "token_too_late",
     "too_fast",
     "too_many_handshakes",
-    "unheard",
     "unreceived",
     "waiting",
     "with_context",
@@ -67,112 +91,86 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
-/// What the relay does not count.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Reads that had to be heard in parts.
-    pub unheard: u64,
-    /// Messages that waited until their speaker had heard what it was owed.
-    pub waiting: u64,
-    /// Clients that a rule alone lets compress.
-    pub ruled: u64,
-    /// How often a connection could not be closed, for its client had not received its last bytes.
-    pub unreceived: u64,
-    /// Messages that were heard compressed.
-    pub compressed: u64,
-    /// Those of them that refer to others.
-    pub with_context: u64,
-}
-
-/// The law of a seed's world; those that were kept found their faults without one.
-fn law(seed: u64) -> Law {
-    if KEPT.contains(&seed) { Law::default() } else { Law::new(seed) }
-}
-
-/// Runs one seed; gives what the relay counted, and what else was seen.
-fn run(seed: u64) -> (Metrics, Seen) {
-    run_with(seed, |_| {})
-}
-
-/// Runs one seed, with something else between its actions.
-fn run_with(seed: u64, mut between: impl FnMut(&mut World)) -> (Metrics, Seen) {
-    let mut random = Random::new(seed);
-    let mut world = World::new(&mut random, law(seed));
-    for _ in 0..random.between(100, 1200) {
-        actions::act(&mut world, &mut random);
-        between(&mut world);
+/// Plays a seed; what goes wrong comes with the story so far.
+fn play(seed: u64, fault: Option<Fault>) -> Result<World, Box<(Story, String)>> {
+    let (mut story, mut world) = (Story::default(), None);
+    match fault_of(|| world = Some(improvise(seed, fault, &mut story))) {
+        None => Ok(world.expect("it came to its end")),
+        Some(wrong) => Err(Box::new((story, wrong))),
     }
-    world.settle();
-    world.end_of_time();
-    (world.relay.metrics().clone(), world.seen())
+}
+
+/// Panics with the smallest story of what goes wrong in this one.
+fn show(story: &Story, wrong: &str) -> ! {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {})); // each attempt may panic
+    let smallest = story.shrunk(None);
+    std::panic::set_hook(hook);
+    let (story, wrong) = smallest.unwrap_or_else(|| (story.clone(), wrong.to_owned()));
+    panic!("{}\n{wrong}", story.text());
 }
 
 #[test]
 fn every_seed_agrees_with_the_model() {
-    let seeds: Vec<u64> = match variable("FANFARE_SIM_SEED") {
-        Some(seed) => vec![seed],
-        None => KEPT.into_iter().chain(0..variable("FANFARE_SIM_SEEDS").unwrap_or(256)).collect(),
-    };
-    let is_sweep = seeds.len() >= 256;
+    if let Some(seed) = variable("FANFARE_SIM_SEED") {
+        return play(seed, None).map_or_else(|wrong| show(&wrong.0, &wrong.1), |_| ());
+    }
+    let seeds = variable("FANFARE_SIM_SEEDS").unwrap_or(SEEDS);
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
-    for seed in seeds {
-        let (metrics, also) =
-            catch_unwind(AssertUnwindSafe(|| run(seed))).unwrap_or_else(|panic| {
-                eprintln!("replay it with FANFARE_SIM_SEED={seed}");
-                std::panic::resume_unwind(panic)
-            });
-        for (cause, count) in metrics.ended.iter().chain(&metrics.refused) {
-            *seen.entry(cause).or_default() += count;
+    for seed in 0..seeds {
+        match play(seed, None) {
+            Ok(world) => {
+                for (name, count) in world.seen() {
+                    *seen.entry(name).or_default() += count;
+                }
+            }
+            Err(wrong) => panic!("replay it with FANFARE_SIM_SEED={seed}: {}", wrong.1),
         }
-        *seen.entry("skipped").or_default() += metrics.skipped;
-        *seen.entry("cut").or_default() += metrics.cut;
-        *seen.entry("unheard").or_default() += also.unheard;
-        *seen.entry("waiting").or_default() += also.waiting;
-        *seen.entry("unreceived").or_default() += also.unreceived;
-        *seen.entry("ruled").or_default() += also.ruled;
-        *seen.entry("with_context").or_default() += also.with_context;
-        *seen.entry("compressors_taken").or_default() += metrics.savings.compressors_taken;
-        *seen.entry("compressed").or_default() += also.compressed;
-        *seen.entry("heartbeats").or_default() += metrics.heartbeats;
-        *seen.entry("paused").or_default() += metrics.rate_pauses;
     }
     println!("seen: {seen:?}");
     for kind in TO_BE_SEEN {
-        assert!(
-            !is_sweep || seen.get(kind).is_some_and(|count| *count > 0),
-            "no seed comes upon {kind}"
-        );
+        let is_seen = seen.get(kind).is_some_and(|count| *count > 0);
+        assert!(seeds < SEEDS || is_seen, "no seed comes upon {kind}");
     }
 }
 
-/// The run of a seed is the same each time: otherwise it could not be replayed.
+/// What was improvised is the same when it is written down, read and played.
 #[test]
-fn a_seed_replays() {
-    let counts = || {
-        let mut random = Random::new(7);
-        let mut world = World::new(&mut random, law(7));
-        for _ in 0..500 {
-            actions::act(&mut world, &mut random);
+fn a_story_is_played_as_it_was_improvised() {
+    for seed in 0..8 {
+        let mut improvised = Story::default();
+        let world = improvise(seed, None, &mut improvised);
+        let text = improvised.text();
+        let story = Story::read(&text);
+        assert_eq!(story, improvised);
+        assert_eq!(story.play(None).seen(), world.seen());
+    }
+}
+
+/// Stories that once had a fault.
+#[test]
+fn kept_stories_agree_with_the_model() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sim/kept");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("a file").path();
+        let story = Story::read(&std::fs::read_to_string(&path).expect("text"));
+        if let Some(wrong) = fault_of(|| drop(story.play(None))) {
+            panic!("{}: {wrong}", path.display());
         }
-        world.settle();
-        world.relay.metrics().clone()
-    };
-    assert_eq!(counts(), counts());
+        names.push(path);
+    }
+    assert!(!names.is_empty(), "no story is kept");
 }
 
-/// Somebody closes connections by hand, whatever they are in the middle of. The chance is another
-/// one, so that the seeds' own runs stay what they are.
+/// A model that believes everything would find nothing.
 #[test]
-fn connections_may_be_dismissed_at_any_moment() {
-    let mut dismissed = 0;
-    for seed in 0..64 {
-        let mut random = Random::new(seed + 1_000_000);
-        let (metrics, _) = run_with(seed, |world| {
-            if random.one_in(20) && !world.peers.is_empty() {
-                world.dismiss(random.between(0, world.peers.len()));
-            }
-        });
-        dismissed += metrics.ended.get("dismissed").copied().unwrap_or_default();
+fn planted_faults_are_found_by_the_default_seeds() {
+    let is_counting = variable("FANFARE_SIM_PLANTED").is_some();
+    for fault in Fault::ALL {
+        let finders = (0..SEEDS).filter(|seed| play(*seed, Some(*fault)).is_err());
+        let count = finders.take(if is_counting { usize::MAX } else { 1 }).count();
+        println!("| {} | {count} |", fault.text());
+        assert!(count > 0, "nobody finds a relay that {}", fault.text());
     }
-    assert!(dismissed > 500, "only {dismissed} were dismissed");
 }

@@ -1,88 +1,263 @@
-//! The shadow model: who should hear what, kept as plain lists.
+//! The model: which member must receive which messages, from nothing but the bytes that arrived,
+//! the moments at which the relay asked for more, and what clients received.
+//!
+//! The relay takes what a client sends in order, and asks for more only when it has taken all of
+//! it. So a message is *certain*, to be published, when the relay asked for more behind it and had
+//! no ground to end its sender; when the sender is found well later; or when a client received it.
+//! Every member that came before a certain message arrived must receive it, once, unless the member
+//! ends, or is skipped as a slow consumer.
 
-use crate::law::{Law, Ticket};
-use fanfare::relay::Encoding;
+use crate::client::{Meaning, Unit};
+use crate::ground::Ground;
+use crate::law::{Law, ROOMS, Ticket};
+use crate::shadow::{Fate, Membership, Shadow};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// A message as its hearer sees it.
-pub type Message = (bool, Vec<u8>);
+/// Counts what happens: each call of the relay is a moment.
+pub type Moment = u64;
 
-/// What the model knows of a client.
-#[derive(Debug, Default)]
-pub struct Shadow {
-    /// The room, while it is a member and may speak.
-    pub room: Option<String>,
-    /// It broke a rule: it hears what it is owed, and is not heard any more.
-    pub is_mute: bool,
-    pub is_json: bool,
-    /// It made an offer about compression that can be met; and it joined where it is met.
-    pub offers: bool,
-    pub deflates: bool,
-    pub ticket: Ticket,
-    /// All that it should hear, in order.
-    pub expected: Vec<Message>,
-    /// All that it did hear.
-    pub heard: Vec<Message>,
-    /// Pings delivered to the relay and pongs heard.
-    pub pings: Vec<Vec<u8>>,
-    pub pongs: Vec<Vec<u8>>,
-    /// The codes that a close frame may have, if one is due.
-    pub close_codes: Vec<u16>,
-    /// The close frame that was heard.
-    pub closed: Option<Option<u16>>,
+/// Whether something holds; the relay may have decided it at one of several moments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    Yes,
+    No,
+    Either,
 }
 
-#[derive(Default)]
+impl Holds {
+    fn or(self, holds: bool) -> Holds {
+        match (self, holds) {
+            (Holds::Yes, true) | (Holds::No, false) => self,
+            _ => Holds::Either,
+        }
+    }
+}
+
+/// A message that arrived.
+#[derive(Debug, Clone, Copy)]
+pub struct Message {
+    pub by: usize,
+    pub room: usize,
+    /// Which of its sender's units it is.
+    pub unit: usize,
+    pub arrived: Moment,
+    /// It was published at this moment, or before.
+    pub known: Option<Moment>,
+    /// Whether its sender receives it.
+    pub echoes: Holds,
+}
+
+/// What the world knows of the moment at which bytes arrive.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// The encoding of members that join now.
+    pub is_json: bool,
+    /// The wall clock's second.
+    pub now_s: u64,
+    /// The client's address may have as many connections as it may.
+    pub may_be_full: bool,
+}
+
 pub struct Model {
-    pub shadows: Vec<Shadow>,
-    rooms: BTreeMap<String, Vec<usize>>,
     pub law: Law,
+    pub skips: bool,
+    rooms_max: usize,
+    pub moment: Moment,
+    pub shadows: Vec<Shadow>,
+    pub messages: Vec<Message>,
+    /// Messages by what a member receives: in JSON or not, text or not, and the payload.
+    pub names: BTreeMap<(bool, bool, Vec<u8>), usize>,
+    /// When the relay was at rest the last time.
+    pub rested: Moment,
+    pub is_draining: bool,
 }
 
 impl Model {
-    pub fn new(law: Law) -> Model {
-        Model { law, ..Model::default() }
-    }
-
-    pub fn join(&mut self, client: usize, room: &str, encoding: Encoding) {
-        self.rooms.entry(room.to_owned()).or_default().push(client);
-        self.shadows[client].room = Some(room.to_owned());
-        self.shadows[client].is_json = encoding == Encoding::Json;
-        self.shadows[client].deflates = self.shadows[client].offers && self.law.deflates(room);
-    }
-
-    pub fn leave(&mut self, client: usize) {
-        if let Some(room) = self.shadows[client].room.take() {
-            let members = self.rooms.get_mut(&room).expect("it is in the room");
-            members.retain(|member| *member != client);
+    pub fn new(law: Law, skips: bool, rooms_max: usize) -> Model {
+        Model {
+            law,
+            skips,
+            rooms_max,
+            moment: 0,
+            shadows: Vec::new(),
+            messages: Vec::new(),
+            names: BTreeMap::new(),
+            rested: 0,
+            is_draining: false,
         }
     }
 
-    pub fn publish(&mut self, client: usize, message: &Message) {
-        let room = self.shadows[client].room.clone().expect("a member speaks");
-        let echoes = self.law.echoes(&room);
-        for member in &self.rooms[&room] {
-            if *member != client || echoes {
-                let shadow = &mut self.shadows[*member];
-                let payload = match (shadow.is_json, message.0) {
-                    (true, true) => json(&message.1),
-                    _ => message.1.clone(),
-                };
-                shadow.expected.push((message.0, payload));
+    /// A client has come; gives its number.
+    pub fn come(&mut self, ticket: Ticket, offers: bool) -> usize {
+        self.shadows.push(Shadow::new(ticket, offers));
+        self.shadows.len() - 1
+    }
+
+    /// The relay may end this client from now on.
+    pub fn ground(&mut self, number: usize, ground: Ground) {
+        self.shadows[number].grounds.entry(ground).or_insert(self.moment);
+    }
+
+    /// So many of a client's bytes have arrived.
+    pub fn arrive(&mut self, number: usize, units: &[Unit], bytes: u64, arrival: Arrival) {
+        let moment = self.moment;
+        let arrived = self.shadows[number].arrived;
+        for (at, unit) in units.iter().enumerate().skip(arrived) {
+            let shadow = &mut self.shadows[number];
+            while shadow.fates.len() <= at {
+                shadow.fates.push(Fate::default());
+            }
+            let is_new = shadow.fates[at].begun.is_none() && unit.start < bytes;
+            if is_new {
+                shadow.fates[at].begun = Some(moment);
+            }
+            let is_whole = unit.end <= bytes;
+            if is_whole {
+                shadow.arrived = at + 1;
+            }
+            if is_whole && let Meaning::Join(room) = unit.meaning {
+                self.join(number, room, arrival);
+            }
+            if is_new {
+                self.shadows[number].judge(at, unit, &self.law, false);
+            }
+            if is_whole {
+                self.arrived(number, at, unit);
             }
         }
     }
 
-    /// Whether a member may speak, by the rules in force.
-    pub fn may_speak(&self, client: usize) -> bool {
-        let shadow = &self.shadows[client];
-        let room = shadow.room.as_deref();
-        room.is_some_and(|room| self.law.may_speak(room, &shadow.ticket))
+    /// A request has arrived.
+    fn join(&mut self, number: usize, room: usize, arrival: Arrival) {
+        if self.shadows[number].is_over() {
+            return;
+        }
+        let refuses = self.law.refuses(room, &self.shadows[number].ticket, arrival.now_s);
+        let is_in = |shadow: &Shadow, room: usize| {
+            let counts = |one: &Membership| one.until.is_none() || shadow.is_broken;
+            shadow.memberships.iter().any(|one| one.room == room && counts(one))
+        };
+        let members = self.shadows.iter().filter(|shadow| is_in(shadow, room)).count();
+        // A room outlives its last member until it was flushed.
+        let was_in = |shadow: &Shadow, room: usize| {
+            let is_open = |one: &Membership| {
+                one.room == room && one.until.is_none_or(|until| until >= self.rested)
+            };
+            is_in(shadow, room) || shadow.memberships.iter().any(is_open)
+        };
+        let rooms = (0..ROOMS.len())
+            .filter(|one| *one != room && self.shadows.iter().any(|shadow| was_in(shadow, *one)));
+        let members_max = self.law.members_max(room);
+        let is_full = members >= members_max || rooms.count() >= self.rooms_max;
+        let mut refusals: Vec<u16> = refuses.into_iter().collect();
+        refusals.extend((self.is_draining || is_full).then_some(503));
+        refusals.extend(arrival.may_be_full.then_some(429));
+        let shadow = &mut self.shadows[number];
+        let membership = Membership {
+            room,
+            from: self.moment,
+            is_admitted: false,
+            until: None,
+            may_join: refuses.is_none() && !self.is_draining,
+            refusals,
+            members_max,
+            is_json: arrival.is_json,
+            deflates: shadow.offers && self.law.deflates(room),
+        };
+        shadow.memberships.push(membership);
+    }
+
+    /// A whole unit has arrived.
+    fn arrived(&mut self, number: usize, at: usize, unit: &Unit) {
+        let shadow = &mut self.shadows[number];
+        let Some(room) = shadow.own_room().filter(|_| !shadow.is_over()) else { return };
+        match &unit.meaning {
+            Meaning::Message(is_text, payload) => {
+                let echoes = if self.law.echoes(room) { Holds::Yes } else { Holds::No };
+                let arrived = self.moment;
+                let id = self.messages.len();
+                let message = Message { by: number, room, unit: at, arrived, known: None, echoes };
+                self.messages.push(message);
+                shadow.messages.push(id);
+                let in_json = if *is_text { json(payload) } else { payload.clone() };
+                self.names.insert((false, *is_text, payload.clone()), id);
+                self.names.insert((true, *is_text, in_json), id);
+            }
+            Meaning::Ping(payload) => shadow.pings.push((at, payload.clone())),
+            Meaning::Word => shadow.words.push(at),
+            _ => {}
+        }
+    }
+
+    /// There are other rules: what the relay has not taken may be judged by either.
+    pub fn rules_changed(&mut self, units: &[&[Unit]]) {
+        for (number, units) in units.iter().enumerate() {
+            let shadow = &mut self.shadows[number];
+            for at in shadow.taken..shadow.fates.len() {
+                if shadow.fates[at].begun.is_some() {
+                    shadow.judge(at, &units[at], &self.law, true);
+                }
+            }
+            for id in shadow.messages.iter().rev() {
+                let message = &mut self.messages[*id];
+                if message.unit < shadow.taken {
+                    break;
+                }
+                message.echoes = message.echoes.or(self.law.echoes(message.room));
+            }
+        }
+    }
+
+    /// The relay asks for more of a client, which is over its rate, or not.
+    pub fn asks(&mut self, number: usize, is_over_rate: bool, closes_over_rate: bool) {
+        let shadow = &mut self.shadows[number];
+        shadow.taken = shadow.arrived;
+        if is_over_rate && shadow.is_well() {
+            let may_end = !shadow.possible_ends().is_empty();
+            assert!(closes_over_rate || may_end, "{number} is over its rate, and is read");
+            shadow.is_over_rate |= closes_over_rate;
+        }
+        self.reckon(number);
+    }
+
+    /// What was taken of a client is certain, unless the relay may have ended it.
+    pub fn reckon(&mut self, number: usize) {
+        let shadow = &mut self.shadows[number];
+        let sound = shadow.sound();
+        if shadow.is_well() && shadow.grounds.is_empty() {
+            self.published(number, sound);
+        }
+    }
+
+    /// The messages of a client in so many units were published for certain.
+    pub fn published(&mut self, number: usize, units: usize) {
+        let shadow = &mut self.shadows[number];
+        let messages = shadow.messages[shadow.certain..].iter();
+        let new = messages.copied().take_while(|id| self.messages[*id].unit < units);
+        let new: Vec<usize> = new.collect();
+        shadow.certain += new.len();
+        new.into_iter().for_each(|id| self.is_certain(id));
+    }
+
+    /// A message was published, and must be received.
+    fn is_certain(&mut self, id: usize) {
+        let message = &mut self.messages[id];
+        message.known = Some(self.moment);
+        let Message { by, room, arrived, echoes, .. } = *message;
+        for (number, shadow) in self.shadows.iter_mut().enumerate() {
+            let is_for_it = number != by || echoes == Holds::Yes;
+            let came_before = shadow.membership(room).is_some_and(|one| one.from < arrived);
+            if is_for_it && came_before && !shadow.has_received.contains(&id) {
+                shadow.missing.insert(id);
+            }
+        }
     }
 
     pub fn rooms_with_members(&self) -> usize {
-        self.rooms.values().filter(|members| !members.is_empty()).count()
+        let members = || self.shadows.iter().filter(|shadow| shadow.is_well());
+        let is_open = |room: &usize| members().any(|shadow| shadow.membership(*room).is_some());
+        (0..ROOMS.len()).filter(is_open).count()
     }
 }
 
@@ -101,40 +276,4 @@ fn json(text: &[u8]) -> Vec<u8> {
     }
     out.push('"');
     out.into_bytes()
-}
-
-impl Shadow {
-    /// Everything was heard, once, in order.
-    pub fn check_complete(&self) {
-        self.check_prefix();
-        assert_eq!(self.heard.len(), self.expected.len(), "lost at the end");
-        assert_eq!(self.pongs.last(), self.pings.last(), "the last ping is answered");
-    }
-
-    /// What was heard is the beginning of what should be.
-    pub fn check_prefix(&self) {
-        assert!(self.heard.len() <= self.expected.len(), "heard more than was said");
-        for (at, (heard, expected)) in self.heard.iter().zip(&self.expected).enumerate() {
-            assert!(heard == expected, "message {at}: {} != {}", show(heard), show(expected));
-        }
-        is_subsequence(&self.pongs, &self.pings);
-    }
-
-    /// What was heard is in order and was said; gives how many are missing.
-    pub fn check_skipped(&self) -> usize {
-        is_subsequence(&self.heard, &self.expected);
-        is_subsequence(&self.pongs, &self.pings);
-        self.expected.len() - self.heard.len()
-    }
-}
-
-fn is_subsequence<T: PartialEq + std::fmt::Debug>(part: &[T], whole: &[T]) {
-    let mut whole = whole.iter();
-    for one in part {
-        assert!(whole.any(|other| other == one), "not said, or not in this order: {one:?}");
-    }
-}
-
-fn show(message: &Message) -> String {
-    String::from_utf8_lossy(&message.1[..message.1.len().min(40)]).into_owned()
 }

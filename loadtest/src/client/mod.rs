@@ -18,7 +18,9 @@ mod url;
 pub(crate) use connection::{Ending, Events};
 pub(crate) use connections::Connections;
 pub(crate) use deflate::Deflate;
-pub(crate) use frame::{Keys, Opcode, lengths, write as write_frame, write_header};
+#[cfg(test)]
+pub(crate) use frame::read as read_frame;
+pub(crate) use frame::{Keys, Opcode, write as write_frame};
 pub(crate) use sources::Sources;
 pub(crate) use target::Target;
 pub(crate) use tls::Tls;

@@ -12,6 +12,7 @@ mod million;
 mod mixed;
 mod options;
 mod pace;
+mod progress;
 mod report;
 mod scenario;
 mod slow;

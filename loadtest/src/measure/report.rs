@@ -80,9 +80,7 @@ impl Report {
     /// Puts in something else that the server must not do.
     pub(crate) fn fault(&mut self, what: &str) {
         self.faulty = true;
-        let before = self.fields.get("fault").and_then(Value::as_str);
-        let all = before.map_or(what.to_owned(), |before| format!("{before}; {what}"));
-        self.put("fault", all);
+        self.put("fault", what);
     }
 
     /// Says that the figures are not the server's, and why.

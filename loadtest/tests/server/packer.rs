@@ -1,11 +1,11 @@
-//! How the server compresses for one member, and what it does wrong about that.
+//! How the server compresses for one member, and what it lies about.
 
 use flate2::{Compress, Compression, FlushCompress};
 
 /// RSV1 and the opcode of a text.
 const COMPRESSED_TEXT: u8 = 0x41;
 
-/// What a server answers about compression, and what it does.
+/// What a server says about compression, and does.
 #[derive(Clone, Copy, Default)]
 pub struct Packing {
     /// Its `Sec-WebSocket-Extensions`, if that is not empty.
@@ -14,7 +14,7 @@ pub struct Packing {
     pub lie: Lie,
 }
 
-/// How it compresses, whatever it has answered.
+/// How it compresses, whatever it has said.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub enum Deed {
     #[default]
@@ -34,9 +34,9 @@ pub enum Lie {
     Flip,
     /// The message becomes a megabyte.
     Bomb,
-    /// A ping has the bit of a compressed message.
+    /// A ping says that it is compressed.
     Ping,
-    /// So has a frame that continues a message.
+    /// A frame that goes on with a message says so.
     Continuation,
 }
 

@@ -1,4 +1,4 @@
-//! Runs the load generator's binary.
+//! Runs the tool, as a person would.
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};

@@ -1,0 +1,177 @@
+//! Chance: which action comes next, weighted.
+
+use crate::action::{Action, Arrival, Content, From};
+use crate::inflate::OFFERS;
+use crate::law::{Terms, Token};
+use crate::random::Random;
+use crate::world::World;
+use fanfare::relay::Publish;
+
+/// Clients come to so many rooms: one is too many.
+const ROOMS_USED: usize = 4;
+
+/// How long time may pass.
+const TIMES_MS: [u64; 5] = [1, 100, 1_000, 3_000, 12_000];
+
+/// What chance has decided once for a whole run.
+pub struct Chance {
+    random: Random,
+    /// One room gets most messages.
+    is_loud: bool,
+    /// Rules and tokens, or neither.
+    has_law: bool,
+    is_json: bool,
+}
+
+impl Chance {
+    pub fn new(mut random: Random) -> Chance {
+        let (is_loud, has_law) = (random.one_in(3), random.one_in(2));
+        Chance { random, is_loud, has_law, is_json: false }
+    }
+
+    /// What happens next in this world.
+    pub fn draw(&mut self, world: &World) -> Vec<Action> {
+        let random = &mut self.random;
+        if self.has_law && random.one_in(40) {
+            return rules(random, world);
+        }
+        if world.peers.is_empty() || random.one_in(30) {
+            return vec![self.connect()];
+        }
+        if random.one_in(1_500) {
+            let count = random.between(5, 45);
+            return std::iter::repeat_with(|| self.connect()).take(count).collect();
+        }
+        let by = random.between(0, world.peers.len());
+        if self.is_loud && random.one_in(2) {
+            return burst(random, world, by);
+        }
+        let one = match random.between(0, 100) {
+            0..36 => return send(random, world, by).into_iter().collect(),
+            36..39 => return burst(random, world, by),
+            39..59 => Action::Deliver(Some(by), *random.pick(&[1, 2, 7, 100, 5_000, 100_000])),
+            59..71 => Action::Turn,
+            71..81 => Action::Read(Some(by), *random.pick(&[1, 3, 50, 3_000, 100_000])),
+            81..90 => return whole_turn(random, world),
+            90 => Action::Pass(*random.pick(&TIMES_MS)),
+            91 => Action::Stall(*random.pick(&TIMES_MS)),
+            92..94 => match world.peers[by].client.inflate {
+                Some(_) if random.one_in(2) => Action::BreakPacked(by, random.between(0, 15)),
+                _ => Action::Break(by, random.between(0, 4)),
+            },
+            94 => Action::Close(by, *random.pick(&[1000, 1001, 3000, 4999])),
+            95 if random.one_in(2) => Action::End(by),
+            95 => Action::Reset(by),
+            96 => {
+                // Members of both encodings sit in one room.
+                self.is_json = !self.is_json;
+                Action::Json(self.is_json)
+            }
+            97 if random.one_in(5) => Action::Dismiss(by),
+            97 => Action::Pass(*random.pick(&TIMES_MS)),
+            98 if random.one_in(20) => Action::Drain,
+            _ => Action::Garbage(by),
+        };
+        vec![one]
+    }
+
+    fn connect(&mut self) -> Action {
+        let random = &mut self.random;
+        let last = *random.pick(&[1, 2]);
+        let all_from = [From::Socket, From::Socket, From::Address(last), From::Proxy(last)];
+        Action::Connect(Arrival {
+            room: if self.is_loud { 0 } else { random.between(0, ROOMS_USED) },
+            from: *random.pick(&all_from),
+            offer: random.between(0, OFFERS.len()),
+            token: if self.has_law { token(random) } else { None },
+            window: *random.pick(&[0, 10, 1_000, 50_000, 200_000, 10_000_000, 1 << 40]),
+            is_rude: random.one_in(5),
+            is_greeted: random.one_in(2),
+        })
+    }
+}
+
+fn token(random: &mut Random) -> Option<Token> {
+    if random.one_in(5) {
+        return None;
+    }
+    Some(Token {
+        subscribes: !random.one_in(6),
+        publishes: !random.one_in(4),
+        ends_s: match random.between(0, 4) {
+            0 => Some(random.between(1, 40) as i64),
+            1 if random.one_in(3) => Some(-100),
+            _ => None,
+        },
+        is_forged: random.one_in(8),
+    })
+}
+
+/// Other rules for some rooms, with members in them.
+fn rules(random: &mut Random, world: &World) -> Vec<Action> {
+    let most = world.setting.message_bytes_max;
+    let publishers = [Publish::Anyone, Publish::Anyone, Publish::Nobody, Publish::Tokens];
+    let mut rules = Vec::new();
+    for room in 0..ROOMS_USED - 1 {
+        let mut terms = Terms::default();
+        if !random.one_in(3) {
+            let mut some = || random.one_in(3);
+            let (publish, echo, deflate, members, message) =
+                (some(), some(), some(), some(), some());
+            terms = Terms {
+                publish: publish.then(|| *random.pick(&publishers)),
+                is_open: random.one_in(3),
+                echo: echo.then(|| random.one_in(2)),
+                deflate: deflate.then(|| random.one_in(2)),
+                members_max: members.then(|| random.between(1, 6) as u32),
+                message_bytes_max: message.then(|| random.between(most / 2, most + 1)),
+            };
+        }
+        rules.push(Action::Rule(room, terms));
+    }
+    rules
+}
+
+/// What a client sends; half of them hardly send anything.
+fn send(random: &mut Random, world: &World, by: usize) -> Option<Action> {
+    if by % 2 == 1 && !random.one_in(20) {
+        return None;
+    }
+    if random.one_in(12) {
+        return Some(Action::Ping(by, random.between(0, 126)));
+    }
+    if random.one_in(25) {
+        return Some(Action::Word(by));
+    }
+    let is_packing = world.peers[by].client.inflate.is_some();
+    Some(Action::Send(
+        by,
+        Content {
+            bytes: *random.pick(&[1, 30, 125, 126, 700, world.setting.message_bytes_max]),
+            fragments: if random.one_in(4) { random.between(1, 5) } else { 1 },
+            is_binary: random.one_in(6),
+            has_pings: random.one_in(3),
+            level: (is_packing && random.one_in(2)).then(|| random.between(0, 10) as u32),
+        },
+    ))
+}
+
+/// Much at once, and it arrives, in one read or in many: so logs become full.
+fn burst(random: &mut Random, world: &World, by: usize) -> Vec<Action> {
+    let count = random.between(1, 60);
+    let mut all: Vec<Action> = (0..count).filter_map(|_| send(random, world, by)).collect();
+    let reads = if random.one_in(4) { random.between(1, 40) } else { 1 };
+    all.extend(std::iter::repeat_n(Action::Deliver(Some(by), 100_000), reads));
+    all.push(Action::Turn);
+    all
+}
+
+/// Everything that is on its way arrives, then the turn ends.
+fn whole_turn(random: &mut Random, world: &World) -> Vec<Action> {
+    let mut all: Vec<Action> = (0..world.peers.len())
+        .filter(|_| !random.one_in(10))
+        .map(|by| Action::Deliver(Some(by), 100_000))
+        .collect();
+    all.push(Action::Turn);
+    all
+}

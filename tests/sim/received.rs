@@ -1,0 +1,116 @@
+//! What a client receives, held against the model.
+
+use crate::ground::receives_all_first;
+use crate::model::{Holds, Message, Model};
+use crate::shadow::{End, Membership};
+
+impl Model {
+    /// A client receives a message.
+    pub fn receives(&mut self, number: usize, is_text: bool, payload: Vec<u8>) {
+        let shown = String::from_utf8_lossy(&payload[..payload.len().min(40)]).into_owned();
+        let shadow = &self.shadows[number];
+        let is_json = shadow.memberships.first().is_some_and(|own| own.is_json);
+        let id = self.names.get(&(is_json, is_text, payload));
+        let id = *id.unwrap_or_else(|| panic!("{number} received what nobody sent: {shown:?}"));
+        let Message { by, room, unit, arrived, known, echoes } = self.messages[id];
+        let is_there = |one: &&Membership| {
+            let was_there = one.until.is_none_or(|until| arrived <= until);
+            one.room == room && one.is_admitted && was_there
+        };
+        let membership = shadow.memberships.iter().find(is_there);
+        let membership = membership.unwrap_or_else(|| panic!("{number} is not in {room}: {shown}"));
+        assert!(by != number || echoes != Holds::No, "{number} received its own: {shown}");
+        let came_late = known.is_some_and(|known| known < membership.from);
+        assert!(!came_late, "{number} received what was sent before it came: {shown}");
+        assert!(!shadow.has_received.contains(&id), "{number} received it twice: {shown}");
+        assert!(!shadow.skipped.contains(&id), "{number} was skipped, and received it: {shown}");
+        self.check_sender(&self.messages[id], &shown);
+        let last = shadow.received.iter().rev().find(|other| self.messages[**other].by == by);
+        assert!(last.is_none_or(|last| *last < id), "{number} received it late: {shown}");
+        // What its sender sent before was published before.
+        self.shadows[by].passed(unit);
+        self.published(by, unit + 1);
+        let shadow = &mut self.shadows[number];
+        shadow.received.push(id);
+        shadow.has_received.insert(id);
+        shadow.missing.remove(&id);
+        let earlier = shadow.missing.range(..id).copied();
+        let lost: Vec<usize> = earlier.filter(|other| self.messages[*other].by == by).collect();
+        self.lose(number, lost, "before what it received");
+    }
+
+    /// A message that was received might be published.
+    fn check_sender(&self, message: &Message, shown: &str) {
+        let Message { by, room, unit, arrived, .. } = *message;
+        let sender = &self.shadows[by];
+        assert!(unit <= sender.last_unit(), "{by} broke a rule, and this was published: {shown}");
+        let may_publish = sender.fates[unit].passes;
+        assert!(may_publish, "{by} may not publish that, and it was published: {shown}");
+        let own = &sender.memberships[0];
+        assert!(own.may_join, "{by} may not be in {room}, and this was published: {shown}");
+        let was_there = own.until.is_none_or(|until| arrived <= until);
+        assert!(was_there, "{by} was gone, and this was published: {shown}");
+    }
+
+    /// Messages that a client must receive and will not.
+    pub fn lose(&mut self, number: usize, lost: Vec<usize>, when: &str) {
+        let shadow = &mut self.shadows[number];
+        for id in lost {
+            let was_slow = shadow.was_blocked || self.messages[id].arrived <= shadow.slow_until;
+            assert!(self.skips && was_slow, "{number} lost message {id}, {when}");
+            shadow.missing.remove(&id);
+            shadow.skipped.insert(id);
+        }
+    }
+
+    /// A client receives the answer to its request.
+    pub fn receives_status(&mut self, number: usize, status: u16) {
+        let shadow = &mut self.shadows[number];
+        let own = shadow.memberships.first_mut();
+        if status == 101 {
+            let own = own.expect("a request was answered that did not arrive");
+            assert!(own.may_join, "{number} was let in");
+            own.is_admitted = true;
+            return self.reckon(number);
+        }
+        let may_be = own.is_some_and(|own| own.refusals.contains(&status));
+        let is_right = may_be || shadow.since(status).is_some();
+        assert!(is_right, "{number} was refused with {status}: {:?}", shadow.memberships);
+        shadow.end = Some(End::Status(status));
+        self.is_out(number);
+    }
+
+    /// A client receives a close frame.
+    pub fn receives_close(&mut self, number: usize, code: Option<u16>, reason: &str) {
+        let shadow = &mut self.shadows[number];
+        let since = code.and_then(|code| shadow.since(code));
+        let since = since.unwrap_or_else(|| {
+            let possible = shadow.possible_ends();
+            panic!("{number} was closed with {code:?} ({reason}), not {possible:?}")
+        });
+        shadow.end = Some(End::Code(code));
+        if code.is_some_and(receives_all_first) {
+            let messages = &self.messages;
+            let was_before = |id: &usize| messages[*id].known.is_some_and(|known| known < since);
+            let lost = shadow.missing.iter().copied().filter(was_before).collect();
+            self.lose(number, lost, "and was closed");
+        }
+        self.is_out(number);
+    }
+
+    /// A client receives a pong.
+    pub fn receives_pong(&mut self, number: usize, payload: &[u8]) {
+        let shadow = &mut self.shadows[number];
+        let unanswered = &shadow.pings[shadow.pings_answered..];
+        let at = unanswered.iter().position(|(_, ping)| ping == payload);
+        let at = at.unwrap_or_else(|| panic!("{number}: no ping is answered with {payload:?}"));
+        shadow.pings_answered += at + 1;
+    }
+
+    /// A client receives the answer to the heartbeat.
+    pub fn receives_word(&mut self, number: usize) {
+        let shadow = &mut self.shadows[number];
+        shadow.words_answered += 1;
+        assert!(shadow.words_answered <= shadow.words.len(), "{number}: no heartbeat is answered");
+    }
+}
