@@ -1,6 +1,6 @@
 // A broadcast server on Node and `ws`, as its own examples write it: a peer for `compare`.
 //
-// With `deflate` as its argument it compresses for those who offer that, and as they offer it. Level
+// With `deflate` as its argument it compresses for clients that offer that, as they offer it. Level
 // and threshold are fanfare's (`ws` minds the threshold only without a context, fanfare an eighth of
 // it with one); how many calls to zlib may run at a time is its own default, 10.
 import { createRequire } from 'node:module';

@@ -10,6 +10,7 @@ mod error;
 mod interrupt;
 mod load;
 mod measure;
+mod progress;
 mod run;
 mod values;
 

@@ -1,5 +1,6 @@
 //! A run: the server, how to connect to it, and when to give up.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +62,8 @@ pub(crate) struct Run {
     pub(crate) interrupt: Interrupt,
     /// How long the run may stand still.
     pub(crate) stall: Duration,
+    /// Whether progress is shown to people.
+    pub(crate) has_bars: bool,
     open_files_max: u64,
 }
 
@@ -90,6 +93,7 @@ impl Run {
             threads: common.threads,
             interrupt: interrupt.clone(),
             stall: common.stall,
+            has_bars: !common.json && std::io::stderr().is_terminal(),
             open_files_max: raise_open_files()?,
         })
     }

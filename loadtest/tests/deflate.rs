@@ -1,5 +1,5 @@
-//! A server that does not keep to what was agreed about compression is found out, and what is
-//! compressed is checked like everything else.
+//! A server that does not keep to what was agreed about compression is found, and compressed
+//! messages are checked like all others.
 
 #[allow(dead_code, reason = "the other faults are for other tests")]
 mod server;
@@ -33,8 +33,8 @@ fn lying(words: &str, packing: Packing) -> String {
 }
 
 #[test]
-fn an_honest_server_is_good() {
-    // Whoever offers to hear a context may be given none.
+fn a_server_without_fault_is_good() {
+    // To the offer of a context the server may answer without one.
     let modes = [("alone", ALONE), ("context", CONTEXT), ("context", ALONE)];
     for (number, (mode, packing)) in modes.into_iter().enumerate() {
         for work in [
@@ -62,7 +62,7 @@ fn an_honest_server_is_good() {
 }
 
 #[test]
-fn faults_are_found_in_what_is_compressed() {
+fn faults_are_found_in_compressed_messages() {
     for (fault, field) in [
         (Fault::Drop, "lost"),
         (Fault::Double, "duplicated"),
@@ -78,19 +78,19 @@ fn faults_are_found_in_what_is_compressed() {
 }
 
 #[test]
-fn broken_data_is_found_out() {
+fn broken_data_is_found() {
     for (mode, packing) in [("--deflate alone", ALONE), ("--deflate context", CONTEXT)] {
         let packing = Packing { lie: Lie::Flip, ..packing };
         let (code, line, complaint) = fanout(mode, Fault::None, packing);
-        let told = ["compressed message is broken", "longer than what was sent", "stalled"];
-        let ended = code == 2 && told.iter().any(|told| complaint.contains(told));
+        let complaints = ["compressed message is broken", "longer than what was sent", "stalled"];
+        let ended = code == 2 && complaints.iter().any(|one| complaint.contains(one));
         let counted = code == 1 && line["corrupted"].as_u64() > Some(0);
         assert!(ended || counted, "{mode}: {code} {line} {complaint}");
     }
 }
 
 #[test]
-fn what_was_agreed_is_kept_or_the_run_ends() {
+fn a_server_that_breaks_the_agreement_ends_the_run() {
     let bomb = Packing { lie: Lie::Bomb, ..ALONE };
     let ping = Packing { lie: Lie::Ping, ..ALONE };
     let continuation = Packing { lie: Lie::Continuation, ..ALONE };
@@ -129,7 +129,7 @@ fn an_answer_that_was_not_asked_for_ends_the_run() {
 }
 
 #[test]
-fn inbound_refuses_to_measure_nothing() {
+fn inbound_refuses_compression() {
     let output = tool("inbound --deflate alone ws://127.0.0.1:1/");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("leave --deflate out"));

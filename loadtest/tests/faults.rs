@@ -1,6 +1,6 @@
-//! A server that does something wrong is found out, whatever is measured.
+//! A server that does something wrong is found, whatever is measured.
 
-#[allow(dead_code, reason = "what it says of compression is for other tests")]
+#[allow(dead_code, reason = "what it does about compression is for other tests")]
 mod server;
 mod tool;
 
@@ -44,7 +44,7 @@ fn a_server_without_fault_is_good() {
     }
 }
 
-fn found_out(fault: Fault, field: &str) {
+fn assert_found(fault: Fault, field: &str) {
     for work in WORKS {
         let (code, line, complaint) = run(work, server::start(fault, EVERY));
         let counted = line[field].as_u64() > Some(0);
@@ -54,33 +54,33 @@ fn found_out(fault: Fault, field: &str) {
 }
 
 #[test]
-fn a_dropped_message_is_found_out() {
-    found_out(Fault::Drop, "lost");
+fn a_dropped_message_is_found() {
+    assert_found(Fault::Drop, "lost");
 }
 
 #[test]
-fn a_doubled_message_is_found_out() {
-    found_out(Fault::Double, "duplicated");
+fn a_doubled_message_is_found() {
+    assert_found(Fault::Double, "duplicated");
 }
 
 #[test]
-fn a_flipped_byte_is_found_out() {
-    found_out(Fault::Flip, "corrupted");
+fn a_flipped_byte_is_found() {
+    assert_found(Fault::Flip, "corrupted");
 }
 
 #[test]
-fn an_echo_is_found_out() {
-    found_out(Fault::Echo, "echoed");
+fn an_echo_is_found() {
+    assert_found(Fault::Echo, "echoed");
 }
 
 #[test]
-fn two_swapped_messages_are_found_out() {
+fn two_swapped_messages_are_found() {
     // With one message under way nothing can be swapped: then it stands still.
-    found_out(Fault::Swap, "reordered");
+    assert_found(Fault::Swap, "reordered");
 }
 
 #[test]
-fn a_server_that_stands_still_is_found_out() {
+fn a_server_that_stands_still_is_found() {
     for work in WORKS {
         let (code, _, complaint) = run(work, server::start(Fault::Stall, EVERY));
         assert!(code == 2 && complaint.contains("stalled"), "{work}: {code} {complaint}");
@@ -88,7 +88,7 @@ fn a_server_that_stands_still_is_found_out() {
 }
 
 #[test]
-fn churn_finds_out() {
+fn churn_finds_faults() {
     for (fault, field) in [
         (Fault::Drop, "lost"),
         (Fault::Double, "duplicated"),
@@ -105,6 +105,27 @@ fn churn_finds_out() {
 }
 
 #[test]
+fn a_connection_that_is_not_ended_is_found() {
+    for work in [
+        "churn -n 3 --rate 100 --duration 0.4 --release-timeout 1",
+        "mixed --scenario tests/small.toml --duration 4 --release-timeout 1",
+    ] {
+        let (code, line, complaint) = run(work, server::start(Fault::KeepOpen, EVERY));
+        assert_eq!(code, 1, "{work}: {line} {complaint}");
+        assert!(line["not_closed"].as_u64() > Some(0), "{work}: {line}");
+    }
+}
+
+#[test]
+fn a_member_that_the_server_closes_ends_the_run() {
+    for work in WORKS.iter().chain(&["churn -n 3 --rate 400 --duration 1"]) {
+        let (code, line, complaint) = run(work, server::start(Fault::Close, EVERY));
+        let is_named = complaint.contains("the server closed member") && complaint.contains("1011");
+        assert!(code == 2 && is_named, "{work}: {code} {line} {complaint}");
+    }
+}
+
+#[test]
 fn a_search_finds_the_limit_of_a_server() {
     let limit = 200.0;
     let words = "pace -n 4 --rate 50 --find --p99 60ms --duration 0.5 --warmup 0";
@@ -117,7 +138,7 @@ fn a_search_finds_the_limit_of_a_server() {
 }
 
 #[test]
-fn a_server_that_falls_behind_is_said_to() {
+fn a_server_that_falls_behind_is_reported() {
     let words = "pace -n 3 --rate 100000 --duration 0.2 --warmup 0 --stall 30";
     let address = server::start(Fault::Limit(2_000.0), EVERY);
     let output = tool(&format!("{words} --json ws://{address}/"));

@@ -55,8 +55,8 @@ pub(crate) enum Ending {
 
 impl Ending {
     /// All of them in turn.
-    pub(crate) fn nth(number: usize) -> Self {
-        [Self::Close, Self::Reset, Self::HalfClose, Self::MidFrame][number % 4]
+    pub(crate) fn nth(number: u64) -> Self {
+        [Self::Close, Self::Reset, Self::HalfClose, Self::MidFrame][number as usize % 4]
     }
 }
 
@@ -312,7 +312,8 @@ impl Connection {
                 Opcode::Ping => self.queue(Opcode::Pong, payload),
                 Opcode::Pong => events.pong(self.index, payload),
                 Opcode::Close => {
-                    self.close_code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                    let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                    self.close_code = self.close_code.or(code);
                     self.close()?;
                 }
             }

@@ -31,20 +31,11 @@ pub(crate) struct Frame {
 /// Finds a server's frame at the start of `bytes`; `None` while it is not complete.
 #[inline]
 pub(crate) fn read(bytes: &[u8]) -> Result<Option<Frame>, Error> {
-    let [first, second, rest @ ..] = bytes else { return Ok(None) };
-    let (start, length) = match second {
-        0..126 => (2, u64::from(*second)),
-        126 => match rest.first_chunk() {
-            Some(length) => (4, u64::from(u16::from_be_bytes(*length))),
-            None => return Ok(None),
-        },
-        127 => match rest.first_chunk() {
-            Some(length) => (10, u64::from_be_bytes(*length)),
-            None => return Ok(None),
-        },
-        _ => return Err(Error::Protocol("a server's frame is masked")),
-    };
-    let opcode = match first {
+    let Some((start, length)) = lengths(bytes) else { return Ok(None) };
+    if bytes[1] & MASKED != 0 {
+        return Err(Error::Protocol("a server's frame is masked"));
+    }
+    let opcode = match bytes[0] {
         0x81 | 0xc1 => Opcode::Text,
         0x82 | 0xc2 => Opcode::Binary,
         0x88 => Opcode::Close,
@@ -59,29 +50,46 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<Frame>, Error> {
         return Err(Error::Protocol("a frame beyond 4 GiB"));
     }
     let end = start + length as usize;
-    let compressed = first & RSV1 != 0;
+    let compressed = bytes[0] & RSV1 != 0;
     Ok((bytes.len() >= end).then_some(Frame { opcode, compressed, start, end }))
+}
+
+/// The lengths of a frame's header, without a masking key, and of its payload; `None` while the
+/// header is not complete.
+#[inline]
+pub(crate) fn lengths(bytes: &[u8]) -> Option<(usize, u64)> {
+    let [_, second, rest @ ..] = bytes else { return None };
+    Some(match second & !MASKED {
+        126 => (4, u64::from(u16::from_be_bytes(*rest.first_chunk()?))),
+        127 => (10, u64::from_be_bytes(*rest.first_chunk()?)),
+        length => (2, u64::from(length)),
+    })
 }
 
 /// Appends one whole masked frame.
 pub(crate) fn write(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], key: [u8; 4]) {
-    out.push(FIN | opcode as u8);
-    match payload.len() {
-        length @ 0..126 => out.push(MASKED | length as u8),
-        length @ 126..65_536 => {
-            out.push(MASKED | 126);
-            out.extend_from_slice(&(length as u16).to_be_bytes());
-        }
-        length => {
-            out.push(MASKED | 127);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
+    write_header(out, FIN | opcode as u8, MASKED, payload.len());
     out.extend_from_slice(&key);
     let start = out.len();
     out.extend_from_slice(payload);
     for (at, byte) in out[start..].iter_mut().enumerate() {
         *byte ^= key[at % 4];
+    }
+}
+
+/// Appends the header of a frame with this first byte, without a masking key.
+pub(crate) fn write_header(out: &mut Vec<u8>, first: u8, masked: u8, length: usize) {
+    out.push(first);
+    match length {
+        0..126 => out.push(masked | length as u8),
+        126..65_536 => {
+            out.push(masked | 126);
+            out.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        _ => {
+            out.push(masked | 127);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
+        }
     }
 }
 

@@ -18,9 +18,7 @@ mod url;
 pub(crate) use connection::{Ending, Events};
 pub(crate) use connections::Connections;
 pub(crate) use deflate::Deflate;
-#[cfg(test)]
-pub(crate) use frame::read as read_frame;
-pub(crate) use frame::{Keys, Opcode, write as write_frame};
+pub(crate) use frame::{Keys, Opcode, lengths, write as write_frame, write_header};
 pub(crate) use sources::Sources;
 pub(crate) use target::Target;
 pub(crate) use tls::Tls;

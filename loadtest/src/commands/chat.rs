@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::options::{Extent, Room};
 use crate::error::Error;
-use crate::load::{Pace, Rooms};
+use crate::load::{Pace, Work};
 use crate::measure::Report;
 use crate::run::{Common, Run};
 use crate::values::{count, size};
@@ -28,12 +28,10 @@ pub(crate) struct Options {
 /// Measures one room.
 pub(crate) fn run(options: &Options, run: &Run) -> Result<Report, Error> {
     let Options { members, size, .. } = *options;
-    let phases = options.extent.phases(members)?;
     let room = Room { members, publishers: members, size, corpus: None, hold: Duration::ZERO };
-    let mut rooms = Rooms::open(run, &[room.plan(run, Pace::Rounds)], 0)?;
     let mut report = run.report("chat");
     room.describe(&mut report);
-    rooms.measure(run, phases, None, &mut report)?;
-    rooms.finish(&mut report)?;
+    let phases = Some(options.extent.phases(members)?);
+    Work { phases, ..Work::new(vec![room.plan(run, Pace::Rounds)]) }.run(run, &mut report)?;
     Ok(report)
 }

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::options::{Extent, Room};
 use crate::error::Error;
-use crate::load::{Pace, Plan, Rooms};
+use crate::load::{Pace, Work};
 use crate::measure::Report;
 use crate::run::{Common, Run};
 use crate::values::count;
@@ -20,13 +20,17 @@ pub(crate) struct Options {
     #[arg(short = 'w', long, default_value = "1", value_parser = count::<usize>)]
     window: usize,
     #[command(flatten)]
-    pub(crate) extent: Extent,
+    extent: Extent,
 }
 
 impl Options {
-    /// The room.
-    pub(crate) fn plan(&self, run: &Run) -> Plan {
-        self.room.plan(run, Pace::Window(self.window))
+    /// What is to be done.
+    pub(crate) fn work(&self, run: &Run) -> Result<Work, Error> {
+        Ok(Work {
+            hold: self.room.hold,
+            phases: Some(self.extent.phases(self.room.publishers)?),
+            ..Work::new(vec![self.room.plan(run, Pace::Window(self.window))])
+        })
     }
 
     /// Puts the options into a report.
@@ -38,12 +42,8 @@ impl Options {
 
 /// Measures one room.
 pub(crate) fn run(options: &Options, run: &Run) -> Result<Report, Error> {
-    let phases = options.extent.phases(options.room.publishers)?;
-    let mut rooms = Rooms::open(run, &[options.plan(run)], 0)?;
-    rooms.idle(options.room.hold)?;
     let mut report = run.report("fanout");
     options.describe(&mut report);
-    rooms.measure(run, phases, None, &mut report)?;
-    rooms.finish(&mut report)?;
+    options.work(run)?.run(run, &mut report)?;
     Ok(report)
 }

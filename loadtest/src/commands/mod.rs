@@ -12,7 +12,6 @@ mod million;
 mod mixed;
 mod options;
 mod pace;
-mod progress;
 mod report;
 mod scenario;
 mod slow;

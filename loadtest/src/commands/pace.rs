@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::options::{Extent, Room};
 use crate::error::{Error, usage};
-use crate::load::{Pace, Rooms, Until};
+use crate::load::{Pace, Work};
 use crate::measure::Report;
 use crate::run::{Common, Run};
 use crate::values::{rate, time};
@@ -83,40 +83,16 @@ pub(crate) fn run(options: &Options, run: &Run) -> Result<Report, Error> {
 
 /// Measures one rate, and says whether the server kept it.
 fn probe(options: &Options, run: &Run, rate: f64) -> Result<(Report, bool), Error> {
-    let phases = options.extent.phases(options.room.publishers)?;
-    let mut rooms = Rooms::open(run, &[options.room.plan(run, Pace::Rate(rate))], 0)?;
-    rooms.idle(options.room.hold)?;
     let mut report = run.report("pace");
     options.room.describe(&mut report);
     report.round("rate", rate);
-    let outcome = rooms.measure(run, phases, None, &mut report)?;
-    let unsent = match phases.1 {
-        Until::Time(time) => scheduled(rate, time).saturating_sub(outcome.messages),
-        Until::Messages(_) => 0,
+    let work = Work {
+        hold: options.room.hold,
+        phases: Some(options.extent.phases(options.room.publishers)?),
+        ..Work::new(vec![options.room.plan(run, Pace::Rate(rate))])
     };
-    report.put("unsent", unsent);
-    report.latencies("late", &rooms.late());
-    if unsent > 0 && !run.interrupt.is_set() {
-        eprintln!("fanfare-loadtest: the server fell behind: {unsent} messages were never sent");
-    }
-    rooms.finish(&mut report)?;
+    work.run(run, &mut report)?;
     let p99_us = report.number("each_p99_us").unwrap_or(f64::INFINITY);
-    Ok((report, unsent == 0 && p99_us <= options.p99.as_secs_f64() * 1e6))
-}
-
-/// Messages that are due before `time` is up.
-fn scheduled(rate: f64, time: Duration) -> u64 {
-    (rate * time.as_secs_f64()).ceil() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_schedule_ends_with_the_time() {
-        assert_eq!(scheduled(10.0, Duration::from_secs(1)), 10, "at 0.0, 0.1 … 0.9");
-        assert_eq!(scheduled(10.0, Duration::from_millis(910)), 10);
-        assert_eq!(scheduled(0.5, Duration::from_secs(1)), 1);
-    }
+    let is_sent = report.number("unsent").is_none_or(|unsent| unsent == 0.0);
+    Ok((report, is_sent && p99_us <= options.p99.as_secs_f64() * 1e6))
 }

@@ -7,10 +7,9 @@ use clap::Args;
 use hdrhistogram::Histogram;
 
 use super::fanout;
-use crate::client::Connections;
 use crate::error::{Error, usage};
-use crate::load::{Background, Ramp, Recipients, Role, Rooms, connect};
-use crate::measure::{Report, Server, histogram};
+use crate::load::{Background, Ramp, Role, Work, Worker, connect};
+use crate::measure::{Cost, Report, histogram};
 use crate::run::Run;
 use crate::values::{decimal, size};
 
@@ -40,33 +39,31 @@ pub(crate) fn run(options: &Options, run: &Run) -> Result<Report, Error> {
     if !(0.0..=10.0).contains(&options.share) {
         return usage("a share of slow members is from 0 to 10 times the others");
     }
-    let phases = fanout.extent.phases(fanout.room.publishers)?;
     let count = (fanout.room.members as f64 * options.share).ceil() as usize;
-    let mut rooms = Rooms::open(run, &[fanout.plan(run)], count)?;
-    let mut slow = SlowMembers::connect(options, run, &mut rooms, count)?;
     let mut report = run.report("slow");
     fanout.describe(&mut report);
     report.put("slow", count);
     report.put("read_rate", options.read_rate);
-    rooms.idle(fanout.room.hold)?;
-    let before = run.server.memory()?;
-    rooms.measure(run, phases, Some(&mut slow), &mut report)?;
-    rooms.aftermath()?;
-    report.memory("before", before);
-    if let Some(after) = report.number("resident_after") {
-        report.put("resident_peak", slow.resident_peak.max(after as u64));
-    }
-    slow.drain(&mut rooms, &mut report)?;
-    report.memory("drained", run.server.memory()?);
-    rooms.finish(&mut report)?;
+    let slow = SlowMembers {
+        start: Instant::now(),
+        count,
+        buffer_bytes: options.slow_buffer,
+        connections: Vec::new(),
+        bytes: (options.read_rate as f64 * STEP.as_secs_f64()).ceil() as usize,
+        closed_after: histogram(),
+        resident_peak: 0,
+    };
+    let work = Work { background: Some(Box::new(slow)), others: count, ..fanout.work(run)? };
+    work.run(run, &mut report)?;
     Ok(report)
 }
 
 /// Members that read a little at a time.
-struct SlowMembers<'a> {
-    server: &'a Server,
+struct SlowMembers {
     start: Instant,
-    due: Instant,
+    count: usize,
+    /// Of their receive buffers.
+    buffer_bytes: usize,
     connections: Vec<usize>,
     /// Bytes that each reads at a time.
     bytes: usize,
@@ -75,48 +72,67 @@ struct SlowMembers<'a> {
     resident_peak: u64,
 }
 
-impl<'a> SlowMembers<'a> {
-    /// Connects them, on the first loop, and stops reading.
-    fn connect(
-        options: &Options,
-        run: &'a Run,
-        rooms: &mut Rooms,
-        count: usize,
-    ) -> Result<Self, Error> {
-        let worker = &mut rooms.workers[0];
-        let first = worker.connections.count();
-        let ramp = Ramp { receive_buffer: Some(options.slow_buffer), ..Ramp::default() };
-        connect(run, &mut worker.connections, count, |_| run.path(), &ramp)?;
-        let connections: Vec<usize> = (first..worker.connections.count()).collect();
-        for connection in &connections {
-            worker.recipients.assign(*connection, Role::SlowConsumer);
-            worker.connections.pause(*connection)?;
+impl Background for SlowMembers {
+    /// Connects them, and stops reading.
+    fn begin(&mut self, run: &Run, worker: &mut Worker) -> Result<(), Error> {
+        let Worker { connections, recipients, .. } = worker;
+        let first = connections.count();
+        let ramp = Ramp { receive_buffer: Some(self.buffer_bytes), ..Ramp::default() };
+        connect(run, connections, self.count, |_| run.path(), &ramp)?;
+        self.connections = (first..connections.count()).collect();
+        for connection in &self.connections {
+            recipients.assign(*connection, Role::SlowConsumer);
+            connections.pause(*connection)?;
         }
-        let now = Instant::now();
-        Ok(Self {
-            server: &run.server,
-            start: now,
-            due: now,
-            connections,
-            bytes: (options.read_rate as f64 * STEP.as_secs_f64()).ceil() as usize,
-            closed_after: histogram(),
-            resident_peak: 0,
-        })
+        self.start = Instant::now();
+        Ok(())
+    }
+
+    fn step(&self) -> Duration {
+        STEP
+    }
+
+    fn turn(
+        &mut self,
+        run: &Run,
+        worker: &mut Worker,
+        _since: Option<Instant>,
+    ) -> Result<(), Error> {
+        self.resident_peak = self.resident_peak.max(run.server.resident()?);
+        let Worker { connections, recipients, .. } = worker;
+        if self.bytes > 0 {
+            for connection in &self.connections {
+                connections.read_paused(*connection, self.bytes, recipients)?;
+            }
+            let age_ns = self.start.elapsed().as_nanos() as u64;
+            for _ in self.closed_after.len()..recipients.closed_slow.len() as u64 {
+                self.closed_after.saturating_record(age_ns);
+            }
+        }
+        Ok(())
     }
 
     /// Lets them read all that is left, and reports how many were closed.
-    fn drain(&mut self, rooms: &mut Rooms, report: &mut Report) -> Result<(), Error> {
-        let worker = &mut rooms.workers[0];
-        report.put("slow_closed_early", worker.recipients.closed_slow.len());
+    fn end(
+        &mut self,
+        run: &Run,
+        worker: &mut Worker,
+        _cost: &Cost,
+        report: &mut Report,
+    ) -> Result<(), Error> {
+        let Worker { connections, recipients, .. } = worker;
+        if let Some(after) = report.number("resident_after") {
+            report.put("resident_peak", self.resident_peak.max(after as u64));
+        }
+        report.put("slow_closed_early", recipients.closed_slow.len());
         for connection in &self.connections {
-            if !worker.connections.at(*connection).is_over() {
-                worker.connections.resume(*connection)?;
+            if !connections.at(*connection).is_over() {
+                connections.resume(*connection)?;
             }
         }
         let (mut since, mut last) = (Instant::now(), (0, 0));
-        let recipients = &mut worker.recipients;
         while since.elapsed() < QUIET && recipients.closed_slow.len() < self.connections.len() {
-            worker.connections.turn(QUIET / 2, recipients)?;
+            connections.turn(QUIET / 2, recipients)?;
             let now = (recipients.received_by_slow, recipients.closed_slow.len());
             if now != last {
                 (since, last) = (Instant::now(), now);
@@ -127,30 +143,7 @@ impl<'a> SlowMembers<'a> {
         report.put("slow_closed", codes.len());
         report.put("slow_close_code", codes.iter().find_map(|code| *code).unwrap_or(0));
         report.latencies("slow_closed_after", &self.closed_after);
+        report.memory("drained", run.server.memory()?);
         Ok(())
-    }
-}
-
-impl Background for SlowMembers<'_> {
-    fn turn(
-        &mut self,
-        connections: &mut Connections,
-        recipients: &mut Recipients,
-    ) -> Result<Duration, Error> {
-        let now = Instant::now();
-        if now < self.due {
-            return Ok(self.due - now);
-        }
-        self.due = now + STEP;
-        self.resident_peak = self.resident_peak.max(self.server.resident()?);
-        if self.bytes > 0 {
-            for connection in &self.connections {
-                connections.read_paused(*connection, self.bytes, recipients)?;
-            }
-            for _ in self.closed_after.len()..recipients.closed_slow.len() as u64 {
-                self.closed_after.saturating_record((now - self.start).as_nanos() as u64);
-            }
-        }
-        Ok(STEP)
     }
 }

@@ -3,12 +3,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::flight::Flight;
+use super::flight::{Flight, Pace, members_of};
 use super::payload::{Pattern, Stamp};
 use crate::measure::{Faults, Latencies};
 
-/// In place of a publisher's number on this loop: it is on another.
+/// In place of a publisher's number on this loop: it is on another, or no member.
 const ELSEWHERE: u32 = u32::MAX;
+
+/// When something was received, and where the latency is recorded.
+pub(crate) struct Received<'a> {
+    pub(crate) now_ns: u64,
+    pub(crate) latencies: &'a mut Latencies,
+}
 
 /// Checks every delivery to the members of one room on one loop.
 pub(crate) struct Deliveries {
@@ -28,34 +34,29 @@ pub(crate) struct Deliveries {
     local: Vec<u32>,
     /// The sequence that each member must receive next: `[member * publishers + publisher]`.
     next: Vec<u32>,
-    /// Members here that have not received a message: `[publisher * ring + sequence % ring]`.
+    /// Members here that have not received a message, by its place in the flight.
     awaited: Vec<u32>,
-    ring: usize,
     /// Deliveries that were passed over: lost, unless they come later.
     missing: HashSet<(usize, Stamp)>,
     faults: Faults,
 }
 
 impl Deliveries {
-    /// Those to every `threads`-th member of a room of so many, beginning with the `index`-th.
+    /// Those to every `threads`-th of a room's members, beginning with the `index`-th.
     pub(crate) fn new(
         flight: Arc<Flight>,
         pattern: Pattern,
-        members_of_all: usize,
-        index: usize,
-        threads: usize,
+        (members, index, threads): (usize, usize, usize),
+        kind: usize,
     ) -> Self {
-        let members = (members_of_all + threads - 1 - index) / threads;
-        let publishers = flight.publishers();
-        let ring = flight.pace.window().next_power_of_two();
+        let (members, publishers) = (members_of(members, index, threads), flight.publishers());
         let local = |publisher: usize| match publisher % threads == index {
-            true => (publisher / threads) as u32,
-            false => ELSEWHERE,
+            true if flight.pace != Pace::Silent => (publisher / threads) as u32,
+            _ => ELSEWHERE,
         };
         let mut deliveries = Self {
-            flight,
             pattern,
-            kind: 0,
+            kind,
             first: 0,
             count: 0,
             payload_bytes: 0,
@@ -65,12 +66,12 @@ impl Deliveries {
             local: (0..publishers).map(local).collect(),
             next: vec![0; members * publishers],
             awaited: Vec::new(),
-            ring,
             missing: HashSet::new(),
             faults: Faults::default(),
+            flight,
         };
-        let slots = 0..publishers * ring;
-        deliveries.awaited = slots.map(|slot| deliveries.recipients(slot / ring)).collect();
+        let places = deliveries.flight.places();
+        deliveries.awaited = places.map(|publisher| deliveries.recipients(publisher)).collect();
         deliveries
     }
 
@@ -86,78 +87,86 @@ impl Deliveries {
 
     /// A member has received a message.
     #[inline]
-    pub(crate) fn receive(
-        &mut self,
-        member: usize,
-        payload: &[u8],
-        now_ns: u64,
-        latencies: &mut Latencies,
-    ) {
+    pub(crate) fn receive(&mut self, member: usize, payload: &[u8], mut received: Received<'_>) {
         let stamp = self.pattern.read(payload);
         let Some(stamp) = stamp.filter(|stamp| (stamp.publisher as usize) < self.publishers) else {
             self.faults.corrupted += 1;
             return;
         };
-        let publisher = stamp.publisher as usize;
-        if self.local[publisher] as usize == member {
+        if self.local[stamp.publisher as usize] as usize == member {
             self.faults.echoed += 1;
             return;
         }
         self.count += 1;
         self.payload_bytes += payload.len() as u64;
-        let next = &mut self.next[member * self.publishers + publisher];
-        if *next == stamp.sequence && stamp.sequence < self.flight.sent(publisher) {
+        let next = &mut self.next[member * self.publishers + stamp.publisher as usize];
+        if *next == stamp.sequence && stamp.sequence < self.flight.sent(stamp.publisher) {
             *next += 1;
-            let age = self.flight.age_ns(publisher, stamp.sequence, now_ns);
-            latencies.each.saturating_record(age);
-            self.settle(publisher, stamp.sequence, now_ns, latencies);
+            received.latencies.each.saturating_record(self.flight.age_ns(stamp, received.now_ns));
+            self.settle(stamp, &mut received);
         } else {
-            self.receive_out_of_order(member, stamp, now_ns, latencies);
+            self.receive_out_of_order(member, stamp, &mut received);
         }
     }
 
     /// A delivery that is not the next one. What was passed over counts as received, so that the
     /// run goes on and its end shows what is missing.
     #[cold]
-    fn receive_out_of_order(
-        &mut self,
-        member: usize,
-        stamp: Stamp,
-        now_ns: u64,
-        latencies: &mut Latencies,
-    ) {
-        let publisher = stamp.publisher as usize;
-        let at = member * self.publishers + publisher;
-        if stamp.sequence >= self.flight.sent(publisher) {
+    fn receive_out_of_order(&mut self, member: usize, stamp: Stamp, received: &mut Received<'_>) {
+        if stamp.sequence >= self.flight.sent(stamp.publisher) {
             self.faults.corrupted += 1;
-        } else if stamp.sequence > self.next[at] {
-            for sequence in self.next[at]..stamp.sequence {
-                self.missing.insert((member, Stamp { sequence, ..stamp }));
-                self.settle(publisher, sequence, now_ns, latencies);
-            }
-            self.settle(publisher, stamp.sequence, now_ns, latencies);
-            self.next[at] = stamp.sequence + 1;
         } else if self.missing.remove(&(member, stamp)) {
             self.faults.reordered += 1;
-        } else {
+        } else if stamp.sequence < self.next[self.at(member, stamp)] {
             self.faults.duplicated += 1;
+        } else {
+            self.pass_over(member, stamp, received);
+            let at = self.at(member, stamp);
+            self.next[at] += 1;
+            self.settle(stamp, received);
         }
     }
 
-    /// Members here that a message of this publisher is for.
-    fn recipients(&self, publisher: usize) -> u32 {
-        self.members as u32 - u32::from(self.local[publisher] != ELSEWHERE)
+    /// Counts all that a publisher has sent as received: what was not is missing.
+    pub(crate) fn give_up(&mut self, publisher: u32, mut received: Received<'_>) {
+        let stamp = Stamp { publisher, sequence: self.flight.sent(publisher) };
+        for member in 0..self.members {
+            if self.local[publisher as usize] as usize != member {
+                self.pass_over(member, stamp, &mut received);
+            }
+        }
     }
 
+    /// A member misses what it has not received of the messages before this one.
+    fn pass_over(&mut self, member: usize, stamp: Stamp, received: &mut Received<'_>) {
+        let at = self.at(member, stamp);
+        for sequence in self.next[at]..stamp.sequence {
+            let missed = Stamp { sequence, ..stamp };
+            self.missing.insert((member, missed));
+            self.settle(missed, received);
+        }
+        self.next[at] = stamp.sequence;
+    }
+
+    fn at(&self, member: usize, stamp: Stamp) -> usize {
+        member * self.publishers + stamp.publisher as usize
+    }
+
+    /// Members here that a message of this publisher is for.
+    fn recipients(&self, publisher: u32) -> u32 {
+        self.members as u32 - u32::from(self.local[publisher as usize] != ELSEWHERE)
+    }
+
+    /// One more member has a message.
     #[inline]
-    fn settle(&mut self, publisher: usize, sequence: u32, now_ns: u64, latencies: &mut Latencies) {
-        let slot = publisher * self.ring + sequence as usize % self.ring;
-        self.awaited[slot] -= 1;
-        if self.awaited[slot] == 0 {
-            self.awaited[slot] = self.recipients(publisher);
-            let age = self.flight.age_ns(publisher, sequence, now_ns);
-            if self.flight.delivered(publisher, sequence) {
-                latencies.last.saturating_record(age);
+    fn settle(&mut self, stamp: Stamp, received: &mut Received<'_>) {
+        let place = self.flight.place(stamp);
+        self.awaited[place] -= 1;
+        if self.awaited[place] == 0 {
+            self.awaited[place] = self.recipients(stamp.publisher);
+            let age_ns = self.flight.age_ns(stamp, received.now_ns);
+            if self.flight.delivered(stamp) {
+                received.latencies.last.saturating_record(age_ns);
                 self.has_moved = true;
             }
         }
@@ -167,19 +176,22 @@ impl Deliveries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::flight::Pace;
+
+    fn receive_bytes(deliveries: &mut Deliveries, member: usize, payload: &[u8]) {
+        let latencies = &mut Latencies::new();
+        deliveries.receive(member, payload, Received { now_ns: 0, latencies });
+    }
 
     fn receive(deliveries: &mut Deliveries, member: usize, sequence: u32) {
         let mut message = Vec::new();
         deliveries.pattern.write(Stamp { publisher: 0, sequence }, &mut message);
-        let mut latencies = Latencies::new();
-        deliveries.receive(member, &message, 0, &mut latencies);
+        receive_bytes(deliveries, member, &message);
     }
 
     fn three_sent() -> Deliveries {
         let flight = Arc::new(Flight::new(Pace::Window(3), 3, 1, 1));
-        assert_eq!([(); 3].map(|()| flight.send(0, 0)), [0, 1, 2]);
-        Deliveries::new(flight, Pattern::filler(20), 3, 0, 1)
+        assert_eq!([(); 3].map(|()| flight.send(0, 0).sequence), [0, 1, 2]);
+        Deliveries::new(flight, Pattern::filler(20), (3, 0, 1), 0)
     }
 
     #[test]
@@ -203,17 +215,27 @@ mod tests {
         receive(&mut deliveries, 1, 2); // 2 comes twice,
         receive(&mut deliveries, 1, 3); // 3 was never sent,
         receive(&mut deliveries, 0, 0); // and the sender receives its own.
-        deliveries.receive(1, b"nonsense", 0, &mut Latencies::new());
+        receive_bytes(&mut deliveries, 1, b"nonsense");
         assert!(deliveries.flight.is_settled());
         let expected = Faults { lost: 1, duplicated: 1, reordered: 1, corrupted: 2, echoed: 1 };
         assert_eq!(deliveries.faults(), expected);
     }
 
     #[test]
+    fn what_is_given_up_is_lost() {
+        let mut deliveries = three_sent();
+        (0..2).for_each(|sequence| receive(&mut deliveries, 1, sequence));
+        deliveries.give_up(0, Received { now_ns: 0, latencies: &mut Latencies::new() });
+        assert!(deliveries.flight.is_settled());
+        assert_eq!(deliveries.faults(), Faults { lost: 4, ..Faults::default() });
+    }
+
+    #[test]
     fn two_loops_share_a_room() {
         let flight = Arc::new(Flight::new(Pace::Window(1), 3, 1, 2));
         // Members 0 and 2 are on the first loop, member 1 on the second.
-        let on = |index| Deliveries::new(Arc::clone(&flight), Pattern::filler(20), 3, index, 2);
+        let on =
+            |index| Deliveries::new(Arc::clone(&flight), Pattern::filler(20), (3, index, 2), 0);
         let (mut first, mut second) = (on(0), on(1));
         assert_eq!((first.members(), second.members()), (2, 1));
         flight.send(0, 0);

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::time::Duration;
 
+use super::payload::Stamp;
+
 /// When a publisher may send again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pace {
@@ -12,18 +14,18 @@ pub(crate) enum Pace {
     Rounds,
     /// On schedule: so many messages per second from all publishers together.
     Rate(f64),
+    /// Never: members only receive. The publishers' numbers are for visitors, one message at a time
+    /// each.
+    Silent,
 }
-
-/// On a schedule, a publisher has at most so many messages in flight; then it falls behind.
-const BEHIND_MAX: usize = 4_096;
 
 impl Pace {
     /// The most messages of one publisher that are ever in flight.
     pub(crate) fn window(self) -> usize {
         match self {
             Self::Window(window) => window,
-            Self::Rounds => 1,
-            Self::Rate(_) => BEHIND_MAX,
+            Self::Rounds | Self::Silent => 1,
+            Self::Rate(_) => 4_096, // then it falls behind
         }
     }
 }
@@ -44,6 +46,7 @@ pub(crate) struct Flight {
     sending: AtomicUsize,
 }
 
+#[derive(Default)]
 struct Publisher {
     sent: AtomicU32,
     done: AtomicU32,
@@ -63,17 +66,14 @@ impl Flight {
     /// A room of `members`, which `threads` loops share in turn; the first `publishers` publish.
     pub(crate) fn new(pace: Pace, members: usize, publishers: usize, threads: usize) -> Self {
         let ring = pace.window().next_power_of_two();
-        // A loop whose only member is the publisher itself receives nothing of it.
-        let loops = |publisher: usize| {
-            let share = |index: usize| (members + threads - 1 - index) / threads;
-            let alone = |index: usize| share(index) == usize::from(publisher % threads == index);
-            (0..threads).filter(|&index| !alone(index)).count() as u32
-        };
-        let publisher = |number| Publisher {
-            sent: 0.into(),
-            done: 0.into(),
-            sent_before: 0.into(),
-            loops: loops(number),
+        let publisher = |number: usize| {
+            // A loop whose only member is the publisher itself receives nothing of it.
+            let recipients = |index: usize| {
+                let is_own = pace != Pace::Silent && number % threads == index;
+                members_of(members, index, threads) - usize::from(is_own)
+            };
+            let loops = (0..threads).filter(|&index| recipients(index) > 0).count();
+            Publisher { loops: loops as u32, ..Publisher::default() }
         };
         let publishers: Box<[Publisher]> = (0..publishers).map(publisher).collect();
         let slot =
@@ -125,70 +125,82 @@ impl Flight {
     }
 
     /// Messages of this publisher so far.
-    pub(crate) fn sent(&self, publisher: usize) -> u32 {
-        self.publishers[publisher].sent.load(Relaxed)
+    pub(crate) fn sent(&self, publisher: u32) -> u32 {
+        self.publishers[publisher as usize].sent.load(Relaxed)
     }
 
     /// Messages of this publisher in this phase.
-    pub(crate) fn sent_in_phase(&self, publisher: usize) -> u32 {
-        self.sent(publisher) - self.publishers[publisher].sent_before.load(Relaxed)
+    pub(crate) fn sent_in_phase(&self, publisher: u32) -> u32 {
+        self.sent(publisher) - self.publishers[publisher as usize].sent_before.load(Relaxed)
     }
 
     /// Messages that this publisher may send now.
-    pub(crate) fn allowance(&self, publisher: usize) -> usize {
-        match self.pace {
-            Pace::Rounds => {
-                let done = self.done.load(Acquire) - self.done_before.load(Relaxed);
-                let rounds = u64::from(self.sent_in_phase(publisher));
-                usize::from(done == rounds * self.publishers.len() as u64)
-            }
-            pace => {
-                let Publisher { sent, done, .. } = &self.publishers[publisher];
-                let in_flight = sent.load(Relaxed) - done.load(Acquire);
-                pace.window().saturating_sub(in_flight as usize)
-            }
+    pub(crate) fn allowance(&self, publisher: u32) -> usize {
+        if self.pace == Pace::Rounds {
+            let done = self.done.load(Acquire) - self.done_before.load(Relaxed);
+            let rounds = u64::from(self.sent_in_phase(publisher));
+            return usize::from(done == rounds * self.publishers.len() as u64);
         }
+        let done = self.publishers[publisher as usize].done.load(Acquire);
+        self.pace.window().saturating_sub((self.sent(publisher) - done) as usize)
     }
 
     /// When the next message of a publisher is due, after the start of the phase: publishers take
     /// turns, `rate` times a second.
-    pub(crate) fn due(&self, publisher: usize, rate: f64) -> Duration {
+    pub(crate) fn due(&self, publisher: u32, rate: f64) -> Duration {
         let turn = u64::from(self.sent_in_phase(publisher));
-        let number = turn * self.publishers.len() as u64 + publisher as u64;
+        let number = turn * self.publishers.len() as u64 + u64::from(publisher);
         Duration::from_secs_f64(number as f64 / rate)
     }
 
-    /// Notes that a publisher sends its next message, and gives the sequence of that.
-    pub(crate) fn send(&self, publisher: usize, intended_ns: u64) -> u32 {
-        let sequence = self.publishers[publisher].sent.load(Relaxed);
-        self.slot(publisher, sequence).sent_ns.store(intended_ns, Relaxed);
+    /// Notes that a publisher sends its next message, and gives the stamp of that.
+    pub(crate) fn send(&self, publisher: u32, intended_ns: u64) -> Stamp {
+        let stamp = Stamp { publisher, sequence: self.sent(publisher) };
+        self.slot(stamp).sent_ns.store(intended_ns, Relaxed);
         self.sent.fetch_add(1, AcqRel);
-        self.publishers[publisher].sent.store(sequence + 1, Release);
-        sequence
+        self.publishers[publisher as usize].sent.store(stamp.sequence + 1, Release);
+        stamp
     }
 
-    /// How long before `now_ns` a message in flight was sent, in nanoseconds.
+    /// How long before `now_ns` a message in flight was sent.
     #[inline]
-    pub(crate) fn age_ns(&self, publisher: usize, sequence: u32, now_ns: u64) -> u64 {
-        now_ns.saturating_sub(self.slot(publisher, sequence).sent_ns.load(Relaxed))
+    pub(crate) fn age_ns(&self, stamp: Stamp, now_ns: u64) -> u64 {
+        now_ns.saturating_sub(self.slot(stamp).sent_ns.load(Relaxed))
     }
 
     /// All members of one loop have a message. True if so have those of all other loops.
-    pub(crate) fn delivered(&self, publisher: usize, sequence: u32) -> bool {
-        let slot = self.slot(publisher, sequence);
+    pub(crate) fn delivered(&self, stamp: Stamp) -> bool {
+        let slot = self.slot(stamp);
         if slot.awaited.fetch_sub(1, AcqRel) > 1 {
             return false;
         }
-        slot.awaited.store(self.publishers[publisher].loops, Relaxed);
-        self.publishers[publisher].done.fetch_add(1, Release);
+        let publisher = &self.publishers[stamp.publisher as usize];
+        slot.awaited.store(publisher.loops, Relaxed);
+        publisher.done.fetch_add(1, Release);
         self.done.fetch_add(1, AcqRel);
         true
     }
 
+    /// Where a message in flight is, in an array that has a place for each that there may be.
     #[inline]
-    fn slot(&self, publisher: usize, sequence: u32) -> &Slot {
-        &self.slots[publisher * self.ring + sequence as usize % self.ring]
+    pub(crate) fn place(&self, stamp: Stamp) -> usize {
+        stamp.publisher as usize * self.ring + stamp.sequence as usize % self.ring
     }
+
+    /// The places, each by its publisher.
+    pub(crate) fn places(&self) -> impl Iterator<Item = u32> {
+        (0..self.slots.len()).map(|place| (place / self.ring) as u32)
+    }
+
+    #[inline]
+    fn slot(&self, stamp: Stamp) -> &Slot {
+        &self.slots[self.place(stamp)]
+    }
+}
+
+/// Of the members of a room, how many the loop with this index has.
+pub(crate) fn members_of(members: usize, index: usize, threads: usize) -> usize {
+    (members + threads - 1 - index) / threads
 }
 
 #[cfg(test)]
@@ -200,18 +212,17 @@ mod tests {
         let flight = Flight::new(Pace::Window(2), 5, 1, 2);
         flight.begin(1);
         assert_eq!(flight.allowance(0), 2);
-        assert_eq!((flight.send(0, 0), flight.send(0, 0)), (0, 1));
+        let [first, second] = [flight.send(0, 0), flight.send(0, 0)];
         flight.retire();
-        assert!(!flight.delivered(0, 0) && flight.allowance(0) == 0);
-        assert!(flight.delivered(0, 0) && flight.allowance(0) == 1 && !flight.is_settled());
-        assert!(!flight.delivered(0, 1) && flight.delivered(0, 1) && flight.is_settled());
+        assert!(!flight.delivered(first) && flight.allowance(0) == 0);
+        assert!(flight.delivered(first) && flight.allowance(0) == 1 && !flight.is_settled());
+        assert!(!flight.delivered(second) && flight.delivered(second) && flight.is_settled());
     }
 
     #[test]
     fn a_publisher_alone_on_its_loop_is_not_awaited_there() {
         let flight = Flight::new(Pace::Window(1), 2, 1, 2);
-        flight.send(0, 0);
-        assert!(flight.delivered(0, 0), "only the other loop has a recipient");
+        assert!(flight.delivered(flight.send(0, 0)), "only the other loop has a recipient");
     }
 
     #[test]
@@ -224,29 +235,21 @@ mod tests {
             let first = flight.send(0, 0);
             assert_eq!(allowed(&flight), [0, 1]);
             let second = flight.send(1, 0);
-            assert!(flight.delivered(0, first) && allowed(&flight) == [0, 0]);
-            assert!(flight.delivered(1, second) && allowed(&flight) == [1, 1]);
+            assert!(flight.delivered(first) && allowed(&flight) == [0, 0]);
+            assert!(flight.delivered(second) && allowed(&flight) == [1, 1]);
             // The phase ends in the middle of a round.
-            let first = flight.send(0, 0);
-            assert!(flight.delivered(0, first) && allowed(&flight) == [0, 0]);
+            assert!(flight.delivered(flight.send(0, 0)) && allowed(&flight) == [0, 0]);
         }
-    }
-
-    #[test]
-    fn age_counts_from_the_intended_time() {
-        let flight = Flight::new(Pace::Rate(1.0), 2, 1, 1);
-        flight.send(0, 5_000);
-        assert_eq!(flight.age_ns(0, 0, 12_000), 7_000);
     }
 
     #[test]
     fn publishers_take_turns_on_the_schedule() {
         let flight = Flight::new(Pace::Rate(10.0), 3, 2, 1);
         flight.begin(1);
-        assert_eq!(flight.due(0, 10.0), Duration::ZERO);
-        assert_eq!(flight.due(1, 10.0), Duration::from_millis(100));
-        flight.send(0, 0);
-        assert_eq!(flight.due(0, 10.0), Duration::from_millis(200));
+        assert_eq!([0, 1].map(|number| flight.due(number, 10.0).as_millis()), [0, 100]);
+        let sent = flight.send(0, 5_000);
+        assert_eq!(flight.age_ns(sent, 12_000), 7_000, "from the intended time on");
+        assert_eq!(flight.due(0, 10.0).as_millis(), 200);
         flight.begin(1);
         assert_eq!(flight.due(0, 10.0), Duration::ZERO, "a phase has its own schedule");
     }

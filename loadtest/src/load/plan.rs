@@ -1,5 +1,7 @@
 //! The plan of one room: its members, and what they publish.
 
+use std::time::Duration;
+
 use super::corpus::Corpus;
 use super::flight::Pace;
 use super::payload::{Pattern, STAMP_BYTES};
@@ -27,6 +29,27 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// A room in which no member publishes.
+    pub(crate) fn silent(path: &str, members: usize) -> Self {
+        Self {
+            path: path.to_owned(),
+            members,
+            publishers: 0,
+            size: STAMP_BYTES,
+            corpus: None,
+            pace: Pace::Silent,
+            kind: 0,
+        }
+    }
+
+    /// Messages that are due before `time` is up.
+    pub(crate) fn scheduled(&self, time: Duration) -> u64 {
+        match self.pace {
+            Pace::Rate(rate) => (rate * time.as_secs_f64()).ceil() as u64,
+            _ => 0,
+        }
+    }
+
     /// The messages.
     pub(crate) fn pattern(&self) -> Pattern {
         match self.corpus {
@@ -37,7 +60,11 @@ impl Plan {
 
     /// Says what is wrong with it.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.members < 2 || self.publishers == 0 || self.publishers > self.members {
+        let (members, publishers) = (self.members, self.publishers);
+        if self.pace == Pace::Silent && members == 0 {
+            return usage("one member at least");
+        }
+        if self.pace != Pace::Silent && (members < 2 || publishers == 0 || publishers > members) {
             return usage("two members at least, and from 1 to all of them publish");
         }
         if self.members.saturating_mul(self.publishers) > PAIRS_MAX {
@@ -56,5 +83,20 @@ impl Plan {
             return usage("a rate is above 0 and at most a million per second");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schedule_ends_with_the_time() {
+        let scheduled = |rate, ms| {
+            let plan = Plan { pace: Pace::Rate(rate), ..Plan::silent("/", 2) };
+            plan.scheduled(Duration::from_millis(ms))
+        };
+        assert_eq!(scheduled(10.0, 1_000), 10, "at 0.0, 0.1 … 0.9");
+        assert_eq!((scheduled(10.0, 910), scheduled(0.5, 1_000)), (10, 1));
     }
 }

@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use crate::client::{Connections, Events};
 use crate::error::Error;
 use crate::measure::{Stall, histogram};
+use crate::progress::Progress;
 use crate::run::Run;
 
 /// Handshakes or close handshakes under way at a time.
@@ -15,38 +16,32 @@ const UNDER_WAY: usize = 256;
 const CLOSE_STALL: Duration = Duration::from_secs(3);
 
 /// How fast connections are made.
-pub(crate) struct Ramp<'a> {
+pub(crate) struct Ramp {
     /// Handshakes under way at a time.
     pub(crate) concurrency: usize,
     /// Handshakes begun per second, if that is bounded.
     pub(crate) rate: Option<f64>,
     pub(crate) receive_buffer: Option<usize>,
-    /// Called with the count of handshakes done.
-    pub(crate) progress: &'a dyn Fn(u64),
 }
 
-impl Default for Ramp<'_> {
+impl Default for Ramp {
     fn default() -> Self {
-        Self { concurrency: UNDER_WAY, rate: None, receive_buffer: None, progress: &|_| () }
+        Self { concurrency: UNDER_WAY, rate: None, receive_buffer: None }
     }
 }
 
-/// Handshakes that are done: how many, and how long they took.
-pub(crate) struct Opened {
-    pub(crate) count: usize,
-    pub(crate) took: Histogram<u64>,
-}
-
 /// Makes `count` connections, each to the room that `path` names for its number, and waits until
-/// each has its handshake. After Ctrl-C only those that are begun.
+/// each has its handshake; after Ctrl-C only those that are begun. Gives how long the handshakes
+/// took.
 pub(crate) fn connect<'p>(
     run: &Run,
     connections: &mut Connections,
     count: usize,
     path: impl Fn(usize) -> &'p str,
-    ramp: &Ramp<'_>,
-) -> Result<Opened, Error> {
+    ramp: &Ramp,
+) -> Result<Histogram<u64>, Error> {
     let mut opened = Opened { count: 0, took: histogram() };
+    let progress = Progress::new("handshakes", count as u64, run.has_bars);
     let mut stall = Stall::new(run.stall);
     let (start, mut begun) = (Instant::now(), 0);
     while opened.count < if run.interrupt.is_set() { begun } else { count } {
@@ -66,9 +61,9 @@ pub(crate) fn connect<'p>(
         }
         connections.turn(sleep.max(Duration::from_micros(1)), &mut opened)?;
         stall.check(opened.count as u64, "handshakes")?;
-        (ramp.progress)(opened.count as u64);
+        progress.set(opened.count as u64);
     }
-    Ok(opened)
+    Ok(opened.took)
 }
 
 /// Closes all connections and waits, within reason, until the server has ended them. Gives the
@@ -88,6 +83,12 @@ pub(crate) fn close_all(connections: &mut Connections) -> Result<usize, Error> {
         connections.turn(CLOSE_STALL / 6, &mut closed)?;
     }
     Ok(closed.0)
+}
+
+/// Handshakes that are done: how many, and how long they took.
+struct Opened {
+    count: usize,
+    took: Histogram<u64>,
 }
 
 impl Events for Opened {

@@ -1,23 +1,24 @@
 //! The recipients of one loop: for each connection what it is, and where its deliveries are
 //! counted.
 
-use std::collections::HashMap;
+use std::time::Duration;
 
-use super::deliveries::Deliveries;
-use super::visitor::Visitor;
+use super::deliveries::{Deliveries, Received};
+use super::visitor::{State, Visitor};
 use crate::client::Events;
 use crate::error::Error;
 use crate::measure::{Faults, Latencies};
 
 /// What a connection is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// It must receive everything.
     Member { room: u32, member: u32 },
     /// It comes and goes, and must receive everything while it is there.
-    Visitor { room: u32 },
+    Visitor(Box<Visitor>),
     /// It reads too little on purpose, and may be closed for that.
     SlowConsumer,
+    /// It has been dropped.
+    Gone,
 }
 
 /// All recipients of one loop.
@@ -30,11 +31,9 @@ pub(crate) struct Recipients {
     pub(crate) wire_bytes: u64,
     /// By connection.
     roles: Vec<Role>,
-    /// By connection, the visitors that are there.
-    pub(crate) visitors: HashMap<usize, Visitor>,
     /// What the visitors received that have left, and what went wrong with it.
     pub(crate) received_by_visitors: u64,
-    visitors_faults: Faults,
+    faults_of_visitors: Faults,
     /// Messages to slow consumers.
     pub(crate) received_by_slow: u64,
     /// Close codes of the slow consumers that were closed, where the server gave one.
@@ -53,23 +52,33 @@ impl Recipients {
         self.rooms.push(deliveries);
     }
 
-    /// Gives a connection its role; a new one follows the last.
+    /// Gives a connection its role.
     pub(crate) fn assign(&mut self, connection: usize, role: Role) {
-        match self.roles.get_mut(connection) {
-            Some(old) => *old = role,
-            None => {
-                assert_eq!(connection, self.roles.len(), "connections follow each other");
-                self.roles.push(role);
-            }
-        }
+        let count = self.roles.len().max(connection + 1);
+        self.roles.resize_with(count, || Role::Gone);
+        self.roles[connection] = role;
+    }
+
+    /// A visitor, and the deliveries and latencies of its room.
+    pub(crate) fn visitor(
+        &mut self,
+        connection: usize,
+    ) -> (&mut Visitor, &mut Deliveries, &mut Latencies) {
+        let Role::Visitor(visitor) = &mut self.roles[connection] else {
+            unreachable!("{connection} is no visitor");
+        };
+        let room = &mut self.rooms[visitor.room as usize];
+        let latencies = &mut self.latencies[room.kind];
+        (visitor, room, latencies)
     }
 
     /// A visitor is gone: its counts are kept.
     pub(crate) fn remove_visitor(&mut self, connection: usize) {
-        if let Some(visitor) = self.visitors.remove(&connection) {
-            self.received_by_visitors += visitor.received;
-            self.visitors_faults += visitor.faults;
-        }
+        let (visitor, ..) = self.visitor(connection);
+        let (received, faults) = (visitor.received, visitor.faults);
+        self.received_by_visitors += received;
+        self.faults_of_visitors += faults;
+        self.roles[connection] = Role::Gone;
     }
 
     /// Messages that members have received.
@@ -79,14 +88,24 @@ impl Recipients {
 
     /// What went wrong with members and visitors.
     pub(crate) fn faults(&self) -> Faults {
-        let mut faults = self.visitors_faults;
+        let mut faults = self.faults_of_visitors;
         self.rooms.iter().for_each(|room| faults += room.faults());
-        self.visitors.values().for_each(|visitor| faults += visitor.faults);
+        for role in &self.roles {
+            if let Role::Visitor(visitor) = role {
+                faults += visitor.faults;
+            }
+        }
         faults
     }
 }
 
 impl Events for Recipients {
+    fn opened(&mut self, connection: usize, _took: Duration) {
+        if let Some(Role::Visitor(visitor)) = self.roles.get_mut(connection) {
+            visitor.state = State::Open;
+        }
+    }
+
     #[inline]
     fn received(&mut self, connection: usize, wire_bytes: usize) {
         if let Role::Member { .. } = self.roles[connection] {
@@ -96,25 +115,26 @@ impl Events for Recipients {
 
     #[inline]
     fn message(&mut self, connection: usize, payload: &[u8], now_ns: u64) {
-        match self.roles[connection] {
+        match &mut self.roles[connection] {
             Role::Member { room, member } => {
-                let deliveries = &mut self.rooms[room as usize];
+                let deliveries = &mut self.rooms[*room as usize];
                 let latencies = &mut self.latencies[deliveries.kind];
-                deliveries.receive(member as usize, payload, now_ns, latencies);
+                deliveries.receive(*member as usize, payload, Received { now_ns, latencies });
             }
-            Role::Visitor { room } => {
-                if let Some(visitor) = self.visitors.get_mut(&connection) {
-                    visitor.receive(&self.rooms[room as usize].pattern, payload);
-                }
+            Role::Visitor(visitor) => {
+                visitor.receive(&self.rooms[visitor.room as usize].pattern, payload);
             }
             Role::SlowConsumer => self.received_by_slow += 1,
+            Role::Gone => {}
         }
     }
 
     fn closed(&mut self, connection: usize, code: Option<u16>) -> Result<(), Error> {
-        match (self.roles[connection], self.visitors.get_mut(&connection)) {
-            (Role::SlowConsumer, _) => self.closed_slow.push(code),
-            (_, Some(visitor)) if visitor.is_leaving => visitor.is_gone = true,
+        match &mut self.roles[connection] {
+            Role::SlowConsumer => self.closed_slow.push(code),
+            Role::Visitor(visitor) if visitor.state == State::Leaving => {
+                visitor.state = State::Gone;
+            }
             _ => return Err(Error::Closed(connection, code)),
         }
         Ok(())

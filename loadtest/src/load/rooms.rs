@@ -13,18 +13,17 @@ use super::plan::Plan;
 use super::ramp::{Ramp, close_all, connect};
 use super::worker::{Background, Phase, Until, Worker};
 use crate::client::Connections;
-use crate::error::{Error, usage};
-use crate::measure::{Faults, Interval, Latencies, Report, histogram, thread_cpu};
+use crate::error::Error;
+use crate::measure::{Faults, Latencies, Report, histogram, thread_cpu};
 use crate::run::Run;
-
-/// How long to wait, after the end, for deliveries that should not come.
-const AFTERMATH: Duration = Duration::from_millis(30);
 
 /// Rooms and their members.
 pub(crate) struct Rooms {
     pub(crate) workers: Vec<Worker>,
     flights: Vec<Arc<Flight>>,
     wakers: Vec<Arc<Waker>>,
+    /// How long the members' handshakes took.
+    pub(crate) handshakes: Histogram<u64>,
 }
 
 /// What a phase came to.
@@ -39,18 +38,14 @@ pub(crate) struct Outcome {
 }
 
 impl Rooms {
-    /// Connects all members. Besides them, `others` more connections will be there at a time.
-    pub(crate) fn open(run: &Run, plans: &[Plan], others: usize) -> Result<Self, Error> {
-        plans.iter().try_for_each(Plan::check)?;
-        run.check_files(plans.iter().map(|plan| plan.members).sum::<usize>() + others)?;
+    /// Connects all members; after Ctrl-C only those whose handshakes are begun.
+    pub(crate) fn open<'p>(run: &Run, plans: &'p [Plan], ramp: &Ramp) -> Result<Self, Error> {
         let threads = run.threads;
-        let rooms: Vec<_> = plans
-            .iter()
-            .map(|plan| {
-                let flight = Flight::new(plan.pace, plan.members, plan.publishers, threads);
-                (plan, plan.pattern(), Arc::new(flight))
-            })
-            .collect();
+        let room = |plan: &'p Plan| {
+            let flight = Flight::new(plan.pace, plan.members, plan.publishers, threads);
+            (plan, plan.pattern(), Arc::new(flight))
+        };
+        let rooms: Vec<_> = plans.iter().map(room).collect();
         let size = rooms.iter().map(|(_, pattern, _)| pattern.longest()).max().unwrap_or(0);
         let worker = |index| Ok(Worker::new(Connections::new(&run.target, size)?, index, threads));
         let workers: Vec<Worker> = (0..threads).map(worker).collect::<Result<_, Error>>()?;
@@ -59,30 +54,21 @@ impl Rooms {
             _ => workers.iter().map(|worker| worker.connections.waker()).collect(),
         };
         let flights = rooms.iter().map(|(_, _, flight)| Arc::clone(flight)).collect();
-        let mut opened = Self { workers, flights, wakers };
-        opened.each(|index, worker| {
+        let mut opened = Self { workers, flights, wakers, handshakes: histogram() };
+        let handshakes = opened.each(|index, worker| {
+            let mut handshakes = histogram();
             for (plan, pattern, flight) in &rooms {
                 let (flight, pattern) = (Arc::clone(flight), pattern.clone());
-                let mut room = Deliveries::new(flight, pattern, plan.members, index, threads);
-                room.kind = plan.kind;
-                let (count, ramp) = (room.members(), Ramp::default());
+                let share = (plan.members, index, threads);
+                let room = Deliveries::new(flight, pattern, share, plan.kind);
+                let (count, path) = (room.members(), |_| plan.path.as_str());
                 worker.recipients.add_room(room);
-                let path = |_| plan.path.as_str();
-                if connect(run, &mut worker.connections, count, path, &ramp)?.count < count {
-                    return usage("stopped before all members were connected");
-                }
+                handshakes += connect(run, &mut worker.connections, count, path, ramp)?;
             }
-            Ok(())
+            Ok(handshakes)
         })?;
+        handshakes.iter().for_each(|handshakes| opened.handshakes += handshakes);
         Ok(opened)
-    }
-
-    /// One room whose members are connected already, on one loop.
-    pub(crate) fn around(plan: &Plan, mut worker: Worker) -> Self {
-        let flight = Arc::new(Flight::new(plan.pace, plan.members, plan.publishers, 1));
-        let room = Deliveries::new(Arc::clone(&flight), plan.pattern(), plan.members, 0, 1);
-        worker.recipients.add_room(room);
-        Self { workers: vec![worker], flights: vec![flight], wakers: Vec::new() }
     }
 
     /// Runs one phase; the first loop has the background.
@@ -90,7 +76,7 @@ impl Rooms {
         &mut self,
         run: &Run,
         until: Until,
-        background: Option<&mut (dyn Background + Send + '_)>,
+        background: Option<&mut (dyn Background + 'static)>,
     ) -> Result<Outcome, Error> {
         let before = self.so_far();
         self.flights.iter().for_each(|flight| flight.begin(self.workers.len()));
@@ -100,7 +86,12 @@ impl Rooms {
         }
         let (background, wakers) = (Mutex::new(background), self.wakers.clone());
         let abort = AtomicBool::new(false);
-        let phase = Phase { run, start: Instant::now(), until, abort, wakers: &wakers };
+        let start = Instant::now();
+        let (end, messages) = match until {
+            Until::Messages(each) => (None, each),
+            Until::Time(time) => (Some(start + time), u32::MAX),
+        };
+        let phase = Phase { run, start, end, messages, abort, wakers: &wakers };
         let cpu = self.each(|index, worker| {
             let begin = thread_cpu()?;
             let background = match index {
@@ -121,63 +112,33 @@ impl Rooms {
         })
     }
 
-    /// Warms up and measures; reports all but the faults.
-    pub(crate) fn measure(
-        &mut self,
-        run: &Run,
-        (warmup, until): (Until, Until),
-        mut background: Option<&mut (dyn Background + Send)>,
-        report: &mut Report,
-    ) -> Result<Outcome, Error> {
-        if !matches!(warmup, Until::Time(Duration::ZERO) | Until::Messages(0)) {
-            self.phase(run, warmup, background.as_deref_mut().map(|background| background as _))?;
-        }
-        let interval = Interval::begin(&run.server)?;
-        let outcome = self.phase(run, until, background)?;
-        let cost = interval.end()?;
-        let Outcome { messages, deliveries, wire_bytes, payload_bytes, busiest } = outcome;
-        report.put("messages", messages);
-        report.put("deliveries", deliveries);
-        cost.put_rate(report, "deliveries_per_s", deliveries);
-        report.bytes(wire_bytes, payload_bytes, deliveries);
-        cost.put_each(report, "ns_per_delivery", deliveries, Duration::from_nanos(1));
-        cost.put(report);
-        cost.put_limits(report, busiest);
-        report.memory("after", run.server.memory()?);
-        if run.interrupt.is_set() {
-            report.put("interrupted", true);
-        }
-        self.put_latencies(0, "", report);
-        Ok(outcome)
-    }
-
-    /// Waits for deliveries that should not come, reports what went wrong, and closes everything.
-    pub(crate) fn finish(mut self, report: &mut Report) -> Result<(), Error> {
-        self.aftermath()?;
-        let mut faults = Faults::default();
-        self.workers.iter().for_each(|worker| faults += worker.recipients.faults());
-        report.faults(faults);
-        self.each(|_, worker| close_all(&mut worker.connections)).map(drop)
-    }
-
-    /// Waits a little for deliveries that should not come.
-    pub(crate) fn aftermath(&mut self) -> Result<(), Error> {
-        self.idle(AFTERMATH)
-    }
-
     /// Sends nothing for so long.
-    pub(crate) fn idle(&mut self, time: Duration) -> Result<(), Error> {
+    pub(crate) fn idle(&mut self, run: &Run, time: Duration) -> Result<(), Error> {
+        /// How often the loop looks for Ctrl-C.
+        const STEP: Duration = Duration::from_millis(50);
         let end = Instant::now() + time;
         let wait = |_, worker: &mut Worker| {
             loop {
                 let left = end.saturating_duration_since(Instant::now());
-                if left.is_zero() {
+                if left.is_zero() || run.interrupt.is_set() {
                     return Ok(());
                 }
-                worker.connections.turn(left, &mut worker.recipients)?;
+                worker.connections.turn(left.min(STEP), &mut worker.recipients)?;
             }
         };
         self.each(wait).map(drop)
+    }
+
+    /// Closes everything; gives how many connections the server ended.
+    pub(crate) fn close(&mut self) -> Result<usize, Error> {
+        Ok(self.each(|_, worker| close_all(&mut worker.connections))?.into_iter().sum())
+    }
+
+    /// Everything that went wrong.
+    pub(crate) fn faults(&self) -> Faults {
+        let mut faults = Faults::default();
+        self.workers.iter().for_each(|worker| faults += worker.recipients.faults());
+        faults
     }
 
     /// Reports the latencies of one kind of room in the last phase.
@@ -191,11 +152,11 @@ impl Rooms {
         report.latencies(&format!("{prefix}last"), &sum.last);
     }
 
-    /// How long after their intended time messages left in the last phase.
-    pub(crate) fn late(&self) -> Histogram<u64> {
+    /// Reports how long after their intended time messages left in the last phase.
+    pub(crate) fn put_late(&self, report: &mut Report) {
         let mut sum = histogram();
         self.workers.iter().for_each(|worker| sum += &worker.late);
-        sum
+        report.latencies("late", &sum);
     }
 
     /// Does something on all loops at once. Of several errors the first counts that is not the echo

@@ -1,23 +1,59 @@
-//! A visitor: a member that comes, stays for a while and leaves, and receives everything in
-//! between.
+//! A visitor: a connection that comes, stays for a while, and ends.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
-use super::payload::Pattern;
+use super::payload::{Pattern, Stamp};
 use crate::measure::Faults;
 
-/// What one visitor has received, and how far it is gone.
-#[derive(Default)]
+/// How long visitors stay.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stay {
+    /// For so long, and receive.
+    Time(Duration),
+    /// Each publishes one message, and stays until all members have it.
+    Message,
+}
+
+/// How far a visitor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Connecting,
+    Open,
+    Leaving,
+    Gone,
+}
+
+/// What one visitor is and has received.
 pub(crate) struct Visitor {
+    pub(crate) room: u32,
+    stay: Stay,
     /// The sequence that must come next, by publisher: from its first message on.
     next: HashMap<u32, u32>,
     pub(crate) faults: Faults,
     pub(crate) received: u64,
-    pub(crate) is_leaving: bool,
-    pub(crate) is_gone: bool,
+    /// Its own message.
+    pub(crate) stamp: Option<Stamp>,
+    pub(crate) state: State,
+    /// When it came, published its message, or began to leave.
+    pub(crate) since: Instant,
 }
 
 impl Visitor {
+    /// One that comes now.
+    pub(crate) fn new(room: u32, stay: Stay, since: Instant) -> Self {
+        Self {
+            room,
+            stay,
+            next: HashMap::new(),
+            faults: Faults::default(),
+            received: 0,
+            stamp: None,
+            state: State::Connecting,
+            since,
+        }
+    }
+
     /// It has received a message.
     pub(crate) fn receive(&mut self, pattern: &Pattern, payload: &[u8]) {
         self.received += 1;
@@ -25,6 +61,11 @@ impl Visitor {
             self.faults.corrupted += 1;
             return;
         };
+        if self.stay == Stay::Message {
+            // Other visitors' messages are checked where the members receive them.
+            self.faults.echoed += u64::from(self.stamp == Some(stamp));
+            return;
+        }
         let next = self.next.entry(stamp.publisher).or_insert(stamp.sequence);
         match stamp.sequence.checked_sub(*next) {
             Some(missed) => {
@@ -39,12 +80,11 @@ impl Visitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::payload::Stamp;
 
     #[test]
     fn from_the_first_message_on_nothing_may_be_missing() {
         let (pattern, mut message) = (Pattern::filler(16), Vec::new());
-        let mut visitor = Visitor::default();
+        let mut visitor = Visitor::new(0, Stay::Time(Duration::ZERO), Instant::now());
         for sequence in [7, 8, 10, 10] {
             pattern.write(Stamp { publisher: 3, sequence }, &mut message);
             visitor.receive(&pattern, &message);

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use mio::Waker;
 
-use super::flight::Pace;
-use super::payload::Stamp;
+use super::flight::{Flight, Pace};
 use super::recipients::Recipients;
 use crate::client::{Connections, Opcode};
 use crate::error::Error;
-use crate::measure::{Faults, Stall, histogram, ns};
+use crate::measure::{Cost, Faults, Report, Stall, histogram, ns};
 use crate::run::Run;
 
 /// The longest sleep; after each the loop looks at the other loops and for Ctrl-C.
@@ -31,7 +30,9 @@ pub(crate) enum Until {
 pub(crate) struct Phase<'a> {
     pub(crate) run: &'a Run,
     pub(crate) start: Instant,
-    pub(crate) until: Until,
+    pub(crate) end: Option<Instant>,
+    /// The most messages of each publisher.
+    pub(crate) messages: u32,
     /// A loop has failed.
     pub(crate) abort: AtomicBool,
     /// Of all loops; empty if there is only one.
@@ -39,11 +40,19 @@ pub(crate) struct Phase<'a> {
 }
 
 impl Phase<'_> {
-    fn end(&self) -> Option<Instant> {
-        match self.until {
-            Until::Messages(_) => None,
-            Until::Time(time) => Some(self.start + time),
-        }
+    /// When the next message of a publisher should leave, if it may send one.
+    fn next(&self, flight: &Flight, publisher: u32, now: Instant) -> Option<Instant> {
+        let intended = match flight.pace {
+            Pace::Rate(rate) => self.start + flight.due(publisher, rate),
+            _ => now,
+        };
+        let is_due = self.end.is_none_or(|end| intended < end) && self.has_more(flight, publisher);
+        (is_due && flight.allowance(publisher) > 0).then_some(intended)
+    }
+
+    /// Whether a publisher has fewer messages in this phase than it may have.
+    fn has_more(&self, flight: &Flight, publisher: u32) -> bool {
+        flight.sent_in_phase(publisher) < self.messages
     }
 
     fn wake_all(&self) {
@@ -54,14 +63,35 @@ impl Phase<'_> {
     }
 }
 
-/// Something else that happens on a loop meanwhile.
-pub(crate) trait Background {
-    /// Does what is due, and says how long the loop may sleep.
+/// Something that happens on a loop beside its members' own messages.
+pub(crate) trait Background: Send {
+    /// All members are connected.
+    fn begin(&mut self, run: &Run, worker: &mut Worker) -> Result<(), Error>;
+
+    /// How often there is something to do.
+    fn step(&self) -> Duration;
+
+    /// Does what is due; `sending_since` the start of a phase, until that is over.
     fn turn(
         &mut self,
-        connections: &mut Connections,
-        recipients: &mut Recipients,
-    ) -> Result<Duration, Error>;
+        run: &Run,
+        worker: &mut Worker,
+        sending_since: Option<Instant>,
+    ) -> Result<(), Error>;
+
+    /// Whether the loop may end when a phase is over.
+    fn is_done(&self) -> bool {
+        true
+    }
+
+    /// All phases are over, of which the last took `cost`.
+    fn end(
+        &mut self,
+        run: &Run,
+        worker: &mut Worker,
+        cost: &Cost,
+        report: &mut Report,
+    ) -> Result<(), Error>;
 }
 
 /// One loop.
@@ -92,10 +122,10 @@ impl Worker {
     pub(crate) fn run(
         &mut self,
         phase: &Phase<'_>,
-        mut background: Option<&mut (dyn Background + Send + '_)>,
+        mut background: Option<&mut (dyn Background + 'static)>,
     ) -> Result<(), Error> {
         let mut stall = Stall::new(phase.run.stall);
-        let mut is_sending = true;
+        let (mut is_sending, mut due) = (true, Instant::now());
         loop {
             let mut sleep = SLEEP_MAX;
             if is_sending {
@@ -105,13 +135,18 @@ impl Worker {
                     phase.wake_all();
                 }
             }
-            if !is_sending && self.recipients.rooms.iter().all(|room| room.flight.is_settled()) {
+            let is_done = background.as_ref().is_none_or(|background| background.is_done());
+            let mut rooms = self.recipients.rooms.iter();
+            if !is_sending && is_done && rooms.all(|room| room.flight.is_settled()) {
                 phase.wake_all();
                 return Ok(());
             }
             if let Some(background) = &mut background {
-                let turn = background.turn(&mut self.connections, &mut self.recipients);
-                sleep = sleep.min(turn?);
+                if due <= Instant::now() {
+                    background.turn(phase.run, self, is_sending.then_some(phase.start))?;
+                    due = Instant::now() + background.step();
+                }
+                sleep = sleep.min(due.saturating_duration_since(Instant::now()));
             }
             self.connections.turn(sleep, &mut self.recipients)?;
             let mut has_moved = false;
@@ -128,68 +163,41 @@ impl Worker {
         }
     }
 
-    /// Lets every publisher of this loop send what it may. False if none will send more in this
-    /// phase; `sleep` becomes at most the time until the next message is due.
+    /// Lets every publisher of this loop send what it may, with one write. False if none will send
+    /// more in this phase; `sleep` becomes at most the time until the next message is due.
     fn publish(&mut self, phase: &Phase<'_>, sleep: &mut Duration) -> Result<bool, Error> {
+        if phase.run.interrupt.is_set() {
+            return Ok(false);
+        }
         let now = Instant::now();
-        let is_over = phase.end().is_some_and(|end| now >= end) || phase.run.interrupt.is_set();
-        let mut is_sending = false;
-        for room in 0..self.recipients.rooms.len() {
-            let flight = &self.recipients.rooms[room].flight;
-            // What was due before the end leaves after it, if the server was slow.
-            if is_over && !matches!(flight.pace, Pace::Rate(_)) {
-                continue;
-            }
-            for publisher in (self.index..flight.publishers()).step_by(self.threads) {
-                is_sending |= self.publish_one(phase, room, publisher, now, sleep)?;
+        let Self { connections, recipients, late, message, .. } = self;
+        let mut is_sending = phase.end.is_some_and(|end| now < end);
+        for room in recipients.rooms.iter().filter(|room| room.flight.pace != Pace::Silent) {
+            let flight = &room.flight;
+            for number in (self.index..flight.publishers()).step_by(self.threads) {
+                let connection = connections.at(room.first + number / self.threads);
+                let publisher = number as u32;
+                let mut has_sent = false;
+                while let Some(intended) = phase.next(flight, publisher, now) {
+                    if intended > now {
+                        *sleep = (*sleep).min(intended - now);
+                        break;
+                    }
+                    late.saturating_record((now - intended).as_nanos() as u64);
+                    room.pattern.write(flight.send(publisher, ns(intended)), message);
+                    connection.queue(Opcode::Text, message);
+                    has_sent = true;
+                }
+                if has_sent {
+                    connection.flush()?;
+                }
+                is_sending |= phase.end.is_none() && phase.has_more(flight, publisher);
             }
         }
-        if let Some(end) = phase.end() {
+        if let Some(end) = phase.end {
             *sleep = (*sleep).min(end.saturating_duration_since(now));
         }
-        Ok(is_sending && !is_over)
-    }
-
-    /// Lets one publisher send what it may, with one write. True if it may send more later in this
-    /// phase.
-    fn publish_one(
-        &mut self,
-        phase: &Phase<'_>,
-        room: usize,
-        publisher: usize,
-        now: Instant,
-        sleep: &mut Duration,
-    ) -> Result<bool, Error> {
-        let room = &self.recipients.rooms[room];
-        let flight = &room.flight;
-        let left = match phase.until {
-            Until::Messages(most) => most.saturating_sub(flight.sent_in_phase(publisher)),
-            Until::Time(_) => u32::MAX,
-        };
-        let connection = self.connections.at(room.first + publisher / self.threads);
-        let mut sent = 0;
-        for _ in 0..flight.allowance(publisher).min(left as usize) {
-            let mut intended = now;
-            if let Pace::Rate(rate) = flight.pace {
-                intended = phase.start + flight.due(publisher, rate);
-                if phase.end().is_some_and(|end| intended >= end) {
-                    break;
-                }
-                if intended > now {
-                    *sleep = (*sleep).min(intended - now);
-                    break;
-                }
-                self.late.saturating_record((now - intended).as_nanos() as u64);
-            }
-            let sequence = flight.send(publisher, ns(intended));
-            room.pattern.write(Stamp { publisher: publisher as u32, sequence }, &mut self.message);
-            connection.queue(Opcode::Text, &self.message);
-            sent += 1;
-        }
-        if sent > 0 {
-            connection.flush()?;
-        }
-        Ok(left > sent)
+        Ok(is_sending)
     }
 
     fn check(&self, stall: &mut Stall, phase: &Phase<'_>) -> Result<(), Error> {

@@ -80,7 +80,9 @@ impl Report {
     /// Puts in something else that the server must not do.
     pub(crate) fn fault(&mut self, what: &str) {
         self.faulty = true;
-        self.put("fault", what);
+        let before = self.fields.get("fault").and_then(Value::as_str);
+        let all = before.map_or(what.to_owned(), |before| format!("{before}; {what}"));
+        self.put("fault", all);
     }
 
     /// Says that the figures are not the server's, and why.

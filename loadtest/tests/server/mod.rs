@@ -1,5 +1,5 @@
-//! A broadcast server with a fault: threads and locks, nothing clever, so that whoever measures it
-//! has to find out.
+//! A broadcast server with a fault: threads and locks, nothing clever. The load generator must find
+//! the fault.
 
 pub mod packer;
 
@@ -27,10 +27,16 @@ pub enum Fault {
     Flip,
     /// Nothing is sent any more.
     Stall,
-    /// The sender hears it too.
+    /// It is sent to its sender too.
     Echo,
-    /// Connections that ended are kept.
-    Leak,
+    /// A member is closed in place of it.
+    Close,
+    /// Files of connections that have ended are kept.
+    KeepFile,
+    /// A connection that its client has closed is not ended.
+    KeepOpen,
+    /// A megabyte is kept for each connection that has ended.
+    KeepMemory,
     /// None of these, but no more than so many messages are relayed per second.
     Limit(f64),
 }
@@ -42,7 +48,7 @@ struct Member {
 
 struct Room {
     members: HashMap<usize, Member>,
-    held: HashMap<usize, Vec<u8>>,
+    delayed: HashMap<usize, Vec<u8>>,
 }
 
 struct Relay {
@@ -53,7 +59,8 @@ struct Relay {
     deliveries: u64,
     /// When the next message may be relayed.
     next: Instant,
-    kept: Vec<Member>,
+    kept: Vec<TcpStream>,
+    memory: Vec<Vec<u8>>,
 }
 
 /// Starts a server that ends with the test.
@@ -73,6 +80,7 @@ pub fn start_packing(fault: Fault, every: u64, packing: Packing) -> SocketAddr {
         deliveries: 0,
         next: Instant::now(),
         kept: Vec::new(),
+        memory: Vec::new(),
     };
     let relay = Arc::new(Mutex::new(relay));
     thread::spawn(move || {
@@ -103,9 +111,14 @@ fn serve(relay: &Mutex<Relay>, mut stream: TcpStream, id: usize) -> io::Result<(
     };
     let mut relay = relay.lock().expect("no panic");
     let gone = relay.rooms.get_mut(&path).and_then(|room| room.members.remove(&id));
-    match gone {
-        Some(gone) if relay.fault == Fault::Leak => relay.kept.push(gone),
-        _ => stream.shutdown(Shutdown::Both)?,
+    if relay.fault == Fault::KeepMemory {
+        relay.memory.push(vec![1; 1 << 20]);
+    }
+    if relay.fault != Fault::KeepOpen {
+        stream.shutdown(Shutdown::Both)?;
+    }
+    if let Fault::KeepFile | Fault::KeepOpen = relay.fault {
+        relay.kept.extend(gone.map(|gone| gone.stream));
     }
     ended
 }
@@ -113,7 +126,7 @@ fn serve(relay: &Mutex<Relay>, mut stream: TcpStream, id: usize) -> io::Result<(
 impl Relay {
     /// Answers the upgrade, and not before the member is in its room.
     fn join(&mut self, path: &str, id: usize, stream: &mut TcpStream) -> io::Result<()> {
-        let new = || Room { members: HashMap::new(), held: HashMap::new() };
+        let new = || Room { members: HashMap::new(), delayed: HashMap::new() };
         let room = self.rooms.entry(path.to_owned()).or_insert_with(new);
         let member = Member { stream: stream.try_clone()?, packer: Packer::new(self.packing) };
         room.members.insert(id, member);
@@ -145,13 +158,18 @@ impl Relay {
             match self.fault {
                 Fault::Stall if self.deliveries >= self.every => continue,
                 Fault::Drop if due => continue,
+                Fault::Close if due => {
+                    let _gone = member.stream.write_all(&unmasked(8, &1011_u16.to_be_bytes()));
+                    let _gone = member.stream.shutdown(Shutdown::Both);
+                    continue;
+                }
                 Fault::Double if due => messages.push(payload.to_vec()),
                 Fault::Flip if due => *messages[0].last_mut().expect("a payload") ^= 4,
                 Fault::Swap if due => {
-                    room.held.insert(*id, payload.to_vec());
+                    room.delayed.insert(*id, payload.to_vec());
                     continue;
                 }
-                _ => messages.extend(room.held.remove(id)),
+                _ => messages.extend(room.delayed.remove(id)),
             }
             let frames = messages.iter().map(|message| member.packer.frame(message, due));
             let _gone = member.stream.write_all(&frames.collect::<Vec<_>>().concat());

@@ -1,11 +1,11 @@
-//! How the server compresses for one member, and what it lies about.
+//! How the server compresses for one member, and what it does wrong about that.
 
 use flate2::{Compress, Compression, FlushCompress};
 
 /// RSV1 and the opcode of a text.
 const COMPRESSED_TEXT: u8 = 0x41;
 
-/// What a server says about compression, and does.
+/// What a server answers about compression, and what it does.
 #[derive(Clone, Copy, Default)]
 pub struct Packing {
     /// Its `Sec-WebSocket-Extensions`, if that is not empty.
@@ -14,7 +14,7 @@ pub struct Packing {
     pub lie: Lie,
 }
 
-/// How it compresses, whatever it has said.
+/// How it compresses, whatever it has answered.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub enum Deed {
     #[default]
@@ -34,9 +34,9 @@ pub enum Lie {
     Flip,
     /// The message becomes a megabyte.
     Bomb,
-    /// A ping says that it is compressed.
+    /// A ping has the bit of a compressed message.
     Ping,
-    /// A frame that goes on with a message says so.
+    /// So has a frame that continues a message.
     Continuation,
 }
 

@@ -1,4 +1,4 @@
-//! Runs the tool, as a person would.
+//! Runs the load generator's binary.
 
 use std::net::SocketAddr;
 use std::process::{Command, Output};
