@@ -17,8 +17,9 @@
 //!
 //! The methods come in five kinds: what happened (`accepted`, `receive`, `writable`, `closed`,
 //! `finished`, `stream_holds`, `spent`, `orders_took`), commands (`configure`, `set_wall_clock`,
-//! `command`, `drain`, `turn`), what to do (`begin_read` with `priority`, `order`,
-//! `gather` with `sent`, `next_deadline`), what happened inside (`poll_event`), and getters.
+//! `command`, `subscribe`, `unsubscribe`, `drain`, `turn`), what to do (`begin_read` with
+//! `priority`, `order`, `gather` with `sent`, `next_deadline`), what happened inside
+//! (`poll_event`), and getters.
 
 mod cause;
 mod check;
@@ -28,6 +29,7 @@ mod id;
 mod identity;
 mod input;
 mod limits;
+mod message;
 mod observe;
 mod output;
 #[cfg(test)]
@@ -40,13 +42,14 @@ pub use compression::settings::Deflate;
 pub use id::ConnId;
 pub use identity::access::Access;
 pub use identity::address::{Network, TrustedProxies};
-pub use input::command::{Command, Message};
+pub use input::command::Command;
 pub use input::publish::Rejected;
 pub use limits::budget;
 pub use limits::contradiction::Contradiction;
 pub use limits::rates::{OverRate, Rates};
 pub use limits::usage::Priority;
 pub use limits::{Admission, Heartbeat, Limits, SlowConsumer};
+pub use message::Message;
 pub use observe::events::{Event, Failure};
 pub use observe::inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use observe::metrics::Metrics;

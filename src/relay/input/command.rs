@@ -1,30 +1,15 @@
 //! What the program around the relay wants done: its operator, an embedding program, a backend.
 
-use crate::protocol::Kind;
+use crate::protocol::http::path::PATH_BYTES_MAX;
 use crate::protocol::ws::frame;
+use crate::protocol::{Kind, Refusal};
 use crate::relay::connections::phase::Phase;
+use crate::relay::input::page;
 use crate::relay::input::publish::Rejected;
+use crate::relay::message::Message;
+use crate::relay::observe::events::Event;
 use crate::relay::rooms::encoding::Encoding;
 use crate::relay::{Cause, ConnId, Relay, Time};
-
-/// A message of a program: a text is UTF-8 by its type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Message {
-    /// A text message.
-    Text(Box<str>),
-    /// A binary message.
-    Binary(Box<[u8]>),
-}
-
-impl Message {
-    /// Its kind and its bytes.
-    pub fn parts(&self) -> (Kind, &[u8]) {
-        match self {
-            Message::Text(text) => (Kind::Text, text.as_bytes()),
-            Message::Binary(bytes) => (Kind::Binary, bytes),
-        }
-    }
-}
 
 /// Something that the relay is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +55,43 @@ impl Relay {
         }
     }
 
+    /// Takes in a subscriber of the program's: from now on each message that is published in the
+    /// room of this name is an [`Event::Published`](crate::relay::Event::Published). Gives the
+    /// room's number, which is the room's until its last subscriber is gone. The subscriber keeps
+    /// the room open, and is no member.
+    ///
+    /// # Errors
+    /// When no room can have this name, or there are as many rooms as may be.
+    pub fn subscribe(&mut self, room: &[u8]) -> Result<u32, Rejected> {
+        check_name(room)?;
+        let key = match self.rooms.key_of(room) {
+            Some(key) => key,
+            None => self.open_room(room)?,
+        };
+        self.rooms[key].subscribers += 1;
+        Ok(key)
+    }
+
+    fn open_room(&mut self, name: &[u8]) -> Result<u32, Rejected> {
+        let opened = self.rooms.open(name, &self.limits);
+        let (key, _) = opened.map_err(|refusal| match refusal {
+            Refusal::NoMemory => Rejected::NoMemory,
+            _ => Rejected::RoomsFull,
+        })?;
+        self.events.push(Event::RoomOpened { room: key, name: name.into() });
+        Ok(key)
+    }
+
+    /// Lets a subscriber of the room with this number go.
+    pub fn unsubscribe(&mut self, room: u32) {
+        let subscribers = &mut self.rooms[room].subscribers;
+        *subscribers = subscribers.checked_sub(1).expect("each subscriber goes once");
+        self.close_room_if_over(room);
+    }
+
     /// Publishes a message in the room of this name, for a publisher that is no member.
     fn publish(&mut self, room: &[u8], kind: Kind, payload: &[u8]) -> Result<u32, Rejected> {
+        check_name(room)?;
         let policy = self.limits.policy(room);
         if payload.len() > policy.message_bytes_max {
             return Err(Rejected::TooLong);
@@ -122,6 +142,14 @@ impl Relay {
             _ => self.end(id.index, Cause::Dismissed),
         }
         Ok(1)
+    }
+}
+
+/// Refuses names that no client can join.
+fn check_name(room: &[u8]) -> Result<(), Rejected> {
+    match room.len() > PATH_BYTES_MAX || room.starts_with(page::RESERVED) {
+        true => Err(Rejected::NoRoom),
+        false => Ok(()),
     }
 }
 
@@ -199,5 +227,69 @@ mod tests {
         let disconnect = Command::Disconnect(gone);
         assert_eq!(pretend.relay.command(&disconnect, Time::default()), Err(Rejected::Gone));
         pretend.relay.check_invariants();
+    }
+
+    /// What was published in rooms with subscribers: the room, the sender, the message.
+    fn published(relay: &mut Relay) -> Vec<(u32, Option<ConnId>, Message)> {
+        let events = std::iter::from_fn(|| relay.poll_event());
+        let published = events.filter_map(|event| match event {
+            Event::Published { room, from, message } => Some((room, from, message?)),
+            _ => None,
+        });
+        published.collect()
+    }
+
+    #[test]
+    fn a_subscriber_gets_what_members_and_the_program_publish_and_is_no_member() {
+        let mut pretend = Pretend::with(Limits { rooms_max: 2, ..Limits::default() });
+        let a = pretend.relay.subscribe(b"a").expect("there is room");
+        let one = pretend.join("/a");
+        pretend.say(one, 200);
+        let zeros = Message::from(vec![0; 200]);
+        assert_eq!(published(&mut pretend.relay), [(a, Some(one), zeros.clone())]);
+        assert_eq!(pretend.relay.command(&publish("a", 1), Time::default()), Ok(1));
+        let x = Message::from(vec![b'x']);
+        assert_eq!(published(&mut pretend.relay), [(a, None, x.clone())]);
+
+        assert_eq!(pretend.relay.subscribe(b"a"), Ok(a), "a second one: each message once");
+        pretend.relay.unsubscribe(a);
+        pretend.relay.closed(one, Cause::Reset);
+        pretend.turn();
+        assert_eq!(pretend.relay.rooms(), 1, "the other keeps the room open without members");
+        assert_eq!(pretend.relay.command(&publish("a", 1), Time::default()), Ok(0));
+        assert_eq!(published(&mut pretend.relay), [(a, None, x)]);
+        assert_eq!(pretend.relay.log_bytes(), 0, "nobody reads it there");
+        let other = pretend.join("/b");
+        pretend.say(other, 200);
+        assert_eq!(published(&mut pretend.relay), [], "nobody subscribed to that room");
+        pretend.relay.check_invariants();
+
+        assert_eq!(pretend.relay.subscribe(b"c"), Err(Rejected::RoomsFull));
+        assert_eq!(pretend.relay.subscribe(b"_/health"), Err(Rejected::NoRoom));
+        assert_eq!(pretend.relay.subscribe(&[b'x'; 256]), Err(Rejected::NoRoom));
+        let command = publish("_/health", 1);
+        assert_eq!(pretend.relay.command(&command, Time::default()), Err(Rejected::NoRoom));
+        pretend.relay.unsubscribe(a);
+        assert_eq!(pretend.relay.rooms(), 1);
+        pretend.relay.check_invariants();
+    }
+
+    #[test]
+    fn a_text_stays_a_text_and_is_not_spelled_as_json() {
+        let limits = Limits { encoding: Encoding::Json, ..Limits::default() };
+        let mut pretend = Pretend::with(limits);
+        let room = pretend.relay.subscribe(b"").expect("there is room");
+        let message = Message::from("é");
+        let command = Command::Publish { room: (*b"").into(), message: message.clone() };
+        assert_eq!(pretend.relay.command(&command, Time::default()), Ok(0));
+        assert_eq!(published(&mut pretend.relay), [(room, None, message)]);
+    }
+
+    #[test]
+    fn a_full_room_takes_a_subscriber() {
+        let mut pretend = Pretend::with(Limits { members_max: Some(1), ..Limits::default() });
+        pretend.join("/a");
+        assert!(pretend.relay.subscribe(b"a").is_ok());
+        assert!(pretend.relay.subscribe(b"a").is_ok());
     }
 }

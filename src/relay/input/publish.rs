@@ -5,6 +5,8 @@ use crate::protocol::Kind;
 use crate::protocol::ws::frame;
 use crate::relay::compression::share::Sharing;
 use crate::relay::limits::SlowConsumer;
+use crate::relay::message::Message;
+use crate::relay::observe::events::Event;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::room::Room;
 use crate::relay::rooms::unit::{Frame, Unit};
@@ -32,6 +34,10 @@ pub enum Rejected {
     Gone,
     /// There is no memory for it.
     NoMemory,
+    /// No room can have this name: it is too long, or one of the relay's own.
+    NoRoom,
+    /// There are as many rooms as may be.
+    RoomsFull,
 }
 
 impl Relay {
@@ -50,6 +56,11 @@ impl Relay {
         }
         self.metrics.messages += 1;
         self.metrics.message_bytes += payload.len() as u64;
+        if room.subscribers > 0 {
+            let from = from.map(|index| self.conns.id(index));
+            let message = Message::copy(kind, payload);
+            self.events.push(Event::Published { room: key, from, message });
+        }
         let excluded = from.filter(|_| !room.policy.echo);
         if excluded.is_some() && room.members().len() == 1 {
             return Ok(Published { members: 0 }); // nothing is stored

@@ -3,6 +3,7 @@
 
 use crate::relay::identity::address::Network;
 use crate::relay::identity::identities::Ends;
+use crate::relay::message::Message;
 use crate::relay::{Cause, ConnId};
 use std::collections::VecDeque;
 
@@ -15,14 +16,14 @@ const FIELD_BYTES_MAX: usize = 256;
 pub enum Event {
     /// A connection became a WebSocket.
     Upgraded(ConnId),
-    /// A room got its first member.
+    /// A room was opened, for its first member or subscriber.
     RoomOpened {
         /// The room's number, until it is closed.
         room: u32,
         /// Its name: the decoded path without its first slash.
         name: Box<[u8]>,
     },
-    /// A room has no member any more, and nothing to send.
+    /// Nothing keeps a room open any more: no member, no subscriber, nothing to send.
     RoomClosed {
         /// The room's number; another room may have it next.
         room: u32,
@@ -42,6 +43,15 @@ pub enum Event {
         id: ConnId,
         /// The room's number.
         room: u32,
+    },
+    /// A message was published in a room with a subscriber.
+    Published {
+        /// The room's number.
+        room: u32,
+        /// The member that published it; `None`: the program.
+        from: Option<ConnId>,
+        /// The message; `None` when there was no memory for a copy.
+        message: Option<Message>,
     },
     /// Connections begin to end for a reason about which something can be done.
     Failing(Failure),

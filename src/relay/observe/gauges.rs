@@ -101,7 +101,7 @@ impl Gauges<'_> {
             ),
             row("fanfare_addresses", "Addresses that are counted.", self.addresses),
             row("fanfare_throttled", "Connections that owe time to a rate.", self.throttled),
-            row("fanfare_rooms", "Rooms with a member.", self.rooms.len()),
+            row("fanfare_rooms", "Rooms that are open.", self.rooms.len()),
             row("fanfare_rooms_limit", "Rooms that are allowed at a time.", rooms_max),
             row("fanfare_log_bytes", "Memory of all rooms' logs.", self.rooms.log_bytes()),
             row(

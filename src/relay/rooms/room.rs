@@ -7,7 +7,7 @@ use crate::relay::rooms::log::Log;
 use crate::relay::rooms::policy::Policy;
 use crate::relay::rooms::pool::Pool;
 
-/// A room with at least one member, or with a sweep to finish.
+/// A room with at least one member or subscriber, or with a sweep to finish.
 #[derive(Debug)]
 pub(crate) struct Room {
     name: Box<[u8]>,
@@ -19,6 +19,8 @@ pub(crate) struct Room {
     others: Vec<Audience>,
     /// How many members may share a context, whether they do or not.
     pub(crate) sharers: u32,
+    /// The program's subscribers.
+    pub(crate) subscribers: u32,
     /// The second in which members that wait to share were last looked for.
     pub(crate) looked_at: u32,
     /// It stands in the list of rooms with something to send.
@@ -72,6 +74,7 @@ impl Room {
             first: Audience::new(Class::RAW),
             others: Vec::new(),
             sharers: 0,
+            subscribers: 0,
             looked_at: 0,
             due: false,
             sweep: None,
@@ -87,9 +90,10 @@ impl Room {
         self.name
     }
 
-    /// Whether something keeps the room open: a member, or a sweep that is not complete.
+    /// Whether something keeps the room open: a member, a sweep that is not complete, or a
+    /// subscriber.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.members.is_empty() || self.due
+        !self.members.is_empty() || self.due || self.subscribers > 0
     }
 
     /// Whether some of its messages may have to be compressed.
