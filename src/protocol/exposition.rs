@@ -82,6 +82,7 @@ pub fn text(families: &[Family]) -> String {
 
 fn write(family: &Family, to: &mut String) -> fmt::Result {
     let Family { name, help, kind, value } = family;
+    debug_assert!(is_plain(help), "{name}: {help:?}");
     let kind = match kind {
         Type::Counter => "counter",
         Type::Gauge => "gauge",
@@ -91,9 +92,10 @@ fn write(family: &Family, to: &mut String) -> fmt::Result {
     match value {
         Value::Whole(number) => writeln!(to, "{name} {number}"),
         Value::Decimal(number) => writeln!(to, "{name} {number}"),
-        Value::By(label, values) => values
-            .iter()
-            .try_for_each(|(value, number)| writeln!(to, "{name}{{{label}=\"{value}\"}} {number}")),
+        Value::By(label, values) => values.iter().try_for_each(|(value, number)| {
+            debug_assert!(is_plain(value), "{name}: {value:?}");
+            writeln!(to, "{name}{{{label}=\"{value}\"}} {number}")
+        }),
         Value::Buckets { upto, count, sum } => {
             for (bound, number) in upto {
                 writeln!(to, "{name}_bucket{{le=\"{bound}\"}} {number}")?;
@@ -104,9 +106,20 @@ fn write(family: &Family, to: &mut String) -> fmt::Result {
     }
 }
 
+/// Whether a text stands in the format as it is. All of them are in our source.
+fn is_plain(text: &str) -> bool {
+    !text.contains(['"', '\\', '\n'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[should_panic(expected = "a: \"x\\\"y\"")]
+    fn what_needs_an_escape_is_found_in_tests() {
+        text(&[Family::gauge("a", "An a.", 0).by("is", vec![("x\"y", 1)])]);
+    }
 
     #[test]
     fn each_kind_as_text() {

@@ -54,16 +54,20 @@ fn client_v1(line: &[u8]) -> Option<Option<IpAddr>> {
         ["PROXY", "UNKNOWN", ..] => Some(None),
         ["PROXY", family, client, proxy, client_port, proxy_port] => {
             let (client, proxy): (IpAddr, IpAddr) = (client.parse().ok()?, proxy.parse().ok()?);
-            let _: (u16, u16) = (client_port.parse().ok()?, proxy_port.parse().ok()?);
             let is_right = match family {
                 "TCP4" => client.is_ipv4() && proxy.is_ipv4(),
                 "TCP6" => client.is_ipv6() && proxy.is_ipv6(),
                 _ => false,
             };
-            is_right.then_some(Some(client))
+            (is_right && is_port(client_port) && is_port(proxy_port)).then_some(Some(client))
         }
         _ => None,
     }
+}
+
+/// A port in decimal, without a sign and without zeros in front (section 2.1).
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>().is_ok_and(|port| port.to_string() == text)
 }
 
 fn read_v2(bytes: &[u8]) -> Result<Option<Header>, NoHeader> {
@@ -73,6 +77,9 @@ fn read_v2(bytes: &[u8]) -> Result<Option<Header>, NoHeader> {
     let body_bytes = usize::from(u16::from_be_bytes([high, low]));
     if version_command >> 4 != 2 || version_command & 0xf > 1 || body_bytes > V2_BODY_BYTES_MAX {
         return Err(NoHeader);
+    }
+    if family & 0xf > 2 {
+        return Err(NoHeader); // neither unspecified nor a stream nor datagrams
     }
     let Some(body) = bytes.get(16..16 + body_bytes) else { return Ok(None) };
     let is_local = version_command & 0xf == 0; // the proxy's own health check
@@ -106,15 +113,17 @@ mod tests {
         let mut six = [0; 36];
         six[15] = 1;
         let with_more = [&four[..], &[3, 0, 4, 1, 2, 3, 4]].concat(); // a checksum as TLV
-        let cases: [(Vec<u8>, Option<&str>); 8] = [
+        let cases: [(Vec<u8>, Option<&str>); 10] = [
             (b"PROXY TCP4 1.2.3.4 5.6.7.8 99 443\r\n".to_vec(), Some("1.2.3.4")),
             (b"PROXY TCP6 2001:db8::1 ::1 99 443\r\n".to_vec(), Some("2001:db8::1")),
             (b"PROXY UNKNOWN\r\n".to_vec(), None),
             (b"PROXY UNKNOWN whatever stands here\r\n".to_vec(), None),
+            (b"PROXY UNKNOWN of as many words as one line may have \r\r\n".to_vec(), None),
             (v2(1, 0x11, &four), Some("10.0.0.7")),
             (v2(1, 0x11, &with_more), Some("10.0.0.7")),
             (v2(1, 0x21, &six), Some("::1")),
             (v2(0, 0x00, &[]), None),
+            (v2(0, 0x11, &[]), None), // whatever family stands there
         ];
         for (header, client) in cases {
             let client = client.map(|text| text.parse().expect("an address"));
@@ -130,18 +139,22 @@ mod tests {
     #[test]
     fn what_is_no_header() {
         let too_long = [b"PROXY UNKNOWN ".to_vec(), vec![b'x'; 200]].concat();
-        let cases: [&[u8]; 11] = [
+        let cases: [&[u8]; 15] = [
             b"GET / HTTP/1.1\r\n",
             b"\x16\x03\x01",
             b"PROXY TCP4 1.2.3.4 5.6.7.8 99\r\n",
             b"PROXY TCP4 ::1 ::1 99 443\r\n",
             b"PROXY TCP4 1.2.3.4 5.6.7.8 99 66666\r\n",
+            b"PROXY TCP4 1.2.3.4 5.6.7.8 099 443\r\n",
+            b"PROXY TCP4 1.2.3.4 5.6.7.8 99 +443\r\n",
+            b"PROXY TCP4 1.2.3.4\r5.6.7.8 99 443\r\n",
             b"PROXY UDP4 1.2.3.4 5.6.7.8 99 443\r\n",
             b"PROXY  TCP4 1.2.3.4 5.6.7.8 99 443\r\n",
             &too_long,
             &v2(2, 0x11, &[0; 12]),
             &v2(1, 0x11, &[0; 11]),
             &v2(1, 0x41, &[0; 12]),
+            &v2(1, 0x13, &[0; 12]),
         ];
         for bytes in cases {
             assert_eq!(read(bytes), Err(NoHeader), "{:?}", String::from_utf8_lossy(bytes));
