@@ -59,7 +59,7 @@ fn a_dropped_message_is_found() {
 }
 
 #[test]
-fn a_doubled_message_is_found() {
+fn a_duplicated_message_is_found() {
     assert_found(Fault::Double, "duplicated");
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use nix::sys::socket::{setsockopt, sockopt};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::deflate::Deflate;
 use super::frame::{self, Keys, Opcode};
@@ -210,7 +210,7 @@ impl Connection {
     /// Ends the connection. Only after the close handshake and the half close is there something to
     /// wait for.
     pub(crate) fn end(&mut self, ending: Ending) -> Result<(), Error> {
-        // Nothing can be said before the handshake is done.
+        // Before the handshake is done there are no frames.
         let ending = if self.phase == Phase::Upgrading { Ending::Reset } else { ending };
         match ending {
             Ending::Close => return self.close(),
@@ -219,9 +219,8 @@ impl Connection {
                 return Ok(());
             }
             Ending::Reset => {
-                let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
-                setsockopt(&self.stream.socket, sockopt::Linger, &linger)
-                    .doing("ask for a reset")?;
+                let socket = SockRef::from(&self.stream.socket);
+                socket.set_linger(Some(Duration::ZERO)).doing("prepare a reset")?;
             }
             Ending::MidFrame => {
                 let mut frame = Vec::new();

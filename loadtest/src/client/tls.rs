@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{
-    WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+    CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -15,7 +15,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SignatureScheme};
 use rustls::{DigitallySignedStruct, Error as TlsError};
 
-use crate::error::{Error, usage};
+use crate::error::{Error, Plain, usage};
 
 /// How every connection of a run begins its session.
 #[derive(Clone)]
@@ -29,11 +29,9 @@ impl Tls {
     /// the file, or be signed by one; without a file any certificate is trusted.
     pub(crate) fn new(name: &str, file: Option<&Path>) -> Result<Self, Error> {
         let provider = Arc::new(ring::default_provider());
-        let algorithms = provider.signature_verification_algorithms;
-        let trusted = file.map(|file| {
-            Trusted::read(file).map_err(|why| Error::Usage(format!("{}: {why}", file.display())))
-        });
-        let verifier = Verifier { algorithms, trusted: trusted.transpose()? };
+        let verifier = Verifier::new(&provider, file).map_err(|why| {
+            Error::Usage(format!("{}: {why}", file.map_or("".into(), Path::to_string_lossy)))
+        })?;
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|cause| Error::Usage(cause.to_string()))?
@@ -61,28 +59,28 @@ impl Tls {
 #[derive(Debug)]
 struct Verifier {
     algorithms: WebPkiSupportedAlgorithms,
-    /// `None` trusts any certificate.
-    trusted: Option<Trusted>,
+    /// The certificates of the file.
+    trusted: Vec<CertificateDer<'static>>,
+    /// Trusts what they signed; `None` trusts any certificate.
+    signers: Option<Arc<WebPkiServerVerifier>>,
 }
 
-/// The certificates of a file.
-#[derive(Debug)]
-struct Trusted {
-    certificates: Vec<CertificateDer<'static>>,
-    signers: Arc<WebPkiServerVerifier>,
-}
-
-impl Trusted {
-    fn read(file: &Path) -> Result<Self, Box<dyn StdError>> {
-        let certificates = CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>()?;
-        if certificates.is_empty() {
+impl Verifier {
+    fn new(provider: &Arc<CryptoProvider>, file: Option<&Path>) -> Result<Self, Box<dyn StdError>> {
+        let algorithms = provider.signature_verification_algorithms;
+        let Some(file) = file else {
+            return Ok(Self { algorithms, trusted: Vec::new(), signers: None });
+        };
+        let text = std::fs::read(file).map_err(|cause| Plain(&cause).to_string())?;
+        let trusted = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>()?;
+        if trusted.is_empty() {
             return Err("there is no certificate in this file".into());
         }
         let mut roots = RootCertStore::empty();
-        certificates.iter().try_for_each(|certificate| roots.add(certificate.clone()))?;
-        let provider = Arc::new(ring::default_provider());
-        let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider);
-        Ok(Self { certificates, signers: builder.build()? })
+        trusted.iter().try_for_each(|certificate| roots.add(certificate.clone()))?;
+        let (roots, provider) = (Arc::new(roots), Arc::clone(provider));
+        let signers = WebPkiServerVerifier::builder_with_provider(roots, provider).build()?;
+        Ok(Self { algorithms, trusted, signers: Some(signers) })
     }
 }
 
@@ -95,14 +93,14 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let Some(trusted) = &self.trusted else { return Ok(ServerCertVerified::assertion()) };
+        let Some(signers) = &self.signers else { return Ok(ServerCertVerified::assertion()) };
         // A certificate that signed itself, as `openssl req -x509` makes it, is not a server's by
         // the rules of webpki. If the file has that very certificate, it is trusted.
-        if trusted.certificates.iter().any(|known| known == certificate) {
+        if self.trusted.iter().any(|known| known == certificate) {
             verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
             return Ok(ServerCertVerified::assertion());
         }
-        trusted.signers.verify_server_cert(certificate, intermediates, name, ocsp, now)
+        signers.verify_server_cert(certificate, intermediates, name, ocsp, now)
     }
 
     fn verify_tls12_signature(

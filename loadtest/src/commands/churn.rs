@@ -27,7 +27,7 @@ pub(crate) struct Options {
     /// Time in all; the first half is the warm-up.
     #[arg(long, default_value = "5s", value_name = "TIME", value_parser = time)]
     duration: Duration,
-    /// Time in which the server must let go of connections that have ended.
+    /// Time in which the server must release connections that have ended.
     #[arg(long, default_value = "15s", value_name = "TIME", value_parser = time)]
     release_timeout: Duration,
 }

@@ -28,23 +28,11 @@ const BUFFER_BYTES: usize = 1 << 20;
 const KEY_BYTES: usize = 4;
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// When messages leave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Style {
-    /// One system call per delivery.
-    Send,
-    /// One system call per recipient and turn.
-    Coalesce,
-}
-
 #[derive(Args)]
 pub(crate) struct Options {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR:PORT", value_parser = place)]
     listen: SocketAddr,
-    /// `send`: one system call per delivery; `coalesce`: one per recipient and turn.
-    #[arg(long, default_value = "coalesce")]
-    style: Style,
 }
 
 fn place(text: &str) -> Result<SocketAddr, String> {
@@ -76,7 +64,6 @@ struct Frame {
 struct Floor {
     poll: Poll,
     listener: TcpListener,
-    style: Style,
     conns: Slab<Conn>,
     buffer: Vec<u8>,
     output: Output,
@@ -93,7 +80,6 @@ pub(crate) fn run(options: &Options) -> Result<(), Error> {
     let mut floor = Floor {
         poll: Poll::new().doing("open a poller")?,
         listener: listen(options.listen)?,
-        style: options.style,
         conns: Slab::new(),
         buffer: vec![0; BUFFER_BYTES],
         output: Output::default(),
@@ -166,9 +152,6 @@ impl Floor {
             }
             conn.partial.clear();
             conn.partial.extend_from_slice(&bytes[used..]);
-            if self.style == Style::Send {
-                self.deliver()?;
-            }
             // A short read has emptied the socket.
             if count < BUFFER_BYTES {
                 break false;
@@ -181,26 +164,17 @@ impl Floor {
         Ok(!is_over)
     }
 
-    /// Sends everything to all others.
+    /// Sends all that was published in this turn to all others, with one system call each.
     fn deliver(&mut self) -> Result<(), Error> {
         let Output { bytes, frames } = &mut self.output;
         if frames.is_empty() {
             return Ok(());
         }
-        if self.style == Style::Send {
-            for Frame { start, end, from } in frames.iter() {
-                let all = self.conns.iter_mut();
-                for (_, conn) in all.filter(|(at, conn)| at != from && conn.is_open) {
-                    whole(conn.stream.write(&bytes[*start..*end]), end - start)?;
-                }
-            }
-        } else {
-            for (index, conn) in self.conns.iter_mut().filter(|(_, conn)| conn.is_open) {
-                if std::mem::take(&mut conn.has_published) {
-                    conn.send_others(index, bytes, frames)?;
-                } else {
-                    whole(conn.stream.write(bytes), bytes.len())?;
-                }
+        for (index, conn) in self.conns.iter_mut().filter(|(_, conn)| conn.is_open) {
+            if std::mem::take(&mut conn.has_published) {
+                conn.send_others(index, bytes, frames)?;
+            } else {
+                whole(conn.stream.write(bytes), bytes.len())?;
             }
         }
         frames.clear();

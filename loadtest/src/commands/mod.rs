@@ -32,8 +32,8 @@ const NO_RESULT: u8 = 3;
 /// (the path), and not itself. Every delivery is checked.
 ///
 /// Ends with 0 if all went well; 1 if a delivery was lost, duplicated, reordered, corrupted or
-/// echoed, or if the server did not let go of what it should; 2 if the run could not be finished; 3
-/// if every delivery was right but the client was the bottleneck, so that the figures are not the
+/// echoed, or if the server kept what it should have released; 2 if the run could not be finished;
+/// 3 if every delivery was right but the client was the bottleneck, so that the figures are not the
 /// server's.
 ///
 /// SIZE is a number of bytes or has a unit: 1000, 64KB, 64KiB (65,536). TIME is a number of seconds

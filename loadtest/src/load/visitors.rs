@@ -29,7 +29,7 @@ pub(crate) struct Visitors {
     stay: Stay,
     /// At most so many are there at a time.
     most: usize,
-    /// The server must let go of a connection within this time after its client has.
+    /// The server must release a connection within this time after its client has ended it.
     release_timeout: Duration,
     /// Of this phase.
     start: Option<Instant>,
