@@ -22,7 +22,7 @@ pub enum Meaning {
     Bad(u16),
 }
 
-/// One thing that a client units: where its bytes begin and end among all that it sends, and in how
+/// One thing that a client sends: where its bytes begin and end among all that it sends, and in how
 /// many frames.
 #[derive(Debug, Clone)]
 pub struct Unit {
@@ -59,7 +59,7 @@ pub struct Client {
     /// Bytes delivered, and bytes sent, since the beginning.
     pub delivered: u64,
     pub sent: u64,
-    /// All that it units, in order.
+    /// All that it sends, in order.
     pub units: Vec<Unit>,
     /// Of the unit that it is about to send.
     frames: u64,
@@ -116,10 +116,10 @@ impl Client {
         self.mean(Meaning::Word);
     }
 
-    /// Says a message that nobody else units, of at most so many bytes.
-    pub fn send_message(&mut self, number: usize, content: &Content, bytes_max: usize) {
+    /// Sends a message that no other client sends.
+    pub fn send_message(&mut self, number: usize, content: &Content) {
         let Content { bytes, fragments, is_binary, has_pings, level } = *content;
-        let text = text(number, self.sent, bytes.min(bytes_max));
+        let text = text(number, self.sent, bytes);
         match level.filter(|_| self.inflate.is_some()) {
             Some(level) => self.packed_message(!is_binary, text.as_bytes(), fragments, level),
             None => self.message(!is_binary, text.as_bytes(), fragments, has_pings),
@@ -296,13 +296,17 @@ impl Client {
 /// Words that compress well, or not, or become longer in JSON.
 const WORDS: [&str; 5] = ["hello ", "你好 ", "a/b \"c\" ", "\u{1F3BA}\n", "xxxxxxxxxxxxxxxx"];
 
-/// A text that no other client units, and this one only here.
+/// A text of so many bytes, or a few more, that no other client sends, and this one only here.
 fn text(number: usize, sent: u64, bytes: usize) -> String {
     let mut text = format!("{number}:{sent} ");
     let mut random = Random::new(sent);
-    while text.len() + 20 < bytes {
+    loop {
         let word: &str = WORDS[random.between(0, WORDS.len())];
+        if text.len() + word.len() > bytes {
+            break;
+        }
         text.push_str(word);
     }
-    text
+    let rest = bytes.saturating_sub(text.len());
+    text + &"x".repeat(rest)
 }

@@ -143,11 +143,13 @@ fn send(random: &mut Random, world: &World, by: usize) -> Option<Action> {
     if random.one_in(25) {
         return Some(Action::Word(by));
     }
+    let most = world.setting.message_bytes_max;
+    let longest = most + usize::from(random.one_in(20));
     let is_packing = world.peers[by].client.inflate.is_some();
     Some(Action::Send(
         by,
         Content {
-            bytes: *random.pick(&[1, 30, 125, 126, 700, world.setting.message_bytes_max]),
+            bytes: longest.min(*random.pick(&[1, 30, 125, 126, 700, most - 1, usize::MAX])),
             fragments: if random.one_in(4) { random.between(1, 5) } else { 1 },
             is_binary: random.one_in(6),
             has_pings: random.one_in(3),

@@ -78,7 +78,8 @@ impl World {
             "{number} is not read, and nothing stands against it"
         );
         let has_left_late = self.drained.is_some_and(|begin| is_over(begin, times.drain_ms));
-        let has_left_late = has_left_late && shadow.is_admitted() && !peer.is_paused;
+        let is_read = !peer.is_paused && !peer.is_unasked;
+        let has_left_late = has_left_late && shadow.is_admitted() && is_read;
         assert!(!has_left_late, "{number} received no goodbye");
         if !shadow.is_admitted() {
             assert!(!is_over(peer.came, times.handshake_timeout_ms), "{number} has no request");

@@ -166,6 +166,11 @@ impl World {
     /// The relay does what it has to do now.
     pub fn work(&mut self) {
         for _ in 0..TURNS_MAX {
+            for number in 0..self.peers.len() {
+                if self.peers[number].is_resumed {
+                    self.deliver(number, 0);
+                }
+            }
             self.turn();
             if self.is_at_rest() {
                 return;
@@ -195,7 +200,7 @@ impl World {
         }
         let client = &mut peer.client;
         match *action {
-            Action::Send(_, ref content) => client.send_message(by, content, most),
+            Action::Send(_, ref content) => client.send_message(by, content),
             Action::Ping(_, bytes) => client.ping(&vec![b'p'; bytes]),
             Action::Word(_) => client.word(),
             Action::Garbage(_) => client.garbage(),
