@@ -61,7 +61,7 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
             for warning in config.warnings(&limits, &doors, &admin) {
                 complain("warning", &warning);
             }
-            writeln!(out, "the configuration is right")?;
+            writeln!(out, "the configuration is valid")?;
         }
         Task::PrintConfig => {
             let limits = config.limits(server::machine()?)?;

@@ -105,8 +105,8 @@ fuzz_target!(|story: Story<'_>| {
         rooms_max: 2,
         message_bytes_max: 2000,
         room_log_bytes_max: 64 * 1024,
-        logs_bytes_max: 96 * 1024,
-        held_bytes_max: 16 * 1024,
+        log_quota_bytes: 96 * 1024,
+        connection_quota_bytes: 16 * 1024,
         slow_consumer: if story.is_skipping { SlowConsumer::Skip } else { SlowConsumer::Close },
         echo: story.is_echoing,
         deflate: Deflate {

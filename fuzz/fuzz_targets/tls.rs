@@ -70,8 +70,8 @@ fuzz_target!(|story: Story<'_>| {
         rooms_max: 2,
         message_bytes_max: 40_000,
         room_log_bytes_max: 192 * 1024,
-        logs_bytes_max: 256 * 1024,
-        held_bytes_max: 256 * 1024,
+        log_quota_bytes: 256 * 1024,
+        connection_quota_bytes: 256 * 1024,
         ..Limits::default()
     });
     let member = peer::arrive(&mut server);

@@ -87,16 +87,16 @@ pub struct Flags {
 
     /// Memory for the logs of all rooms together, at least one room's
     /// [default: 128MiB or a quarter of the memory, but not less than one room's]
-    #[arg(long, env = "FANFARE_ALL_LOGS", value_name = "SIZE", value_parser = size)]
+    #[arg(long, env = "FANFARE_LOG_QUOTA", value_name = "SIZE", value_parser = size)]
     #[arg(help_heading = "Limits")]
-    pub all_logs: Option<usize>,
+    pub log_quota: Option<usize>,
 
     /// Memory for what clients began and did not finish and for what they alone were told and did
     /// not read, of all together; beyond it who holds the most is closed with code 1013
     /// [default: 64MiB or an eighth of the memory, but not less than four of the largest messages]
-    #[arg(long, env = "FANFARE_ALL_HELD", value_name = "SIZE", value_parser = size)]
+    #[arg(long, env = "FANFARE_CONNECTION_QUOTA", value_name = "SIZE", value_parser = size)]
     #[arg(help_heading = "Limits")]
-    pub all_held: Option<usize>,
+    pub connection_quota: Option<usize>,
 
     /// What becomes of a member that has not read when the room's log is full: close it with code
     /// 1013, or skip the oldest messages it has not read
@@ -217,8 +217,8 @@ impl Flags {
             message_bytes_max: self.max_message,
             head_bytes_max: self.max_head,
             room_log_bytes_max: self.room_log,
-            logs_bytes_max: self
-                .all_logs
+            log_quota_bytes: self
+                .log_quota
                 .unwrap_or(LOGS_BYTES_MAX.min(memory_bytes / 4).max(self.room_log)),
             slow_consumer: match self.slow_consumer {
                 SlowPolicy::Close => SlowConsumer::Close,
@@ -233,7 +233,7 @@ impl Flags {
         };
         let least_held = limits.message_bytes_most().saturating_mul(4);
         let held = HELD_BYTES_MAX.min(memory_bytes / 8).max(least_held);
-        limits.held_bytes_max = self.all_held.unwrap_or(held);
+        limits.connection_quota_bytes = self.connection_quota.unwrap_or(held);
         self.addresses.fill(&mut limits);
         self.rates.fill(&mut limits);
         self.deflate.fill(&mut limits);
@@ -251,8 +251,8 @@ fn keys_of(contradiction: &Contradiction) -> (&'static str, &'static [&'static s
     match contradiction {
         Contradiction::RoomLogTooSmall { .. } => ("room_log", &["max_message", "json"]),
         Contradiction::MessageTooLong => ("max_message", &[]),
-        Contradiction::LogsTooSmall => ("all_logs", &["room_log"]),
-        Contradiction::HeldTooSmall { .. } => ("all_held", &["max_message"]),
+        Contradiction::LogQuotaTooSmall => ("log_quota", &["room_log"]),
+        Contradiction::ConnectionQuotaTooSmall { .. } => ("connection_quota", &["max_message"]),
         Contradiction::HeadOutOfBounds => ("max_head", &[]),
         Contradiction::RateTooLow { .. } => ("byte_rate", &["max_message", "message_timeout"]),
         Contradiction::DrainTooShort => ("drain", &["drain_timeout"]),
@@ -281,12 +281,13 @@ mod tests {
             ("Messages", "echo json heartbeat"),
             (
                 "Limits",
-                "max_message max_head room_log all_logs all_held slow_consumer max_connections",
+                "max_message max_head room_log log_quota connection_quota \
+                 slow_consumer max_connections",
             ),
             ("Limits", "max_members max_rooms"),
             ("Addresses", "max_per_address trust_proxy forwarded_by"),
             ("Compression", "deflate deflate_min deflate_level deflate_memory"),
-            ("Rates", "handshake_rate message_rate byte_rate over_rate"),
+            ("Rates", "handshake_rate message_rate byte_rate rate_policy"),
             ("Times", "ping_interval message_timeout handshake_timeout close_timeout drain"),
             ("Access", "allow_origin require_origin token_key token_audience token_cookie"),
             ("Log", "log_level log_format"),
@@ -327,7 +328,7 @@ mod tests {
         let flags = Flags::parse_from(["fanfare", "--echo", "--heartbeat", "ping=pong=2"]);
         let limits = flags.limits(machine, Vec::new()).expect("sound limits");
         assert_eq!((limits.connections_max, limits.echo), (77, true));
-        assert_eq!((limits.logs_bytes_max, limits.held_bytes_max), (16 << 20, 8 << 20));
+        assert_eq!((limits.log_quota_bytes, limits.connection_quota_bytes), (16 << 20, 8 << 20));
         let heartbeat = limits.heartbeat.expect("given");
         assert_eq!((heartbeat.word.as_str(), heartbeat.answer.as_str()), ("ping", "pong=2"));
         let flags = Flags::parse_from(["fanfare", "--room-log", "100000"]);

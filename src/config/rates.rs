@@ -1,7 +1,7 @@
 //! Flags about how fast things may come.
 
 use super::number::{bytes_per_second, per_second};
-use crate::relay::{Limits, OverRate, Rates};
+use crate::relay::{Limits, RatePolicy, Rates};
 use clap::{Args, ValueEnum};
 
 /// Rates.
@@ -26,13 +26,13 @@ pub struct RateFlags {
     pub byte_rate: u32,
 
     /// What becomes of a client that is faster: pause reading it, or close it with code 1008
-    #[arg(long, env = "FANFARE_OVER_RATE", value_name = "POLICY", default_value = "pause")]
-    pub over_rate: RatePolicy,
+    #[arg(long, env = "FANFARE_RATE_POLICY", value_name = "POLICY", default_value = "pause")]
+    pub rate_policy: RatePolicyFlag,
 }
 
-/// `--over-rate`.
+/// `--rate-policy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RatePolicy {
+pub enum RatePolicyFlag {
     /// It is read more slowly.
     Pause,
     /// It is closed.
@@ -46,9 +46,9 @@ impl RateFlags {
         limits.rates = Rates {
             messages_per_s: self.message_rate,
             bytes_per_s: self.byte_rate,
-            over: match self.over_rate {
-                RatePolicy::Pause => OverRate::Pause,
-                RatePolicy::Close => OverRate::Close,
+            policy: match self.rate_policy {
+                RatePolicyFlag::Pause => RatePolicy::Pause,
+                RatePolicyFlag::Close => RatePolicy::Close,
             },
         };
     }

@@ -12,7 +12,7 @@ const AT_START: [&str; 12] = [
     "tls_key",
     "admin",
     "room_log",
-    "all_logs",
+    "log_quota",
     "log_format",
     "deflate_min",
     "deflate_level",
@@ -54,12 +54,13 @@ impl Config {
         if self.rooms != next.rooms {
             changes.live.push(rules::KEY.to_owned());
         }
-        let Flags { listen, tls, admin, room_log, all_logs, log_format, deflate, .. } = &self.flags;
+        let Flags { listen, tls, admin, room_log, log_quota, log_format, deflate, .. } =
+            &self.flags;
         next.flags.listen.clone_from(listen);
         next.flags.tls.clone_from(tls);
         next.flags.admin.clone_from(admin);
         next.flags.room_log = *room_log;
-        next.flags.all_logs = *all_logs;
+        next.flags.log_quota = *log_quota;
         next.flags.log_format = *log_format;
         let is_on = next.flags.deflate.deflate;
         next.flags.deflate = DeflateFlags { deflate: is_on, ..deflate.clone() };

@@ -8,7 +8,7 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 pub enum Task {
     /// Serve.
     Serve,
-    /// Say whether the configuration is right.
+    /// Say whether the configuration is valid.
     CheckConfig,
     /// Show every key, its value, and where that came from.
     PrintConfig,
@@ -50,7 +50,7 @@ pub(super) fn command() -> Command {
         .value_parser(clap::value_parser!(clap_complete::Shell));
     Flags::command().args_conflicts_with_subcommands(true).subcommands([
         with_flags(Command::new("check-config"))
-            .about("Say whether the configuration is right, and end"),
+            .about("Say whether the configuration is valid, and end"),
         with_flags(Command::new("print-config"))
             .about("Show every key, its value, and where that came from, and end"),
         Command::new("man").about("Write the manual page, and end"),

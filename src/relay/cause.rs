@@ -43,7 +43,7 @@ pub enum Cause {
     /// It said more in a second than it may.
     TooFast,
     /// The memory for single connections is used up, and this one held much of it.
-    HeldBytes,
+    ConnectionQuota,
     /// There was no memory for its message in the room's log, or for what it is owed.
     NoMemory,
     /// The relay goes down.
@@ -71,7 +71,7 @@ named!(Cause {
     NoPong => "no_pong",
     MessageTimeout => "message_timeout",
     TooFast => "too_fast",
-    HeldBytes => "held_bytes",
+    ConnectionQuota => "connection_quota",
     NoMemory => "no_memory",
     Drained => "drained",
     Dismissed => "dismissed",
@@ -100,7 +100,7 @@ impl Cause {
                 | Cause::NoPong
                 | Cause::MessageTimeout
                 | Cause::TooFast
-                | Cause::HeldBytes
+                | Cause::ConnectionQuota
                 | Cause::NoMemory
                 | Cause::Violation(Violation::MessageTooLong | Violation::NoMemory)
                 | Cause::Refused(
@@ -123,7 +123,7 @@ impl Cause {
             Cause::BinaryInJson => Some(CloseCode::UNSUPPORTED),
             Cause::TokenExpired => Some(CloseCode::UNAUTHORIZED),
             Cause::MayNotSpeak => Some(CloseCode::FORBIDDEN),
-            Cause::SlowConsumer | Cause::HeldBytes | Cause::NoMemory => {
+            Cause::SlowConsumer | Cause::ConnectionQuota | Cause::NoMemory => {
                 Some(CloseCode::TRY_AGAIN_LATER)
             }
             Cause::NoPong | Cause::MessageTimeout | Cause::TooFast | Cause::Dismissed => {
@@ -145,7 +145,7 @@ impl Cause {
             Cause::NoPong => "no pong",
             Cause::MessageTimeout => "message took too long",
             Cause::TooFast => "too many messages",
-            Cause::HeldBytes => "too much unfinished or unread",
+            Cause::ConnectionQuota => "too much unfinished or unread",
             Cause::NoMemory => "no memory left",
             Cause::Drained => "going down",
             Cause::Dismissed => "closed by the operator",

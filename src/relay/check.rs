@@ -39,7 +39,7 @@ impl Invariants<'_> {
         self.check_paused();
         assert_eq!(log_bytes, self.0.rooms.log_bytes());
         if !self.0.schedule.has_rooms() {
-            assert!(log_bytes <= self.0.limits.logs_bytes_max, "all logs: {log_bytes}");
+            assert!(log_bytes <= self.0.limits.log_quota_bytes, "all logs: {log_bytes}");
         }
     }
 

@@ -46,7 +46,7 @@ pub use input::command::Command;
 pub use input::publish::Rejected;
 pub use limits::budget;
 pub use limits::contradiction::Contradiction;
-pub use limits::rates::{OverRate, Rates};
+pub use limits::rates::{RatePolicy, Rates};
 pub use limits::usage::Priority;
 pub use limits::{Admission, Heartbeat, Limits, SlowConsumer};
 pub use message::Message;
@@ -201,7 +201,7 @@ impl Relay {
     }
 
     /// The memory for unfinished heads and messages, for private output, and of what streams keep.
-    pub fn held_bytes(&self) -> usize {
+    pub fn quota_bytes(&self) -> usize {
         self.quota.bytes()
     }
 }

@@ -16,17 +16,19 @@ impl Server {
     pub(super) fn tell_events(&mut self, now: Time) {
         while let Some(event) = self.relay.poll_event() {
             match event {
-                Event::Upgraded(id) if enabled!(Level::DEBUG) => self.tell_upgrade(id),
+                Event::Upgraded { id, room } if enabled!(Level::DEBUG) => {
+                    self.tell_upgrade(id, &room);
+                }
                 Event::Failing(failure) => self.tell_failure(failure, now),
                 _ => {}
             }
         }
     }
 
-    fn tell_upgrade(&self, id: ConnId) {
+    fn tell_upgrade(&self, id: ConnId, room: &[u8]) {
         let address = self.streams.get(id).and_then(Stream::peer);
         let client = self.relay.client(id).map(display);
-        let room = self.relay.room_name(id).map(path::encode).unwrap_or_default();
+        let room = path::encode(room);
         debug!(id = u64::from(id), address, client, room, "upgraded");
     }
 

@@ -63,6 +63,6 @@ impl Pretend {
 
     /// What is kept of single connections, in bytes.
     pub fn held_bytes(&self) -> usize {
-        self.0.relay.held_bytes()
+        self.0.relay.quota_bytes()
     }
 }

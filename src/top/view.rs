@@ -87,8 +87,8 @@ impl View<'_> {
         ));
         lines.push(format!(
             "unfinished   {} of {}; private {}",
-            bytes("fanfare_held_bytes"),
-            bytes("fanfare_held_limit_bytes"),
+            bytes("fanfare_connection_bytes"),
+            bytes("fanfare_connection_limit_bytes"),
             bytes("fanfare_private_bytes"),
         ));
         lines.push(format!(

@@ -553,7 +553,7 @@ def rsa_keys(folder):
     return flags
 
 
-SMALL_HELD = ["--all-held", "8000000"]
+SMALL_HELD = ["--connection-quota", "8000000"]
 
 ATTACKS = [
     (connects, []),
@@ -726,7 +726,7 @@ def run(program, attack, flags):
     assert relay.processor_s() - idle_before <= 0.05, "it spins afterwards"
     most_kib = relay.memory_kib("VmHWM")
     assert most_kib <= MEMORY_MAX_KIB.get(attack.__name__, MEMORY_OTHERS_KIB), most_kib
-    held = relay.metric("fanfare_held_bytes"), relay.metric("fanfare_log_bytes")
+    held = relay.metric("fanfare_connection_bytes"), relay.metric("fanfare_log_bytes")
     assert held == (0, 0), held
     relay.end()
     assert relay.process.returncode == 0, relay.process.returncode

@@ -61,7 +61,7 @@ const TO_BE_SEEN: [&str; 37] = [
     "end_of_stream",
     "handshake_timeout",
     "heartbeats",
-    "held_bytes",
+    "connection_quota",
     "may_not_speak",
     "message_timeout",
     "message_too_long",

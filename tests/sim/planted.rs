@@ -3,7 +3,7 @@
 
 use crate::face::{ConnId, Order, Time};
 use crate::tampered::Streams;
-use fanfare::relay::{Access, Limits, OverRate, Rates, SlowConsumer};
+use fanfare::relay::{Access, Limits, RatePolicy, Rates, SlowConsumer};
 
 /// Of so many connections one is concerned.
 const ONE_OF: u64 = 3;
@@ -93,9 +93,9 @@ impl Planted {
             Fault::TakesTooLong => limits.message_bytes_max *= 2,
             Fault::NoRates => limits.rates = Rates::default(),
             Fault::ClosesOverRate => {
-                limits.rates.over = match limits.rates.over {
-                    OverRate::Close => OverRate::Pause,
-                    OverRate::Pause => OverRate::Close,
+                limits.rates.policy = match limits.rates.policy {
+                    RatePolicy::Close => RatePolicy::Pause,
+                    RatePolicy::Pause => RatePolicy::Close,
                 }
             }
             Fault::SkipsOrCloses => {

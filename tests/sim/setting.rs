@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::words::Words;
 use fanfare::relay::{
-    Access, Deflate, Encoding, Heartbeat, Limits, OverRate, Rates, SlowConsumer, TrustedProxies,
+    Access, Deflate, Encoding, Heartbeat, Limits, RatePolicy, Rates, SlowConsumer, TrustedProxies,
 };
 
 /// Connections that a world takes, in all and from one address.
@@ -18,8 +18,8 @@ pub struct Setting {
     pub rooms_max: usize,
     pub message_bytes_max: usize,
     pub room_log_bytes_max: usize,
-    pub logs_bytes_max: usize,
-    pub held_bytes_max: usize,
+    pub log_quota_bytes: usize,
+    pub connection_quota_bytes: usize,
     pub message_timeout_ms: usize,
     pub handshakes_per_s_max: usize,
     pub messages_per_s: usize,
@@ -45,8 +45,8 @@ impl Default for Setting {
             rooms_max: 3,
             message_bytes_max: 2_000,
             room_log_bytes_max: 64 * 1024,
-            logs_bytes_max: 3 * 64 * 1024,
-            held_bytes_max: HELD_BYTES_WIDE,
+            log_quota_bytes: 3 * 64 * 1024,
+            connection_quota_bytes: HELD_BYTES_WIDE,
             message_timeout_ms: 60_000,
             handshakes_per_s_max: 0,
             messages_per_s: 0,
@@ -76,8 +76,8 @@ impl Setting {
         Setting {
             message_bytes_max,
             room_log_bytes_max,
-            logs_bytes_max: random.between(room_log_bytes_max, 3 * room_log_bytes_max),
-            held_bytes_max: *random.pick(&[HELD_BYTES_WIDE, HELD_BYTES_WIDE, least_held]),
+            log_quota_bytes: random.between(room_log_bytes_max, 3 * room_log_bytes_max),
+            connection_quota_bytes: *random.pick(&[HELD_BYTES_WIDE, HELD_BYTES_WIDE, least_held]),
             message_timeout_ms: random.between(5_000, 60_000),
             handshakes_per_s_max: *random.pick(&[0, 0, 20]),
             messages_per_s: *random.pick(&[0, 0, 50]),
@@ -102,8 +102,8 @@ impl Setting {
             ("rooms", &mut self.rooms_max),
             ("message", &mut self.message_bytes_max),
             ("room-log", &mut self.room_log_bytes_max),
-            ("all-logs", &mut self.logs_bytes_max),
-            ("held", &mut self.held_bytes_max),
+            ("log-quota", &mut self.log_quota_bytes),
+            ("held", &mut self.connection_quota_bytes),
             ("message-timeout-ms", &mut self.message_timeout_ms),
             ("handshakes-per-s", &mut self.handshakes_per_s_max),
             ("messages-per-s", &mut self.messages_per_s),
@@ -120,7 +120,7 @@ impl Setting {
     fn marks(&mut self) -> [(&'static str, &mut bool); 5] {
         [
             ("skips", &mut self.skips),
-            ("closes-over-rate", &mut self.closes_over_rate),
+            ("closes-rate-policy", &mut self.closes_over_rate),
             ("echo", &mut self.echo),
             ("keys", &mut self.has_keys),
             ("deflate", &mut self.deflates),
@@ -190,15 +190,15 @@ impl Setting {
             rooms_max: self.rooms_max,
             message_bytes_max: self.message_bytes_max,
             room_log_bytes_max: self.room_log_bytes_max,
-            logs_bytes_max: self.logs_bytes_max,
-            held_bytes_max: self.held_bytes_max,
+            log_quota_bytes: self.log_quota_bytes,
+            connection_quota_bytes: self.connection_quota_bytes,
             slow_consumer: if self.skips { SlowConsumer::Skip } else { SlowConsumer::Close },
             message_timeout_ms: self.message_timeout_ms as u64,
             handshakes_per_s_max: self.handshakes_per_s_max as u32,
             rates: Rates {
                 messages_per_s: self.messages_per_s as u32,
                 bytes_per_s: self.bytes_per_s as u32,
-                over: if self.closes_over_rate { OverRate::Close } else { OverRate::Pause },
+                policy: if self.closes_over_rate { RatePolicy::Close } else { RatePolicy::Pause },
             },
             echo: self.echo,
             access,
@@ -223,7 +223,7 @@ impl Setting {
 
     /// Whether what single connections hold may become too much.
     pub fn is_held_tightly(&self) -> bool {
-        self.held_bytes_max < HELD_BYTES_WIDE
+        self.connection_quota_bytes < HELD_BYTES_WIDE
     }
 
     pub fn has_rates(&self) -> bool {

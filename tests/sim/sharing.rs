@@ -66,7 +66,7 @@ fn a_member_that_is_skipped_to_the_end_needs_nothing_from_before() {
             rooms_max: 12,
             message_bytes_max: 16_000,
             room_log_bytes_max: 66_000,
-            logs_bytes_max: 100_000,
+            log_quota_bytes: 100_000,
             share_min: 1,
             contexts_bytes_max: 16 << 20,
             skips: true,

@@ -132,7 +132,7 @@ fn a_request_without_upgrade_can_be_dismissed_too() {
     relay.metrics_when(|metrics| metrics.get("fanfare_connections{state=\"handshake\"}") == 1.0);
     let one = relay.admin_json("/connections")["connections"][0].clone();
     assert_eq!((&one["state"], &one["room"]), (&"handshake".into(), &serde_json::Value::Null));
-    assert!(one["held_bytes"].as_u64() >= Some(16), "{one}");
+    assert!(one["partial_bytes"].as_u64() >= Some(16), "{one}");
     assert_eq!(relay.admin(&format!("DELETE /connections/{}", one["id"])).status, 202);
     assert_eq!(begun.read(&mut [0; 100]).expect("an end in order"), 0);
 }

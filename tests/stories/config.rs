@@ -98,7 +98,7 @@ fn what_is_wrong_is_told_with_its_place_and_exit_code_2() {
     let output = File::new("echo = true\n").run("check-config", &[], &[]);
     assert_eq!(
         (output.status.code(), text(output.stdout)),
-        (Some(0), "the configuration is right\n".into())
+        (Some(0), "the configuration is valid\n".into())
     );
 }
 
@@ -164,7 +164,7 @@ fn sizes_and_times_have_units_wherever_they_are_set() {
          max_message = \"1KB\"\nroom_log = \"1MiB\"\ndrain = 2.5\nclose_timeout = \"500ms\"\n\
          [[room]]\npattern = \"small\"\nmax_message = \"0.1KB\"\nbyte_rate = \"1MB\"\n",
     );
-    let variables = [("FANFARE_MESSAGE_TIMEOUT", "2.5s"), ("FANFARE_ALL_LOGS", "2MiB")];
+    let variables = [("FANFARE_MESSAGE_TIMEOUT", "2.5s"), ("FANFARE_LOG_QUOTA", "2MiB")];
     let output = file.run("print-config", &["--ping-interval", "5m"], &variables);
     let printed = text(output.stdout);
     for line in [
@@ -173,7 +173,7 @@ fn sizes_and_times_have_units_wherever_they_are_set() {
         "drain = \"2.5\"",
         "close_timeout = \"500ms\"",
         "message_timeout = \"2.5s\"",
-        "all_logs = \"2MiB\"",
+        "log_quota = \"2MiB\"",
         "ping_interval = \"5m\"",
         "drain_timeout = \"10s\"",
     ] {

@@ -47,7 +47,7 @@ fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
         (&["--heartbeat", "ping"], "expected IN=OUT"),
         (&["--byte-rate", "1000", "--message-timeout", "10"], "6554 bytes a second"),
         (&["--trust-proxy", "10.0.0.0/40"], "expected ADDR or ADDR/BITS"),
-        (&["--all-held", "1000"], "the largest message must find room"),
+        (&["--connection-quota", "1000"], "the largest message must find room"),
         (&["--drain", "11"], "the goodbyes cannot take longer"),
         (&["--max-per-address", "many"], "--max-per-address"),
         (&["--allow-origin", "example"], "expected an origin without a path"),

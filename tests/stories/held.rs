@@ -15,7 +15,7 @@ fn cut(bytes: usize) -> (Vec<u8>, Vec<u8>) {
 
 #[test]
 fn who_holds_the_most_goes_first() {
-    let relay = Relay::start(&["--all-held", "200000"]);
+    let relay = Relay::start(&["--connection-quota", "200000"]);
     let [mut greedy, mut hearer] = relay.connect_all("/");
     greedy.send_raw(&cut(60_000).0);
     // The last one to grow is not the one that holds the most.
@@ -45,7 +45,7 @@ fn records_of_tls_that_never_end_count_as_held() {
     authority.issue("one", "localhost");
     let flags = authority.flags(&["one"]);
     let flags: Vec<&str> =
-        flags.iter().map(String::as_str).chain(["--all-held", "140000"]).collect();
+        flags.iter().map(String::as_str).chain(["--connection-quota", "140000"]).collect();
     let relay = Relay::start(&flags);
     let config = authority.client();
     let join = |_| {
@@ -57,7 +57,7 @@ fn records_of_tls_that_never_end_count_as_held() {
     for client in &mut greedy {
         send_most_of_a_record(client.stream(), 16_000);
     }
-    relay.counters_when(|counters| counters.ended("held_bytes") > 0);
+    relay.counters_when(|counters| counters.ended("connection_quota") > 0);
     let [mut speaker, mut hearer] = [0, 1].map(join);
     speaker.send_text("still here?");
     assert_eq!(hearer.hear_text(), "still here?");

@@ -139,7 +139,7 @@ fn keys_are_told_by_what_they_are_and_secrets_are_not_told() {
         format!(
             "token key: secret:{path}: HS256 secret of 32 bytes\n\
              token key: kid=a:base64:...: HS256 secret of 7 bytes, kid a\n\
-             the configuration is right\n"
+             the configuration is valid\n"
         )
     );
     let weak = "warning: kid=a:base64:...: HS256 secret of 7 bytes, kid a: below 32 bytes it can";

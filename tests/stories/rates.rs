@@ -43,7 +43,7 @@ fn who_has_left_does_not_stay_for_as_long_as_its_debts_last() {
 
 #[test]
 fn who_is_too_fast_is_closed_when_that_is_wanted() {
-    let relay = Relay::start(&["--message-rate", "10", "--over-rate", "close"]);
+    let relay = Relay::start(&["--message-rate", "10", "--rate-policy", "close"]);
     let [mut fast, mut hearer] = relay.connect_all("/");
     for number in 0..20 {
         fast.send_text(&number.to_string());
@@ -58,7 +58,7 @@ fn who_is_too_fast_is_closed_when_that_is_wanted() {
 
 #[test]
 fn bytes_are_counted_whatever_they_are() {
-    let relay = Relay::start(&["--byte-rate", "2000", "--over-rate", "close"]);
+    let relay = Relay::start(&["--byte-rate", "2000", "--rate-policy", "close"]);
     let mut fast = relay.connect("/");
     (0..40).for_each(|_| fast.send_text(&"x".repeat(100)));
     assert_eq!(fast.hear_close(), Some(1008));

@@ -314,7 +314,7 @@ fn what_is_printed_holds_the_rules_and_no_secret() {
 
 #[test]
 fn a_room_has_a_rate_of_its_own() {
-    let rules = "over_rate = \"close\"\nmessage_rate = 1000\n\
+    let rules = "rate_policy = \"close\"\nmessage_rate = 1000\n\
                  [[room]]\npattern = \"calm\"\nmessage_rate = 2\n";
     let relay = ruled(rules, &[]);
     let mut hasty = relay.connect("/calm");

@@ -92,7 +92,7 @@ fn a_slow_reader_costs_no_more_than_its_rooms_log_and_the_others_lose_nothing() 
         // Once it is given up, the rest of the frame that it was in is kept too.
         let is_kept = metrics.get("fanfare_slow_consumers_total{outcome=\"closed\"}") == 0.0;
         let most = 16_384.0 + 256.0 + if is_kept { 0.0 } else { 32_100.0 };
-        let held_bytes = metrics.get("fanfare_held_bytes");
+        let held_bytes = metrics.get("fanfare_connection_bytes");
         assert!(held_bytes <= most, "more than a record is kept: {held_bytes}");
         if log_bytes == 0 && log_bytes_max > 400_000 {
             break;

@@ -267,7 +267,7 @@ impl Relay {
         conn.may_publish = grant.may_publish;
         self.identities.keep(index, grant);
         self.metrics.upgraded += 1;
-        self.events.push(Event::Upgraded(conn.id(index)));
+        self.events.push(Event::Upgraded { id: conn.id(index), room: path.into() });
         self.schedule.make_due(index, conn);
         Ok(())
     }

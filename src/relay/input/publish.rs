@@ -244,13 +244,13 @@ impl Relay {
     ///
     /// It runs when all rooms were flushed; until then those that would add to them wait.
     pub(crate) fn keep_logs_within_bound(&mut self) {
-        let logs_bytes_max = self.limits.logs_bytes_max;
-        if self.rooms.log_bytes() <= logs_bytes_max {
+        let log_quota_bytes = self.limits.log_quota_bytes;
+        if self.rooms.log_bytes() <= log_quota_bytes {
             return;
         }
         let sizes = self.rooms.iter().map(|(key, room)| (room.log_bytes(), key));
         let mut largest: BinaryHeap<(usize, u32)> = sizes.collect();
-        while self.rooms.log_bytes() > logs_bytes_max / 8 * 7
+        while self.rooms.log_bytes() > log_quota_bytes / 8 * 7
             && let Some((_, key)) = largest.pop()
         {
             let oldest = self.rooms.get(key).and_then(Room::oldest_segment);

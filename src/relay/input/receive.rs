@@ -7,7 +7,7 @@ use crate::relay::connections::phase::Phase;
 use crate::relay::input::pause;
 use crate::relay::input::publish::Rejected;
 use crate::relay::limits::memory;
-use crate::relay::limits::rates::OverRate;
+use crate::relay::limits::rates::RatePolicy;
 use crate::relay::rooms::encoding::Encoding;
 use crate::relay::rooms::policy::Policy;
 use crate::relay::{Cause, ConnId, Relay, Time};
@@ -157,7 +157,7 @@ impl Relay {
         }
         self.throttle.charge_frame(sender.index, rates, self.now);
         let is_over =
-            rates.over == OverRate::Close && self.throttle.is_over(sender.index, self.now);
+            rates.policy == RatePolicy::Close && self.throttle.is_over(sender.index, self.now);
         if is_over {
             self.fail(sender.index, Cause::TooFast);
         }

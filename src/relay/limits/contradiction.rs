@@ -14,10 +14,10 @@ pub enum Contradiction {
     /// A message may be longer than a position inside of a frame can say.
     MessageTooLong,
     /// All logs together may be smaller than one.
-    LogsTooSmall,
+    LogQuotaTooSmall,
     /// What single connections hold may be less than the largest message while it arrives.
-    HeldTooSmall {
-        /// The least that `held_bytes_max` may be.
+    ConnectionQuotaTooSmall {
+        /// The least that `connection_quota_bytes` may be.
         least: usize,
     },
     /// A request's head may be shorter than browsers' are, or longer than is good.
@@ -48,10 +48,10 @@ impl fmt::Display for Contradiction {
             Contradiction::MessageTooLong => {
                 write!(f, "a message may have at most {MESSAGE_BYTES_MAX} bytes")
             }
-            Contradiction::LogsTooSmall => {
+            Contradiction::LogQuotaTooSmall => {
                 write!(f, "all rooms' logs together must hold at least one room's log")
             }
-            Contradiction::HeldTooSmall { least } => {
+            Contradiction::ConnectionQuotaTooSmall { least } => {
                 write!(f, "the largest message must find room while it arrives: {least} bytes")
             }
             Contradiction::HeadOutOfBounds => {

@@ -76,10 +76,10 @@ pub struct Limits {
     pub room_log_bytes_max: usize,
     /// Bytes of memory for all rooms' logs together; beyond it the room that holds the most settles
     /// its slowest members as if its own log were full.
-    pub logs_bytes_max: usize,
+    pub log_quota_bytes: usize,
     /// Bytes of memory for all unfinished heads and messages, and for all that single connections
     /// were told and have not read; beyond it, who holds the most is closed with 1013.
-    pub held_bytes_max: usize,
+    pub connection_quota_bytes: usize,
     /// Bytes of a request's head; a longer one is refused with 431.
     pub head_bytes_max: usize,
     /// The policy at `room_log_bytes_max`.
@@ -123,8 +123,8 @@ impl Default for Limits {
             rooms_max: 10_000,
             message_bytes_max: 64 * 1024,
             room_log_bytes_max: 4 * 1024 * 1024,
-            logs_bytes_max: 128 * 1024 * 1024,
-            held_bytes_max: 64 * 1024 * 1024,
+            log_quota_bytes: 128 * 1024 * 1024,
+            connection_quota_bytes: 64 * 1024 * 1024,
             head_bytes_max: HEAD_BYTES_MAX,
             slow_consumer: SlowConsumer::Close,
             echo: false,
@@ -166,12 +166,12 @@ impl Limits {
         if self.room_log_bytes_max < least {
             return Err(Contradiction::RoomLogTooSmall { least });
         }
-        if self.logs_bytes_max < self.room_log_bytes_max {
-            return Err(Contradiction::LogsTooSmall);
+        if self.log_quota_bytes < self.room_log_bytes_max {
+            return Err(Contradiction::LogQuotaTooSmall);
         }
         let least = self.held_bytes_least();
-        if self.held_bytes_max < least {
-            return Err(Contradiction::HeldTooSmall { least });
+        if self.connection_quota_bytes < least {
+            return Err(Contradiction::ConnectionQuotaTooSmall { least });
         }
         if !HEAD_BOUNDS.contains(&self.head_bytes_max) {
             return Err(Contradiction::HeadOutOfBounds);
@@ -205,8 +205,8 @@ impl Limits {
             *longest = (*longest).min(MESSAGE_BYTES_MAX);
         }
         self.room_log_bytes_max = self.room_log_bytes_max.max(self.room_log_bytes_least());
-        self.logs_bytes_max = self.logs_bytes_max.max(self.room_log_bytes_max);
-        self.held_bytes_max = self.held_bytes_max.max(self.held_bytes_least());
+        self.log_quota_bytes = self.log_quota_bytes.max(self.room_log_bytes_max);
+        self.connection_quota_bytes = self.connection_quota_bytes.max(self.held_bytes_least());
         self.head_bytes_max = self.head_bytes_max.clamp(*HEAD_BOUNDS.start(), *HEAD_BOUNDS.end());
         self.drain_timeout_ms = self.drain_timeout_ms.max(self.drain_ms);
         self
@@ -281,8 +281,8 @@ mod tests {
             connections_max: 0,
             rooms_max: 0,
             room_log_bytes_max: 0,
-            logs_bytes_max: 0,
-            held_bytes_max: 0,
+            log_quota_bytes: 0,
+            connection_quota_bytes: 0,
             head_bytes_max: 0,
             deflate: Deflate {
                 is_on: true,
@@ -332,8 +332,8 @@ mod tests {
         let limits = Limits { room_log_bytes_max: least, ..limits };
         assert_eq!(limits.check(), Ok(()));
         assert_eq!(limits.read_bytes_max(), least / 4);
-        let small = Limits { logs_bytes_max: least - 1, ..limits.clone() };
-        assert_eq!(small.check(), Err(Contradiction::LogsTooSmall));
+        let small = Limits { log_quota_bytes: least - 1, ..limits.clone() };
+        assert_eq!(small.check(), Err(Contradiction::LogQuotaTooSmall));
         let limits = Limits { message_bytes_max: usize::MAX, ..limits };
         assert!(limits.check().is_err());
         let nobody = Deflate { share_min: 0, ..Deflate::default() };

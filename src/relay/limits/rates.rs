@@ -2,7 +2,7 @@
 
 /// What becomes of a connection that sends more than it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum OverRate {
+pub enum RatePolicy {
     /// It is not read for a while: its own socket fills, and its sender slows down.
     #[default]
     Pause,
@@ -17,8 +17,8 @@ pub struct Rates {
     pub messages_per_s: u32,
     /// Bytes a second, whatever they are, 0 for no bound.
     pub bytes_per_s: u32,
-    /// The policy beyond.
-    pub over: OverRate,
+    /// What becomes of a connection beyond them.
+    pub policy: RatePolicy,
 }
 
 impl Rates {

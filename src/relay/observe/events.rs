@@ -15,7 +15,12 @@ const FIELD_BYTES_MAX: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A connection became a WebSocket.
-    Upgraded(ConnId),
+    Upgraded {
+        /// The connection.
+        id: ConnId,
+        /// The name of its room, which it may have left since.
+        room: Box<[u8]>,
+    },
     /// A room was opened, for its first member or subscriber.
     RoomOpened {
         /// The room's number, until it is closed.
@@ -225,7 +230,7 @@ mod tests {
         let Some(Event::RoomOpened { room, name }) = relay.poll_event() else { panic!("a room") };
         assert_eq!(&*name, b"a");
         assert_eq!(relay.poll_event(), Some(Event::MemberJoined { id, room }));
-        assert_eq!(relay.poll_event(), Some(Event::Upgraded(id)));
+        assert_eq!(relay.poll_event(), Some(Event::Upgraded { id, room: (*b"a").into() }));
         assert_eq!(relay.poll_event(), None);
         relay.closed(id, Cause::Reset);
         relay.turn(now());

@@ -90,7 +90,8 @@ impl Gauges<'_> {
     /// What is bounded, and each bound beside it.
     pub(crate) fn budgets(&self) -> Vec<Family> {
         let Limits { connections_max, rooms_max, message_bytes_max, .. } = *self.limits;
-        let Limits { room_log_bytes_max, logs_bytes_max, held_bytes_max, .. } = *self.limits;
+        let Limits { room_log_bytes_max, log_quota_bytes, connection_quota_bytes, .. } =
+            *self.limits;
         let largest = self.rooms.iter().map(|(_, room)| room.log_bytes()).max();
         let row = |name, help, value: usize| Family::gauge(name, help, value as u64);
         vec![
@@ -107,7 +108,7 @@ impl Gauges<'_> {
             row(
                 "fanfare_log_limit_bytes",
                 "Memory that all rooms' logs may have together.",
-                logs_bytes_max,
+                log_quota_bytes,
             ),
             row(
                 "fanfare_largest_room_log_bytes",
@@ -130,14 +131,14 @@ impl Gauges<'_> {
                 shared::compressors_max(&self.limits.deflate),
             ),
             row(
-                "fanfare_held_bytes",
+                "fanfare_connection_bytes",
                 "Memory of what single connections began or were told, and did not finish or read.",
                 self.held_bytes,
             ),
             row(
-                "fanfare_held_limit_bytes",
+                "fanfare_connection_limit_bytes",
                 "Memory that all of this may have together.",
-                held_bytes_max,
+                connection_quota_bytes,
             ),
             row(
                 "fanfare_message_limit_bytes",

@@ -48,7 +48,7 @@ pub struct ConnFacts<'a> {
     /// Bytes for it alone that it has still to be written.
     pub private_bytes: usize,
     /// Memory of its unfinished request or message.
-    pub held_bytes: usize,
+    pub partial_bytes: usize,
     /// Its socket takes nothing at the moment.
     pub is_blocked: bool,
     /// It is not read at the moment.
@@ -112,7 +112,7 @@ impl Relay {
             behind_bytes: room
                 .map_or(0, |room| room.log(conn.member.class).end() - conn.member.position),
             private_bytes: conn.private_due().len(),
-            held_bytes: conn.partial_bytes(),
+            partial_bytes: conn.partial_bytes(),
             is_blocked: conn.blocked,
             is_paused: conn.pause != Pause::No,
             is_pinged: conn.pinged,
@@ -129,11 +129,5 @@ impl Relay {
     /// or the network that it is counted for. `None` also when a proxy has named its client.
     pub fn peer(&self, id: ConnId) -> Option<Network> {
         self.conns.get(id).and_then(|conn| self.identities.ends(id.index, conn).peer)
-    }
-
-    /// The name of the room that a connection is in.
-    pub fn room_name(&self, id: ConnId) -> Option<&[u8]> {
-        let room = self.conns.get(id)?.member.room;
-        self.rooms.get(room).map(|room| room.name())
     }
 }

@@ -159,7 +159,7 @@ impl Relay {
 
     /// Ends the largest holders of memory, if all together hold more than they may.
     pub(crate) fn keep_quota(&mut self) {
-        for index in self.quota.holders_beyond(self.limits.held_bytes_max, &self.conns) {
+        for index in self.quota.holders_beyond(self.limits.connection_quota_bytes, &self.conns) {
             self.end_holder(index);
         }
     }
@@ -172,11 +172,11 @@ impl Relay {
         match conn.phase() {
             Phase::Ended => {}
             Phase::Open if quota::all_bytes(conn) > 2 * unread_bytes => {
-                self.fail(index, Cause::HeldBytes);
+                self.fail(index, Cause::ConnectionQuota);
                 // What its stream keeps ends with it.
                 self.quota.set_stream_bytes(&mut self.conns[index], 0);
             }
-            _ => self.cut(index, Cause::HeldBytes),
+            _ => self.cut(index, Cause::ConnectionQuota),
         }
     }
 
@@ -217,7 +217,7 @@ impl Relay {
     /// not needed for it any more; the member then stands behind that frame. All members of a room
     /// may need that at once, so a member for whose rest the quota has no place is cut.
     pub(crate) fn keep_frame_begun(&mut self, index: u32) {
-        let bytes_left = self.limits.held_bytes_max.saturating_sub(self.quota.bytes());
+        let bytes_left = self.limits.connection_quota_bytes.saturating_sub(self.quota.bytes());
         let conn = &mut self.conns[index];
         if conn.member.into == 0 {
             return;
@@ -228,7 +228,7 @@ impl Relay {
         let rest = log.together(from..end);
         self.quota.change_private(conn, |conn| {
             if rest.len() > bytes_left {
-                conn.rare().starved = Some(Cause::HeldBytes);
+                conn.rare().starved = Some(Cause::ConnectionQuota);
             } else if conn.private().takes(rest.len()) {
                 conn.private().push_front(rest);
             } else {
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn heads_of_strangers_do_not_end_members() {
-        let limits = Limits { held_bytes_max: 400_000, ..Limits::default() };
+        let limits = Limits { connection_quota_bytes: 400_000, ..Limits::default() };
         let (mut relay, now) = (Relay::new(limits), Time::default());
         let request = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
                        Connection: upgrade\r\nSec-WebSocket-Version: 13\r\n\
@@ -312,8 +312,8 @@ mod tests {
         }
         let head = [b"GET / HTTP/1.1\r\nCookie: ".to_vec(), vec![b'x'; 15_000]].concat();
         begun(&mut relay, 100, &head);
-        assert!(relay.metrics().ended["held_bytes"] > 70, "{:?}", relay.metrics().ended);
-        assert!(relay.held_bytes() <= 400_000);
+        assert!(relay.metrics().ended["connection_quota"] > 70, "{:?}", relay.metrics().ended);
+        assert!(relay.quota_bytes() <= 400_000);
         for id in members {
             assert!(relay.conns.get(id).is_some_and(|conn| conn.phase() == Phase::Open));
         }

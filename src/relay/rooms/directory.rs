@@ -90,7 +90,7 @@ impl Rooms {
     #[inline]
     pub(crate) fn accept(&self, room: &Room, limits: &Limits) -> bool {
         room.fresh_bytes() < limits.fresh_bytes_max()
-            && self.pool.used_bytes() <= limits.logs_bytes_max
+            && self.pool.used_bytes() <= limits.log_quota_bytes
     }
 
     /// Keeps the count of a log's readers right after a member moved on from `from`.

@@ -40,15 +40,15 @@ fn each_frame_that_a_skipped_member_misses_is_counted_once() {
     let of_two = frames(heard[&two] - rest_of_frame) + 3;
     assert_eq!(skipped, (101 - of_one) + (100 - of_two));
     assert_eq!(pretend.relay.metrics().slow_closed, 0);
-    assert!(pretend.relay.held_bytes() == 0, "{reader:?} and all others have read everything");
+    assert!(pretend.relay.quota_bytes() == 0, "{reader:?} and all others have read everything");
 }
 
 /// Each of them has a frame begun, whose rest would have to be kept.
 #[test]
 fn members_that_are_settled_together_stay_within_the_bound_of_held_bytes() {
     for slow_consumer in [SlowConsumer::Skip, SlowConsumer::Close] {
-        let held_bytes_max = 1 << 20;
-        let mut pretend = Pretend::with(Limits { held_bytes_max, ..limits(slow_consumer) });
+        let connection_quota_bytes = 1 << 20;
+        let mut pretend = Pretend::with(Limits { connection_quota_bytes, ..limits(slow_consumer) });
         let speaker = pretend.join("/");
         let slow: Vec<ConnId> = (0..200).map(|_| pretend.join("/")).collect();
         pretend.turn();
@@ -56,20 +56,20 @@ fn members_that_are_settled_together_stay_within_the_bound_of_held_bytes() {
         for _ in 0..40 {
             pretend.say_when_read(speaker, 60_000);
             // The close frames of those that are closed are not asked for.
-            assert!(pretend.relay.held_bytes() <= held_bytes_max + 200 * 64);
+            assert!(pretend.relay.quota_bytes() <= connection_quota_bytes + 200 * 64);
             pretend.turn();
             pretend.relay.check_invariants();
         }
-        let ended = pretend.relay.metrics().ended[&Cause::HeldBytes.name()];
-        let kept = held_bytes_max as u64 / 60_000;
+        let ended = pretend.relay.metrics().ended[&Cause::ConnectionQuota.name()];
+        let kept = connection_quota_bytes as u64 / 60_000;
         assert!((200 - kept..=201 - kept / 8 * 7).contains(&ended), "{ended} were cut");
     }
 }
 
 #[test]
-fn all_logs_together_are_cut_back_from_the_largest() {
-    let logs_bytes_max = 4 << 20;
-    let limits = Limits { logs_bytes_max, rooms_max: 100, ..limits(SlowConsumer::Skip) };
+fn log_quota_together_are_cut_back_from_the_largest() {
+    let log_quota_bytes = 4 << 20;
+    let limits = Limits { log_quota_bytes, rooms_max: 100, ..limits(SlowConsumer::Skip) };
     let mut pretend = Pretend::with(limits);
     let rooms: Vec<_> = (0..50).map(|n| pretend.join(&format!("/{n}"))).collect();
     let deaf: Vec<_> = (0..50).map(|n| pretend.join(&format!("/{n}"))).collect();
@@ -82,9 +82,9 @@ fn all_logs_together_are_cut_back_from_the_largest() {
             }
         }
         pretend.turn();
-        assert!(pretend.relay.log_bytes() <= logs_bytes_max);
+        assert!(pretend.relay.log_bytes() <= log_quota_bytes);
     }
-    assert!(pretend.relay.log_bytes() > logs_bytes_max / 2);
+    assert!(pretend.relay.log_bytes() > log_quota_bytes / 2);
     pretend.say_when_read(rooms[7], 200);
     pretend.turn();
     let missed = pretend.relay.metrics().slow_skipped;
