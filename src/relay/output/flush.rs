@@ -83,10 +83,10 @@ impl Relay {
         self.metrics.bytes_out += bytes as u64;
         let Some(conn) = self.conns.current(offer.id) else { return };
         conn.blocked = is_held || offer.is_more_than(bytes);
-        let Some(end) = offer.all_until().filter(|_| !conn.blocked) else {
+        if conn.blocked || !offer.is_all {
             return self.part_sent(offer.id.index, bytes);
-        };
-        let from = std::mem::replace(&mut conn.member.position, end);
+        }
+        let from = std::mem::replace(&mut conn.member.position, offer.end);
         conn.member.into = 0;
         // A fan-out's usual member has nothing that follows from this.
         if conn.rare.is_some() || conn.member.behind || conn.leaving || conn.phase() != Phase::Open

@@ -69,10 +69,11 @@ impl<'a> Slices<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Offer {
     pub(super) id: ConnId,
-    /// Where the member stands when all of it is taken, if nothing more is pending.
-    end: u64,
+    /// Nothing more is pending.
+    pub(super) is_all: bool,
+    /// Where the member stands then, when all of it is taken.
+    pub(super) end: u64,
     bytes: u32,
-    is_all: bool,
 }
 
 impl Offer {
@@ -89,10 +90,5 @@ impl Offer {
     /// Whether so many bytes are fewer than were offered.
     pub(super) fn is_more_than(self, bytes: usize) -> bool {
         bytes < self.bytes as usize
-    }
-
-    /// Where the member stands when all of it is taken, if nothing more is pending.
-    pub(super) fn all_until(self) -> Option<u64> {
-        self.is_all.then_some(self.end)
     }
 }
