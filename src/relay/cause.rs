@@ -1,4 +1,4 @@
-//! Why a connection ended: one word for the log, the counter and whoever asks.
+//! Why a connection ended: one word for the log, the counters and the admin listener.
 
 use crate::protocol::named::named;
 use crate::protocol::{CloseCode, Refusal, Violation};
@@ -40,15 +40,15 @@ pub enum Cause {
     NoPong,
     /// A message was begun and not finished in time.
     MessageTimeout,
-    /// It said more in a second than it may.
+    /// It sent more in a second than it may.
     TooFast,
     /// The memory for single connections is used up, and this one held much of it.
     ConnectionQuota,
-    /// There was no memory for its message in the room's log, or for what it is owed.
+    /// There was no memory for its message in the room's log, or for its private output.
     NoMemory,
     /// The relay goes down.
     Drained,
-    /// Whoever runs the relay closed it.
+    /// The operator, or a program, closed it.
     Dismissed,
     /// A fault of ours at work for it, which was contained.
     OurFault,
@@ -92,7 +92,7 @@ impl Cause {
         )
     }
 
-    /// Whether a limit of ours ended it: whoever runs the relay may want to raise that.
+    /// Whether a limit of ours ended it, which the operator may want to raise.
     pub fn is_our_limit(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! A member's own messages in the log of its room: it does not hear them.
+//! A member's own messages in the log of its room, which it does not get.
 
 use crate::relay::limits::budget::SKIPS_MAX;
 use std::ops::Range;

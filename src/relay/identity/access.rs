@@ -1,9 +1,9 @@
-//! Who may connect: from which pages, and with which tokens.
+//! Which clients may connect: from which pages, and with which tokens.
 
 use crate::auth::origin::Origins;
 use crate::auth::token::Trust;
 
-/// Who may connect.
+/// Which clients may connect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// The pages that may connect.

@@ -14,7 +14,7 @@ use std::fmt;
 pub struct TrustedProxies {
     /// Their addresses.
     pub ranges: Vec<IpNet>,
-    /// Whether whoever connects through a Unix socket is one.
+    /// Whether a client at a Unix socket is one.
     pub unix: bool,
     /// Where they name the client.
     pub field: ForwardedBy,

@@ -13,8 +13,7 @@ pub(crate) struct Grant {
     user: Option<Box<str>>,
 }
 
-/// What is kept of the grantes of those who are in: a table beside the connections, for those who
-/// came with a token.
+/// The grants of connections that came with a token: a table beside the connections.
 #[derive(Debug, Default)]
 pub(crate) struct Grants {
     kept: BTreeMap<u32, Grant>,

@@ -315,7 +315,7 @@ mod tests {
         let mut pings = b"\x89\x80\0\0\0\0".repeat(2_000);
         relay.receive(id, &mut pings, now);
         assert_eq!(relay.begin_read(id), None, "it sent too much");
-        // Eleven are paid for after 1.1 seconds, and a second's worth may be owed.
+        // Eleven are paid for after 1.1 seconds, and a debt of a second is allowed.
         assert_eq!(relay.paused.next_step(), Some(Time::from_millis(1 + 100)));
         assert_eq!(relay.backlog_bytes(id), Some((2_000 - 11) * 6));
     }

@@ -4,21 +4,21 @@ use crate::relay::limits::Limits;
 use crate::relay::limits::rates::Rates;
 use crate::relay::rooms::policy::{Hear, Policy, Publish, Rule};
 
-/// Who may do what in one room, and how much of it.
+/// What clients may do in one room, and how much of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admission {
-    /// Who may hear it.
+    /// Which clients may join it.
     pub hear: Hear,
-    /// Who may speak in it.
+    /// Which members may publish in it.
     pub publish: Publish,
     /// Members at a time; `None`: no bound.
     pub members_max: Option<usize>,
-    /// How much each member may say.
+    /// How much each member may send.
     pub rates: Rates,
 }
 
 impl Limits {
-    /// Who may do what in the room of this name.
+    /// What clients may do in the room of this name.
     pub fn admission(&self, name: &[u8]) -> Admission {
         let Policy { hear, publish, members_max, rates, .. } = self.policy(name);
         let members_max = Some(members_max).filter(|most| *most < usize::MAX);

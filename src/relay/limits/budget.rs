@@ -57,8 +57,8 @@ pub const STRANGERS_SHARE: usize = 4;
 /// and further pings are answered by the last pong alone.
 pub const PRIVATE_BYTES_MAX: usize = 16 * 1024;
 
-/// Runs of a member's own messages noted while it has something pending; who owes its socket so
-/// much reading is not read until it drains.
+/// Runs of a member's own messages that are noted while it has output pending; a member with so
+/// many is not read until it has taken some of it.
 pub const SKIPS_MAX: usize = 4;
 
 /// A room's first segment.
@@ -76,14 +76,14 @@ pub const HAND_REACH: usize = 16 * 1024;
 /// The pace of the drain: what is told in one step comes back within one second anyway.
 pub const DRAIN_STEP_MS: u64 = 100;
 
-/// How long those who came during a drain have to take their 503 after everybody else is gone: a
-/// round trip around the world, and the packet that was lost once.
+/// How long the connections that came during a drain have to take their 503 after all others are
+/// gone: a round trip around the world, and the packet that was lost once.
 pub const NEWCOMERS_WAIT_MS: u64 = 500;
 
 /// Connections that a drain lets come back in a second: with TLS that is a fifth of a small
 /// server's time.
 pub const RETURNS_PER_S: usize = 200;
 
-/// The longest that anybody is told to stay away after all were told; from 12,000 connections on
-/// more come back in a second.
+/// The longest time that a connection is told to stay away after all were told; from 12,000
+/// connections on more come back in a second.
 pub const RETURN_WITHIN_S: usize = 60;

@@ -179,7 +179,7 @@ mod tests {
         id
     }
 
-    /// Carries out a turn; gives what was written to whom, and who was closed.
+    /// Carries out a turn; gives what each connection was written, and which were closed.
     fn turn(relay: &mut Relay, now: Time) -> (Vec<(ConnId, String)>, Vec<ConnId>) {
         let (mut written, mut closed) = (Vec::new(), Vec::new());
         relay.turn(now);
@@ -255,7 +255,7 @@ mod tests {
             let told = goodbyes(members, drain_ms);
             let returns = |s| told.iter().filter(|(_, back)| *back == s).count();
             let most = (0..200).map(returns).max();
-            // Those who were told in the same second round up to two.
+            // Two seconds may round to the same one.
             assert!(most <= Some(2 * RETURNS_PER_S), "{members}: {most:?} in one second");
             let last_ms = told.iter().map(|(at, _)| *at).max();
             let first_s = told.iter().map(|(_, back)| *back).min();

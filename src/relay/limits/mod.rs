@@ -77,18 +77,18 @@ pub struct Limits {
     /// Bytes of memory for all rooms' logs together; beyond it the room that holds the most settles
     /// its slowest members as if its own log were full.
     pub log_quota_bytes: usize,
-    /// Bytes of memory for all unfinished heads and messages, and for all that single connections
-    /// were told and have not read; beyond it, who holds the most is closed with 1013.
+    /// Bytes of memory for all partial messages and heads, and for all private output that is
+    /// pending; beyond it, the connection that holds the most is closed with 1013.
     pub connection_quota_bytes: usize,
     /// Bytes of a request's head; a longer one is refused with 431.
     pub head_bytes_max: usize,
     /// The policy at `room_log_bytes_max`.
     pub slow_consumer: SlowConsumer,
-    /// Whether a sender hears its own messages.
+    /// Whether a sender gets its own messages, too.
     pub echo: bool,
-    /// How messages are written to members who join from now on.
+    /// How messages are written to members that join from now on.
     pub encoding: Encoding,
-    /// Whether and how messages are compressed for clients who ask for it (RFC 7692).
+    /// Whether and how messages are compressed for clients that ask for it (RFC 7692).
     pub deflate: Deflate,
     /// Milliseconds of silence before a ping, and then again before a connection without pong is
     /// ended. It and the three that follow are kept to within two seconds, and never fall early.
@@ -101,11 +101,11 @@ pub struct Limits {
     pub close_timeout_ms: u64,
     /// Milliseconds over which a drain spreads its goodbyes.
     pub drain_ms: u64,
-    /// Milliseconds that a drain may take; who is there then is cut.
+    /// Milliseconds that a drain may take; connections that are there then are cut.
     pub drain_timeout_ms: u64,
     /// The word pair for clients that cannot send pings.
     pub heartbeat: Option<Heartbeat>,
-    /// Who is let in.
+    /// Which clients may connect.
     pub access: Access,
     /// What holds in some rooms only; the first rule that matches decides.
     pub rules: Vec<Rule>,
@@ -185,8 +185,8 @@ impl Limits {
         Ok(())
     }
 
-    /// The nearest limits with which nothing that the relay computes can fail: whoever builds a
-    /// relay need not have asked `check`.
+    /// The nearest limits with which nothing that the relay computes can fail: a program that
+    /// builds a relay need not have asked `check`.
     pub(crate) fn made_possible(mut self) -> Limits {
         let at_least_one =
             [&mut self.connections_max, &mut self.rooms_max, &mut self.deflate.share_min];
@@ -246,8 +246,8 @@ impl Limits {
         (self.fresh_bytes_max() / self.encoding.growth_max()).min(READ_BYTES_MAX)
     }
 
-    /// Fresh bytes in a room's log beyond which its publishers wait until it was flushed: so
-    /// nobody is called slow who had no turn to read.
+    /// Fresh bytes in a room's log beyond which its publishers wait until it was flushed: so no
+    /// member is a slow consumer before it had a turn to read.
     pub(crate) fn fresh_bytes_max(&self) -> usize {
         self.room_log_bytes_max / 4
     }

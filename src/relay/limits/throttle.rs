@@ -1,6 +1,6 @@
 //! What connections took of their rates, and of the relay's time.
 //!
-//! What came is a debt that time pays off, at the rate. A second's worth may be owed, so a burst
+//! What came is a debt that time pays off, at the rate. A debt of a second is allowed, so a burst
 //! passes; beyond that the connection is not read until it is within its rates again, or is closed.
 //! State exists only for connections with a debt.
 
@@ -10,7 +10,7 @@ use crate::relay::time::Time;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// How much may be owed: one second's worth.
+/// The debt that is allowed: one second's worth.
 const BURST_US: u64 = 1_000_000;
 
 /// When all that was taken is paid for, in microseconds.

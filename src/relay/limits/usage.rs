@@ -1,6 +1,6 @@
 //! Processor time that connections used lately: a connection that used little is read before one
-//! that used much, so that nobody waits for strangers that make the relay work. State exists only
-//! for connections that used some.
+//! that used much, so that no member waits for strangers that make the relay work. State exists
+//! only for connections that used some.
 
 use crate::relay::limits::budget::{READ_BYTES_MAX, READ_US};
 use crate::relay::time::Time;

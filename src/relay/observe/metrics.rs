@@ -16,7 +16,7 @@ pub struct Metrics {
     pub messages: u64,
     /// Payload bytes of the messages received.
     pub message_bytes: u64,
-    /// Messages owed to members: one for each member that is to hear a message.
+    /// Deliveries of messages: one for each member that is to get one.
     pub deliveries: u64,
     /// Messages that members missed by the policy `skip`.
     pub skipped: u64,
@@ -24,7 +24,7 @@ pub struct Metrics {
     pub slow_closed: u64,
     /// How many times the policy `skip` moved a member past messages.
     pub slow_skipped: u64,
-    /// How many times a client was not read for a while, for it had said more than its rates allow.
+    /// How many times a client was not read for a while, for it had sent more than its rates allow.
     pub rate_pauses: u64,
     /// Heartbeat words received; they are answered and not relayed.
     pub heartbeats: u64,
@@ -97,7 +97,7 @@ impl Metrics {
             ),
             row(
                 "fanfare_deliveries_total",
-                "Messages owed to members: one for each member that is to hear a message.",
+                "Deliveries of messages: one for each member that is to get one.",
                 *deliveries,
             ),
             row(
@@ -127,10 +127,10 @@ impl Metrics {
 }
 
 /// The counts of all ends, or all refusals, that there can be: a counter that begins with its first
-/// event hides that event from whoever asks for its rate.
+/// event hides that event from a query for its rate.
 fn by_name(counts: &BTreeMap<&'static str, u64>, are_refusals: bool) -> Vec<(&'static str, u64)> {
     let causes = Cause::all().filter(|cause| matches!(cause, Cause::Refused(_)) == are_refusals);
-    // Two may have one name: it does not matter to their counter whose memory there was none for.
+    // Two may have one name: their counter does not tell whose memory there was none for.
     let names: BTreeSet<&'static str> = causes.map(Cause::name).collect();
     names.into_iter().map(|name| (name, counts.get(name).copied().unwrap_or_default())).collect()
 }

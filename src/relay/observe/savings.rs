@@ -16,8 +16,8 @@ pub struct Savings {
     pub compressors_taken: u64,
 }
 
-/// Messages for members who take compressed ones, each counted once for each way in which they
-/// hear it.
+/// Messages for members that take compressed ones, each counted once for each way in which they
+/// get it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Packed {
     /// Messages that left compressed.
@@ -28,20 +28,20 @@ pub struct Packed {
     pub bytes_in: u64,
     /// The same as they left.
     pub bytes_out: u64,
-    /// Bytes that all hearers together were not sent for it.
+    /// Bytes that all receivers together were not sent for it.
     pub bytes_saved: u64,
 }
 
 impl Packed {
-    /// Counts a message with so many hearers, and what it became if it shrank.
-    pub(crate) fn count(&mut self, bytes: usize, packed_bytes: Option<usize>, hearers: u32) {
+    /// Counts a message with so many receivers, and what it became if it shrank.
+    pub(crate) fn count(&mut self, bytes: usize, packed_bytes: Option<usize>, receivers: u32) {
         let bytes_out = packed_bytes.unwrap_or(bytes);
         let saved = frame::encoded_bytes(bytes) - frame::encoded_bytes(bytes_out);
         self.compressed += u64::from(packed_bytes.is_some());
         self.uncompressed += u64::from(packed_bytes.is_none());
         self.bytes_in += bytes as u64;
         self.bytes_out += bytes_out as u64;
-        self.bytes_saved += saved as u64 * u64::from(hearers);
+        self.bytes_saved += saved as u64 * u64::from(receivers);
     }
 }
 
@@ -55,17 +55,17 @@ impl Savings {
         [
             row(
                 "fanfare_compressed_messages_total",
-                "Messages that were compressed, once for each way in which members hear them.",
+                "Messages that were compressed, once for each way in which members get them.",
                 |packed| packed.compressed,
             ),
             row(
                 "fanfare_uncompressed_messages_total",
-                "Messages that left as they are for who takes compressed ones: short, or dense.",
+                "Messages that left as they are for members that take compressed ones: short, or dense.",
                 |packed| packed.uncompressed,
             ),
             row(
                 "fanfare_compression_in_bytes_total",
-                "Payload bytes of messages for who takes compressed ones, before compression.",
+                "Payload bytes of messages for members that take compressed ones, before compression.",
                 |packed| packed.bytes_in,
             ),
             row(
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_saved_counts_headers_and_hearers() {
+    fn what_is_saved_counts_headers_and_receivers() {
         let mut packed = Packed::default();
         packed.count(126, Some(100), 10);
         packed.count(50, None, 10);

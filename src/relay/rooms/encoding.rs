@@ -13,7 +13,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The payload as members of this class hear it; `scratch` holds it when it is not the same.
+    /// The payload as members of this class get it; `scratch` holds it when it is not the same.
     /// `None` when there is no memory for that.
     pub(crate) fn encode<'a>(
         self,

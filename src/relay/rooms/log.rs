@@ -4,10 +4,10 @@
 //! Positions are byte offsets since the room began. A unit never crosses segments. Nothing keeps an
 //! index: where units begin is read from themselves.
 //!
-//! *Who still reads what?* Members come in two kinds. Those *behind* are counted in the segment
-//! that they stand in. All others stand at or after `settled`: the end that the last complete sweep
-//! over the room had brought everyone to. So a segment is free when it ends before `settled` and
-//! counts nobody: no list is searched for that.
+//! *Which members still need what?* Members come in two kinds. Those *behind* are counted in the
+//! segment that they stand in. All others stand at or after `settled`: the end that the last
+//! complete sweep over the room had brought everyone to. So a segment is free when it ends before
+//! `settled` and counts nobody: no list is searched for that.
 
 use crate::relay::rooms::pool::Pool;
 use crate::relay::rooms::unit::{Measure, Unit};
@@ -225,13 +225,13 @@ impl Log {
         self.release(pool);
     }
 
-    /// A sweep is complete that brought everyone who is not behind to `end`.
+    /// A sweep is complete that brought every member that is not behind to `end`.
     pub(crate) fn settle(&mut self, end: u64, pool: &mut Pool) {
         self.settled = end;
         self.release(pool);
     }
 
-    /// Gives up the oldest segment, whoever stands in it; the caller has moved them.
+    /// Gives up the oldest segment; the caller has moved the members that stood in it.
     pub(crate) fn give_up_oldest(&mut self, pool: &mut Pool) {
         if let Some(segment) = self.segments.pop_front() {
             debug_assert_eq!(segment.readers, 0);
