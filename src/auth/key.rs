@@ -8,7 +8,7 @@ use ring::{hmac, rsa};
 use std::fmt;
 
 /// The bytes that a secret should have: as many as the hash has (RFC 7518, section 3.2). A shorter
-/// one can be guessed by anybody who holds a token.
+/// one can be guessed by every holder of a token.
 pub const SECRET_BYTES_GOOD: usize = 32;
 
 /// The least bytes of an RSA modulus: 2048 bits (RFC 7518, section 3.3), and the most that ring

@@ -20,7 +20,7 @@ pub enum NoKey {
     Base64,
     /// The text is in UTF-16.
     Utf16,
-    /// A secret begins with a byte order mark, which whoever signs with it may not see.
+    /// A secret begins with a byte order mark, which its owner may not see.
     ByteOrderMark,
     /// It is a private key; the relay needs only the public one.
     Private,

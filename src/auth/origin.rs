@@ -1,7 +1,7 @@
 //! Where a browser's request comes from (RFC 6454, section 7), and which pages are let in.
 //!
 //! Only browsers tell the truth here: the list protects their users from other people's pages, and
-//! keeps nobody out who writes a program.
+//! keeps no program out.
 
 use super::serialized::{
     Host, Serialized, Tuple, default_port, parse_port, parse_scheme, split_port,
@@ -13,7 +13,7 @@ use std::str::FromStr;
 /// What begins the `Referer` of each mini-program's request; WeChat sets it, not the program.
 const WECHAT_REFERER: &[u8] = b"https://servicewechat.com/";
 
-/// Who is let in, by where the request comes from.
+/// Which requests are let in, by the page that they come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins {
     /// The origins that are let in; none: all.

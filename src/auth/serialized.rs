@@ -1,6 +1,6 @@
 //! An origin as browsers write it (RFC 6454, section 6.2): scheme, host and port, or `null`.
 //!
-//! What is written otherwise is no origin: whoever sends it is no browser, and a careless reader
+//! What is written otherwise is no origin: its sender is no browser, and a careless reader
 //! would take a part of it for what it is not. So nothing is repaired here, as readers of addresses
 //! do (the crate `url` drops tabs, takes `\` for `/` and cuts paths off).
 

@@ -1,4 +1,5 @@
-//! JSON Web Tokens (RFC 7515, RFC 7519): who somebody is, what it may hear and say, until when.
+//! JSON Web Tokens (RFC 7515, RFC 7519): whose a connection is, where it may join and publish,
+//! until when.
 //!
 //! The time is passed in. What decides is the key: it fixes the algorithm, so that a token cannot
 //! ask for `none`, or for a public key to be taken as a secret (RFC 8725, section 3.1).
@@ -18,7 +19,7 @@ use serde::{Deserialize, Deserializer};
 pub struct Trust {
     /// The keys; none: nobody has to have a token, and none is looked at.
     pub keys: Vec<Key>,
-    /// Who we are in a token's `aud`.
+    /// The relay's own name in a token's `aud`.
     pub audience: Option<String>,
     /// By how much clocks may differ.
     pub leeway_s: u32,

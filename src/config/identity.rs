@@ -1,4 +1,4 @@
-//! The flags that say who is let in: origins and tokens.
+//! The flags that say which clients may connect: origins and tokens.
 
 use super::Impossible;
 use super::number::seconds;

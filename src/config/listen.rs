@@ -18,11 +18,11 @@ pub enum Listen {
     Localhost(u16),
     /// `:PORT`: every address of this machine.
     Anywhere(u16),
-    /// `unix:PATH`, and who may connect.
+    /// `unix:PATH`, and which users may connect.
     Unix(PathBuf, Access),
 }
 
-/// Who may connect to a Unix socket, for which its file's write permission is asked:
+/// Which users may connect to a Unix socket, for which its file's write permission is asked:
 /// `?mode=660&owner=USER:GROUP`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {

@@ -1,4 +1,4 @@
-//! What the person who starts fanfare wants: file, environment and flags, checked.
+//! What the operator wants: file, environment and flags, checked.
 
 mod addresses;
 mod admin;

@@ -1,4 +1,4 @@
-//! What is wrong with a file that is no TOML, told to people who write little of it.
+//! What is wrong with a file that is no TOML, told to people that write little of it.
 
 use std::ops::Range;
 use toml::de::{DeTable, Error};

@@ -170,7 +170,7 @@ impl Server {
             bytes = header.map_or(&[], |header| &bytes[header.bytes..]);
         }
         let answer = self.relay.answer_refused(bytes, refusal);
-        // It is a courtesy: who does not take it at once does without.
+        // It is a courtesy: a client that does not take it at once does without.
         let _ = stream.write(&answer);
         kernel::leave(&stream, self.relay.limits().close_timeout_ms, usize::MAX);
     }

@@ -22,7 +22,7 @@ thread_local! {
     static SEEN: RefCell<Option<Fault>> = const { RefCell::new(None) };
 }
 
-/// A panic, for those who mend it.
+/// A panic, as it is reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) message: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The first bucket ends at 8 µs: the least turn is a system call or two.
 const FIRST_BITS: u32 = 3;
 
-/// The last ends at 4 s: whoever waits longer is beyond telling apart.
+/// The last ends at 4 s: longer waits need not be told apart.
 const BUCKETS: usize = 20;
 
 /// A count of durations.

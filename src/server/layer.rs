@@ -248,7 +248,7 @@ mod tests {
         let mut answer = [0; 13];
         other.read_exact(&mut answer).expect("an answer");
         assert_eq!(&answer, b"HTTP/1.1 101 ");
-        // What the fault left behind is harmless to who comes next.
+        // What the fault left behind is harmless to the next connection.
         let mut late = take_in(&mut server, true);
         late.write_all(&[b"PROXY UNKNOWN\r\n", REQUEST].concat()).expect("the relay reads");
         two_turns(&mut server);

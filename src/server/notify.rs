@@ -202,7 +202,7 @@ mod tests {
         Time::from_millis(millis)
     }
 
-    /// Somebody who hears, and a `Notify` that tells it.
+    /// A socket that receives, and a `Notify` that writes to it.
     fn pair(ping_interval_ms: Option<u64>) -> (TempDir, UnixDatagram, Notify) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notify");

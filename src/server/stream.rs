@@ -61,7 +61,7 @@ impl Stream {
         }
     }
 
-    /// The same stream, for whoever writes by itself.
+    /// The same stream, for code that writes by itself.
     pub(super) fn as_write(&mut self) -> &mut dyn Write {
         self
     }

@@ -45,7 +45,7 @@ impl Terminal {
             let before = tcgetattr(io::stdin())?;
             let mut keys = before.clone();
             keys.local_flags -= LocalFlags::ICANON | LocalFlags::ECHO;
-            // Who is stopped in the middle would leave the terminal as it is now.
+            // A process that is stopped in the middle would leave the terminal as it is now.
             keys.control_chars[SpecialCharacterIndices::VSUSP as usize] = 0;
             tcsetattr(io::stdin(), SetArg::TCSANOW, &keys)?;
             terminal.before = Some(before);

@@ -17,7 +17,7 @@ pub(super) fn block(place: &str, before: &Sample, now: &Sample) -> String {
     text
 }
 
-/// What a terminal shows and does not obey: whoever answers in the relay's place may send what
+/// What a terminal shows and does not obey: another program in the relay's place may send what
 /// moves the cursor, or worse.
 pub(super) fn harmless(line: &str) -> impl Iterator<Item = char> {
     line.chars().map(|char| if is_shown(char) { char } else { char::REPLACEMENT_CHARACTER })

@@ -243,7 +243,10 @@ fn who_and_where() {
     assert_eq!(all.user.as_deref(), Some("7"), "the number of a row");
     assert!(all.may_hear(b"any") && all.may_speak(b"any"));
     let deaf = claims(r#"{"hear":[],"speak":["*"]}"#, 0).expect("believed");
-    assert!(!deaf.may_hear(b"x") && !deaf.may_speak(b"x"), "who may not hear may not speak");
+    assert!(
+        !deaf.may_hear(b"x") && !deaf.may_speak(b"x"),
+        "without a claim to hear there is none to speak"
+    );
     for payload in [
         r#"{"hear":null}"#.to_owned(),
         r#"{"hear":"news"}"#.to_owned(),

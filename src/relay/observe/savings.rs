@@ -60,12 +60,12 @@ impl Savings {
             ),
             row(
                 "fanfare_uncompressed_messages_total",
-                "Messages that left as they are for members that take compressed ones: short, or dense.",
+                "Messages that left as they are where compressed ones are taken: short, or dense.",
                 |packed| packed.uncompressed,
             ),
             row(
                 "fanfare_compression_in_bytes_total",
-                "Payload bytes of messages for members that take compressed ones, before compression.",
+                "Payload bytes of messages where compressed ones are taken, before compression.",
                 |packed| packed.bytes_in,
             ),
             row(

@@ -7,8 +7,8 @@ use crate::server::kernel;
 use crate::server::stream::Stream;
 use std::io;
 
-/// From the accept to the last byte of the answer: whoever reads for longer than that does not
-/// read, and its place is wanted.
+/// From the accept to the last byte of the answer: a client that reads for longer than that does
+/// not read, and its place is wanted.
 const TIMEOUT_MS: u64 = 10_000;
 
 /// Bytes that are read from it altogether: what comes behind the request is thrown away, so that

@@ -164,7 +164,7 @@ impl Server {
     }
 
     fn accept_admin(&mut self, admin: &mut Admin, listener: usize, now: Time) {
-        // As many as there are places; who comes next waits for the next turn.
+        // As many as there are places; the next one waits for the next turn.
         for _ in 0..CONNECTIONS_MAX {
             if !admin.listeners[listener].is_ready || now < admin.accept_again {
                 return;

@@ -1,4 +1,4 @@
-//! What is asked of the admin listener, and who may not ask.
+//! What is asked of the admin listener, and which requests are refused.
 
 use crate::protocol::http::head::Head;
 use crate::protocol::http::{Problem, Refusal, Status, path};
@@ -62,7 +62,7 @@ pub(super) fn unreadable(refusal: Refusal) -> Problem {
 ///
 /// A page in a browser on the same machine can send requests here. `Origin` betrays it. By a name
 /// that its owner points to 127.0.0.1 afterwards it could even read the answers: so what names
-/// rooms and addresses, or closes connections, is only for who asks for an address or for
+/// rooms and addresses, or closes connections, is only for requests that name an address or
 /// localhost. Numbers alone and the probes are told by any name, as Prometheus may have one for us.
 pub(super) fn understand(head: &Head<'_>, is_local: bool) -> Result<Ask, Problem> {
     if head.values("origin").next().is_some() {

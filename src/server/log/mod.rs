@@ -1,5 +1,5 @@
 //! The log: its lines wait in a queue of bounded size for a thread that writes them to standard
-//! error, so the loop never waits for somebody who does not read it.
+//! error, so the loop never waits for a reader that does not read.
 //!
 //! A line for which there is no room is dropped and counted. When standard error takes lines again,
 //! a line says how many were dropped.

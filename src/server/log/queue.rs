@@ -159,7 +159,7 @@ impl Queue {
                 Ok(bytes) => rest = &rest[bytes..],
                 Err(error) => match error.kind() {
                     io::ErrorKind::Interrupted => {}
-                    // Somebody who shares it has made it non-blocking.
+                    // Another process that shares it has made it non-blocking.
                     io::ErrorKind::WouldBlock => sink.wait(),
                     // Its reader has gone, or the disk is full; that may not last.
                     _ => {
@@ -201,7 +201,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::thread;
 
-    /// A sink whose writes wait for somebody who reads, or fail.
+    /// A sink whose writes wait for a reader, or fail.
     struct Pipe(SyncSender<Vec<u8>>, Vec<io::ErrorKind>);
 
     impl Sink for Pipe {
