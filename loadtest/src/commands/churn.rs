@@ -1,5 +1,5 @@
 //! Connections come, publish a message, and end in several ways; afterwards the server must have
-//! let go of everything.
+//! released everything.
 
 use std::time::Duration;
 

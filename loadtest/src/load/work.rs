@@ -134,9 +134,13 @@ impl Work {
         (warmup, until): (Until, Until),
         report: &mut Report,
     ) -> Result<Cost, Error> {
-        report.memory("before", run.server.memory()?);
+        if self.background.is_some() {
+            report.memory("before", run.server.memory()?);
+        }
         if !matches!(warmup, Until::Time(Duration::ZERO) | Until::Messages(0)) {
             rooms.phase(run, warmup, self.background.as_deref_mut())?;
+        }
+        if self.background.is_some() {
             report.memory("warm", run.server.memory()?);
         }
         let interval = Interval::begin(&run.server)?;
