@@ -50,7 +50,7 @@ pub use limits::rates::{RatePolicy, Rates};
 pub use limits::usage::Priority;
 pub use limits::{Admission, Heartbeat, Limits, SlowConsumer};
 pub use message::Message;
-pub use observe::events::{Event, Failure};
+pub use observe::event::{Event, Failure};
 pub use observe::inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use observe::metrics::Metrics;
 pub use observe::savings::{Packed, Savings};

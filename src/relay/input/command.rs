@@ -7,7 +7,7 @@ use crate::relay::connections::phase::Phase;
 use crate::relay::input::page;
 use crate::relay::input::publish::Rejected;
 use crate::relay::message::Message;
-use crate::relay::observe::events::Event;
+use crate::relay::observe::event::Event;
 use crate::relay::rooms::encoding::Encoding;
 use crate::relay::{Cause, ConnId, Relay, Time};
 
@@ -78,7 +78,7 @@ impl Relay {
             Refusal::NoMemory => Rejected::NoMemory,
             _ => Rejected::RoomsFull,
         })?;
-        self.events.push(Event::RoomOpened { room: key, name: name.into() });
+        self.events.push(Event::RoomOpened { room: key, name: name.into() }, &mut self.metrics);
         Ok(key)
     }
 

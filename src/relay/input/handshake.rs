@@ -10,7 +10,7 @@ use crate::relay::compression::{agreement, share};
 use crate::relay::connections::phase::Phase;
 use crate::relay::identity::grant::Grant;
 use crate::relay::input::page::{self, About};
-use crate::relay::observe::events::Event;
+use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::policy::Policy;
 use crate::relay::{Cause, ConnId, Limits, Relay, Time};
@@ -252,7 +252,7 @@ impl Relay {
         let grant = self.identities.grant(head, path, &policy, access, self.now)?;
         let (key, is_new) = self.rooms.open(path, &self.limits)?;
         if is_new {
-            self.events.push(Event::RoomOpened { room: key, name: path.into() });
+            self.events.push(Event::RoomOpened { room: key, name: path.into() }, &mut self.metrics);
         }
         let agreed = agreement::agree(&policy, head, deflate);
         let packing = if agreed.is_some() { Packing::Alone } else { Packing::Plain };
@@ -266,8 +266,8 @@ impl Relay {
         let conn = &mut self.conns[index];
         conn.may_publish = grant.may_publish;
         self.identities.keep(index, grant);
-        self.metrics.upgraded += 1;
-        self.events.push(Event::Upgraded { id: conn.id(index), room: path.into() });
+        self.events
+            .push(Event::Upgraded { id: conn.id(index), room: path.into() }, &mut self.metrics);
         self.schedule.make_due(index, conn);
         Ok(())
     }
@@ -306,7 +306,7 @@ impl Relay {
         // not pinged together ever after.
         let spread_s = self.limits.ping_interval_ms.div_ceil(1000);
         conn.age((u64::from(index) % spread_s) as u32);
-        self.events.push(Event::MemberJoined { id: conn.id(index), room: key });
+        self.events.push(Event::MemberJoined { id: conn.id(index), room: key }, &mut self.metrics);
     }
 
     /// Answers with the refusal's status.

@@ -6,7 +6,7 @@ use crate::protocol::ws::frame;
 use crate::relay::compression::share::Sharing;
 use crate::relay::limits::SlowConsumer;
 use crate::relay::message::Message;
-use crate::relay::observe::events::Event;
+use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::room::Room;
 use crate::relay::rooms::unit::{Frame, Unit};
@@ -59,7 +59,7 @@ impl Relay {
         if room.subscribers > 0 {
             let from = from.map(|index| self.conns.id(index));
             let message = Message::copy(kind, payload);
-            self.events.push(Event::Published { room: key, from, message });
+            self.events.push(Event::Published { room: key, from, message }, &mut self.metrics);
         }
         let excluded = from.filter(|_| !room.policy.echo);
         if excluded.is_some() && room.members().len() == 1 {

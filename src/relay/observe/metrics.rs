@@ -2,6 +2,7 @@
 
 use crate::protocol::exposition::Family;
 use crate::relay::Cause;
+use crate::relay::observe::event::Event;
 use crate::relay::observe::savings::Savings;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,6 +46,15 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Counts something that happened.
+    pub(crate) fn count(&mut self, event: &Event) {
+        match event {
+            Event::Upgraded { .. } => self.upgraded += 1,
+            Event::Ended { cause, .. } => self.count_end(*cause),
+            _ => {}
+        }
+    }
+
     pub(crate) fn count_end(&mut self, cause: Cause) {
         let counts = match cause {
             Cause::Refused(_) => &mut self.refused,

@@ -1,5 +1,6 @@
 //! What the relay tells of itself.
 
+pub(crate) mod event;
 pub(crate) mod events;
 pub(crate) mod gauges;
 pub(crate) mod inspect;

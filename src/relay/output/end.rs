@@ -5,7 +5,7 @@ use crate::protocol::ws::frame::Opcode;
 use crate::relay::connections::conn::{NO_ROOM, Pause};
 use crate::relay::connections::phase::Phase;
 use crate::relay::limits::quota;
-use crate::relay::observe::events::Event;
+use crate::relay::observe::event::Event;
 use crate::relay::{Cause, ConnId, Relay};
 
 impl Relay {
@@ -134,7 +134,7 @@ impl Relay {
         conn.cause = cause;
         conn.pause = Pause::No;
         self.quota.drop_rare(conn);
-        self.metrics.count_end(cause);
+        self.events.push(Event::Ended { id: self.conns.id(index), cause }, &mut self.metrics);
         self.schedule.end_later(self.conns.id(index), is_cut);
     }
 
@@ -202,14 +202,15 @@ impl Relay {
         for (other, place) in moved.into_iter().flatten() {
             self.conns[other].member.place = place;
         }
-        self.events.push(Event::MemberLeft { id: self.conns.id(index), room: key });
+        self.events
+            .push(Event::MemberLeft { id: self.conns.id(index), room: key }, &mut self.metrics);
         self.close_room_if_over(key);
     }
 
     /// Closes a room that nothing keeps open.
     pub(crate) fn close_room_if_over(&mut self, key: u32) {
         if let Some(name) = self.rooms.close_if_over(key) {
-            self.events.push(Event::RoomClosed { room: key, name });
+            self.events.push(Event::RoomClosed { room: key, name }, &mut self.metrics);
         }
     }
 
