@@ -1,21 +1,94 @@
-//! fanfare: a WebSocket broadcast relay.
+//! fanfare: a WebSocket broadcast relay, as a program and as a part of other programs.
 //!
-//! Layers, and imports run downwards only:
+//! A [`Server`] is a relay with sockets: what a client says in a room reaches all others in it. It
+//! runs in the thread that calls [`run`](Server::run). Through its [`Handle`], which may be cloned
+//! and sent, the other threads of a program publish, subscribe, and tell it to go down:
 //!
-//! - [`protocol`] knows bytes: HTTP heads, the upgrade, frames, masks, text.
-//! - [`auth`] knows origins, tokens and keys: whom to let in.
-//! - [`relay`] knows connections, rooms and their logs, limits and deadlines. It does no I/O.
-//! - [`config`] knows flags; it fills the relay's limits.
-//! - [`server`] knows sockets, signals and the clock. It knows no policy.
-//! - [`top`] is a client: it shows in a terminal what another process relays.
+//! ```
+//! use fanfare::{Capacity, Limits, Message, Outcome, Server};
 //!
-//! `ARCHITECTURE.md` shows one message's way through them.
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let limits = Limits { connections_max: 100, drain_ms: 0, ..Limits::default() };
+//! let server = Server::builder().listen("127.0.0.1:0").limits(limits).build()?;
+//! let place = server.doors()[0].place.to_string();
+//! let relay = server.handle();
+//! let running = std::thread::spawn(move || server.run());
+//!
+//! // The program hears what is said in the room `news`.
+//! let news = relay.subscribe("news", Capacity::default())?;
+//! let (mut client, _) = tungstenite::connect(format!("ws://{place}/news"))?;
+//! client.send("hello".into())?;
+//! let delivery = news.recv()?;
+//! assert_eq!(*delivery.message, Message::from("hello"));
+//!
+//! // It speaks there too, here to one member.
+//! assert_eq!(relay.publish("news", "welcome")?.wait()?, 1);
+//! assert_eq!(client.read()?.to_text()?, "welcome");
+//!
+//! // It goes down in order: clients are told, and `run` returns when they have gone.
+//! relay.drain()?;
+//! while client.read().is_ok() {}
+//! assert_eq!(running.join().expect("no panic")?, Outcome::Drained);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A server uses nothing of its process that it is not told to: no signals, no environment, no log
+//! of its own (it speaks through [`tracing`]), no limit of the system. So a program keeps all that
+//! for itself, and several servers can be in one process. `docs/embedding.md` says more.
+//!
+//! What is documented here is the whole interface. The modules that it comes from are public for
+//! fanfare's own program, tests, benches and fuzz targets, and change without notice.
 
 #![warn(unreachable_pub)]
 
-pub mod auth;
-pub mod config;
+// Layers; imports run downwards only, as ARCHITECTURE.md says.
+
+#[doc(hidden)] // bytes: HTTP heads, the upgrade, frames, masks, text
 pub mod protocol;
+
+#[doc(hidden)] // origins, tokens and keys: whom to let in
+pub mod auth;
+
+#[doc(hidden)] // connections, rooms and their logs, limits and deadlines, without I/O
 pub mod relay;
+
+#[doc(hidden)] // flags, files and the environment; it fills the relay's limits
+pub mod config;
+
+#[doc(hidden)] // sockets, signals and the clock, without policy
 pub mod server;
+
+#[doc(hidden)] // a client that shows in a terminal what another process relays
 pub mod top;
+
+#[doc(inline)]
+pub use relay::{ConnId, Limits, Message, Rejected};
+#[doc(inline)]
+pub use server::{
+    Answer, Builder, Capacity, CommandError, Delivery, Handle, Outcome, Server, StartError,
+    Subscription,
+};
+
+/// What [`Limits`] are made of.
+pub mod limits {
+    #[doc(inline)]
+    pub use crate::auth::{
+        NoKey, key::Key, keyfile, origin::Origin, origin::Origins, pattern::Pattern, token::Trust,
+    };
+    #[doc(inline)]
+    pub use crate::protocol::http::forwarded::ForwardedBy;
+    #[doc(inline)]
+    pub use crate::relay::{
+        Access, Contradiction, Deflate, Encoding, Hear, Heartbeat, Publish, RatePolicy, Rates,
+        Rule, SlowConsumer, TrustedProxies,
+    };
+}
+
+/// Where a server listens.
+pub mod listen {
+    #[doc(inline)]
+    pub use crate::config::{Access, Door, Listen, Pair};
+    #[doc(inline)]
+    pub use crate::server::CertificateError;
+}

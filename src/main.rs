@@ -4,11 +4,12 @@
 //! 2 the flags or the configuration are wrong; 3 the drain's time was up and connections were cut;
 //! 4 a second signal ended it at once; 101 a fault of its own, which the log tells.
 
+use fanfare::Limits;
 use fanfare::config::{
     self, AdminFlags, Changes, Config, Door, Listen, LoadError, Plain, Task, openings, token_keys,
     without_secrets, write_completions, write_man,
 };
-use fanfare::server::{self, Certificates, Log, Outcome, Server, StartError};
+use fanfare::server::{self, CertificateError, Certificates, Log, Outcome, Server, StartError};
 use fanfare::top;
 use std::error::Error;
 use std::ffi::OsString;
@@ -53,7 +54,8 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
         Task::Serve => return serve(arguments, config),
         Task::CheckConfig => {
             let limits = config.limits(server::machine()?)?;
-            let (doors, _) = doors(&config)?;
+            let (doors, pairs) = config.doors()?;
+            Certificates::load(pairs, &doors).map_err(wrong)?;
             for key in token_keys(&limits) {
                 writeln!(out, "token key: {key}")?;
             }
@@ -113,8 +115,7 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
     let machine = server::machine()?;
     let mut limits = config.limits(machine)?;
     let log = Log::start(config.flags.log_format, config.flags.log_level)?;
-    let (doors, certificates) = doors(&config)?;
-    let mut server = Server::bind(&doors, certificates, limits.clone())?;
+    let mut server = build(&config, limits.clone())?;
     let (admin, missing) = open_admin(&config.flags.admin, &mut server)?;
     let doors = server.doors();
     welcome(&doors, limits.connections_max);
@@ -140,7 +141,7 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
         announce(&token_keys(&limits), &warnings(&config, &limits));
         Some(limits.clone())
     };
-    let outcome = server.run(reload)?;
+    let outcome = server.run_with(reload)?;
     info!(?outcome, "ended");
     Ok(match outcome {
         Outcome::Drained => ExitCode::SUCCESS,
@@ -149,12 +150,19 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
     })
 }
 
-/// Where to listen, and the certificates, read.
-fn doors(config: &Config) -> Result<(Vec<Door>, Certificates), LoadError> {
-    let (doors, common) = config.doors()?;
-    let certificates = Certificates::load(common, &doors);
-    let certificates = certificates.map_err(|error| LoadError::Wrong(error.to_string()))?;
-    Ok((doors, certificates))
+/// The server as the configuration says; this program has its process for itself.
+fn build(config: &Config, limits: Limits) -> Result<Server, Box<dyn Error>> {
+    let (doors, pairs) = config.doors()?;
+    let builder = Server::builder().doors(doors).certificates(pairs).limits(limits);
+    builder.signals().systemd().build().map_err(|error| match error {
+        StartError::Certificate(error) => wrong(error).into(),
+        error => error.into(),
+    })
+}
+
+/// What is wrong with a certificate is wrong with the configuration.
+fn wrong(error: CertificateError) -> LoadError {
+    LoadError::Wrong(error.to_string())
 }
 
 /// Says what the keys are, and what somebody should look at: at the start and after each reload.

@@ -5,7 +5,7 @@ use super::key::{Key, Source};
 use super::rules::{self, Room};
 use super::task::{Task, command};
 use super::{Door, Flags, Impossible, LoadError, Machine, Pair, Plain};
-use super::{environment, places, without_secrets};
+use super::{doors_together, environment, without_secrets};
 use crate::relay::{Limits, Rule};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -102,9 +102,9 @@ impl Config {
     pub fn doors(&self) -> Result<(Vec<Door>, Vec<Pair>), LoadError> {
         let tls = &self.flags.tls;
         let wrong = |error| LoadError::Wrong(self.locate(&error));
-        places::check(&self.flags.listen).map_err(wrong)?;
-        let doors = tls.apply(&self.flags.listen).map_err(wrong)?;
-        Ok((doors, tls.pairs().map_err(wrong)?))
+        let pairs = tls.pairs().map_err(wrong)?;
+        let doors = doors_together(&self.flags.listen, !pairs.is_empty()).map_err(wrong)?;
+        Ok((doors, pairs))
     }
 
     /// The relay's limits on this machine.

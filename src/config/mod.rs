@@ -4,6 +4,7 @@ mod addresses;
 mod admin;
 mod deflate;
 mod door;
+mod doors;
 mod environment;
 mod file;
 mod flags;
@@ -38,6 +39,7 @@ mod warnings;
 
 pub use admin::{ADMIN_DEFAULT, Admin, AdminFlags};
 pub use door::Door;
+pub use doors::doors_together;
 pub use flags::{Flags, LogFormat, LogLevel, Machine};
 pub use identity::IdentityFlags;
 pub use impossible::Impossible;

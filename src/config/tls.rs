@@ -1,6 +1,6 @@
 //! Flags about TLS.
 
-use super::{Door, Impossible, Pair};
+use super::{Impossible, Pair};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -35,27 +35,6 @@ impl TlsFlags {
             .map(|(certificate, key)| Pair { certificate: certificate.clone(), key: key.clone() })
             .collect())
     }
-
-    /// Says which doors speak TLS.
-    ///
-    /// # Errors
-    /// When one is to speak it without a certificate.
-    pub fn apply(&self, doors: &[Door]) -> Result<Vec<Door>, Impossible> {
-        let mut doors = doors.to_vec();
-        let asks = |door: &Door| door.has_tls && door.pairs.is_empty();
-        match (self.pairs()?.is_empty(), doors.iter().find(|door| asks(door))) {
-            (true, Some(door)) => {
-                let why = format!("{door} needs --tls-cert and --tls-key");
-                return Err(Impossible::of("listen", why));
-            }
-            (false, None) => {
-                let of_tcp = |door: &&mut Door| door.place.is_tcp();
-                doors.iter_mut().filter(of_tcp).for_each(|door| door.has_tls = true);
-            }
-            _ => {}
-        }
-        Ok(doors)
-    }
 }
 
 #[cfg(test)]
@@ -63,26 +42,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_speaks_tls() {
+    fn each_certificate_has_its_key() {
         let flags = |certificates: &[&str], keys: &[&str]| TlsFlags {
             tls_cert: certificates.iter().map(PathBuf::from).collect(),
             tls_key: keys.iter().map(PathBuf::from).collect(),
         };
-        let doors = |texts: &[&str]| -> Vec<Door> {
-            texts.iter().map(|text| text.parse().expect("a door")).collect()
-        };
-        let speak = |flags: &TlsFlags, texts: &[&str]| -> Result<Vec<bool>, Impossible> {
-            Ok(flags.apply(&doors(texts))?.iter().map(|door| door.has_tls).collect())
-        };
-        let both = ["127.0.0.1:1", "unix:/x", "localhost:2"];
-        assert_eq!(speak(&flags(&[], &[]), &both), Ok(vec![false; 3]));
-        assert_eq!(speak(&flags(&["c"], &["k"]), &both), Ok(vec![true, false, true]));
-        let one = ["127.0.0.1:1", "127.0.0.1:2?tls"];
-        assert_eq!(speak(&flags(&["c"], &["k"]), &one), Ok(vec![false, true]));
-        assert!(speak(&flags(&[], &[]), &one).is_err());
-        let own = ["127.0.0.1:1", "127.0.0.1:2?cert=c&key=k"];
-        assert_eq!(speak(&flags(&[], &[]), &own), Ok(vec![false, true]));
-        assert_eq!(speak(&flags(&["c"], &["k"]), &own), Ok(vec![true, true]));
-        assert!(speak(&flags(&["c", "d"], &["k"]), &both).is_err());
+        let pairs = flags(&["c", "d"], &["k", "l"]).pairs().expect("two of each");
+        assert_eq!(pairs[1], Pair { certificate: "d".into(), key: "l".into() });
+        assert!(flags(&["c", "d"], &["k"]).pairs().is_err());
     }
 }

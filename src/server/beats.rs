@@ -15,6 +15,8 @@ pub(super) enum Beat {
     /// The poller's events, and files that may have changed.
     Events,
     Read,
+    /// What other threads of the program want.
+    Command,
     /// Deadlines.
     Settle,
     Write,
@@ -113,6 +115,7 @@ impl Beats {
             ms = self.all().as_millis() as u64,
             events_ms = ms(Beat::Events),
             read_ms = ms(Beat::Read),
+            command_ms = ms(Beat::Command),
             accept_ms = ms(Beat::Accept),
             admin_ms = ms(Beat::Admin),
             settle_ms = ms(Beat::Settle),

@@ -1,5 +1,5 @@
-//! What the relay tells of itself, for the log: upgrades, and connections that end for a reason
-//! about which something can be done.
+//! What the relay tells of itself: for the log, upgrades and connections that end for a reason
+//! about which something can be done; for the program's subscribers, messages.
 
 use super::Server;
 use super::report::quoted;
@@ -20,6 +20,9 @@ impl Server {
                     self.tell_upgrade(id, &room);
                 }
                 Event::Failing(failure) => self.tell_failure(failure, now),
+                Event::Published { room, from, message } => {
+                    self.subscribers.deliver(room, from, message);
+                }
                 _ => {}
             }
         }

@@ -23,17 +23,21 @@ const SECOND_HEAP_BYTES: u64 = 64 * 1024 * 1024;
 /// # Errors
 /// When a limit cannot be read.
 pub fn machine() -> io::Result<Machine> {
-    Ok(Machine { connections_max: connections_allowed()?, memory_bytes: memory_allowed()? })
+    Ok(Machine { connections_max: raise_file_limit()?, memory_bytes: memory_allowed()? })
 }
 
-fn connections_allowed() -> io::Result<usize> {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+/// Raises the limit on open files as far as it goes; gives the connections that it allows then.
+pub(super) fn raise_file_limit() -> io::Result<usize> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     // Some kernels refuse an unlimited number of files; then the soft limit stays.
-    let files = match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
-        Ok(()) => hard,
-        Err(_) => soft,
-    };
-    Ok(files.saturating_sub(FILES_RESERVED).clamp(1, CONNECTIONS_MAX) as usize)
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    connections_allowed()
+}
+
+/// The connections that the limit on open files allows.
+pub(super) fn connections_allowed() -> io::Result<usize> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(soft.saturating_sub(FILES_RESERVED).clamp(1, CONNECTIONS_MAX) as usize)
 }
 
 /// The least of what the machine has, what its control groups allow, and the limit on the address

@@ -1,18 +1,24 @@
 //! The server: the poller, sockets, signals and the clock around the relay. It knows no policy.
 //!
 //! A turn has four beats: read everything that is ready; settle deadlines; flush every connection
-//! that has something to say, once; sleep.
+//! that has something to say, once; sleep. What other threads of a program want done comes through
+//! a mailbox and is carried out after the reads.
 
 mod accept;
 mod admin;
 mod beats;
+mod bounded;
 mod broken;
+mod builder;
 mod certificates;
 mod clock;
+mod command_error;
+mod commands;
 mod contained;
 mod events;
 mod given;
 mod growth;
+mod handle;
 mod histogram;
 mod kernel;
 mod layer;
@@ -21,6 +27,7 @@ mod listener;
 mod listening;
 mod log;
 mod machine;
+mod mailbox;
 mod notify;
 mod orders;
 mod output;
@@ -36,13 +43,21 @@ mod start;
 mod stopwatch;
 mod stream;
 mod streams;
+mod subscriber;
+mod subscribers;
+mod subscription;
 mod tcp;
 mod tls;
+mod token;
 mod turn;
 mod unix;
 
+pub use bounded::Capacity;
+pub use builder::Builder;
 pub use certificates::{CertificateError, Certificates};
+pub use command_error::CommandError;
 pub use contained::tell_panics;
+pub use handle::{Answer, Handle};
 pub use log::{Log, flush_log};
 pub use machine::machine;
 pub use output::offer;
@@ -50,15 +65,18 @@ pub use output::offer;
 pub use pretend::Pretend;
 pub use report::Outcome;
 pub use start::StartError;
+pub use subscriber::Delivery;
+pub use subscription::Subscription;
 
-use crate::config::{Door, leaves_ipv4};
+use crate::config::Door;
 use crate::relay::{ConnId, Limits, Relay, Time};
 use admin::Admin;
 use clock::{Clock, unix_s};
 use given::Given;
 use histogram::Histogram;
 use listener::Listener;
-use mio::{Events, Poll, Registry};
+use mailbox::Mailbox;
+use mio::{Events, Poll};
 use notify::Notify;
 use ready::Ready;
 use report::Throttle;
@@ -66,8 +84,8 @@ use signal::Signals;
 use std::io;
 use stopwatch::Stopwatch;
 use streams::Streams;
+use subscribers::Subscribers;
 use tls::Sealer;
-use tracing::info;
 
 /// Events that the poller tells of at a time; more wait for the next turn.
 const EVENTS_PER_TURN: usize = 1024;
@@ -78,7 +96,11 @@ pub struct Server {
     poll: Poll,
     events: Events,
     clock: Clock,
-    signals: Signals,
+    /// Unless the program has signals for itself.
+    signals: Option<Signals>,
+    /// What other threads want done.
+    mailbox: Mailbox,
+    subscribers: Subscribers,
     listeners: Vec<Listener>,
     /// Nothing is accepted before this, for want of descriptors.
     accept_again: Option<Time>,
@@ -119,41 +141,30 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at all these places, or, when systemd gave sockets, at those and no others; nothing
-    /// is accepted before `run`.
-    ///
-    /// # Errors
-    /// When a place cannot be listened at.
-    pub fn bind(
-        doors: &[Door],
-        certificates: Certificates,
-        limits: Limits,
-    ) -> Result<Server, StartError> {
-        // First: nothing else may have their descriptors' numbers.
-        let (given, given_admin) = given::given()?;
-        let poll = Poll::new()?;
-        let signals = Signals::new(poll.registry())?;
-        let listeners = if given.is_empty() {
-            bind_all(doors, &certificates, poll.registry())?
-        } else {
-            adopt_all(given, doors, &certificates, poll.registry())?
-        };
-        let clock = Clock::start();
+    /// Begins to make a server.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A server without listeners.
+    fn new(poll: Poll, limits: Limits) -> io::Result<Server> {
         Ok(Server {
-            notify: Notify::from_environment(clock.now()),
+            mailbox: Mailbox::new(poll.registry())?,
             poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
-            clock,
-            signals,
-            listeners,
+            clock: Clock::start(),
+            signals: None,
+            subscribers: Subscribers::default(),
+            listeners: Vec::new(),
             accept_again: None,
             is_to_reload: false,
+            notify: Notify::default(),
             buffer: vec![0; limits.read_bytes_max()],
             relay: Relay::new(limits),
             streams: Streams::default(),
             admin: None,
-            given_admin,
-            certificates,
+            given_admin: None,
+            certificates: Certificates::default(),
             config_is_good: true,
             config_read_s: unix_s(),
             plain: Vec::new(),
@@ -169,18 +180,31 @@ impl Server {
         })
     }
 
+    /// Lets other threads tell it what to do, now and while it runs.
+    pub fn handle(&self) -> Handle {
+        Handle::new(self.mailbox.post())
+    }
+
     /// Where it listens; a port that was given as 0 is the one that was found.
     pub fn doors(&self) -> Vec<Door> {
         self.listeners.iter().map(|listener| listener.door.clone()).collect()
     }
 
-    /// Serves until it is told to stop (SIGTERM, SIGINT) and everyone was said goodbye to.
-    ///
-    /// SIGUSR1 writes the counters to the log; SIGHUP asks `reload` for new limits.
+    /// Serves until it is told to go down, by a handle or a signal, and the last member has been
+    /// told.
     ///
     /// # Errors
     /// Only when the poller fails, which ends everything.
-    pub fn run(mut self, mut reload: impl FnMut() -> Option<Limits>) -> io::Result<Outcome> {
+    pub fn run(self) -> io::Result<Outcome> {
+        self.run_with(|| None)
+    }
+
+    /// The same; a signal to read the configuration again asks `reload` for new limits, which gives
+    /// none when there is a fault in it.
+    ///
+    /// # Errors
+    /// Only when the poller fails, which ends everything.
+    pub fn run_with(mut self, mut reload: impl FnMut() -> Option<Limits>) -> io::Result<Outcome> {
         self.notify.started();
         loop {
             if std::mem::take(&mut self.is_to_reload) {
@@ -208,41 +232,4 @@ impl Server {
             }
         }
     }
-}
-
-fn bind_all(
-    doors: &[Door],
-    certificates: &Certificates,
-    registry: &Registry,
-) -> Result<Vec<Listener>, StartError> {
-    let mut listeners = Vec::new();
-    for door in doors {
-        let (number, leaves_ipv4) = (listeners.len() as u32, leaves_ipv4(&door.place, doors));
-        let found = Listener::bind(&door.place, leaves_ipv4, number, registry);
-        let found = found.map_err(|error| StartError::Listen(door.place.clone(), error))?;
-        listeners.extend(found);
-        listeners[number as usize..].iter_mut().for_each(|one| one.fit(door, certificates));
-    }
-    Ok(listeners)
-}
-
-/// What comes first at a socket that was given is as --listen says for its place. Where that says
-/// nothing, TCP speaks TLS if there are certificates.
-fn adopt_all(
-    given: Vec<Given>,
-    doors: &[Door],
-    certificates: &Certificates,
-    registry: &Registry,
-) -> Result<Vec<Listener>, StartError> {
-    info!(sockets = given.len(), "listening on the sockets that were given, not on --listen");
-    let adopt = |(number, given): (usize, Given)| {
-        let mut listener = Listener::adopt(given, number as u32, registry)?;
-        let place = &listener.door.place;
-        let has_tls = certificates.has_common() && place.is_tcp();
-        let bare = Door { has_tls, ..listener.door.clone() };
-        let door = doors.iter().find(|door| door.place.is_of(place)).unwrap_or(&bare);
-        listener.fit(door, certificates);
-        Ok(listener)
-    };
-    given.into_iter().enumerate().map(adopt).collect()
 }

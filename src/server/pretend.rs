@@ -1,9 +1,10 @@
 //! A server for tests and the fuzzer: streams are given to it, it turns and time passes when it is
 //! told.
 
+use super::Server;
 use super::stream::Stream;
-use super::{Certificates, Server};
 use crate::relay::{Command, Limits};
+use mio::Poll;
 use mio::net::UnixStream;
 use rustls::ServerConfig;
 use std::os::unix::net::UnixStream as Pipe;
@@ -17,7 +18,8 @@ pub struct Pretend(Server);
 impl Pretend {
     /// A server with nobody.
     pub fn new(limits: Limits) -> Pretend {
-        Pretend(Server::bind(&[], Certificates::default(), limits).expect("descriptors"))
+        let server = Poll::new().and_then(|poll| Server::new(poll, limits));
+        Pretend(server.expect("descriptors"))
     }
 
     /// Takes in a stream that does not block, as a listener would.

@@ -1,21 +1,14 @@
 //! Signals, as bytes in a pipe that the poller watches.
 
-use super::listener::token;
+use super::listener;
 use super::stream::again;
+use super::token;
 use mio::net::UnixStream;
 use mio::{Interest, Registry};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream as Pipe;
-
-/// The tokens of the pipes, beyond those of any listeners.
-const STOP: u32 = u32::MAX;
-const REPORT: u32 = u32::MAX - 1;
-const RELOAD: u32 = u32::MAX - 2;
-
-/// The least of them: other tokens are below.
-pub(super) const FIRST: u32 = RELOAD;
 
 /// The signals that fanfare listens to.
 #[derive(Debug)]
@@ -39,9 +32,9 @@ pub(super) struct Taken {
 impl Signals {
     pub(super) fn new(registry: &Registry) -> io::Result<Signals> {
         Ok(Signals {
-            stop: watch(&[SIGTERM, SIGINT], STOP, registry)?,
-            report: watch(&[SIGUSR1], REPORT, registry)?,
-            reload: watch(&[SIGHUP], RELOAD, registry)?,
+            stop: watch(&[SIGTERM, SIGINT], token::STOP, registry)?,
+            report: watch(&[SIGUSR1], token::REPORT, registry)?,
+            reload: watch(&[SIGHUP], token::RELOAD, registry)?,
         })
     }
 
@@ -62,7 +55,7 @@ fn watch(signals: &[i32], number: u32, registry: &Registry) -> io::Result<UnixSt
     }
     read.set_nonblocking(true)?;
     let mut read = UnixStream::from_std(read);
-    registry.register(&mut read, token(number), Interest::READABLE)?;
+    registry.register(&mut read, listener::token(number), Interest::READABLE)?;
     Ok(read)
 }
 

@@ -1,6 +1,8 @@
 //! Why the server could not start, and what to do about it.
 
+use super::CertificateError;
 use crate::config::{Listen, Plain};
+use crate::relay::Contradiction;
 use std::fmt;
 use std::io;
 
@@ -9,7 +11,21 @@ const FREE_PORT_MIN: u16 = 1024;
 
 /// Why the server could not start.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum StartError {
+    /// These limits cannot work together.
+    Limits(Contradiction),
+    /// More connections are wanted than the limit on open files allows.
+    Files {
+        /// The connections that are wanted.
+        wanted: usize,
+        /// Those that are allowed.
+        allowed: usize,
+    },
+    /// This is no place to listen at, or not beside the others; a sentence says why.
+    Place(String),
+    /// A certificate cannot be used.
+    Certificate(CertificateError),
     /// This place cannot be listened at.
     Listen(Listen, io::Error),
     /// This descriptor was given to listen at, and cannot be.
@@ -21,6 +37,16 @@ pub enum StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            StartError::Limits(Contradiction::Zero(name)) => write!(f, "{name} must not be 0"),
+            StartError::Limits(error) => error.fmt(f),
+            StartError::Files { wanted, allowed } => write!(
+                f,
+                "{wanted} connections are more than the limit on open files allows, which is \
+                 {allowed}: want fewer, or raise that limit (ulimit -n, or the builder's \
+                 raise_file_limit)"
+            ),
+            StartError::Place(why) => f.write_str(why),
+            StartError::Certificate(error) => error.fmt(f),
             StartError::Listen(place, error) => {
                 write!(f, "cannot listen on {place}: {}", Plain(error))?;
                 match advice(place, error) {
@@ -37,6 +63,12 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {}
+
+impl From<CertificateError> for StartError {
+    fn from(error: CertificateError) -> StartError {
+        StartError::Certificate(error)
+    }
+}
 
 impl From<io::Error> for StartError {
     fn from(error: io::Error) -> StartError {

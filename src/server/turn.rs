@@ -5,17 +5,17 @@ use super::clock::{Clock, unix_s};
 use super::notify::Status;
 use super::ready::Ready;
 use super::report::{self, Outcome};
-use super::{Server, listener};
+use super::{Server, listener, token};
 use crate::relay::{ConnId, Time};
 use mio::event::Event;
 use std::io;
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::warn;
 
 impl Server {
-    /// Sleeps until something happens, then reads members, settles, flushes, and greets newcomers:
-    /// no message waits for them. Gives how it ended when the relay is empty after a drain, or a
-    /// second signal came.
+    /// Sleeps until something happens, then reads members, carries out the program's commands,
+    /// settles, flushes, and greets newcomers: no message waits for them. Gives how it ended when
+    /// the relay is empty after a drain, or a second signal came.
     pub(super) fn turn(&mut self) -> io::Result<Option<Outcome>> {
         self.sleep()?;
         let begin = self.clock.elapsed();
@@ -29,6 +29,8 @@ impl Server {
         beats.end(Beat::Events, self.clock.elapsed());
         let reads = self.read_members(now);
         beats.end(Beat::Read, self.clock.elapsed());
+        self.carry_out_commands(now);
+        beats.end(Beat::Command, self.clock.elapsed());
         self.tell_events(now);
         self.relay.turn(now);
         self.tell_events(now);
@@ -39,6 +41,7 @@ impl Server {
             self.flush_times.add(beats.of(Beat::Write));
         }
         self.take_newcomers(now);
+        self.tell_events(now); // of newcomers, before they say something and perhaps leave
         beats.end(Beat::Accept, self.clock.elapsed());
         self.serve_admin(now);
         let end = self.clock.elapsed();
@@ -72,7 +75,7 @@ impl Server {
         let may_accept = self.listeners.iter().any(|listener| listener.is_ready);
         let accept_at = may_accept.then(|| self.accept_again.unwrap_or_default());
         let may_read = !self.ready.is_empty() || !self.resumed.is_empty();
-        if may_read || accept_at == Some(Time::default()) {
+        if may_read || self.mailbox.has_more() || accept_at == Some(Time::default()) {
             return Some(Duration::ZERO);
         }
         let admin_at = self.admin.as_ref().and_then(|admin| admin.next_deadline());
@@ -107,7 +110,8 @@ impl Server {
             {
                 // It is served later in this turn.
             } else {
-                signalled = true;
+                // The mailbox is looked at in each turn anyway.
+                signalled |= event.token() != listener::token(token::MAILBOX);
             }
         }
         pushes.into_iter().for_each(|id| self.push(id));
@@ -115,7 +119,7 @@ impl Server {
     }
 
     fn take_signals(&mut self, now: Time) -> Option<Outcome> {
-        let signals = self.signals.take();
+        let signals = self.signals.as_mut()?.take();
         if signals.report {
             report::counters(&self.relay);
         }
@@ -125,13 +129,7 @@ impl Server {
                 warn!(connections = self.relay.connections(), "told to stop again: ending at once");
                 return Some(Outcome::Interrupted);
             }
-            info!(connections = self.relay.connections(), "told to stop: saying goodbye");
-            // Given are all or none. What waits at these is for the relay that starts next.
-            if self.listeners.iter().any(|listener| listener.is_given) {
-                self.listeners.clear();
-            }
-            self.relay.drain(now);
-            self.notify.stopping(self.relay.limits().drain_timeout_ms);
+            self.go_down(now);
         }
         None
     }

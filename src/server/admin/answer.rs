@@ -110,6 +110,7 @@ impl Server {
             "How long turns that had something to write took to write it to everyone.",
         ));
         families.extend(self.file_families());
+        families.extend(self.subscribers.families());
         families.push(Family::counter(
             "fanfare_faults_total",
             "Faults of fanfare's own, each of which ended one connection.",

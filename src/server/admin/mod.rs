@@ -11,7 +11,7 @@ use super::listener::Listener;
 use super::process::Process;
 use super::report::quoted;
 use super::stream::Stream;
-use super::{Server, StartError, signal};
+use super::{Server, StartError, token};
 use crate::config::{Listen, Plain};
 use crate::protocol::http::{Refusal, head};
 use crate::relay::{ConnId, Time};
@@ -23,8 +23,8 @@ use tracing::debug;
 /// The most sockets that a place takes: localhost has two addresses.
 const LISTENERS_MAX: u32 = 2;
 
-/// The listeners' tokens, beyond those of the relay's listeners and below the signals'.
-const FIRST_LISTENER: u32 = signal::FIRST - LISTENERS_MAX;
+/// The listeners' tokens, beyond those of the relay's listeners and below the loop's own.
+const FIRST_LISTENER: u32 = token::LEAST - LISTENERS_MAX;
 
 /// The tokens of its connections.
 const FIRST_CONN: u32 = FIRST_LISTENER - CONNECTIONS_MAX as u32;

@@ -1,0 +1,190 @@
+//! How a server is made: where it listens, its limits, and what of its process it may use.
+
+use super::given::{self, Given};
+use super::listener::Listener;
+use super::notify::Notify;
+use super::signal::Signals;
+use super::{Certificates, Server, StartError, machine};
+use crate::config::{self, Door, Pair, leaves_ipv4};
+use crate::relay::Limits;
+use mio::{Poll, Registry};
+use std::path::PathBuf;
+use tracing::info;
+
+/// A server that is not made yet.
+///
+/// Of its process it uses nothing that is not asked for: no signals, no environment, no change of
+/// the limit on open files. So several servers can be in one process.
+#[derive(Debug, Default)]
+pub struct Builder {
+    doors: Vec<Door>,
+    /// The first place that is none, and why.
+    not_a_place: Option<String>,
+    pairs: Vec<Pair>,
+    limits: Option<Limits>,
+    raises_file_limit: bool,
+    has_signals: bool,
+    has_systemd: bool,
+}
+
+impl Builder {
+    /// Listens at this place too, written as for the flag `--listen`: `127.0.0.1:2046`,
+    /// `localhost:0` for a port that is free, `unix:/run/chat.sock`, with `?tls`,
+    /// `?cert=PATH&key=PATH` or `?proxy` behind it.
+    #[must_use]
+    pub fn listen(mut self, place: &str) -> Builder {
+        match place.parse() {
+            Ok(door) => self.doors.push(door),
+            Err(why) => {
+                self.not_a_place.get_or_insert(format!("`{place}`: {why}"));
+            }
+        }
+        self
+    }
+
+    /// Listens at these places too.
+    #[must_use]
+    pub fn doors(mut self, doors: impl IntoIterator<Item = Door>) -> Builder {
+        self.doors.extend(doors);
+        self
+    }
+
+    /// Has this certificate, with its chain, and its key, both in PEM; several may be given, and
+    /// the name that a client asks for chooses. Where no place says `?tls`, all that are no Unix
+    /// sockets speak TLS. The files are read again when they change.
+    #[must_use]
+    pub fn certificate(self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Builder {
+        self.certificates([Pair { certificate: certificate.into(), key: key.into() }])
+    }
+
+    /// Has these certificates too.
+    #[must_use]
+    pub fn certificates(mut self, pairs: impl IntoIterator<Item = Pair>) -> Builder {
+        self.pairs.extend(pairs);
+        self
+    }
+
+    /// Has these limits. Without, it has the default ones, with as many connections as the limit on
+    /// open files allows.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Builder {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Raises the process's limit on open files as far as it goes: each connection is one.
+    #[must_use]
+    pub fn raise_file_limit(mut self) -> Builder {
+        self.raises_file_limit = true;
+        self
+    }
+
+    /// Listens to signals, for the whole process: SIGTERM and SIGINT let the server go down in
+    /// order, SIGHUP asks for other limits, SIGUSR1 writes the counters to the log.
+    #[must_use]
+    pub fn signals(mut self) -> Builder {
+        self.has_signals = true;
+        self
+    }
+
+    /// Does as systemd says in the environment: takes over the sockets that it gives, and listens
+    /// at those and no others; tells it how the server is. To be built before anything else is
+    /// opened.
+    #[must_use]
+    pub fn systemd(mut self) -> Builder {
+        self.has_systemd = true;
+        self
+    }
+
+    /// Makes the server, which listens; it accepts nothing before it runs.
+    ///
+    /// # Errors
+    /// When limits cannot work together, a place is none or cannot be listened at, a certificate
+    /// cannot be used, or the system refuses what is needed.
+    pub fn build(self) -> Result<Server, StartError> {
+        // First: nothing else may have their descriptors' numbers.
+        let (given, given_admin) = match self.has_systemd {
+            true => given::given()?,
+            false => (Vec::new(), None),
+        };
+        let limits = self.checked_limits()?;
+        if let Some(why) = self.not_a_place {
+            return Err(StartError::Place(why));
+        }
+        if self.doors.is_empty() && given.is_empty() {
+            let why = "no place to listen at is given: add one, as in 127.0.0.1:2046";
+            return Err(StartError::Place(why.to_owned()));
+        }
+        let doors = config::doors_together(&self.doors, !self.pairs.is_empty());
+        let doors = doors.map_err(|error| StartError::Place(error.why))?;
+        let certificates = Certificates::load(self.pairs, &doors)?;
+        let mut server = Server::new(Poll::new()?, limits)?;
+        let registry = server.poll.registry();
+        if self.has_signals {
+            server.signals = Some(Signals::new(registry)?);
+        }
+        server.listeners = match given.is_empty() {
+            true => bind_all(&doors, &certificates, registry)?,
+            false => adopt_all(given, &doors, &certificates, registry)?,
+        };
+        if self.has_systemd {
+            server.notify = Notify::from_environment(server.clock.now());
+        }
+        server.given_admin = given_admin;
+        server.certificates = certificates;
+        Ok(server)
+    }
+
+    fn checked_limits(&self) -> Result<Limits, StartError> {
+        let allowed = match self.raises_file_limit {
+            true => machine::raise_file_limit()?,
+            false => machine::connections_allowed()?,
+        };
+        let Some(limits) = &self.limits else {
+            let limits = Limits::default();
+            return Ok(Limits { connections_max: limits.connections_max.min(allowed), ..limits });
+        };
+        limits.check().map_err(StartError::Limits)?;
+        if limits.connections_max > allowed {
+            return Err(StartError::Files { wanted: limits.connections_max, allowed });
+        }
+        Ok(limits.clone())
+    }
+}
+
+fn bind_all(
+    doors: &[Door],
+    certificates: &Certificates,
+    registry: &Registry,
+) -> Result<Vec<Listener>, StartError> {
+    let mut listeners = Vec::new();
+    for door in doors {
+        let (number, leaves_ipv4) = (listeners.len() as u32, leaves_ipv4(&door.place, doors));
+        let found = Listener::bind(&door.place, leaves_ipv4, number, registry);
+        let found = found.map_err(|error| StartError::Listen(door.place.clone(), error))?;
+        listeners.extend(found);
+        listeners[number as usize..].iter_mut().for_each(|one| one.fit(door, certificates));
+    }
+    Ok(listeners)
+}
+
+/// What comes first at a socket that was given is as --listen says for its place. Where that says
+/// nothing, TCP speaks TLS if there are certificates.
+fn adopt_all(
+    given: Vec<Given>,
+    doors: &[Door],
+    certificates: &Certificates,
+    registry: &Registry,
+) -> Result<Vec<Listener>, StartError> {
+    info!(sockets = given.len(), "listening on the sockets that were given, not on --listen");
+    let adopt = |(number, given): (usize, Given)| {
+        let mut listener = Listener::adopt(given, number as u32, registry)?;
+        let place = &listener.door.place;
+        let has_tls = certificates.has_common() && place.is_tcp();
+        let bare = Door { has_tls, ..listener.door.clone() };
+        let door = doors.iter().find(|door| door.place.is_of(place)).unwrap_or(&bare);
+        listener.fit(door, certificates);
+        Ok(listener)
+    };
+    given.into_iter().enumerate().map(adopt).collect()
+}

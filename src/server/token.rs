@@ -1,0 +1,16 @@
+//! The poller's tokens that the loop has for itself, beyond those of any listeners.
+
+/// Signals to stop.
+pub(super) const STOP: u32 = u32::MAX;
+
+/// The signal to write the counters.
+pub(super) const REPORT: u32 = u32::MAX - 1;
+
+/// The signal to read the configuration again.
+pub(super) const RELOAD: u32 = u32::MAX - 2;
+
+/// The mailbox.
+pub(super) const MAILBOX: u32 = u32::MAX - 3;
+
+/// The least of them: other tokens are below.
+pub(super) const LEAST: u32 = MAILBOX;
