@@ -45,6 +45,9 @@ impl World {
         let peer = &mut self.peers[number];
         if most.is_some() {
             (peer.is_unasked, peer.begun) = (false, peer.cut);
+            if peer.cut.is_some() {
+                peer.taken_cut.get_or_insert(self.now);
+            }
             let is_over = self.setting.has_rates() && peer.debt_least.is_over(self.now);
             self.model.asks(number, is_over, self.setting.closes_over_rate);
         } else {
@@ -83,7 +86,7 @@ impl World {
         self.model.arrive(number, units, delivered, arrival);
         let arrived = self.model.shadows[number].arrived;
         if arrived > arrived_before {
-            peer.cut = None;
+            (peer.cut, peer.taken_cut) = (None, None);
         }
         // Its request is no frame.
         let head_bytes = units[0].end.saturating_sub(delivered - take as u64).min(take as u64);
@@ -191,7 +194,11 @@ impl World {
                 peer.id = None;
                 peer.is_shut = true;
                 peer.cause = Some(cause);
-                self.model.close(number, peer.is_paused);
+                // A client that comes during a drain has half a second, in which slow orders to
+                // end others may leave no time for its answer.
+                let is_late = self.drained.is_some_and(|begin| begin <= peer.came);
+                let is_put_off = is_late && self.setting.order_us > 0;
+                self.model.close(number, peer.is_paused || is_put_off);
             }
         }
     }

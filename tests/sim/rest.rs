@@ -93,7 +93,7 @@ impl World {
         }
         if !peer.is_unasked {
             let timeout_ms = self.setting.message_timeout_ms as u64;
-            let is_late = peer.cut.is_some_and(|begun| is_over(begun, timeout_ms));
+            let is_late = peer.taken_cut.is_some_and(|begun| is_over(begun, timeout_ms));
             assert!(!is_late, "{number} did not finish what it began");
         }
     }

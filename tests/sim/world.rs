@@ -53,6 +53,8 @@ pub struct Peer {
     pub begun: Option<Time>,
     /// Since when a unit has arrived in part.
     pub cut: Option<Time>,
+    /// Since when, at the latest, the relay has taken that part: it may have put it off before.
+    pub taken_cut: Option<Time>,
 }
 
 /// What was seen beside what the relay counts.
@@ -265,6 +267,7 @@ impl World {
             is_unasked: false,
             begun: None,
             cut: None,
+            taken_cut: None,
         });
         let number = self.model.come(ticket, can_be_met(offer, self.setting.window_bits));
         if self.setting.is_held_tightly() {

@@ -35,9 +35,6 @@ const TARGETS: [&str; 4] = [
     "aarch64-apple-darwin",
 ];
 
-/// The only place that crates come from.
-const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
-
 /// The folders with a lock file.
 const WORKSPACES: [&str; 2] = [".", "fuzz"];
 
@@ -78,16 +75,24 @@ fn judge_crates(crates: &BTreeSet<Crate>) -> Vec<String> {
     faults
 }
 
-/// Packages of a lock file that are neither `ours` nor from the registry with a checksum.
+/// Packages of a lock file that are neither `ours` nor, with a checksum, from the one registry that
+/// the first of them comes from.
 fn judge_lock(lock: &toml::Table, ours: &[String]) -> Vec<String> {
     let packages = lock["package"].as_array().expect("a list of packages");
+    let word = |package: &'_ toml::Value, key| {
+        package.get(key).and_then(toml::Value::as_str).map(str::to_owned)
+    };
+    let mut sources = packages.iter().filter_map(|package| word(package, "source"));
+    let registry = sources.find(|source| source.starts_with("registry+"));
     let mut faults = Vec::new();
     for package in packages {
-        let word = |key| package.get(key).and_then(toml::Value::as_str);
-        let name = word("name").expect("a package has a name");
-        match word("source") {
-            None if ours.iter().any(|ours| ours == name) => {}
-            Some(REGISTRY) if word("checksum").is_some() => {}
+        let name = word(package, "name").expect("a package has a name");
+        match word(package, "source") {
+            None if ours.contains(&name) => {}
+            source
+                if source.is_some()
+                    && source == registry
+                    && word(package, "checksum").is_some() => {}
             source => faults.push(format!("{name}: it comes from {source:?}")),
         }
     }
@@ -195,11 +200,15 @@ fn a_package_from_elsewhere_is_told() {
         text.parse::<toml::Table>().expect("TOML")
     };
     let from = |place: &str| lock(&format!("source = \"{place}\"\nchecksum = \"00\""));
+    const REGISTRY: &str = "registry+https://crates.example/index";
     assert_eq!(judge_lock(&from(REGISTRY), &[]), [] as [&str; 0]);
     assert_eq!(judge_lock(&lock(""), &["a".to_owned()]), [] as [&str; 0]);
     assert_eq!(judge_lock(&lock(""), &["b".to_owned()]).len(), 1, "a folder that is not ours");
     assert_eq!(judge_lock(&from("git+https://git.example/a#1"), &[]).len(), 1);
-    assert_eq!(judge_lock(&from("registry+https://crates.example/index"), &[]).len(), 1);
+    let other = "[[package]]\nname = \"b\"\nversion = \"1.0.0\"\n\
+                 source = \"registry+https://other.example/index\"\nchecksum = \"00\"\n";
+    let two = format!("{}{other}", from(REGISTRY)).parse().expect("TOML");
+    assert_eq!(judge_lock(&two, &[]).len(), 1, "one registry for all");
     let without_sum = lock(&format!("source = \"{REGISTRY}\""));
     assert_eq!(judge_lock(&without_sum, &[]).len(), 1);
 }
