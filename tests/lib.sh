@@ -85,6 +85,7 @@ stop_relay() {
 # start_relay OUTPUT FLAG...: sets relay_pid and address; it ends with the part.
 start_relay() {
   local output=$1; shift
+  : > "$output" # what an earlier relay said is no sign of this one
   "$RELAY" --listen 127.0.0.1:0 --log-level warn "$@" > "$output" &
   relay_pid=$!
   trap stop_relay EXIT

@@ -13,9 +13,11 @@ const TIME: &str = "a time is a number of seconds or has a unit, as in 30, 30s, 
 /// Longer than any relay runs, and short enough to be added to any time of today.
 const TIME_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// The most characters of a number, and the most digits of a time, all of its numbers together: so
-/// few of them, read as days, make 10^12 days, and nothing that the parsers compute can overflow.
+/// The most characters of a number, the most digits of a size, which fit into 64 bits, and the most
+/// of a time, all of its numbers together: so few of them, read as days, make 10^12 days. With
+/// these, nothing that the parsers compute can overflow.
 const LETTERS_MAX: usize = 40;
+const SIZE_DIGITS_MAX: usize = 19;
 const TIME_DIGITS_MAX: usize = 12;
 
 /// The units of time. Others that the parser knows are left out: M would be a month.
@@ -48,11 +50,15 @@ pub(super) fn per_second(text: &str) -> Result<u32, String> {
 
 /// Bytes, with a unit or without one.
 pub(super) fn size(text: &str) -> Result<usize, String> {
-    // No exponents, and not too many digits: with them the parser's numbers may overflow.
+    // No exponents, and not too many digits: with them the parser's numbers overflow. It rounds a
+    // number by its first digit that does not fit, and of 184467440737095516156 it made 0.
     let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || b"._ ".contains(&byte));
     if !is_number || text.len() > LETTERS_MAX {
         return Err(SIZE.to_owned());
+    }
+    if text.bytes().filter(u8::is_ascii_digit).count() > SIZE_DIGITS_MAX {
+        return Err(format!("a size has at most {SIZE_DIGITS_MAX} digits"));
     }
     let unit = text.trim_end_matches(['b', 'B']);
     if text.contains('.') && !unit.ends_with(|last: char| last.is_ascii_alphabetic()) {
@@ -146,8 +152,12 @@ mod tests {
         for text in ["1.5", "1.5B", "0.1"] {
             assert!(size(text).is_err_and(|why| why.contains("a whole number of bytes")), "{text}");
         }
-        for text in ["99999999999999999999", "99EB"] {
+        for text in ["99EB", "9999999999999999999KB"] {
             assert_eq!(size(text), Err(too_large(usize::MAX as u64)), "{text}");
+        }
+        // The fuzzer's: the parser rounds by the first digit that does not fit.
+        for text in ["184467440737095516156", "18446744073709551615.9KB", "99999999999999999999"] {
+            assert!(size(text).is_err_and(|why| why.contains("at most 19 digits")), "{text}");
         }
         assert_eq!(bytes_per_second("1MB"), Ok(1_000_000));
         assert_eq!(bytes_per_second("4GiB"), Err("at most 4294967295 bytes".to_owned()));
