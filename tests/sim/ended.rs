@@ -71,7 +71,7 @@ impl Model {
         let are_answered = shadow.ever_blocked || shadow.words_answered >= words;
         assert!(are_answered, "a heartbeat of {number} was not answered");
         assert!(!shadow.grounds.contains_key(&Ground::Dismissed), "{number} was dismissed");
-        assert!(!shadow.is_rate_policy, "{number} is over its rate, and is not closed");
+        assert!(!shadow.is_over_rate, "{number} is over its rate, and is not closed");
         self.published(number, taken);
     }
 }

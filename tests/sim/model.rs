@@ -210,13 +210,13 @@ impl Model {
     }
 
     /// The relay asks for more of a client, which is over its rate, or not.
-    pub fn asks(&mut self, number: usize, is_rate_policy: bool, closes_over_rate: bool) {
+    pub fn asks(&mut self, number: usize, is_over_rate: bool, closes_over_rate: bool) {
         let shadow = &mut self.shadows[number];
         shadow.taken = shadow.arrived;
-        if is_rate_policy && shadow.is_well() {
+        if is_over_rate && shadow.is_well() {
             let may_end = !shadow.possible_ends().is_empty();
             assert!(closes_over_rate || may_end, "{number} is over its rate, and is read");
-            shadow.is_rate_policy |= closes_over_rate;
+            shadow.is_over_rate |= closes_over_rate;
         }
         self.reckon(number);
     }

@@ -194,11 +194,7 @@ impl World {
                 peer.id = None;
                 peer.is_shut = true;
                 peer.cause = Some(cause);
-                // A client that comes during a drain has half a second, in which slow orders to
-                // end others may leave no time for its answer.
-                let is_late = self.drained.is_some_and(|begin| begin <= peer.came);
-                let is_put_off = is_late && self.setting.order_us > 0;
-                self.model.close(number, peer.is_paused || is_put_off);
+                self.model.close(number, peer.is_paused);
             }
         }
     }

@@ -72,9 +72,9 @@ impl World {
         let is_over = |since: Time, limit_ms: u64| {
             millis_between(since, self.now) > limit_ms.saturating_add(GRAIN_MS)
         };
-        let is_rate_policy = self.setting.has_rates() && peer.debt_most.is_over(self.now);
+        let is_over_rate = self.setting.has_rates() && peer.debt_most.is_over(self.now);
         assert!(
-            !peer.is_paused || is_rate_policy,
+            !peer.is_paused || is_over_rate,
             "{number} is not read, and nothing stands against it"
         );
         let has_left_late = self.drained.is_some_and(|begin| is_over(begin, times.drain_ms));

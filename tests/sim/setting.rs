@@ -120,7 +120,7 @@ impl Setting {
     fn marks(&mut self) -> [(&'static str, &mut bool); 5] {
         [
             ("skips", &mut self.skips),
-            ("closes-rate-policy", &mut self.closes_over_rate),
+            ("closes-over-rate", &mut self.closes_over_rate),
             ("echo", &mut self.echo),
             ("keys", &mut self.has_keys),
             ("deflate", &mut self.deflates),

@@ -72,7 +72,7 @@ pub struct Shadow {
     /// Its stream has ended, is broken, or was closed.
     pub has_left: bool,
     /// It was over its rate, where that ends it.
-    pub is_rate_policy: bool,
+    pub is_over_rate: bool,
     /// Its stream is broken, and the relay does not know it yet.
     pub is_broken: bool,
     /// Its socket took nothing at some time since it was found well; since it came.

@@ -140,8 +140,7 @@ impl Drain {
     /// are gone, an end for the newcomers.
     pub(crate) fn step(&mut self, connections: usize, now: Time) -> Step {
         let mut step = Step::default();
-        let is_end = now >= self.end;
-        if is_end && self.newcomers.end.is_none() {
+        if now >= self.end && self.newcomers.end.is_none() {
             self.waiting.clear();
             step.cuts_all = true;
         } else if now >= self.next_step {
@@ -150,7 +149,8 @@ impl Drain {
             step.goodbyes = self.waiting.split_off(left.min(self.waiting.len()));
             step.goodbyes.reverse();
         }
-        if self.newcomers.end.is_none() && (is_end || self.is_left_to_newcomers(connections)) {
+        // Not before: until their streams are closed, those that are cut keep newcomers waiting.
+        if self.newcomers.end.is_none() && self.is_left_to_newcomers(connections) {
             self.newcomers.end = Some(now.plus_millis(NEWCOMERS_WAIT_MS));
             step.refuses_newcomers = true;
         }

@@ -67,7 +67,7 @@ fn members_that_are_settled_together_stay_within_the_bound_of_held_bytes() {
 }
 
 #[test]
-fn log_quota_together_are_cut_back_from_the_largest() {
+fn all_logs_together_are_cut_back_from_the_largest() {
     let log_quota_bytes = 4 << 20;
     let limits = Limits { log_quota_bytes, rooms_max: 100, ..limits(SlowConsumer::Skip) };
     let mut pretend = Pretend::with(limits);
