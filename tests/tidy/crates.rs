@@ -75,31 +75,27 @@ fn judge_crates(crates: &BTreeSet<Crate>) -> Vec<String> {
     faults
 }
 
-/// Packages of a lock file that are neither `ours` nor, with a checksum, from the one registry that
-/// the first of them comes from.
+/// Packages of a lock file that are neither `ours` nor, with a checksum, from its one registry.
 fn judge_lock(lock: &toml::Table, ours: &[String]) -> Vec<String> {
     let packages = lock["package"].as_array().expect("a list of packages");
-    let word = |package: &'_ toml::Value, key| {
-        package.get(key).and_then(toml::Value::as_str).map(str::to_owned)
-    };
-    let mut sources = packages.iter().filter_map(|package| word(package, "source"));
+    let words = packages.iter().map(|package| {
+        let word = |key| package.get(key).and_then(toml::Value::as_str);
+        (word("name").expect("a package has a name"), word("source"), word("checksum"))
+    });
+    let mut sources = words.clone().filter_map(|(_, source, _)| source);
     let registry = sources.find(|source| source.starts_with("registry+"));
-    let mut faults = Vec::new();
-    for package in packages {
-        let name = word(package, "name").expect("a package has a name");
-        match word(package, "source") {
-            None if ours.contains(&name) => {}
-            source
-                if source.is_some()
-                    && source == registry
-                    && word(package, "checksum").is_some() => {}
-            source => faults.push(format!("{name}: it comes from {source:?}")),
-        }
-    }
-    faults
+    let is_sound = |(name, source, checksum): &(&str, Option<&str>, Option<&str>)| match source {
+        None => ours.iter().any(|ours| ours == name),
+        source => *source == registry && checksum.is_some(),
+    };
+    let unsound = words.filter(|package| !is_sound(package));
+    unsound.map(|(name, source, _)| format!("{name}: it comes from {source:?}")).collect()
 }
 
-/// Dependencies that any version would do for.
+/// What names another place than the registry that is there without being named.
+const PLACES: [&str; 3] = ["git", "registry", "registry-index"];
+
+/// Dependencies that any version would do for, or that come from a place of their own.
 fn judge_manifest(manifest: &toml::Table) -> Vec<String> {
     fn judge(table: &toml::Table, faults: &mut Vec<String>) {
         for (key, value) in table {
@@ -112,7 +108,9 @@ fn judge_manifest(manifest: &toml::Table) -> Vec<String> {
                 let version = wanted.as_str().or_else(|| wanted.get("version")?.as_str());
                 let is_elsewhere =
                     ["path", "workspace"].iter().any(|key| wanted.get(key).is_some());
-                if version.map_or(!is_elsewhere, |version| version.contains('*')) {
+                if PLACES.iter().any(|key| wanted.get(key).is_some()) {
+                    faults.push(format!("{name}: it comes from a place of its own"));
+                } else if version.map_or(!is_elsewhere, |version| version.contains('*')) {
                     faults.push(format!("{name}: a dependency names its version"));
                 }
             }
@@ -214,12 +212,14 @@ fn a_package_from_elsewhere_is_told() {
 }
 
 #[test]
-fn a_dependency_on_any_version_is_told() {
+fn a_dependency_on_any_version_or_from_elsewhere_is_told() {
     let good = "[package]\nname = \"*\"\n[dependencies]\na = \"1\"\nb = { version = \"1.2\" }\n\
                 c = { path = \"..\" }\nd.workspace = true\n[profile.release]\nlto = \"fat\"\n";
     let judge = |text: &str| judge_manifest(&text.parse().expect("TOML"));
     assert_eq!(judge(good), [] as [&str; 0]);
     for bad in [
+        "[dependencies]\na = { version = \"1\", registry = \"other\" }",
+        "[dependencies]\na = { version = \"1\", git = \"https://git.example/a\" }",
         "[dependencies]\na = \"*\"",
         "[dev-dependencies]\na = { version = \"1.*\" }",
         "[build-dependencies]\na = { git = \"https://git.example/a\" }",

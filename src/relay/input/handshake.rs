@@ -40,17 +40,13 @@ impl Relay {
         if self.conns.len() >= self.limits.connections_max {
             return Err(Refusal::ConnectionsFull);
         }
-        let per_s = self.limits.handshakes_per_s_max;
-        if !self.throttle.admits_handshake(per_s, self.now) {
+        if !self.throttle.admits_handshake(self.limits.handshakes_per_s_max, self.now) {
             return Err(Refusal::TooManyHandshakes);
         }
         let id = self.conns.add(self.now.seconds());
         let conn = &mut self.conns[id.index];
-        if let Err(refusal) = self.identities.locate(conn, peer, &self.limits) {
-            if refusal == Refusal::AddressFull {
-                // An address that is full may come as often as it likes: others need the rate.
-                self.throttle.return_handshake(per_s);
-            }
+        let located = self.identities.locate(conn, peer, &self.limits);
+        if let Err(refusal) = self.note_located(located) {
             self.conns.remove(id.index);
             return Err(refusal);
         }
@@ -68,8 +64,8 @@ impl Relay {
             return;
         }
         let located = self.identities.locate_named(id.index, conn, address, &self.limits);
-        if let Err(refusal) = located {
-            self.refuse_located(id.index, refusal);
+        if let Err(refusal) = self.note_located(located) {
+            self.refuse(id.index, refusal, false);
         }
     }
 
@@ -81,11 +77,13 @@ impl Relay {
         }
     }
 
-    fn refuse_located(&mut self, index: u32, refusal: Refusal) {
-        if refusal == Refusal::AddressFull {
+    /// A connection whose address is full takes nothing of the rate of handshakes: such an address
+    /// may come as often as it likes, and others need the rate.
+    fn note_located(&mut self, located: Result<(), Refusal>) -> Result<(), Refusal> {
+        if located == Err(Refusal::AddressFull) {
             self.throttle.return_handshake(self.limits.handshakes_per_s_max);
         }
-        self.refuse(index, refusal, false);
+        located
     }
 
     /// Takes bytes of a request's head; gives how many of them belonged to it.
@@ -131,10 +129,7 @@ impl Relay {
         let answered = head.and_then(|head| {
             let conn = &mut self.conns[index];
             let located = self.identities.locate_client(index, conn, &head, &self.limits);
-            if located == Err(Refusal::AddressFull) {
-                self.throttle.return_handshake(self.limits.handshakes_per_s_max);
-            }
-            located?;
+            self.note_located(located)?;
             match upgrade::judge(&head)? {
                 Request::Upgrade { path, accept } => self.upgrade(index, &head, &path, &accept),
                 Request::Plain { path, wants } => self.show(index, &head, &path, &wants),

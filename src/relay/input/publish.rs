@@ -70,9 +70,9 @@ impl Relay {
         }
         let excluded = excluded.map(|index| (index, self.conns[index].member.class));
         let mut members = 0;
+        // None of them goes meanwhile: the room is due as soon as one of them gets the message.
         for number in 0..self.rooms[key].audiences_count() {
-            // A slow consumer that is closed may take its class along.
-            let Some(audience) = self.rooms[key].audience(number) else { break };
+            let audience = self.rooms[key].audience(number);
             let class = audience.class;
             let excluded = excluded.filter(|(_, of_sender)| *of_sender == class);
             let receivers = audience.listeners - u32::from(excluded.is_some());

@@ -140,7 +140,7 @@ impl Quota {
             holders.into_iter().partition(|(_, index)| conns[*index].phase() == Phase::Handshake);
         let mut strangers_bytes: usize = strangers.iter().map(|(bytes, _)| bytes).sum();
         let mut ending = Vec::new();
-        let mut left = strangers.into_iter().peekable();
+        let mut left = strangers.into_iter();
         while strangers_bytes > bytes_max / STRANGERS_SHARE
             && let Some((bytes, index)) = left.next()
         {

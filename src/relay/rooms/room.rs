@@ -153,10 +153,10 @@ impl Room {
     }
 
     /// The same by their number.
-    pub(crate) fn audience(&self, number: usize) -> Option<&Audience> {
+    pub(crate) fn audience(&self, number: usize) -> &Audience {
         match number {
-            0 => Some(&self.first),
-            _ => self.others.get(number - 1),
+            0 => &self.first,
+            _ => &self.others[number - 1],
         }
     }
 
