@@ -18,7 +18,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of so many of something none are done.
+    /// Progress of a work with `total` steps, of which none is done.
     pub(crate) fn new(what: &'static str, total: u64, has_bar: bool) -> Self {
         let bar = if has_bar && total >= BAR_FROM {
             let form = "{msg:12} {wide_bar} {pos}/{len} {elapsed}";

@@ -16,7 +16,7 @@ pub struct Capacity {
 }
 
 impl Default for Capacity {
-    /// What a busy room says in some tenths of a second, in the memory of one room's log.
+    /// What a busy room sends in some tenths of a second, in the memory of one room's log.
     fn default() -> Capacity {
         Capacity { messages: 1024, bytes: 4 * 1024 * 1024 }
     }

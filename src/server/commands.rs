@@ -34,7 +34,7 @@ impl Server {
                     command => self.relay.command(&command, now),
                 };
                 self.tell_events(now); // subscribers have it before the answer comes
-                let _ = answer.try_send(done); // perhaps nobody wants to know
+                let _ = answer.try_send(done); // the program may have dropped the answer
             }
             // Its subscription was dropped before the relay heard of it.
             Letter::Subscribe(_, subscriber) if subscriber.is_gone() => {}

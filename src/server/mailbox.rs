@@ -1,5 +1,5 @@
 //! The mailbox: what other threads of the program want done, until the loop's next turn. A letter
-//! wakes the loop; nobody waits for anybody.
+//! wakes the loop; no thread waits for another.
 
 use super::bounded::{self, Capacity, NotTaken, Receiver, Sender};
 use super::listener;

@@ -59,7 +59,7 @@ impl Server {
         }
     }
 
-    #[inline(never)] // out of the fan-out's way
+    #[inline(never)] // rare: kept out of the hot path
     fn not_written(&mut self, offer: Offer, id: ConnId, error: &io::Error) {
         match error.kind() {
             io::ErrorKind::WouldBlock => self.relay.sent(offer, 0),

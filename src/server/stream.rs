@@ -48,7 +48,7 @@ impl Stream {
     }
 
     /// Writes several slices at once.
-    #[inline(never)] // out of the fan-out's way
+    #[inline(never)] // rare: kept out of the hot path
     pub(super) fn write_vectored(&mut self, slices: &[&[u8]]) -> io::Result<usize> {
         let mut vector = [IoSlice::new(&[]); SLICES_MAX];
         for (to, slice) in vector.iter_mut().zip(slices) {

@@ -10,8 +10,8 @@ use std::time::Duration;
 /// The messages of a room, for the program itself; dropping it ends that.
 ///
 /// A subscriber is no member: it does not count against any limit but the one on rooms. It keeps
-/// its room open. When its queue is full it misses messages, which are counted, and nobody waits
-/// for it.
+/// its room open. When its queue is full it misses messages, which are counted, and no
+/// member waits for it.
 #[derive(Debug)]
 pub struct Subscription {
     deliveries: Receiver<Delivery>,

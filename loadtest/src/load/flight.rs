@@ -8,7 +8,7 @@ use super::payload::Stamp;
 /// When a publisher may send again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Pace {
-    /// While fewer than so many of its own messages are in flight.
+    /// While it has fewer than this number of its own messages in flight.
     Window(usize),
     /// When every member has all that anyone has sent.
     Rounds,

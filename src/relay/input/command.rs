@@ -56,9 +56,8 @@ impl Relay {
     }
 
     /// Takes in a subscriber of the program's: from now on each message that is published in the
-    /// room of this name is an [`Event::Published`]. Gives the
-    /// room's number, which is the room's until its last subscriber is gone. The subscriber keeps
-    /// the room open, and is no member.
+    /// room of this name is an [`Event::Published`]. Gives the room's number, which is the room's
+    /// until its last subscriber is gone. The subscriber keeps the room open, and is no member.
     ///
     /// # Errors
     /// When no room can have this name, or there are as many rooms as may be.

@@ -138,7 +138,7 @@ impl Relay {
     }
 
     /// The next paused connection that may be read again.
-    #[inline(never)] // out of the fan-out's way
+    #[inline(never)] // rare: kept out of the hot path
     pub(crate) fn next_to_resume(&mut self) -> Option<Order> {
         while let Some(id) = self.paused.pop() {
             let Some(conn) = self.conns.current(id) else { continue };

@@ -106,7 +106,7 @@ impl Relay {
     }
 
     /// The same for a message that the last segment has no room for.
-    #[inline(never)] // out of the usual message's way
+    #[inline(never)] // rare: kept out of the hot path
     fn append_segment(
         &mut self,
         key: u32,
@@ -121,7 +121,7 @@ impl Relay {
     }
 
     /// The same for a class that gets the message in another encoding, or compressed.
-    #[inline(never)] // out of the usual message's way
+    #[inline(never)] // rare: kept out of the hot path
     fn append_made(
         &mut self,
         key: u32,

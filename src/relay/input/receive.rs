@@ -165,7 +165,7 @@ impl Relay {
     }
 
     /// A compressed message: its content is checked as if it had come as it is.
-    #[inline(never)] // out of the way of the others
+    #[inline(never)] // rare: kept out of the hot path
     fn inflate(&mut self, sender: &Sender, kind: Kind, payload: &[u8]) -> Result<(), Violation> {
         let bytes_max = sender.policy.message_bytes_max;
         let inflated = self.compressors.inflate(kind, payload, bytes_max)?;
@@ -235,7 +235,7 @@ impl Relay {
         may_wait && self.keep_rest(sender.index, rest, is_spent)
     }
 
-    #[inline(never)] // out of the way of members that never wait
+    #[inline(never)] // rare: kept out of the hot path
     fn keep_rest(&mut self, index: u32, rest: &[u8], is_spent: bool) -> bool {
         let has_message = self.conns[index].has_message_waiting();
         let may_go_on = || !is_spent && self.accepts_input(index);

@@ -37,7 +37,7 @@ impl Relay {
     }
 
     /// Settles what a connection has waited for too long.
-    #[inline(never)] // out of the hand's way
+    #[inline(never)] // rare: kept out of the hot path
     fn look(&mut self, index: u32) {
         let conn = &self.conns[index];
         let has_waited = |limit_ms| conn.since() < self.now.seconds_before(limit_ms);

@@ -63,8 +63,8 @@ pub enum Event {
     Failing(Failure),
 }
 
-/// A connection that begins to end; it is told of before its stream ends, for afterwards the stream
-/// cannot be asked for its peer.
+/// A connection that begins to end. The event comes before its stream ends: afterwards the stream
+/// does not know its peer any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The connection.

@@ -78,7 +78,7 @@ impl Relay {
         self.took(offer, bytes, true);
     }
 
-    #[inline(always)] // the fan-out's way, once for each delivery
+    #[inline(always)] // the hot path: once for each delivery
     fn took(&mut self, offer: Offer, bytes: usize, is_held: bool) {
         self.metrics.bytes_out += bytes as u64;
         let Some(conn) = self.conns.current(offer.id) else { return };
@@ -180,7 +180,7 @@ impl Relay {
     }
 
     /// A stream that is to be shut, or closed: it may stand in the list for both.
-    #[inline(never)] // out of the fan-out's way
+    #[inline(never)] // rare: kept out of the hot path
     fn end_stream(&mut self, id: ConnId, is_cut: bool) -> Option<Order> {
         if !self.conns.holds(id) {
             return None;
@@ -286,7 +286,7 @@ fn more_writes(bytes: u64) -> usize {
 }
 
 /// All kinds of pending output.
-#[inline(never)] // out of the fan-out's way
+#[inline(never)] // rare: kept out of the hot path
 fn gather_parts<'a>(
     id: ConnId,
     conn: &'a Conn,

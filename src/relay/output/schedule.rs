@@ -210,7 +210,7 @@ impl Schedule {
         if self.run > 0 { Some(Next::Room(self.room)) } else { self.choose() }
     }
 
-    #[inline(never)] // out of the fan-out's way
+    #[inline(never)] // rare: kept out of the hot path
     fn choose(&mut self) -> Option<Next> {
         match self.writes_left.div_ceil(QUARTER) {
             0 => None,

@@ -114,7 +114,7 @@ impl Room {
         &self.other(class).log
     }
 
-    #[inline(never)] // out of the fan-out's way
+    #[inline(never)] // rare: kept out of the hot path
     fn other(&self, class: Class) -> &Audience {
         self.of_class(class).expect("the member is of this class")
     }
@@ -272,7 +272,7 @@ impl Room {
     /// Begins a sweep. A write has a segment's bytes at least, so a member that had taken
     /// everything before has as many rounds as it needs; one that is further behind, for its socket
     /// took no more, is not waited for.
-    #[inline(never)] // out of the fan-out's way
+    #[inline(never)] // rare: kept out of the hot path
     pub(crate) fn begin_sweep(&mut self, segment_bytes_max: usize) {
         let rounds_left = self.fresh_bytes() / segment_bytes_max;
         self.sweep = Some(Sweep { next: 0, goes_round: false, rounds_left });
