@@ -1,6 +1,6 @@
 //! A message that arrives in pieces, checked while it arrives.
 
-use super::{Violation, frame::Opcode, utf8};
+use super::{Violation, frame::Opcode, mask, utf8};
 
 /// Text or binary: a message keeps its kind on its way through the relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +43,24 @@ impl Message {
         self.kind == Kind::Text && !self.is_compressed
     }
 
-    /// Takes the next piece; text fails at its first byte that cannot be right (section 8.1).
-    pub fn push(&mut self, piece: &[u8]) -> Result<(), Violation> {
+    /// Takes the next piece, which is masked and `offset` bytes inside of its frame; text fails at
+    /// its first byte that cannot be right (section 8.1). The piece is unmasked in place.
+    pub fn push(&mut self, piece: &mut [u8], key: [u8; 4], offset: u64) -> Result<(), Violation> {
         self.bytes.try_reserve(piece.len()).map_err(|_| Violation::NoMemory)?;
-        self.bytes.extend_from_slice(piece);
-        if self.is_to_be_checked() {
-            let text = utf8::text_so_far(&self.bytes[self.checked..]);
-            self.checked += text.ok_or(Violation::NotUtf8)?;
+        if !self.is_to_be_checked() {
+            mask::unmask(piece, key, offset);
+            self.bytes.extend_from_slice(piece);
+            return Ok(());
         }
+        let is_ascii = mask::unmask_text(piece, key, offset);
+        let is_between_characters = self.checked == self.bytes.len();
+        self.bytes.extend_from_slice(piece);
+        if is_ascii && is_between_characters {
+            self.checked = self.bytes.len();
+            return Ok(());
+        }
+        let text = utf8::text_so_far(&self.bytes[self.checked..]);
+        self.checked += text.ok_or(Violation::NotUtf8)?;
         Ok(())
     }
 
@@ -77,13 +87,17 @@ impl Message {
 mod tests {
     use super::*;
 
+    fn push(message: &mut Message, piece: &[u8]) -> Result<(), Violation> {
+        message.push(&mut piece.to_vec(), [0; 4], 0)
+    }
+
     #[test]
     fn text_in_any_pieces() {
-        let text = "κόσμε 你好 🎺".as_bytes();
+        let text = "κόσμε 你好 🎺, then ASCII alone".as_bytes();
         for cut in 0..=text.len() {
             let mut message = Message::new(Kind::Text, false);
-            message.push(&text[..cut]).expect("still text");
-            message.push(&text[cut..]).expect("still text");
+            push(&mut message, &text[..cut]).expect("still text");
+            push(&mut message, &text[cut..]).expect("still text");
             message.finish().expect("whole text");
             assert_eq!(message.bytes(), text);
         }
@@ -92,11 +106,11 @@ mod tests {
     #[test]
     fn open_end_and_early_failure() {
         let mut message = Message::new(Kind::Text, false);
-        message.push(b"\xf0\x9f").expect("may become a character");
+        push(&mut message, b"\xf0\x9f").expect("may become a character");
         assert_eq!(message.finish(), Err(Violation::NotUtf8));
-        assert_eq!(message.push(b"A"), Err(Violation::NotUtf8));
+        assert_eq!(push(&mut message, b"A"), Err(Violation::NotUtf8));
         let mut message = Message::new(Kind::Binary, false);
-        message.push(b"\xff\xff").expect("any bytes");
+        push(&mut message, b"\xff\xff").expect("any bytes");
         message.finish().expect("any bytes");
     }
 }

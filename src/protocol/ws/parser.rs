@@ -91,10 +91,15 @@ fn whole_frame<'a>(
     if !header.opcode.is_control() && payload.len() > accepts.message_bytes_max {
         return Err(Violation::MessageTooLong);
     }
-    let is_ascii = mask::unmask(payload, header.key, 0);
+    if header.opcode == Opcode::Text {
+        let is_ascii = mask::unmask_text(payload, header.key, 0);
+        return match is_ascii || utf8::is_text(payload) {
+            true => Ok(Some(Event::Message(Kind::Text, payload))),
+            false => Err(Violation::NotUtf8),
+        };
+    }
+    mask::unmask(payload, header.key, 0);
     let event = match header.opcode {
-        Opcode::Text if is_ascii || utf8::is_text(payload) => Event::Message(Kind::Text, payload),
-        Opcode::Text => return Err(Violation::NotUtf8),
         Opcode::Binary => Event::Message(Kind::Binary, payload),
         control => Event::of_control(control, payload)?,
     };

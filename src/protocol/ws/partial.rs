@@ -46,11 +46,11 @@ impl Partial {
         let here = usize::try_from(rest).unwrap_or(usize::MAX).min(bytes.len() - *at);
         let piece = &mut bytes[*at..*at + here];
         *at += here;
-        mask::unmask(piece, header.key, taken);
         if header.opcode.is_control() {
+            mask::unmask(piece, header.key, taken);
             self.control.extend_from_slice(piece);
         } else if let Some(message) = &mut self.message {
-            message.push(piece)?;
+            message.push(piece, header.key, taken)?;
         }
         if (here as u64) < rest {
             self.frame = Some((header, taken + here as u64));
