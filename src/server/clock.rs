@@ -15,6 +15,9 @@ pub(super) struct Clock {
     /// How far it was put forward.
     #[cfg(any(test, fuzzing))]
     passed: Duration,
+    /// It stands still but for that.
+    #[cfg(test)]
+    pub(super) is_stopped: bool,
 }
 
 impl Clock {
@@ -23,6 +26,8 @@ impl Clock {
             start: Instant::now(),
             #[cfg(any(test, fuzzing))]
             passed: Duration::ZERO,
+            #[cfg(test)]
+            is_stopped: false,
         }
     }
 
@@ -38,6 +43,10 @@ impl Clock {
 
     /// The time since the start, for durations.
     pub(super) fn elapsed(&self) -> Duration {
+        #[cfg(test)]
+        if self.is_stopped {
+            return self.passed;
+        }
         #[cfg(any(test, fuzzing))]
         return self.start.elapsed() + self.passed;
         #[cfg(not(any(test, fuzzing)))]

@@ -59,6 +59,12 @@ pub(super) fn holds_much(stream: &Stream) -> bool {
 /// Before a stream is closed: the kernel tries to deliver what is left, for so many milliseconds;
 /// if that is more than so many bytes, it throws it away at once.
 pub(super) fn leave(stream: &Stream, millis: u64, bytes_max: usize) {
+    #[cfg(test)]
+    if let Stream::Pretend(_) = stream
+        && unreceived_bytes(stream) > bytes_max
+    {
+        return reset(stream);
+    }
     let Stream::Tcp(tcp) = stream else { return };
     match unreceived_bytes(stream) {
         0 => {}
@@ -74,6 +80,10 @@ pub(super) fn leave(stream: &Stream, millis: u64, bytes_max: usize) {
 /// Before a stream is closed: the kernel throws away all that it holds for the peer, and tells it
 /// that the connection is broken.
 pub(super) fn reset(stream: &Stream) {
+    #[cfg(test)]
+    if let Stream::Pretend(stream) = stream {
+        return stream.reset();
+    }
     if let Stream::Tcp(tcp) = stream {
         let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO)); // as above
     }
@@ -88,6 +98,8 @@ fn unreceived_bytes(stream: &Stream) -> usize {
             info.map_or(0, |info| info[WRITTEN] as usize) // it is broken, and holds nothing
         }
         Stream::Unix(_) => 0,
+        #[cfg(test)]
+        Stream::Pretend(stream) => stream.unreceived_bytes(),
     }
 }
 

@@ -138,6 +138,9 @@ pub struct Server {
     notify: Notify,
     /// The one read buffer.
     buffer: Vec<u8>,
+    /// What is pretended that the poller tells in the next turn.
+    #[cfg(test)]
+    pretended: Vec<(ConnId, turn::Readiness)>,
 }
 
 impl Server {
@@ -177,6 +180,8 @@ impl Server {
             heavy_first: false,
             stopwatch: Stopwatch::start(),
             resumed: Vec::new(),
+            #[cfg(test)]
+            pretended: Vec::new(),
         })
     }
 

@@ -76,8 +76,10 @@ impl Server {
         }
     }
 
-    /// What is left in the kernel is waited for if it is much.
+    /// What is left in the kernel is waited for if it is much, with what TLS says at its end: a
+    /// stream is not closed with more.
     fn finish(&mut self, id: ConnId) {
+        self.end_tls(id);
         match self.streams.get(id) {
             Some(stream) if kernel::holds_much(stream) => self.shut(id),
             _ => self.relay.finished(id),

@@ -1,5 +1,7 @@
 //! A stream of bytes from and to a peer: eight bytes of socket.
 
+#[cfg(test)]
+use super::pretend::stream::PretendStream;
 use crate::relay::ConnId;
 use crate::relay::budget::SLICES_MAX;
 use mio::event::Source;
@@ -13,6 +15,8 @@ use std::net::{Shutdown, SocketAddr};
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    #[cfg(test)]
+    Pretend(PretendStream),
 }
 
 /// Calls until no signal interrupts it: the connection has nothing to do with signals, and the
@@ -37,6 +41,8 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => again(|| stream.read(buffer)),
             Stream::Unix(stream) => again(|| stream.read(buffer)),
+            #[cfg(test)]
+            Stream::Pretend(stream) => again(|| stream.read(buffer)),
         }
     }
 
@@ -44,6 +50,8 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => again(|| stream.write(bytes)),
             Stream::Unix(stream) => again(|| stream.write(bytes)),
+            #[cfg(test)]
+            Stream::Pretend(stream) => again(|| stream.write(bytes)),
         }
     }
 
@@ -58,6 +66,8 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => again(|| stream.write_vectored(vector)),
             Stream::Unix(stream) => again(|| stream.write_vectored(vector)),
+            #[cfg(test)]
+            Stream::Pretend(stream) => again(|| stream.write_vectored(vector)),
         }
     }
 
@@ -71,6 +81,8 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => again(|| stream.shutdown(Shutdown::Write)),
             Stream::Unix(stream) => again(|| stream.shutdown(Shutdown::Write)),
+            #[cfg(test)]
+            Stream::Pretend(stream) => again(|| stream.shutdown()),
         }
     }
 
@@ -79,6 +91,8 @@ impl Stream {
         match self {
             Stream::Tcp(stream) => stream.peer_addr().ok().map(written),
             Stream::Unix(_) => Some("unix".to_owned()),
+            #[cfg(test)]
+            Stream::Pretend(_) => None,
         }
     }
 
@@ -88,6 +102,8 @@ impl Stream {
         let source: &mut dyn Source = match self {
             Stream::Tcp(stream) => stream,
             Stream::Unix(stream) => stream,
+            #[cfg(test)]
+            Stream::Pretend(stream) => return stream.register(id),
         };
         registry.register(source, token, Interest::READABLE | Interest::WRITABLE)
     }

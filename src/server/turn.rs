@@ -71,7 +71,7 @@ impl Server {
     }
 
     /// No time at all while there is work; else until the next deadline.
-    fn time_to_sleep(&self) -> Option<Duration> {
+    pub(super) fn time_to_sleep(&self) -> Option<Duration> {
         let may_accept = self.listeners.iter().any(|listener| listener.is_ready);
         let accept_at = may_accept.then(|| self.accept_again.unwrap_or_default());
         let may_read = !self.ready.is_empty() || !self.resumed.is_empty();
@@ -98,7 +98,8 @@ impl Server {
         for event in &self.events {
             let id = ConnId::from(event.token().0 as u64);
             if id.generation != 0 {
-                if note_readiness(event, id, &mut self.streams, &mut self.ready, &mut self.relay) {
+                let readiness = Readiness::of(event);
+                if readiness.note(id, &mut self.streams, &mut self.ready, &mut self.relay) {
                     pushes.push(id);
                 }
             } else if let Some(listener) = self.listeners.get_mut(id.index as usize)
@@ -112,6 +113,12 @@ impl Server {
             } else {
                 // The mailbox is looked at in each turn anyway.
                 signalled |= event.token() != listener::token(token::MAILBOX);
+            }
+        }
+        #[cfg(test)]
+        for (id, readiness) in std::mem::take(&mut self.pretended) {
+            if readiness.note(id, &mut self.streams, &mut self.ready, &mut self.relay) {
+                pushes.push(id);
             }
         }
         pushes.into_iter().for_each(|id| self.push(id));
@@ -135,27 +142,48 @@ impl Server {
     }
 }
 
-/// Lists what can be read, and tells the relay of what can be written; `true` when a layer has to
-/// write first what it holds.
-fn note_readiness(
-    event: &Event,
-    id: ConnId,
-    streams: &mut super::Streams,
-    ready: &mut Ready,
-    relay: &mut super::Relay,
-) -> bool {
-    let Some(entry) = streams.entry(id) else { return false };
-    let is_layered = entry.is_layered;
-    if event.is_writable() && !is_layered {
-        relay.writable(id);
+/// What the poller tells of a stream.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Readiness {
+    pub(super) is_readable: bool,
+    pub(super) is_writable: bool,
+    /// The peer wrote its last byte.
+    pub(super) has_ended: bool,
+    pub(super) is_broken: bool,
+}
+
+impl Readiness {
+    fn of(event: &Event) -> Readiness {
+        Readiness {
+            is_readable: event.is_readable(),
+            is_writable: event.is_writable(),
+            has_ended: event.is_read_closed(),
+            is_broken: event.is_error(),
+        }
     }
-    entry.has_ended |= event.is_read_closed() || event.is_error();
-    if entry.is_paused && event.is_error() {
-        relay.broken(id);
+
+    /// Lists what can be read, and tells the relay of what can be written; `true` when a layer has
+    /// to write first what it holds.
+    fn note(
+        self,
+        id: ConnId,
+        streams: &mut super::Streams,
+        ready: &mut Ready,
+        relay: &mut super::Relay,
+    ) -> bool {
+        let Some(entry) = streams.entry(id) else { return false };
+        let is_layered = entry.is_layered;
+        if self.is_writable && !is_layered {
+            relay.writable(id);
+        }
+        entry.has_ended |= self.has_ended || self.is_broken;
+        if entry.is_paused && self.is_broken {
+            relay.broken(id);
+        }
+        if (self.is_readable || entry.has_ended) && !entry.is_paused && !entry.is_listed {
+            entry.is_listed = true;
+            ready.push(relay.priority(id), id);
+        }
+        is_layered && self.is_writable
     }
-    if (event.is_readable() || entry.has_ended) && !entry.is_paused && !entry.is_listed {
-        entry.is_listed = true;
-        ready.push(relay.priority(id), id);
-    }
-    is_layered && event.is_writable()
 }

@@ -1,6 +1,13 @@
 //! A server for tests and the fuzzer: streams are given to it, it turns and time passes when it is
 //! told.
 
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod seeds;
+#[cfg(test)]
+pub(super) mod stream;
+
 use super::Server;
 use super::stream::Stream;
 use crate::relay::{Command, Limits};
@@ -24,7 +31,11 @@ impl Pretend {
 
     /// Takes in a stream that does not block, as a listener would.
     pub fn take_in(&mut self, stream: Pipe, has_proxy: bool, tls: Option<Arc<ServerConfig>>) {
-        let (stream, now) = (Stream::Unix(UnixStream::from_std(stream)), self.0.clock.now());
+        self.admit(Stream::Unix(UnixStream::from_std(stream)), has_proxy, tls);
+    }
+
+    fn admit(&mut self, stream: Stream, has_proxy: bool, tls: Option<Arc<ServerConfig>>) {
+        let now = self.0.clock.now();
         self.0.take_in(stream, None, has_proxy, tls, now);
         self.0.relay.check_invariants();
     }

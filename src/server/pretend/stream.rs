@@ -1,0 +1,215 @@
+//! A stream without a socket. It behaves as the kernel's do, and the test decides about all that
+//! the kernel decides: how much has arrived, how much is taken, when a signal interrupts a call,
+//! and when the poller tells of what has changed.
+
+use crate::relay::ConnId;
+use crate::server::turn::Readiness;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::rc::Rc;
+
+/// A stream that takes so much is never full.
+pub(super) const WIDE: usize = 1 << 20;
+
+/// The most that TLS says at its end.
+const LAST_WORD_BYTES: usize = 100;
+
+/// Both ends, and what is between them.
+#[derive(Debug, Default)]
+pub(super) struct Pipe {
+    /// What the client sent; so many bytes of it have arrived.
+    inbox: VecDeque<u8>,
+    arrived: usize,
+    /// The client has sent its last byte; that has arrived.
+    has_ended: bool,
+    end_arrived: bool,
+    /// One end has broken it.
+    is_reset: bool,
+    /// What the server wrote and the client has not taken.
+    outbox: VecDeque<u8>,
+    /// The most of that.
+    outbox_bytes_max: usize,
+    /// A write was not taken whole: the poller tells when there is room again.
+    is_full: bool,
+    /// The server has ended its side; has dropped its end.
+    is_shut: bool,
+    pub(super) is_closed: bool,
+    /// Then it took hardly anything.
+    pub(super) was_full: bool,
+    /// Known to the poller by this.
+    id: Option<ConnId>,
+    /// What the poller has to tell.
+    changes: Readiness,
+    /// So many calls are interrupted by a signal before the next one.
+    pub(super) interruptions: usize,
+}
+
+impl Pipe {
+    pub(super) fn new(outbox_bytes_max: usize) -> Pipe {
+        Pipe { outbox_bytes_max, ..Pipe::default() }
+    }
+
+    /// From now on it takes so much at least.
+    pub(super) fn widen(&mut self, bytes: usize) {
+        self.outbox_bytes_max = self.outbox_bytes_max.max(bytes);
+        self.changes.is_writable |= std::mem::take(&mut self.is_full);
+    }
+
+    /// The client sends bytes, which are on their way.
+    pub(super) fn send(&mut self, bytes: &[u8]) {
+        if !self.has_ended && !self.is_reset {
+            self.inbox.extend(bytes);
+        }
+    }
+
+    /// The client sends its last byte; what did not leave yet, behind so many bytes, is lost.
+    pub(super) fn end(&mut self, bytes: usize) {
+        self.inbox.truncate(self.arrived.max(bytes));
+        self.has_ended = true;
+    }
+
+    /// The client breaks it: what has arrived is lost as well.
+    pub(super) fn reset(&mut self) {
+        self.is_reset = true;
+        self.changes.is_readable = true;
+        self.changes.is_writable = true;
+        self.changes.has_ended = true;
+        self.changes.is_broken = true;
+    }
+
+    /// So many bytes that are on their way arrive, and the end behind the last.
+    pub(super) fn arrive(&mut self, bytes: usize) {
+        let before = self.arrived;
+        self.arrived = self.inbox.len().min(before.saturating_add(bytes));
+        self.changes.is_readable |= self.arrived > before;
+        if self.has_ended && self.arrived == self.inbox.len() && !self.end_arrived {
+            self.end_arrived = true;
+            self.changes.is_readable = true;
+            self.changes.has_ended = true;
+        }
+    }
+
+    /// The client takes so many bytes of what was written.
+    pub(super) fn take(&mut self, bytes: usize) -> Vec<u8> {
+        let bytes = bytes.min(self.outbox.len());
+        if bytes > 0 && std::mem::take(&mut self.is_full) {
+            self.changes.is_writable = true;
+        }
+        self.outbox.drain(..bytes).collect()
+    }
+
+    /// Whether something is on its way, in either direction.
+    pub(super) fn is_moving(&self) -> bool {
+        let is_coming = self.arrived < self.inbox.len() || self.has_ended != self.end_arrived;
+        !self.is_reset && (is_coming || !self.outbox.is_empty())
+    }
+
+    /// Whether the server has closed it, or shut it for as long as much is left for the client.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_closed || self.is_shut
+    }
+
+    /// What the poller tells, once.
+    pub(super) fn poll(&mut self) -> Option<(ConnId, Readiness)> {
+        let id = self.id.filter(|_| !self.is_closed)?;
+        let changes = std::mem::take(&mut self.changes);
+        let is_change = changes.is_readable || changes.is_writable || changes.has_ended;
+        is_change.then_some((id, changes))
+    }
+
+    /// The poller tells that everything may be possible, which is not so.
+    pub(super) fn poll_in_vain(&self) -> Option<(ConnId, Readiness)> {
+        let id = self.id.filter(|_| !self.is_closed)?;
+        let is_writable = !self.is_full;
+        Some((id, Readiness { is_readable: true, is_writable, ..Readiness::default() }))
+    }
+
+    fn call(&mut self) -> io::Result<()> {
+        if self.interruptions > 0 {
+            self.interruptions -= 1;
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        match self.is_reset {
+            true => Err(io::ErrorKind::ConnectionReset.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The server's end.
+#[derive(Debug)]
+pub(in crate::server) struct PretendStream(pub(super) Rc<RefCell<Pipe>>);
+
+impl PretendStream {
+    pub(in crate::server) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let pipe = &mut *self.0.borrow_mut();
+        pipe.call()?;
+        if pipe.arrived == 0 {
+            return if pipe.end_arrived { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+        }
+        let bytes = pipe.arrived.min(buffer.len());
+        pipe.arrived -= bytes;
+        pipe.inbox.drain(..bytes).zip(buffer).for_each(|(byte, to)| *to = byte);
+        Ok(bytes)
+    }
+
+    pub(in crate::server) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    pub(in crate::server) fn write_vectored(
+        &mut self,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        let pipe = &mut *self.0.borrow_mut();
+        pipe.call()?;
+        if pipe.is_shut {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let room = pipe.outbox_bytes_max.saturating_sub(pipe.outbox.len());
+        let all: usize = slices.iter().map(|slice| slice.len()).sum();
+        let bytes = room.min(all);
+        pipe.outbox.extend(slices.iter().flat_map(|slice| slice.iter()).take(bytes));
+        pipe.is_full |= bytes < all;
+        match bytes {
+            0 if all > 0 => Err(io::ErrorKind::WouldBlock.into()),
+            _ => Ok(bytes),
+        }
+    }
+
+    pub(in crate::server) fn shutdown(&self) -> io::Result<()> {
+        let pipe = &mut *self.0.borrow_mut();
+        pipe.call()?;
+        pipe.is_shut = true;
+        Ok(())
+    }
+
+    /// The poller tells at once what is possible already.
+    pub(in crate::server) fn register(&self, id: ConnId) -> io::Result<()> {
+        let pipe = &mut *self.0.borrow_mut();
+        pipe.id = Some(id);
+        pipe.changes.is_readable |= pipe.arrived > 0 || pipe.end_arrived;
+        pipe.changes.is_writable |= !pipe.is_full;
+        Ok(())
+    }
+
+    pub(in crate::server) fn unreceived_bytes(&self) -> usize {
+        self.0.borrow().outbox.len()
+    }
+
+    /// What the client has not taken is thrown away.
+    pub(in crate::server) fn reset(&self) {
+        let pipe = &mut *self.0.borrow_mut();
+        pipe.is_reset = true;
+        pipe.outbox.clear();
+    }
+}
+
+impl Drop for PretendStream {
+    fn drop(&mut self) {
+        let pipe = &mut *self.0.borrow_mut();
+        pipe.is_closed = true;
+        pipe.was_full = pipe.outbox.len() + LAST_WORD_BYTES > pipe.outbox_bytes_max;
+    }
+}
