@@ -1,8 +1,8 @@
 //! The `fanfare` program: flags in, a server out, an exit code at the end.
 //!
-//! Exit codes: 0 everyone was said goodbye to; 1 the relay could not start or the poller failed;
-//! 2 the flags or the configuration are wrong; 3 the drain's time was up and connections were cut;
-//! 4 a second signal ended it at once; 101 a fault of its own, which the log tells.
+//! Exit codes: 0 all connections were closed in order; 1 the relay could not start or the poller
+//! failed; 2 the configuration is invalid; 3 connections were cut at the end of the drain;
+//! 4 a second signal ended it at once; 101 a fault of its own, which the log describes.
 
 use fanfare::Limits;
 use fanfare::config::{
@@ -37,7 +37,7 @@ fn run(arguments: &[OsString]) -> ExitCode {
                     None => error.to_string(),
                 };
                 if tracing::dispatcher::has_been_set() {
-                    error!(error, "fanfare cannot go on");
+                    error!(error, "fanfare cannot continue");
                 } else {
                     complain("error", &error); // there is no log yet
                 }
@@ -77,7 +77,7 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The exit code of a command that asks a running relay; what is wrong is said.
+/// The exit code of a command that asks a running relay; an error is printed.
 fn ended(asked: std::io::Result<()>) -> ExitCode {
     match asked {
         Ok(()) => ExitCode::SUCCESS,
@@ -105,8 +105,8 @@ fn refuse(error: LoadError) -> ExitCode {
     }
 }
 
-/// Says on standard error what is wrong, without the log. Nobody may be reading: the exit code
-/// tells of errors too.
+/// Writes to standard error, without the log. A failed write is no error: the exit code says the
+/// same.
 fn complain(severity: &str, what: &dyn Display) {
     let _ = writeln!(std::io::stderr(), "{severity}: {what}");
 }
@@ -127,11 +127,11 @@ fn serve(arguments: &[OsString], mut config: Config) -> Result<ExitCode, Box<dyn
     let reload = || {
         let next = read_again(arguments, &config)
             .and_then(|(next, changes)| Ok((next.limits(machine)?, next, changes)))
-            .inspect_err(|error| error!(%error, "the configuration stays as it was"));
+            .inspect_err(|error| error!(%error, "the configuration is not changed"));
         let (next_limits, next, changes) = next.ok()?;
         let opened = openings(&limits, &next_limits);
         if let Some(why) = opened.refused {
-            warn!("{why}: this takes a restart; the configuration stays as it was");
+            warn!("{why}: this needs a restart; the configuration is not changed");
             return None;
         }
         say(&changes);
@@ -165,7 +165,7 @@ fn wrong(error: CertificateError) -> LoadError {
     LoadError::Wrong(error.to_string())
 }
 
-/// Says what the keys are, and what somebody should look at: at the start and after each reload.
+/// Logs the keys and the warnings: at the start and after each reload.
 fn announce(keys: &[String], warnings: &[String]) {
     for key in keys {
         info!("token key: {key}");
@@ -186,12 +186,12 @@ fn read_again(arguments: &[OsString], config: &Config) -> Result<(Config, Change
 fn say(changes: &Changes) {
     info!(changed = changes.live.join(", "), "configuration read again");
     if !changes.at_start.is_empty() {
-        warn!(keys = changes.at_start.join(", "), "these change with a restart only");
+        warn!(keys = changes.at_start.join(", "), "these keys change only with a restart");
     }
 }
 
-/// Opens the admin listener; gives its places, or why it has none. That its default place is taken
-/// is no reason not to relay: there may be a second relay on the machine.
+/// Opens the admin listener; gives its places, or why it has none. When its default place is taken,
+/// the relay runs without it: a second relay on the machine may have it.
 fn open_admin(
     flags: &AdminFlags,
     server: &mut Server,
@@ -200,19 +200,19 @@ fn open_admin(
     match server.open_admin(&place) {
         Ok(places) => {
             for place in &places {
-                info!(%place, "metrics and the rest of --admin are there");
+                info!(%place, "the admin listener is open");
             }
             Ok((places, None))
         }
         Err(error) if flags.admin.is_none() => {
-            let what = "going on without /metrics; --admin names another place, or none";
+            let what = "there is no admin listener; choose another place with --admin, or none";
             Ok((Vec::new(), Some(format!("{what}: {error}"))))
         }
         Err(error) => Err(error),
     }
 }
 
-/// The one line that says what to do next.
+/// The line that names the address to open.
 fn welcome(doors: &[Door], connections_max: usize) {
     let names: Vec<String> = doors.iter().map(Door::to_string).collect();
     let is_open = |door: &&Door| door.place.is_tcp() && !door.has_proxy;
@@ -229,7 +229,7 @@ fn welcome(doors: &[Door], connections_max: usize) {
     let line = format!(
         "fanfare {version} listens on {names} for up to {connections_max} connections: {try_it}"
     );
-    // Nobody may be reading; that is no reason to stop.
+    // Standard output may be closed: then the log has the line.
     if !server::offer(&format!("{line}\n")) {
         info!("{line}");
     }

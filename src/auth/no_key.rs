@@ -69,7 +69,7 @@ impl NoKey {
     /// The sentence, where it is the same for all.
     fn sentence(&self) -> Option<&'static str> {
         Some(match self {
-            NoKey::Empty => "there is nothing in it",
+            NoKey::Empty => "it is empty",
             NoKey::Unknown => {
                 "this is no public key in PEM, DER or JWK; if it is a secret for HS256, say so: \
                  secret:PATH"
@@ -85,7 +85,7 @@ impl NoKey {
             }
             NoKey::Private => {
                 "this is a private key; the relay needs the public one (`openssl pkey -in FILE \
-                 -pubout`), and should not have the other"
+                 -pubout`), and should not have this one"
             }
             NoKey::Certificate => {
                 "this is a certificate; the relay needs the public key in it (`openssl x509 -in \
@@ -107,17 +107,17 @@ impl NoKey {
                 "this is an address, and the relay fetches nothing: save what is there in a file \
                  and name that"
             }
-            NoKey::Token => "this is a token; the relay needs the key that confirms it",
+            NoKey::Token => "this is a token; the relay needs the key that verifies it",
             NoKey::Unsupported => {
-                "the public key is none of RSA, P-256 (prime256v1) and Ed25519, which RS256, \
-                 ES256 and EdDSA take"
+                "the public key is not one of RSA, P-256 (prime256v1) and Ed25519, which RS256, \
+                 ES256 and EdDSA use"
             }
             NoKey::Compressed => {
                 "the key's point is compressed; write it whole: `openssl pkey -pubin -in FILE \
                  -pubout -ec_conv_form uncompressed`"
             }
             NoKey::RsaNumbers => {
-                "the RSA key's modulus or exponent is even or out of range: this confirms nothing"
+                "the RSA key's modulus or exponent is even or out of range: it verifies nothing"
             }
             NoKey::OneId => "kid= names one key, and there are several in it",
             _ => return None,
@@ -144,16 +144,18 @@ impl fmt::Display for NoKey {
                 write!(f, "this is base64 of {what}; decode it first: `base64 -d`")
             }
             NoKey::RsaSize(bits) => {
-                write!(f, "the RSA key has {bits} bits; 2048 to 8192 are taken")
+                write!(f, "the RSA key has {bits} bits; 2048 to 8192 are supported")
             }
             NoKey::Jwk(reason) => write!(f, "no JSON Web Key: {reason}"),
             NoKey::NoneOf(count, first) => {
                 write!(f, "none of the {count} keys in it can be used; the first: {first}")
             }
-            NoKey::TooMany(count) => write!(f, "{count} keys; {KEYS_MAX} are taken"),
+            NoKey::TooMany(count) => {
+                write!(f, "{count} keys are more than the {KEYS_MAX} that are supported")
+            }
             NoKey::TooManyAlike(count, algorithm) => write!(
                 f,
-                "{count} {} keys have the same name or none, and a token is held against \
+                "{count} {} keys have the same name or none, and a token is tried with \
                  {KEYS_TRIED_MAX} at most; give them names: kid=ID:PATH",
                 algorithm.name()
             ),

@@ -1,4 +1,4 @@
-//! Flags about addresses: how many connections each may have, and whose word about it is taken.
+//! Flags about addresses: how many connections each may have, and which proxies may name another.
 
 use super::number::count;
 use crate::protocol::http::forwarded::ForwardedBy;
@@ -18,12 +18,13 @@ pub struct AddressFlags {
     #[arg(default_value = "1000")]
     pub max_per_address: usize,
 
-    /// Proxies in front that tell the client's address: ADDR, ADDR/BITS or unix (whoever connects
-    /// through a Unix socket); may be given several times
+    /// Proxies that may name the client's address: ADDR, ADDR/BITS or unix (every peer on a Unix
+    /// socket); may be given several times
     #[arg(long, env = "FANFARE_TRUST_PROXY", value_name = "RANGE", value_delimiter = ',')]
     pub trust_proxy: Vec<Trusted>,
 
-    /// Where trusted proxies tell it; the other field is not read, for it may be a stranger's
+    /// The header field in which trusted proxies name the client; the other one is ignored, for the
+    /// client may have written it
     #[arg(long, env = "FANFARE_FORWARDED_BY", value_name = "FIELD")]
     #[arg(default_value = "x-forwarded-for")]
     pub forwarded_by: Field,

@@ -1,11 +1,11 @@
-//! Where the relay is watched and steered: `--admin`.
+//! Where the admin listener is: `--admin`.
 
 use super::Listen;
 use clap::Args;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-/// The port beside the relay's own, on this machine alone: what it tells is for nobody else.
+/// The port beside the relay's own, on the loopback address: there is no password.
 pub const ADMIN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 2047);
 
@@ -14,14 +14,14 @@ pub const ADMIN_DEFAULT: SocketAddr =
 #[command(next_help_heading = "Listening")]
 pub struct AdminFlags {
     /// Where to answer /metrics, /healthz, /readyz, /rooms and /connections: ADDR:PORT, unix:PATH,
-    /// or none; whoever reaches it may close connections
+    /// or none. It has no password: all that reach it can close connections
     /// [default: 127.0.0.1:2047, or none if that is taken]
     #[arg(long, env = "FANFARE_ADMIN", value_name = "ADDR:PORT")]
     pub admin: Option<Admin>,
 }
 
 impl AdminFlags {
-    /// Where to listen, unless nowhere.
+    /// Where to listen; nowhere is `None`.
     pub fn place(&self) -> Option<Listen> {
         match &self.admin {
             None => Some(Listen::Tcp(ADMIN_DEFAULT)),

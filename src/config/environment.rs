@@ -1,4 +1,4 @@
-//! Variables: slips in their names, and values that are wrong.
+//! Variables: misspelt names, and invalid values.
 
 use super::file;
 use super::load_error::LoadError;
@@ -7,12 +7,11 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::{OsStr, OsString};
 
-/// What our variables begin with.
+/// The prefix of our variables.
 const PREFIX: &str = "FANFARE_";
 
-/// Refuses what looks like a variable of ours with a slip in it. Other names are left alone, though
-/// they begin as ours do: Kubernetes sets `FANFARE_PORT` for a service of that name, and
-/// `FANFARE_TLS_PORT` for another.
+/// Refuses a misspelt variable. Names that are too different are ignored: for a service called
+/// `fanfare`, Kubernetes sets `FANFARE_PORT` and `FANFARE_TLS_PORT`.
 pub(super) fn check(
     table: &Command,
     variables: impl Iterator<Item = OsString>,
@@ -34,8 +33,7 @@ pub(super) fn check(
     Ok(())
 }
 
-/// The error with the name of the variable whose value was wrong: clap names the flag, which
-/// nobody gave.
+/// The error, naming the variable with the invalid value: clap names the flag, which was not given.
 pub(super) fn named(error: clap::Error, table: &Command, arguments: &[OsString]) -> LoadError {
     if error.kind() == ErrorKind::InvalidUtf8 {
         return LoadError::Wrong(no_text(table, arguments));
@@ -64,16 +62,16 @@ pub(super) fn named(error: clap::Error, table: &Command, arguments: &[OsString])
     }
 }
 
-/// Which variable or argument is no text, of which clap says only that there is one.
+/// Which variable or argument is not UTF-8: clap says only that one of them is not.
 fn no_text(table: &Command, arguments: &[OsString]) -> String {
     let variables = table.get_arguments().filter_map(|arg| arg.get_env());
     let is_none = |value: OsString| value.to_str().is_none();
     let wrong = |name: &&OsStr| std::env::var_os(name).is_some_and(is_none);
     match (variables.into_iter().find(wrong), arguments.iter().find(|one| one.to_str().is_none())) {
-        (Some(name), _) => format!("{}: it is no text in UTF-8", name.to_string_lossy()),
+        (Some(name), _) => format!("{}: it is not UTF-8 text", name.to_string_lossy()),
         (None, Some(argument)) => {
-            format!("the argument `{}` is no text in UTF-8", argument.to_string_lossy())
+            format!("the argument `{}` is not UTF-8 text", argument.to_string_lossy())
         }
-        (None, None) => "an argument or a variable is no text in UTF-8".to_owned(),
+        (None, None) => "an argument or a variable is not UTF-8 text".to_owned(),
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn read(text: &str, table: &Command) -> Result<Content, Fault> {
     let fault = |span: Range<usize>, why: String| Fault { place: Place::of(text, span.start), why };
     let document = syntax::parse(text).map_err(|(span, why)| fault(span, why))?;
     let mut keys: Vec<_> = document.get_ref().iter().collect();
-    keys.sort_by_key(|(key, _)| key.span().start); // the first fault is told, as people read
+    keys.sort_by_key(|(key, _)| key.span().start); // the first fault in the file is reported
     let (mut entries, mut rooms) = (Vec::new(), Vec::new());
     for (key, value) in keys {
         let name = key.get_ref().as_ref();
@@ -103,7 +103,7 @@ pub(super) fn read(text: &str, table: &Command) -> Result<Content, Fault> {
     Ok(Content { entries, rooms, rules_at })
 }
 
-/// The flag of this key. Which file to read is no matter of the file's.
+/// The flag of this key; `config` is none, for a file does not name itself.
 fn argument<'a>(table: &'a Command, key: &str) -> Option<&'a Arg> {
     keys(table).find(|arg| arg.get_id() == key)
 }
@@ -133,14 +133,13 @@ fn is_table(value: &Spanned<DeValue<'_>>) -> bool {
     matches!(value.get_ref(), DeValue::Table(_))
 }
 
-/// What is said of a table that there is not; `known` are the keys in it that there are.
+/// The message about a table that does not exist; `known` are the flags of keys inside it.
 fn unknown_table<'a>(title: &str, name: &str, mut known: impl Iterator<Item = &'a Arg>) -> String {
     let only = "the only tables are [[room]], each a rule for some rooms";
     let rule = ["room", "rooms", "rule", "rules"].into_iter();
     match (known.next(), similar(rule, name)) {
         (Some(key), _) => format!(
-            "there is no table {title}: keys stand in none, so leave this line out, and `{}` above \
-             the first [[room]]",
+            "there is no table {title}: delete this line, and put `{}` above the first [[room]]",
             key.get_id()
         ),
         (None, Some(_)) => format!("there is no table {title}: did you mean [[room]]?"),
@@ -166,14 +165,14 @@ fn values_of(arg: &Arg, name: &str, value: &Spanned<DeValue<'_>>) -> Result<Vec<
             Err((span, why)) => Err((span, format!("{name}: {why}"))),
         },
         (ArgAction::Append, DeValue::Array(list)) if list.is_empty() => {
-            wrong("at least one value; leave the key out for none")
+            wrong("at least one value; delete the key to have none")
         }
         (ArgAction::Append, DeValue::Array(list)) => list.iter().map(text_or_number).collect(),
         _ => Ok(vec![text_or_number(value)?]),
     }
 }
 
-/// Lets the flag judge a value: it alone, for the environment may be wrong about others.
+/// Checks a value by its flag alone: other flags' variables may be invalid.
 fn check(arg: &Arg, value: &str) -> Result<(), String> {
     if matches!(arg.get_action(), ArgAction::SetTrue) {
         return Ok(());
@@ -187,7 +186,7 @@ fn check(arg: &Arg, value: &str) -> Result<(), String> {
     Err(reason(&error, arg, value))
 }
 
-/// What is wrong with this value, which a flag did not take. A secret is not repeated.
+/// Why a flag refused this value. A secret is not repeated.
 pub(super) fn reason(error: &clap::Error, arg: &Arg, value: &str) -> String {
     let invalid = match arg.is_hide_env_values_set() {
         true => "it is not valid".to_owned(),
@@ -211,7 +210,7 @@ mod tests {
     fn keys_and_values() {
         let text = "max_message = 1000\necho = true\nlisten = [\"127.0.0.1:1\", 'unix:/x']\n\
                     slow_consumer = \"skip\"\n";
-        let entries = read(text, &Flags::command()).expect("a right file").entries;
+        let entries = read(text, &Flags::command()).expect("a valid file").entries;
         let of = |key| entries.iter().find(|entry| entry.key == key).expect("it is there");
         assert_eq!(of("max_message").values, ["1000"]);
         assert_eq!(of("echo").values, ["true"]);
@@ -219,7 +218,7 @@ mod tests {
         assert_eq!(of("slow_consumer").place, Place { line: 4, column: 1 });
         let text =
             "ping_interval = 2.5\nmax_message = 0x10_00\nroom_log = \"1MiB\"\ndrain = \"500ms\"\n";
-        let entries = read(text, &Flags::command()).expect("a right file").entries;
+        let entries = read(text, &Flags::command()).expect("a valid file").entries;
         let values: Vec<&str> = entries.iter().map(|entry| entry.values[0].as_str()).collect();
         assert_eq!(values, ["2.5", "4096", "1MiB", "500ms"], "in the order of the file");
     }
@@ -240,7 +239,7 @@ mod tests {
             ("max_rooms = 2.5", "1:13", "max_rooms: `2.5` is not valid: expected a whole number"),
             ("ping_interval = \"soon\"", "1:17", "ping_interval: `soon` is not valid: a time is"),
             ("ping_interval = 1979-05-27", "1:17", "expected a text or a number, not a date"),
-            ("token_leeway = 2.5", "1:16", "here only whole seconds count"),
+            ("token_leeway = 2.5", "1:16", "expected whole seconds"),
             ("deflate_level = 10", "1:17", "expected a whole number from 1 to 9"),
             ("echo = \"yes\"", "1:8", "echo: expected true or false, not a text"),
             ("speed = 1\necho = 2", "1:1", "there is no key `speed`"),
@@ -249,8 +248,8 @@ mod tests {
             ("slow_consumer = \"drop\"", "1:17", "`drop` is not valid: expected close or skip"),
             ("echo = true\necho = true", "2:1", "duplicate key"),
             ("echo = ", "1:8", ""),
-            ("[server]\nlisten = []", "1:2", "there is no table [server]: keys stand in none, so"),
-            ("[server]\nlisten = []", "1:2", "and `listen` above the first [[room]]"),
+            ("[server]\nlisten = []", "1:2", "there is no table [server]: delete this line, and"),
+            ("[server]\nlisten = []", "1:2", "put `listen` above the first [[room]]"),
             ("server.listen = []", "1:1", "there is no table [server]"),
             ("[server]\nport = 1", "1:2", "the only tables are [[room]]"),
             ("[[rooms]]\npattern = 'x'", "1:3", "no table [[rooms]]: did you mean [[room]]?"),

@@ -12,11 +12,11 @@ use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, Rule, SlowConsume
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
 
-/// Memory for what single connections hold, all together, unless four of the largest messages need
-/// more; of a smaller machine, an eighth.
+/// The default of `--connection-quota` on a large machine. A smaller one gives an eighth of its
+/// memory, and every machine room for four of the largest messages.
 const HELD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Memory for all rooms' logs together; of a smaller machine than one with 512 MiB, a quarter.
+/// The default of `--log-quota` on a large machine; a smaller one gives a quarter of its memory.
 const LOGS_BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// What the machine allows.
@@ -28,26 +28,26 @@ pub struct Machine {
     pub memory_bytes: usize,
 }
 
-/// A WebSocket broadcast relay: what a client sends reaches everyone else in its room.
+/// A WebSocket broadcast relay: a client's message reaches all other members of its room.
 ///
 /// Rooms are paths: ws://127.0.0.1:2046/ is one room, ws://127.0.0.1:2046/news another. Messages
 /// keep their kind and their order, and do not come back to their sender.
 #[derive(Debug, Clone, Parser)]
 #[command(version, max_term_width = 100, after_long_help = UNITS)]
 pub struct Flags {
-    /// Read this file first; the environment and the flags come before what it says
+    /// A configuration file; the environment and the flags override it
     #[arg(long, env = "FANFARE_CONFIG", value_name = "PATH")]
     pub config: Option<PathBuf>,
 
     /// Where to listen: ADDR:PORT, localhost:PORT, :PORT for every address of this machine, or
-    /// unix:PATH; perhaps with ?mode=660&owner=USER:GROUP behind it, or ?proxy for a proxy that
-    /// speaks the PROXY protocol; may be given several times. Sockets that systemd gives are used
-    /// instead
+    /// unix:PATH. Options follow behind it: ?mode=660&owner=USER:GROUP for a Unix socket, ?proxy
+    /// for a proxy that speaks the PROXY protocol. May be given several times. Sockets that systemd
+    /// passes are used instead
     #[arg(long, env = "FANFARE_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:2046", help_heading = "Listening")]
     pub listen: Vec<Door>,
 
-    /// The admin listener's.
+    /// The admin listener.
     #[command(flatten)]
     pub admin: AdminFlags,
 
@@ -55,11 +55,12 @@ pub struct Flags {
     #[command(flatten)]
     pub tls: TlsFlags,
 
-    /// Let senders hear their own messages too
+    /// Send messages to their senders too
     #[arg(long, env = "FANFARE_ECHO", value_parser = switch, help_heading = "Messages")]
     pub echo: bool,
 
-    /// Relay each text as a JSON string, spelled as PHP's json_encode does; no binary messages
+    /// Relay each text as a JSON string, spelled as PHP's json_encode does; a binary message closes
+    /// its sender's connection with code 1003
     #[arg(long, env = "FANFARE_JSON", value_parser = switch, help_heading = "Messages")]
     pub json: bool,
 
@@ -80,26 +81,27 @@ pub struct Flags {
     #[arg(default_value = "16KiB", help_heading = "Limits")]
     pub max_head: usize,
 
-    /// Memory for what a room's members have not read yet; at least four of the largest messages
+    /// Memory for the messages that members of a room have not received yet; at least four of the
+    /// largest messages
     #[arg(long, env = "FANFARE_ROOM_LOG", value_name = "SIZE", value_parser = size)]
     #[arg(default_value = "4MiB", help_heading = "Limits")]
     pub room_log: usize,
 
-    /// Memory for the logs of all rooms together, at least one room's
-    /// [default: 128MiB or a quarter of the memory, but not less than one room's]
+    /// Memory for the logs of all rooms together; at least --room-log
+    /// [default: 128MiB or a quarter of the memory, but at least --room-log]
     #[arg(long, env = "FANFARE_LOG_QUOTA", value_name = "SIZE", value_parser = size)]
     #[arg(help_heading = "Limits")]
     pub log_quota: Option<usize>,
 
-    /// Memory for what clients began and did not finish and for what they alone were told and did
-    /// not read, of all together; beyond it who holds the most is closed with code 1013
-    /// [default: 64MiB or an eighth of the memory, but not less than four of the largest messages]
+    /// Memory for the partial messages and the private output (pongs, answers, close frames) of all
+    /// connections together; beyond it the connection that holds the most is closed with code 1013
+    /// [default: 64MiB or an eighth of the memory, but at least four of the largest messages]
     #[arg(long, env = "FANFARE_CONNECTION_QUOTA", value_name = "SIZE", value_parser = size)]
     #[arg(help_heading = "Limits")]
     pub connection_quota: Option<usize>,
 
-    /// What becomes of a member that has not read when the room's log is full: close it with code
-    /// 1013, or skip the oldest messages it has not read
+    /// What happens to the members furthest behind when their room's log is full: close them with
+    /// code 1013, or skip the oldest messages that they have not received
     #[arg(long, env = "FANFARE_SLOW_CONSUMER", value_name = "POLICY", default_value = "close")]
     #[arg(help_heading = "Limits")]
     pub slow_consumer: SlowPolicy,
@@ -109,7 +111,7 @@ pub struct Flags {
     #[arg(help_heading = "Limits")]
     pub max_connections: Option<usize>,
 
-    /// The most members of a room at a time [default: no bound but that on connections]
+    /// The most members of a room at a time [default: no bound but --max-connections]
     #[arg(long, env = "FANFARE_MAX_MEMBERS", value_name = "N", help_heading = "Limits")]
     #[arg(value_parser = whole::<u32>(1..=u32::MAX.into()))]
     pub max_members: Option<u32>,
@@ -127,24 +129,24 @@ pub struct Flags {
     #[command(flatten)]
     pub deflate: DeflateFlags,
 
-    /// How fast things may come.
+    /// Rates.
     #[command(flatten)]
     pub rates: RateFlags,
 
-    /// How long things may take.
+    /// Intervals and timeouts.
     #[command(flatten)]
     pub times: TimeFlags,
 
-    /// Who is let in
+    /// Origins and tokens.
     #[command(flatten)]
     pub identity: IdentityFlags,
 
-    /// The least important messages to log; every connection's end is told at debug
+    /// The lowest level to log; each connection's start and end are logged at debug
     #[arg(long, env = "FANFARE_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
     #[arg(help_heading = "Log")]
     pub log_level: LogLevel,
 
-    /// How to log, on standard error
+    /// The format of the log, on standard error
     #[arg(long, env = "FANFARE_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     #[arg(help_heading = "Log")]
     pub log_format: LogFormat,
@@ -171,7 +173,7 @@ pub enum SlowPolicy {
 pub enum LogLevel {
     /// What ends the relay.
     Error,
-    /// What somebody should look at.
+    /// What the operator should look at.
     Warn,
     /// What the relay as a whole does.
     Info,
@@ -201,7 +203,7 @@ impl Flags {
     /// The relay's limits on this machine.
     ///
     /// # Errors
-    /// When they cannot work together: the sentence names the flag to mend.
+    /// When they contradict each other: the sentence names the flag to change.
     pub fn limits(&self, machine: Machine, rules: Vec<Rule>) -> Result<Limits, Impossible> {
         let Machine { connections_max, memory_bytes } = machine;
         if let Some(wanted) = self.max_connections.filter(|wanted| *wanted > connections_max) {
@@ -246,7 +248,7 @@ impl Flags {
     }
 }
 
-/// The key that is to be mended, and the others that have a part in it.
+/// The key to change, and the others that take part in the contradiction.
 fn keys_of(contradiction: &Contradiction) -> (&'static str, &'static [&'static str]) {
     match contradiction {
         Contradiction::RoomLogTooSmall { .. } => ("room_log", &["max_message", "json"]),

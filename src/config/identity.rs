@@ -9,34 +9,34 @@ use crate::auth::token::Trust;
 use crate::relay::Access;
 use clap::Args;
 
-/// Who is let in.
+/// Origins and tokens.
 #[expect(rustdoc::bare_urls, reason = "help shows these sentences as they stand")]
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Access")]
 pub struct IdentityFlags {
-    /// Let in only pages of these origins: https://example.org, https://*.example.org,
+    /// Accept only pages of these origins: https://example.org, https://*.example.org,
     /// *.example.org, http://localhost:*, file://, chrome-extension://*; same (as the relay's own
     /// address), wechat, null, *
     #[arg(long, env = "FANFARE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<Origin>,
 
-    /// Turn away requests without an origin, which no browser sends
+    /// Refuse requests without an origin, which no browser sends
     #[arg(long, env = "FANFARE_REQUIRE_ORIGIN", value_parser = switch)]
     pub require_origin: bool,
 
-    /// Let in only clients with a token (JWT) that this key confirms: PATH of a file with a public
+    /// Accept only clients with a token (JWT) that this key verifies: PATH of a file with a public
     /// key (PEM, DER, JWK, or a list or set of JWKs); secret:PATH of a file with a secret;
     /// base64:TEXT. May be given several times, and as kid=ID:KEY
     #[arg(long, env = "FANFARE_TOKEN_KEY", value_name = "KEY", value_delimiter = ',')]
     #[arg(hide_env_values = true)]
     pub token_key: Vec<TokenKey>,
 
-    /// Who the relay is in a token's aud; without it, tokens that have one are not believed
+    /// The relay's name in a token's aud; without it, tokens with an aud are refused
     #[arg(long, env = "FANFARE_TOKEN_AUDIENCE", value_name = "NAME")]
     pub token_audience: Option<String>,
 
-    /// By how much the clocks of the relay and of who makes tokens may differ, in
-    /// whole seconds
+    /// The most by which the clocks of the relay and of the tokens' issuer may differ, in whole
+    /// seconds
     #[arg(long, env = "FANFARE_TOKEN_LEEWAY", value_name = "TIME", value_parser = seconds)]
     #[arg(default_value = "30s")]
     pub token_leeway: u32,
@@ -56,7 +56,7 @@ fn cookie(name: &str) -> Result<String, String> {
 }
 
 impl IdentityFlags {
-    /// Who is let in; key files are read.
+    /// Which clients may connect; key files are read.
     ///
     /// # Errors
     /// When a key cannot be read or used.

@@ -1,20 +1,20 @@
-//! Values that cannot work together, or cannot be at all.
+//! Values that contradict each other, or are out of bounds.
 
 use std::fmt;
 
-/// Values that cannot work together.
+/// Values that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Impossible {
-    /// The key to mend.
+    /// The key to change.
     pub key: &'static str,
-    /// Others that have a part in it.
+    /// Other keys that take part in the contradiction.
     pub with: &'static [&'static str],
     /// What is wrong with it.
     pub why: String,
 }
 
 impl Impossible {
-    /// A value that cannot be, whatever the others are.
+    /// A value that is impossible by itself.
     pub(super) fn of(key: &'static str, why: String) -> Impossible {
         Impossible { key, with: &[], why }
     }

@@ -16,7 +16,7 @@ pub(super) struct Key {
     pub(super) values: Vec<String>,
     pub(super) source: Source,
     pub(super) is_list: bool,
-    /// What kind of value it takes, as the help calls it.
+    /// The type of its value, as the help calls it.
     takes: String,
 }
 
@@ -47,7 +47,7 @@ impl Key {
         Key { values: values.collect(), name, source, is_list, takes }
     }
 
-    /// Whether both are set to the same, however that is written: 64KiB is 65536.
+    /// Whether both have the same value, perhaps written differently: 64KiB is 65536.
     pub(super) fn means_the_same(&self, other: &Key) -> bool {
         let meaning = |value: &String| match self.takes.as_str() {
             "SIZE" => number::size(value).ok().map(|bytes| bytes as u128),
@@ -60,7 +60,7 @@ impl Key {
         self.values.len() == other.values.len() && self.values.iter().zip(&other.values).all(same)
     }
 
-    /// Its values as they may be shown: a secret stays where it was written.
+    /// Its values, with secrets replaced.
     pub(super) fn shown(&self) -> impl Iterator<Item = String> {
         self.values.iter().map(|value| match self.name == TOKEN_KEY {
             true => TokenKey::from(value.as_str()).to_string(),

@@ -30,7 +30,7 @@ pub struct Config {
 /// say.
 ///
 /// # Errors
-/// When a layer is wrong; nothing of it is used then.
+/// When a layer is invalid.
 pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
     let table = Flags::command();
     let first = command().ignore_errors(true).try_get_matches_from(arguments)?;
@@ -39,7 +39,7 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
         Some((path, named_by)) => read(path, named_by, &table)?,
         None => Content::default(),
     };
-    // What asks a running relay, or writes a page, does not fail for a variable of another's.
+    // Commands that use no configuration ignore its variables, and do not fail for an invalid one.
     let is_about_us =
         matches!(first.subcommand_name(), None | Some("check-config" | "print-config"));
     let command = match is_about_us {
@@ -60,7 +60,7 @@ pub fn load(arguments: &[OsString]) -> Result<(Task, Config), LoadError> {
     Ok((task, Config { flags, keys, rooms, rules_at, file }))
 }
 
-/// The file to read, and by what it was named.
+/// The file to read, and the flag or variable that names it.
 fn path(matches: &ArgMatches) -> Option<(PathBuf, &'static str)> {
     let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
     let path = matches.try_get_one::<PathBuf>("config").ok().flatten()?;
@@ -82,7 +82,7 @@ fn read(path: &Path, named_by: &str, table: &Command) -> Result<Content, LoadErr
     })
 }
 
-/// What the file says becomes the default: the environment and the flags come before that.
+/// The file's values become defaults, which the environment and the flags override.
 fn with_defaults(mut command: Command, entries: &[Entry]) -> Command {
     for Entry { key, values, .. } in entries {
         let set = |arg: clap::Arg| arg.default_values(values.clone());
@@ -110,7 +110,7 @@ impl Config {
     /// The relay's limits on this machine.
     ///
     /// # Errors
-    /// When values cannot work together; the sentence names the place to mend.
+    /// When values contradict each other; the sentence names the place to change.
     pub fn limits(&self, machine: Machine) -> Result<Limits, LoadError> {
         let rules: Vec<Rule> = self.rooms.iter().map(Rule::from).collect();
         self.flags.limits(machine, rules.clone()).map_err(|error| {
@@ -128,8 +128,7 @@ impl Config {
         idle.map(|(place, why)| format!("{place}: {why}")).collect()
     }
 
-    /// What is wrong with the first rule that makes limits impossible which are possible without
-    /// it, and where that stands.
+    /// The first rule without which the limits are possible: its place, and what is wrong.
     fn wrong_rule(&self, machine: Machine, rules: &[Rule]) -> Option<String> {
         let fault = |count: usize| self.flags.limits(machine, rules[..count].to_vec()).err();
         let (count, error) = (0..=rules.len()).find_map(|count| Some((count, fault(count)?)))?;

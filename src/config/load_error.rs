@@ -5,9 +5,9 @@ use std::fmt;
 /// Why there is no configuration.
 #[derive(Debug)]
 pub enum LoadError {
-    /// The flags or the environment are wrong, or help was asked for: clap says it.
+    /// The flags or the environment are invalid, or help was asked for: clap's message.
     Flags(Box<clap::Error>),
-    /// The file is wrong, or the values cannot work together; a sentence says where and why.
+    /// The file is invalid, or values contradict each other; the sentence says where and why.
     Wrong(String),
 }
 

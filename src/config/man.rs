@@ -1,4 +1,4 @@
-//! The manual page: what the table of flags says, and what a reader of man pages looks for.
+//! The manual page: the table of flags, and the sections that a manual page has besides.
 
 use super::flags::UNITS;
 use super::task::command;
@@ -6,7 +6,7 @@ use clap_mangen::Man;
 use roff::{Roff, bold, italic, roman};
 use std::io::{self, Write};
 
-/// What there is besides flags.
+/// Files that the program or its package uses.
 const FILES: [(&str, &str); 3] = [
     ("/etc/fanfare.toml", "The configuration of the package's unit; --config names another file."),
     ("/run/fanfare", "The unit's folder for Unix sockets."),
@@ -16,45 +16,45 @@ const FILES: [(&str, &str); 3] = [
     ),
 ];
 
-/// The exit status is the program's answer to the process that started it.
+/// What each exit status means.
 const EXIT_STATUS: [(&str, &str); 5] = [
-    (
-        "0",
-        "Every client was told that the relay goes down, and answered; or a command did its work.",
-    ),
-    ("1", "The relay could not start, or the system failed it."),
-    ("2", "The flags, the environment or the file are wrong. Nothing was started."),
-    ("3", "The time of --drain-timeout was up, and some connections were cut."),
+    ("0", "All connections were closed in order after a signal; or a command succeeded."),
+    ("1", "The relay could not start, or a system call that it needs failed."),
+    ("2", "The flags, the environment or the file are not valid. Nothing was started."),
+    ("3", "Some connections were still open after --drain-timeout, and were cut."),
     ("4", "A second signal ended the relay at once."),
 ];
 
 const SIGNALS: [(&str, &str); 3] = [
     (
         "SIGTERM, SIGINT",
-        "Go down: accept nobody, and close each connection with 1012, spread over --drain, when it \
-         has what was sent to it. A second one ends the relay at once.",
+        "Drain: refuse new clients with 503, and close each connection with 1012 after its pending \
+         output, spread over --drain. A second signal ends the relay at once.",
     ),
     (
         "SIGHUP",
-        "Read the configuration and the certificates again. What is wrong changes nothing; keys \
-         that need a restart are named in the log.",
+        "Read the configuration and the certificates again. An invalid one changes nothing; the \
+         log names the keys that need a restart.",
     ),
     ("SIGUSR1", "Write the counters to the log."),
 ];
 
 const EXAMPLES: [(&str, &str); 6] = [
     ("fanfare", "A relay for this machine: ws://127.0.0.1:2046/, and a live page in a browser."),
-    ("fanfare --listen :2046 --token-key /etc/fanfare/token.pem", "For everyone who has a token."),
+    (
+        "fanfare --listen :2046 --token-key /etc/fanfare/token.pem",
+        "For clients with a token, at every address.",
+    ),
     (
         "fanfare --listen 'unix:/run/fanfare.sock?mode=660' --trust-proxy unix",
         "Behind a proxy on the same machine.",
     ),
     (
         "fanfare --listen :443 --tls-cert fullchain.pem --tls-key privkey.pem",
-        "With TLS; renewed certificates are read by themselves.",
+        "With TLS; renewed certificates are loaded without a restart.",
     ),
-    ("fanfare check-config --config /etc/fanfare.toml", "Before a reload."),
-    ("fanfare top --admin 127.0.0.1:2047", "What a running relay does."),
+    ("fanfare check-config --config /etc/fanfare.toml", "Check a configuration before a reload."),
+    ("fanfare top --admin 127.0.0.1:2047", "Watch a running relay."),
 ];
 
 /// The manual page, in roff.

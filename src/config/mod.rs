@@ -1,4 +1,4 @@
-//! What the operator wants: file, environment and flags, checked.
+//! The configuration: file, environment and flags, checked.
 
 mod addresses;
 mod admin;

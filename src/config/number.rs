@@ -1,5 +1,4 @@
-//! Numbers as people write them: counts, sizes and times. What is none of these is told with what
-//! would be one.
+//! Numbers as people write them: counts, sizes and times. An error shows what would be valid.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -62,7 +61,7 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     }
     let unit = text.trim_end_matches(['b', 'B']);
     if text.contains('.') && !unit.ends_with(|last: char| last.is_ascii_alphabetic()) {
-        return Err("a size is a whole number of bytes; 1.5KiB has some, 1.5 has not".to_owned());
+        return Err("a size is a whole number of bytes; 1.5KiB is one, 1.5 is not".to_owned());
     }
     match parse_size::parse_size(text) {
         Ok(bytes) => usize::try_from(bytes).map_err(|_| too_large(usize::MAX as u64)),
@@ -114,7 +113,7 @@ pub(super) fn seconds(text: &str) -> Result<u32, String> {
     let time = time(text)?;
     match u32::try_from(time.as_secs()) {
         Ok(seconds) if time.subsec_nanos() == 0 => Ok(seconds),
-        _ => Err("here only whole seconds count, as in 30, 30s or 2m".to_owned()),
+        _ => Err("expected whole seconds, as in 30, 30s or 2m".to_owned()),
     }
 }
 

@@ -1,17 +1,16 @@
-//! What a reload would open: a line that was lost must not let everybody in without a word.
+//! What a reload would open: a line lost from the file must not open the relay silently.
 
 use crate::auth::origin::Origin;
 use crate::relay::{Admission, Hear, Limits, Publish};
 use std::collections::BTreeSet;
 
-/// Lists that a reload may change and not empty, and why: an empty list looks just like a line that
-/// was lost.
+/// Lists that a reload may change but not empty, and why: an empty list looks like a lost line.
 pub(super) const NOT_TO_NONE: [(&str, &str); 2] = [
-    ("token_key", "without keys everyone is let in"),
-    ("allow_origin", "without it pages of all origins are let in"),
+    ("token_key", "without keys every client is accepted"),
+    ("allow_origin", "without it pages of all origins are accepted"),
 ];
 
-/// The most rooms' patterns that one warning names.
+/// The most patterns of rooms that one warning names.
 const PATTERNS_TOLD_MAX: usize = 8;
 
 /// A name that only a rule for all rooms matches: a path cannot be written so.
@@ -20,9 +19,9 @@ const OTHER_ROOMS: &[u8] = b"\xff\xff";
 /// What the next limits allow that those in force do not.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Openings {
-    /// What takes a restart, and why; nothing of the next limits holds then.
+    /// What needs a restart, and why; the next limits are not used then.
     pub refused: Option<String>,
-    /// What holds from now on and should be looked at.
+    /// What is used from now on, and the operator should look at.
     pub warnings: Vec<String>,
 }
 
@@ -64,29 +63,31 @@ fn flags(old: &Limits, next: &Limits) -> Vec<String> {
         ("max_members", is_lost(members(old), members(next))),
     ];
     let lost = lost.into_iter().filter(|(_, is_lost)| *is_lost);
-    let bounds = lost.map(|(key, _)| format!("{key} is no bound any more"));
+    let bounds = lost.map(|(key, _)| format!("{key} has no bound any more"));
     let opened = [
-        (opens(&Origin::Any), "allow_origin lets in pages of all origins now"),
-        (opens(&Origin::Null), "allow_origin lets in null now: frames in a sandbox, anybody's"),
+        (opens(&Origin::Any), "allow_origin accepts pages of all origins now"),
+        (
+            opens(&Origin::Null),
+            "allow_origin accepts null now, which frames in a sandbox of any page send",
+        ),
         (
             before.origins.required && !after.origins.required,
-            "require_origin is off now: requests without an origin are let in",
+            "require_origin is off now: requests without an origin are accepted",
         ),
         (
             before.trust.audience.is_some() && after.trust.audience.is_none(),
-            "token_audience is gone: tokens that name no audience are believed now",
+            "token_audience is gone: tokens without an audience are accepted now",
         ),
         (
             before.trust.leeway_s < after.trust.leeway_s,
-            "token_leeway is longer now: tokens are believed so much longer after their end",
+            "token_leeway is longer now: tokens are accepted that much longer after their end",
         ),
     ];
     let opened = opened.into_iter().filter(|(opens, _)| *opens);
     opened.map(|(_, what)| what.to_owned()).chain(bounds).collect()
 }
 
-/// What opens in some rooms. Each pattern is looked at as if it were a room's name: it matches
-/// itself.
+/// What opens in some rooms. Each pattern is taken as a room's name, which it matches itself.
 fn rooms(old: &Limits, next: &Limits) -> Vec<String> {
     if old.rules == next.rules {
         return Vec::new();
@@ -94,11 +95,11 @@ fn rooms(old: &Limits, next: &Limits) -> Vec<String> {
     let patterns = old.rules.iter().chain(&next.rules).map(|rule| rule.pattern.bytes());
     let names: BTreeSet<&[u8]> = patterns.chain([OTHER_ROOMS]).collect();
     let mut kinds: [(&str, Vec<&[u8]>); 5] = [
-        ("can be heard by anyone now", Vec::new()),
-        ("can be spoken in by anyone now", Vec::new()),
-        ("can be spoken in with a token now", Vec::new()),
-        ("have no bound on what one member says now", Vec::new()),
-        ("have no bound on their members now", Vec::new()),
+        ("send their messages to anyone now", Vec::new()),
+        ("accept messages from anyone now", Vec::new()),
+        ("accept messages with a token now", Vec::new()),
+        ("have no bound on a member's rate now", Vec::new()),
+        ("have no bound on members now", Vec::new()),
     ];
     for name in names {
         let (before, after) = (old.admission(name), next.admission(name));
@@ -130,7 +131,7 @@ fn opened(before: &Admission, after: &Admission) -> [bool; 5] {
 fn list(rooms: &[&[u8]]) -> String {
     let name = |room: &&[u8]| match *room {
         OTHER_ROOMS => "rooms without a rule".to_owned(),
-        room => format!("rooms as /{}", room.escape_ascii()),
+        room => format!("rooms like /{}", room.escape_ascii()),
     };
     let mut names: Vec<String> = rooms.iter().take(PATTERNS_TOLD_MAX).map(name).collect();
     if let Some(more) = rooms.len().checked_sub(PATTERNS_TOLD_MAX).filter(|more| *more > 0) {
@@ -164,13 +165,13 @@ mod tests {
     fn keys_and_origins_are_not_lost_by_a_reload() {
         let open = Limits::default();
         let closed = with_key();
-        let refused = openings(&closed, &open).refused.expect("everyone would be let in");
+        let refused = openings(&closed, &open).refused.expect("every client would be accepted");
         assert!(refused.contains("token_key"), "{refused}");
         assert_eq!(openings(&open, &closed), Openings::default());
         assert_eq!(openings(&closed, &closed), Openings::default());
         let mut listed = Limits::default();
         listed.access.origins.allowed = vec!["https://example.org".parse().expect("an origin")];
-        let refused = openings(&listed, &open).refused.expect("all pages would be let in");
+        let refused = openings(&listed, &open).refused.expect("all pages would be accepted");
         assert!(refused.contains("allow_origin"), "{refused}");
         assert_eq!(openings(&open, &listed), Openings::default());
     }
@@ -217,17 +218,29 @@ mod tests {
         let (all, tokens) = (Some(Publish::Anyone), Some(Publish::Tokens));
         let nobody = Some(Publish::Nobody);
         for (old, next, expected) in [
-            (vec![("a", None, nobody)], vec![], "rooms as /a can be spoken in with a token now"),
-            (vec![("a", None, tokens)], vec![("a", None, all)], "rooms as /a can be spoken in by"),
-            (vec![("a/*", None, nobody)], vec![("a/*", None, all)], "/a/* can be spoken in by any"),
-            (vec![], vec![("b", anyone, None)], "rooms as /b can be heard by anyone now"),
+            (vec![("a", None, nobody)], vec![], "rooms like /a accept messages with a token now"),
+            (
+                vec![("a", None, tokens)],
+                vec![("a", None, all)],
+                "rooms like /a accept messages from",
+            ),
+            (
+                vec![("a/*", None, nobody)],
+                vec![("a/*", None, all)],
+                "/a/* accept messages from any",
+            ),
+            (vec![], vec![("b", anyone, None)], "rooms like /b send their messages to anyone now"),
             // The rule stands there, and another one comes first.
             (
                 vec![("a", None, nobody)],
                 vec![("*", None, None), ("a", None, nobody)],
-                "/a can be spoken in with a token now",
+                "/a accept messages with a token now",
             ),
-            (vec![], vec![("*", anyone, None)], "rooms without a rule can be heard by anyone now"),
+            (
+                vec![],
+                vec![("*", anyone, None)],
+                "rooms without a rule send their messages to anyone now",
+            ),
         ] {
             let told = told(&old, &next);
             assert!(told.iter().any(|one| one.contains(expected)), "{expected}: {told:?}");
@@ -244,10 +257,10 @@ mod tests {
         let bounded = Rule { messages_per_s: Some(1), members_max: Some(2), ..Rule::new("a") };
         let limits = Limits { rules: vec![bounded], ..with_key() };
         let lost = openings(&limits, &with_key()).warnings;
-        assert!(lost[0].contains("/a have no bound on what") && lost[1].contains("members"));
+        assert!(lost[0].contains("/a have no bound on a member") && lost[1].contains("members"));
         let many: Vec<String> = (0..20).map(|number| format!("room{number}")).collect();
         let many: Vec<_> = many.iter().map(|name| (name.as_str(), anyone, None)).collect();
         let long = told(&[], &many);
-        assert!(long[0].contains(", 12 more can be heard"), "{long:?}");
+        assert!(long[0].contains(", 12 more send their messages"), "{long:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The configuration and its table, written down: for people, for `man`, for the documents.
+//! The configuration and its table as text: TOML, completions, the documents' tables.
 
 use super::key::{Key, TOKEN_KEY};
 use super::task::command;
@@ -7,8 +7,8 @@ use std::fmt::Write;
 use std::io;
 
 impl Config {
-    /// Every key with its value as TOML, and where it came from as a comment; below `token_key`,
-    /// what the keys are with which tokens are held against.
+    /// Every key with its value as TOML, and its source as a comment; below `token_key`, a comment
+    /// for each key that verifies tokens.
     pub fn to_toml(&self, token_keys: &[String]) -> String {
         let lines: Vec<(String, String)> =
             self.keys.iter().map(|key| (line(key), self.place(&key.source))).collect();
@@ -95,9 +95,9 @@ mod tests {
 
     const HEAD: &str = "\
 ## fanfare's configuration: every key with its default or, where there is none, an example.
-## Take the # away from the lines that you change. SIZE is a number of bytes or has
+## Remove the # from the lines that you change. SIZE is a number of bytes or has
 ## a unit: \"64KiB\" is 65536, \"64KB\" 64000. TIME is a number of seconds or has one: 30, \"2.5s\".
-## `fanfare check-config --config /etc/fanfare.toml` says whether it is right;
+## `fanfare check-config --config /etc/fanfare.toml` says whether it is valid;
 ## `systemctl reload fanfare` puts it into effect, as far as no restart is needed.
 ";
 
@@ -123,9 +123,9 @@ mod tests {
     }
 
     const RULE: &str = "
-## What holds in some rooms only; docs/identity.md has all keys of such a rule. The first one whose
-## pattern matches decides. Long rules read better as tables, each below a line [[room]] of its own,
-## behind all other keys.
+## Rules for some rooms only; docs/identity.md has all keys of a rule. The first rule whose pattern
+## matches applies. Long rules read better as tables, each below a line [[room]] of its own, after
+## all other keys.
 #room = [{ pattern = \"news/*\", publish = \"nobody\" }]
 ";
 

@@ -1,4 +1,4 @@
-//! Flags about how fast things may come.
+//! Flags about rates.
 
 use super::number::{bytes_per_second, per_second};
 use crate::relay::{Limits, RatePolicy, Rates};
@@ -8,24 +8,24 @@ use clap::{Args, ValueEnum};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Rates")]
 pub struct RateFlags {
-    /// The most connections taken in a second, whoever they come from; more are told 503. 0: no
-    /// bound
+    /// The most new connections in a second, from all addresses together; more are refused with
+    /// 503. 0: no bound
     #[arg(long, env = "FANFARE_HANDSHAKE_RATE", value_name = "N", value_parser = per_second)]
     #[arg(default_value = "0")]
     pub handshake_rate: u32,
 
-    /// The most frames of one client in a second (messages, fragments, pings, pongs), in the long
-    /// run; 0: no bound
+    /// The most frames from one client in a second (messages, fragments, pings, pongs), on average;
+    /// 0: no bound
     #[arg(long, env = "FANFARE_MESSAGE_RATE", value_name = "N", value_parser = per_second)]
     #[arg(default_value = "0")]
     pub message_rate: u32,
 
-    /// The most bytes of one client in a second, in the long run; 0: no bound
+    /// The most bytes from one client in a second, on average; 0: no bound
     #[arg(long, env = "FANFARE_BYTE_RATE", value_name = "SIZE", value_parser = bytes_per_second)]
     #[arg(default_value = "0")]
     pub byte_rate: u32,
 
-    /// What becomes of a client that is faster: pause reading it, or close it with code 1008
+    /// What happens to a client above its rate: pause reading from it, or close it with code 1008
     #[arg(long, env = "FANFARE_RATE_POLICY", value_name = "POLICY", default_value = "pause")]
     pub rate_policy: RatePolicyFlag,
 }

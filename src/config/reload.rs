@@ -1,11 +1,11 @@
-//! What may change while the relay runs, and what takes a restart.
+//! Which keys a reload changes, and which need a restart.
 
 use super::deflate::DeflateFlags;
 use super::key::Key;
 use super::{Config, Flags, rules};
 
-/// Keys that are read at the start alone: sockets that are bound, buffers, logs and compressors
-/// that were laid out by them, the form of the log.
+/// Keys that are read only at the start: they decide on sockets, buffers and compressors that are
+/// made then, and on the log's format.
 const AT_START: [&str; 12] = [
     "listen",
     "tls_cert",
@@ -75,7 +75,7 @@ mod tests {
 
     fn config(flags: &[&str]) -> Config {
         let arguments: Vec<_> = ["fanfare"].iter().chain(flags).map(Into::into).collect();
-        load(&arguments).expect("a right configuration").1
+        load(&arguments).expect("a valid configuration").1
     }
 
     #[test]

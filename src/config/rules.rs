@@ -51,22 +51,22 @@ impl Room {
         self.begins_at
     }
 
-    /// Why no room can ever be one of this rule's, as far as that can be proved: a rule before it
-    /// has them all, or there are no such rooms.
+    /// Why this rule never applies, where that can be proved: a rule before it matches all its
+    /// rooms, or such names are not allowed.
     fn idle_because(&self, earlier: &[(Room, String)]) -> Option<String> {
         let Room { pattern, rule, .. } = self;
         let covers = |(room, _): &&(Room, String)| room.rule.pattern.covers(&rule.pattern);
         if let Some((before, place)) = earlier.iter().find(covers) {
             let before = &before.pattern;
             return Some(format!(
-                "the rule for \"{pattern}\" never applies, for the one for \"{before}\" ({place}) \
-                 comes first and has all its rooms: put the narrower one first"
+                "the rule for \"{pattern}\" never applies: the rule for \"{before}\" ({place}) \
+                 stands before it and matches all its rooms; put the narrower one first"
             ));
         }
         if rule.pattern.begins_with(b"_/") {
             return Some(format!(
-                "the rule for \"{pattern}\" never applies: paths below /_/ are the relay's own, \
-                 and no rooms"
+                "the rule for \"{pattern}\" never applies: no room's name begins with _/, for \
+                 these paths are the relay's own"
             ));
         }
         if rule.pattern.bytes_least() > PATH_BYTES_MAX {
@@ -119,7 +119,7 @@ fn room(
     is_key: &impl Fn(&str) -> bool,
 ) -> Result<Room, Wrong> {
     let mut keys: Vec<_> = table.iter().collect();
-    keys.sort_by_key(|(key, _)| key.span().start); // the first fault is told, as people read
+    keys.sort_by_key(|(key, _)| key.span().start); // the first fault in the file is reported
     let mut rule = Rule::new("");
     let mut pattern = None;
     for (key, value) in keys {
@@ -176,7 +176,7 @@ fn set(rule: &mut Rule, name: &str, value: &Spanned<DeValue<'_>>) -> Result<(), 
 fn unknown(name: &str, is_key: bool) -> String {
     if is_key {
         return format!(
-            "`{name}` is no key of a rule but of the whole relay: it stands above the first \
+            "`{name}` is a key of the whole relay, not of a rule: put it above the first \
              [[room]]"
         );
     }

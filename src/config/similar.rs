@@ -1,6 +1,6 @@
-//! What was meant by a name with a slip in it.
+//! What was meant by a misspelt name.
 
-/// The one of `names` that was meant by a name with a slip in it, as far as one can tell.
+/// The one of `names` that was probably meant by a misspelt name.
 pub(super) fn similar<'a>(names: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
     let (like, edits) = most_like(names, name)?;
     (edits <= 3 && edits * 2 <= name.len().max(like.len())).then_some(like)

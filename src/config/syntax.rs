@@ -1,4 +1,4 @@
-//! What is wrong with a file that is no TOML, told to people that write little of it.
+//! What is wrong with a file that is not TOML, in words for people that write little of it.
 
 use std::ops::Range;
 use toml::de::{DeTable, Error};
@@ -15,7 +15,7 @@ pub(super) fn parse(text: &str) -> Result<toml::Spanned<DeTable<'_>>, (Range<usi
     })
 }
 
-/// The parser's own words, without those that say nothing.
+/// The parser's own message, without an ending that says nothing.
 fn words(error: &Error) -> String {
     error.message().trim_end_matches(", expected nothing").to_owned()
 }
@@ -29,7 +29,7 @@ fn hint(text: &str, at: &Range<usize>) -> Option<String> {
         let (key, value) = line.split_once(':')?;
         let (key, value) = (key.trim(), value.trim());
         let shown = if may_be_secret(key) { "\"...\"" } else { value };
-        return Some(format!("a key and its value have `=` between: {key} = {shown}"));
+        return Some(format!("expected `=` between a key and its value: {key} = {shown}"));
     };
     let (key, value) = (key.trim(), value.split('#').next().unwrap_or_default().trim());
     let is_in_value = at.start >= begin + line.find('=')?;
@@ -39,16 +39,18 @@ fn hint(text: &str, at: &Range<usize>) -> Option<String> {
     }
     let is_number = |letter: char| letter.is_ascii_digit() || "+-._".contains(letter);
     match value.to_ascii_lowercase().as_str() {
-        "true" | "false" => Some(format!("{key} = true and {key} = false have no capital letters")),
+        "true" | "false" => {
+            Some(format!("{key} = true and {key} = false are written in lower case"))
+        }
         "yes" | "no" | "on" | "off" => Some(format!("expected {key} = true or {key} = false")),
         // The parser says what is wrong with a number; of several settings it says that.
         _ if value.chars().all(is_number) || value.contains('=') => None,
-        _ if may_be_secret(key) => Some(format!("a text stands in quotes: {key} = \"...\"")),
-        _ => Some(format!("a text stands in quotes: {key} = \"{value}\"")),
+        _ if may_be_secret(key) => Some(format!("a text needs quotes: {key} = \"...\"")),
+        _ => Some(format!("a text needs quotes: {key} = \"{value}\"")),
     }
 }
 
-/// Whether a secret may stand behind a key of this name, with a slip in it perhaps.
+/// Whether the value of a key with this name, perhaps misspelt, may be a secret.
 fn may_be_secret(key: &str) -> bool {
     ["key", "token", "secret"].iter().any(|word| key.to_ascii_lowercase().contains(word))
 }
@@ -58,18 +60,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_toml_is_told_with_what_would_be() {
+    fn a_fault_of_syntax_is_told_with_what_would_be_valid() {
         for (text, at, why) in [
-            ("slow_consumer = skip", 16, "a text stands in quotes: slow_consumer = \"skip\""),
-            ("\nmax_message = 64KiB # or so", 15, "in quotes: max_message = \"64KiB\""),
-            ("ping_interval = 2.5s", 19, "in quotes: ping_interval = \"2.5s\""),
-            ("listen = 127.0.0.1:2046\n", 14, "in quotes: listen = \"127.0.0.1:2046\""),
-            ("pattern = news/*", 10, "in quotes: pattern = \"news/*\""),
-            ("echo = True", 7, "echo = true and echo = false have no capital letters"),
+            ("slow_consumer = skip", 16, "a text needs quotes: slow_consumer = \"skip\""),
+            ("\nmax_message = 64KiB # or so", 15, "a text needs quotes: max_message = \"64KiB\""),
+            ("ping_interval = 2.5s", 19, "a text needs quotes: ping_interval = \"2.5s\""),
+            ("listen = 127.0.0.1:2046\n", 14, "a text needs quotes: listen = \"127.0.0.1:2046\""),
+            ("pattern = news/*", 10, "a text needs quotes: pattern = \"news/*\""),
+            ("echo = True", 7, "echo = true and echo = false are written in lower case"),
             ("echo = yes", 7, "expected echo = true or echo = false"),
-            ("listen: \"x\"", 8, "a key and its value have `=` between: listen = \"x\""),
-            ("token_key = hunter2", 12, "a text stands in quotes: token_key = \"...\""),
-            ("tokenkey: hunter2", 10, "have `=` between: tokenkey = \"...\""),
+            ("listen: \"x\"", 8, "expected `=` between a key and its value: listen = \"x\""),
+            ("token_key = hunter2", 12, "a text needs quotes: token_key = \"...\""),
+            ("tokenkey: hunter2", 10, "between a key and its value: tokenkey = \"...\""),
             ("max_rooms = 1__0", 13, "`_` may only go between digits"),
             ("max_rooms = 0100", 12, "unexpected leading zero"),
             ("listen = [\"x\"", 13, "unclosed array, expected `]`"),

@@ -18,7 +18,7 @@ pub enum Task {
     Completions(clap_complete::Shell),
     /// Show what a running relay does.
     Top(TopFlags),
-    /// Ask a running relay whether it is well.
+    /// Ask a running relay whether its loop turns.
     Health(HealthFlags),
 }
 

@@ -1,4 +1,4 @@
-//! Flags about how long things may take.
+//! Flags about intervals and timeouts.
 
 use super::number::time;
 use crate::relay::Limits;
@@ -9,32 +9,34 @@ use std::time::Duration;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Times")]
 pub struct TimeFlags {
-    /// Silence before a client is pinged; after as much again without answer it is closed
+    /// Silence after which a client is pinged; after as long again without an answer it is closed
+    /// with code 1008
     #[arg(long, env = "FANFARE_PING_INTERVAL", value_name = "TIME", value_parser = time)]
     #[arg(default_value = "25s")]
     pub ping_interval: Duration,
 
-    /// The time a client has to finish a message that it has begun
+    /// The most time from a message's first byte to its last; then code 1008
     #[arg(long, env = "FANFARE_MESSAGE_TIMEOUT", value_name = "TIME", value_parser = time)]
     #[arg(default_value = "60s")]
     pub message_timeout: Duration,
 
-    /// The time a client has to send its request
+    /// The most time for a client to send its request; then status 408
     #[arg(long, env = "FANFARE_HANDSHAKE_TIMEOUT", value_name = "TIME", value_parser = time)]
     #[arg(default_value = "10s")]
     pub handshake_timeout: Duration,
 
-    /// The time a closing connection has for its last bytes and the client's answer
+    /// The most time for a closing connection to send its last bytes and get the client's close
+    /// frame; then it is cut
     #[arg(long, env = "FANFARE_CLOSE_TIMEOUT", value_name = "TIME", value_parser = time)]
     #[arg(default_value = "5s")]
     pub close_timeout: Duration,
 
-    /// After SIGTERM or SIGINT, spread the goodbyes over this time
+    /// After SIGTERM or SIGINT, spread the close frames over this time
     #[arg(long, env = "FANFARE_DRAIN", value_name = "TIME", value_parser = time)]
     #[arg(default_value = "5s")]
     pub drain: Duration,
 
-    /// The time after which whoever is still there is cut, after SIGTERM or SIGINT
+    /// After SIGTERM or SIGINT, cut the connections that are still open after this time
     #[arg(long, env = "FANFARE_DRAIN_TIMEOUT", value_name = "TIME", value_parser = time)]
     #[arg(default_value = "10s")]
     pub drain_timeout: Duration,

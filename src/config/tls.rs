@@ -8,13 +8,13 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "TLS")]
 pub struct TlsFlags {
-    /// A certificate with its chain, in PEM; may be given several times, and the name that a client
-    /// asks for chooses. Without ?tls at a --listen, all that are no Unix sockets speak TLS. One
-    /// that is for a single --listen stands there: ?cert=PATH&key=PATH
+    /// A certificate with its chain, in PEM; may be given several times: the server name in a
+    /// client's handshake selects one. When no --listen has ?tls, all TCP listeners speak TLS. A
+    /// certificate for one listener alone is an option of its --listen: ?cert=PATH&key=PATH
     #[arg(long, env = "FANFARE_TLS_CERT", value_name = "PATH", value_delimiter = ',')]
     pub tls_cert: Vec<PathBuf>,
 
-    /// The private key of the certificate that stands at the same place, in PEM
+    /// The private key, in PEM; the first --tls-key belongs to the first --tls-cert, and so on
     #[arg(long, env = "FANFARE_TLS_KEY", value_name = "PATH", value_delimiter = ',')]
     pub tls_key: Vec<PathBuf>,
 }

@@ -231,7 +231,7 @@ mod tests {
             ("secret:hunter2".to_owned(), "there is no such file".to_owned()),
             ("kid=hunter2".to_owned(), "kid=ID:PATH".to_owned()),
             ("base64:hunter2!".to_owned(), "not base64".to_owned()),
-            ("base64:".to_owned(), "nothing in it".to_owned()),
+            ("base64:".to_owned(), "it is empty".to_owned()),
             ("hunter2".repeat(100), "File name too long".to_owned()),
             ("".to_owned(), "there is no such file".to_owned()),
             ("-----BEGIN hunter2".to_owned(), "save it in a file".to_owned()),

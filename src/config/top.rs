@@ -1,4 +1,4 @@
-//! What `fanfare top` and `fanfare health` are told.
+//! The flags of `fanfare top` and `fanfare health`.
 
 use super::{ADMIN_DEFAULT, Listen};
 use clap::Args;
@@ -20,7 +20,7 @@ pub struct TopFlags {
     #[arg(default_value_t = Listen::Tcp(ADMIN_DEFAULT))]
     pub admin: Listen,
 
-    /// Show one second's worth, and end
+    /// Show one block, and end
     #[arg(long)]
     pub once: bool,
 }

@@ -1,4 +1,4 @@
-//! A value in the configuration file, and what is told of one that does not fit.
+//! A value in the configuration file, and the message when it has the wrong type.
 
 use std::ops::Range;
 use toml::Spanned;

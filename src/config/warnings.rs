@@ -1,18 +1,17 @@
-//! What the operator is warned of: a configuration that works, and is probably not meant so.
+//! Warnings of a configuration that is valid and probably not intended.
 
 use super::{Config, Door, Listen};
 use crate::auth::key::SECRET_BYTES_GOOD;
 use crate::relay::Limits;
 
 impl Config {
-    /// A sentence for each thing that somebody should look at, with what to do. `doors` are where
-    /// clients are listened for, `admin` where the admin listener is.
+    /// A sentence for each finding, with what to do. `doors` are the clients' listeners, `admin`
+    /// the admin listener's places.
     pub fn warnings(&self, limits: &Limits, doors: &[Door], admin: &[Listen]) -> Vec<String> {
         let admin = admin.iter().find(|place| place.is_public()).map(|place| {
             format!(
-                "{place}: everyone who reaches this --admin reads addresses and room names and may \
-                 close connections: let a firewall keep others out, or choose 127.0.0.1 or \
-                 unix:PATH"
+                "{place}: all that reach this --admin can read addresses and room names and close \
+                 connections: restrict it with a firewall, or choose 127.0.0.1 or unix:PATH"
             )
         });
         let open = open(limits, doors).into_iter();
@@ -20,21 +19,23 @@ impl Config {
     }
 }
 
-/// Without keys, a place that others reach is open to them.
+/// A listener that other machines reach, while there are no keys.
 fn open(limits: &Limits, doors: &[Door]) -> Option<String> {
     let is_open = limits.access.trust.keys.is_empty();
     let door = doors.iter().find(|door| is_open && door.place.is_public())?;
-    Some(format!("without --token-key, everyone who reaches {door} may hear and speak there"))
+    Some(format!(
+        "without --token-key, all clients that reach {door} may receive and publish messages"
+    ))
 }
 
-/// Secrets that can be guessed.
+/// Secrets that are short enough to be guessed.
 fn weak(limits: &Limits) -> Vec<String> {
     let keys = limits.access.trust.keys.iter().filter(|key| key.is_weak());
     keys.map(|key| {
         let source = key.source.as_deref().unwrap_or("a token key").escape_debug();
         format!(
-            "{source}: {key}: below {SECRET_BYTES_GOOD} bytes it can be guessed by anybody who \
-             holds a token; `openssl rand -base64 32` makes a good one"
+            "{source}: {key}: a holder of a token can guess a secret below {SECRET_BYTES_GOOD} \
+             bytes; `openssl rand -base64 32` makes a good one"
         )
     })
     .collect()

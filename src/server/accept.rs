@@ -58,16 +58,16 @@ impl Server {
     fn not_accepted(&mut self, number: usize, error: &io::Error, now: Time) {
         match error.kind() {
             io::ErrorKind::WouldBlock => self.listeners[number].is_ready = false,
-            // The connection that waited is gone already (accept(2)); the next one may be there.
+            // The connection was reset while it waited (accept(2)); others may wait.
             io::ErrorKind::ConnectionAborted
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::HostUnreachable => debug!(error = %Plain(error), "not accepted"),
-            // No descriptor, no memory, or what we do not know: never a spin.
+            // No descriptor, no memory, or an unknown error: a retry at once would spin.
             _ => {
                 if let Some(and_more) = self.throttle.admit("cannot_accept", now) {
                     let error = Plain(error);
-                    warn!(%error, and_more, "cannot accept: waiting until something is freed");
+                    warn!(%error, and_more, "cannot accept connections; trying again every second");
                 }
                 self.accept_again = Some(now.plus_millis(NO_DESCRIPTOR_PAUSE_MS));
             }
@@ -80,7 +80,7 @@ impl Server {
         self.take_in(stream, peer, door.has_proxy, tls, now);
     }
 
-    /// Takes a stream in, which begins with a proxy's header or TLS, or both, or neither.
+    /// Begins a connection on a stream, with a proxy's header first, or TLS, or both, or neither.
     pub(super) fn take_in(
         &mut self,
         stream: Stream,
@@ -89,13 +89,13 @@ impl Server {
         tls: Option<Arc<ServerConfig>>,
         now: Time,
     ) {
-        // A proxy says later whose connection it is.
+        // Behind a proxy the client's address comes later, in the header.
         let from = peer.filter(|_| !has_proxy).map(|peer| peer.ip());
         let id = match self.relay.accepted(from, now) {
             Ok(id) => id,
             Err(refusal) => {
                 self.tell_refused(peer, refusal, now);
-                // With TLS an answer would cost the handshake that there is no room for.
+                // With TLS an answer would cost a handshake, which the limit is to save.
                 if tls.is_none() {
                     self.turn_away(stream, has_proxy, refusal);
                 }
@@ -118,7 +118,7 @@ impl Server {
             if let Misfit::Tls(Broken::Peer(error)) = &misfit
                 && let Some(and_more) = self.throttle.admit("no_tls", now)
             {
-                warn!(error = error.to_string(), and_more, "no TLS for a connection");
+                warn!(error = error.to_string(), and_more, "cannot begin TLS on a connection");
             }
             let cause = self.reject(id, misfit);
             return self.relay.closed(id, cause);
@@ -130,14 +130,14 @@ impl Server {
             && let Err(error) = entry.stream.register(self.poll.registry(), id)
         {
             if let Some(and_more) = self.throttle.admit("cannot_watch", now) {
-                warn!(error = %Plain(&error), and_more, "cannot watch a connection");
+                warn!(error = %Plain(&error), and_more, "cannot poll a connection");
             }
             self.relay.closed(id, Cause::Reset);
         }
     }
 
-    /// Tells all that wait to be accepted that the relay goes down: the kernel would reset them. Of
-    /// a socket that somebody else keeps open they wait for the relay that starts next.
+    /// Refuses all connections that wait to be accepted while the relay drains: the kernel would
+    /// reset them. Those at a socket of systemd's wait for the relay that starts next.
     pub(super) fn turn_away_waiting(&mut self, now: Time) {
         for number in 0..self.listeners.len() {
             for _ in 0..BACKLOG {
@@ -160,8 +160,8 @@ impl Server {
         }
     }
 
-    /// Tells a connection that is not taken why; what it sent is read, for unread bytes would
-    /// reset the stream under our answer.
+    /// Answers a connection that is refused; its request is read first, for unread bytes would
+    /// reset the stream under the answer.
     fn turn_away(&mut self, mut stream: Stream, has_proxy: bool, refusal: Refusal) {
         let read = stream.read(&mut self.buffer).unwrap_or_default();
         let mut bytes = &self.buffer[..read];
@@ -170,7 +170,7 @@ impl Server {
             bytes = header.map_or(&[], |header| &bytes[header.bytes..]);
         }
         let answer = self.relay.answer_refused(bytes, refusal);
-        // It is a courtesy: a client that does not take it at once does without.
+        // There is no second try: a client that does not take the answer at once misses it.
         let _ = stream.write(&answer);
         kernel::leave(&stream, self.relay.limits().close_timeout_ms, usize::MAX);
     }

@@ -129,7 +129,7 @@ impl Beats {
             deliveries,
             bytes_out,
             and_more,
-            "a turn of the loop took long, and nobody was served meanwhile"
+            "a turn of the loop took long: no client was served meanwhile"
         );
     }
 }
@@ -143,7 +143,7 @@ pub(super) fn tell_reload(took: Duration, throttle: &mut Throttle, now: Time) {
         let ms = took.as_millis() as u64;
         warn!(
             reason,
-            ms, and_more, "to read files again took long, and nobody was served meanwhile"
+            ms, and_more, "reading files again took long: no client was served meanwhile"
         );
     }
 }

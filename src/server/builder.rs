@@ -112,7 +112,7 @@ impl Builder {
             return Err(StartError::Place(why));
         }
         if self.doors.is_empty() && given.is_empty() {
-            let why = "no place to listen at is given: add one, as in 127.0.0.1:2046";
+            let why = "no place to listen at: add one, as in 127.0.0.1:2046";
             return Err(StartError::Place(why.to_owned()));
         }
         let doors = config::doors_together(&self.doors, !self.pairs.is_empty());
@@ -176,7 +176,7 @@ fn adopt_all(
     certificates: &Certificates,
     registry: &Registry,
 ) -> Result<Vec<Listener>, StartError> {
-    info!(sockets = given.len(), "listening on the sockets that were given, not on --listen");
+    info!(sockets = given.len(), "listening on the sockets that systemd passed, not on --listen");
     let adopt = |(number, given): (usize, Given)| {
         let mut listener = Listener::adopt(given, number as u32, registry)?;
         let place = &listener.door.place;

@@ -204,7 +204,7 @@ impl Set {
                 {
                     return;
                 }
-                error!(error = why, "the certificates stay as they were; trying again each 5 s");
+                error!(error = why, "the certificates are not changed; trying again every 5 s");
                 self.failure = Some(Failure { why, tell_again: now.plus_millis(TELL_PAUSE_MS) });
             }
         }
@@ -227,7 +227,7 @@ fn read(pairs: &[Pair]) -> Result<Current, CertificateError> {
         if expiry_s < read_s {
             let (certificate, days_ago) = (&pair.certificate, (read_s - expiry_s) / DAY_S);
             let certificate = certificate.display().to_string();
-            warn!(certificate, days_ago, "a certificate has ended: clients do not take it");
+            warn!(certificate, days_ago, "a certificate has expired: clients refuse it");
         }
         first_expiry_s = first_expiry_s.into_iter().chain([expiry_s]).min();
     }

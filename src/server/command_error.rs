@@ -1,4 +1,4 @@
-//! Why a program's command was not carried out.
+//! Why a command of the embedding program was not carried out.
 
 use crate::relay::Rejected;
 use std::fmt;
@@ -20,18 +20,17 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             CommandError::MailboxFull => {
-                "the server has too many commands to carry out: wait for an answer, then try again"
+                "the server's mailbox is full: wait for an answer, then try again"
             }
             CommandError::Ended => "the server has ended",
             CommandError::Rejected(rejected) => match rejected {
                 Rejected::Full => {
-                    "too much waits to be sent there: try again when the members have read some of \
-                     it"
+                    "the output of the room or member is full: try again when some of it was read"
                 }
                 Rejected::TooLong => "the message is longer than its room allows",
-                Rejected::BinaryInJson => "the relay makes JSON of texts and takes nothing binary",
-                Rejected::Gone => "there is no such member any more",
-                Rejected::NoMemory => "there is no memory for it",
+                Rejected::BinaryInJson => "with --json there are no binary messages",
+                Rejected::Gone => "the member has left",
+                Rejected::NoMemory => "there is no memory for the message",
                 Rejected::NoRoom => {
                     "no room can have this name: it has more than 255 bytes, or begins with _/"
                 }

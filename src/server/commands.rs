@@ -58,12 +58,12 @@ impl Server {
         }
     }
 
-    /// Goes down in order; gives how many connections there are.
+    /// Begins the drain; gives how many connections there are.
     pub(super) fn go_down(&mut self, now: Time) -> u32 {
         let connections = self.relay.connections();
         if !self.relay.is_draining() {
-            info!(connections, "told to stop: saying goodbye");
-            // Given are all or none. What waits at these is for the relay that starts next.
+            info!(connections, "draining: closing connections");
+            // systemd gave all of them or none, and keeps them for the relay that starts next.
             if self.listeners.iter().any(|listener| listener.is_given) {
                 self.listeners.clear();
             }

@@ -57,8 +57,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Tells panics in the log from now on, in its format; those that are contained are told by whoever
-/// contains them. Before there is a log they are told as the standard library does.
+/// Logs panics from now on; a contained one is logged by the code that contains it. Before there is
+/// a log, the standard library prints them.
 pub fn tell_panics() {
     let told_before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
@@ -70,7 +70,7 @@ pub fn tell_panics() {
         if tracing::dispatcher::has_been_set() {
             let fault = Fault::seen(info);
             let (place, backtrace) = (fault.place.as_deref(), fault.backtrace.as_deref());
-            let end = "a fault of fanfare's own ends it; please report it";
+            let end = "a fault of fanfare's own ends the relay; please report it";
             error!(%fault, place, backtrace, "{end}");
             flush_log();
         }
@@ -78,7 +78,7 @@ pub fn tell_panics() {
             told_before(info);
         }
         if !is_main {
-            process::exit(EXIT_CODE); // it would go on without that thread
+            process::exit(EXIT_CODE); // else the process would continue without that thread
         }
     }));
 }

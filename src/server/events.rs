@@ -50,7 +50,7 @@ impl Server {
     }
 }
 
-/// What is told of an end for this cause, if anything.
+/// The warning about an end for this cause, if it deserves one.
 fn words(cause: Cause) -> Option<&'static str> {
     Some(match cause {
         Cause::Refused(Refusal::Denied(denial)) => of_denial(denial),
@@ -60,7 +60,7 @@ fn words(cause: Cause) -> Option<&'static str> {
         }
         Cause::Refused(Refusal::ProxyHeader) => {
             "refused: a PROXY header came where none is expected: add ?proxy to this --listen, or \
-             take the PROXY protocol out of the proxy's configuration"
+             turn the PROXY protocol off in the proxy's configuration"
         }
         Cause::PlainAtTls => {
             "closed: a request came without TLS where TLS is spoken: let clients connect with \
@@ -68,11 +68,11 @@ fn words(cause: Cause) -> Option<&'static str> {
         }
         Cause::ProxyHeaderAtTls => {
             "closed: a PROXY header came where none is expected: add &proxy to this --listen, or \
-             take the PROXY protocol out of the proxy's configuration"
+             turn the PROXY protocol off in the proxy's configuration"
         }
         Cause::CertificateRefused => {
-            "closed: a client does not take the certificate: see that its file has the whole \
-             chain, that it has not ended, and that it names the host that clients ask for"
+            "closed: a client refuses the certificate: check that its file has the whole chain, \
+             that it has not expired, and that it names the host that clients ask for"
         }
         Cause::NoProxyHeader => {
             "closed: no PROXY header came where one is expected: turn the PROXY protocol on in the \
@@ -91,8 +91,8 @@ fn words(cause: Cause) -> Option<&'static str> {
              on (nginx: proxy_set_header Upgrade $http_upgrade)"
         }
         Cause::Violation(Violation::DeflateContext) => {
-            "closed: it compresses with its earlier messages as context, though it agreed not to: \
-             let it connect with ?deflate=off, or turn deflate off for its room"
+            "closed: the client compresses with earlier messages as context, though it agreed not \
+             to: let it connect with ?deflate=off, or turn deflate off for its room"
         }
         Cause::Refused(_) if cause.is_our_limit() => "refused at a limit",
         _ if cause.is_our_limit() => "closed at a limit",
@@ -103,15 +103,15 @@ fn words(cause: Cause) -> Option<&'static str> {
 fn of_denial(denial: Denial) -> &'static str {
     match denial {
         Denial::Origin => {
-            "refused: pages of this origin are not let in; --allow-origin names those that are"
+            "refused: pages of this origin are not accepted; --allow-origin lists those that are"
         }
         Denial::OriginMissing => {
-            "refused: it sent no Origin, and --require-origin lets only browsers in"
+            "refused: the request has no Origin, which --require-origin asks for"
         }
-        Denial::TokenMissing => "refused: it came without a token",
-        Denial::TokenExpired => "refused: its token has expired",
-        Denial::Room => "refused: its token is not for this room",
-        _ => "refused: its token is not valid",
+        Denial::TokenMissing => "refused: the request has no token",
+        Denial::TokenExpired => "refused: the token has expired",
+        Denial::Room => "refused: the token is not for this room",
+        _ => "refused: the token is not valid",
     }
 }
 

@@ -51,7 +51,7 @@ impl Status {
     fn words(self) -> String {
         let Status { connections, rooms, is_draining } = self;
         if is_draining {
-            format!("STATUS=saying goodbye: {connections} connections left\n")
+            format!("STATUS=draining: {connections} connections left\n")
         } else {
             format!("STATUS=connections: {connections}, rooms: {rooms}\n")
         }
@@ -72,13 +72,13 @@ pub(super) struct Notify {
 }
 
 impl Notify {
-    /// As the environment says; that there is nobody to tell is no reason not to relay.
+    /// As the environment says; the relay runs without notifications when the socket fails.
     pub(super) fn from_environment(now: Time) -> Notify {
         let Some(name) = env::var_os("NOTIFY_SOCKET") else { return Notify::default() };
         let to = match open(&name) {
             Ok(to) => Some(to),
             Err(error) => {
-                warn!(error = %Plain(&error), ?name, "cannot tell systemd anything: NOTIFY_SOCKET");
+                warn!(error = %Plain(&error), ?name, "cannot notify systemd: NOTIFY_SOCKET");
                 None
             }
         };
@@ -92,10 +92,10 @@ impl Notify {
     /// Serving, for the first time.
     pub(super) fn started(&mut self) {
         self.ready();
-        // From now on there are connections that would wait too.
+        // From now on connections would wait too.
         let never_wait = self.to.as_ref().map(|(socket, _)| socket.set_nonblocking(true));
         if let Some(Err(error)) = never_wait {
-            warn!(error = %Plain(&error), "systemd is told nothing more, for that could block");
+            warn!(error = %Plain(&error), "systemd is not notified any more, for that could block");
             self.to = None;
         }
     }
@@ -110,13 +110,13 @@ impl Notify {
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={}\n", monotonic_usec()));
     }
 
-    /// Going down, which may take as long as the drain does, whatever the unit says.
+    /// Draining, which may take longer than the unit's own timeout.
     pub(super) fn stopping(&self, drain_timeout_ms: u64) {
         let usec = drain_timeout_ms.saturating_add(STOP_RESERVE_MS).saturating_mul(1000);
         self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={usec}\n"));
     }
 
-    /// A turn is complete: the watchdog hears of it when it is time, people if something changed.
+    /// A turn is complete: notifies the watchdog when it is time, and sends a changed status.
     pub(super) fn after_turn(&mut self, status: Status, now: Time) {
         if self.to.is_none() {
             return;
@@ -144,7 +144,7 @@ impl Notify {
         }
     }
 
-    /// When the next turn must be, so that systemd hears what it waits for.
+    /// When the next turn must be, for a notification that is due then.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         self.to.as_ref()?;
         let ping = self.ping_interval_ms.map(|_| self.ping_at);
@@ -152,7 +152,7 @@ impl Notify {
         [ping, status].into_iter().flatten().min()
     }
 
-    /// Says what is not said again.
+    /// Sends a notification that is not repeated.
     fn say(&self, words: &str) {
         warn_of(self.send(words), words);
     }
@@ -165,7 +165,7 @@ impl Notify {
 
 fn warn_of(said: io::Result<()>, words: &str) {
     if let Err(error) = said {
-        warn!(error = %Plain(&error), words = words.trim_end(), "systemd did not hear");
+        warn!(error = %Plain(&error), words = words.trim_end(), "systemd did not get this");
     }
 }
 

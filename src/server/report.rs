@@ -1,38 +1,36 @@
-//! What the server tells about itself: how it ended, its counters, and what it must not say too
-//! often.
+//! What the server reports: how it ended, its counters, and warnings at a limited rate.
 
 use crate::relay::{Metrics, Relay, Savings, Time};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use tracing::{info, warn};
 
-/// How long one kind of warning is kept back after it was told: what a person can still read.
+/// The pause between two warnings of one kind: a rate that a person can still read.
 const PAUSE_MS: u64 = 1000;
 
 /// Characters of what strangers send that a line of the log shows: a host's name has at most 253.
 const SHOWN_MAX: usize = 256;
 
-/// What only counters tell: how it is called, and what happens.
+/// Warnings that come from counters: the reason, and what happened.
 const COUNTED: [(&str, &str); 3] = [
-    ("cut", "cut: its time to close was over"),
+    ("cut", "cut: --close-timeout or --drain-timeout was over"),
     ("skipped", "a member that reads too slowly missed messages"),
-    ("paused", "a client that says too much is read more slowly"),
+    ("paused", "a client above its rate is read more slowly"),
 ];
 
 /// How the server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everyone was said goodbye to.
+    /// All connections were closed in order.
     Drained,
-    /// So many connections were cut, with bytes still due.
+    /// So many connections were cut, with pending output.
     Cut(u64),
-    /// A second signal came before everyone was gone.
+    /// A second signal came before the drain had ended.
     Interrupted,
 }
 
-/// Warnings that strangers can cause, each kind told at most once a second; what was kept back is
-/// counted, and told with the next one, or by itself when none comes for a second more: a line
-/// about the next one says more.
+/// Warnings that strangers can cause, each kind logged at most once a second. Those held back are
+/// counted in the next one or, when a second passes without one, in a line of their own.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
     kinds: BTreeMap<&'static str, Kept>,
@@ -42,22 +40,22 @@ pub(super) struct Throttle {
 
 #[derive(Debug)]
 struct Kept {
-    /// When the next one may be told.
+    /// When the next one may be logged.
     again: Time,
-    /// How many were kept back.
+    /// How many were held back.
     more: u64,
 }
 
 impl Kept {
-    /// When what was kept back is told without another one.
+    /// When those held back are logged without another one.
     fn rest_at(&self) -> Time {
         self.again.plus_millis(PAUSE_MS)
     }
 }
 
 impl Throttle {
-    /// Whether a warning of this kind is to be told now; gives how many more there were since the
-    /// last that was told. The kinds are few, and known when the program is made.
+    /// Whether a warning of this kind may be logged now; gives how many were held back since the
+    /// last one. Kinds are constants, so the map stays small.
     pub(super) fn admit(&mut self, kind: &'static str, now: Time) -> Option<u64> {
         let kept = self.kinds.entry(kind).or_insert(Kept { again: now, more: 0 });
         if now < kept.again {
@@ -68,12 +66,12 @@ impl Throttle {
         Some(std::mem::take(&mut kept.more))
     }
 
-    /// When there is something left to be told.
+    /// When warnings that were held back are due.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         self.kinds.values().filter(|kept| kept.more > 0).map(Kept::rest_at).min()
     }
 
-    /// What was kept back and is due.
+    /// Those held back that are due.
     fn rest(&mut self, now: Time) -> Vec<(&'static str, u64)> {
         let due = self.kinds.iter_mut().filter(|(_, kept)| kept.more > 0 && kept.rest_at() <= now);
         due.map(|(kind, kept)| {
@@ -83,7 +81,7 @@ impl Throttle {
         .collect()
     }
 
-    /// Tells everything that was kept back: nothing follows.
+    /// Logs all that were held back: no more follow.
     pub(super) fn tell_last(&mut self) {
         for (reason, kept) in &mut self.kinds {
             let and_more = std::mem::take(&mut kept.more);
@@ -93,14 +91,14 @@ impl Throttle {
         }
     }
 
-    /// Tells what was kept back, when its time has come.
+    /// Logs those held back that are due.
     pub(super) fn tell_rest(&mut self, now: Time) {
         for (reason, and_more) in self.rest(now) {
             warn!(reason, and_more, "the same again");
         }
     }
 
-    /// Warns of what only the relay's counters tell.
+    /// Warns of what the relay only counts.
     pub(super) fn note_metrics(&mut self, metrics: &Metrics, now: Time) {
         let counts = [metrics.cut, metrics.slow_skipped, metrics.rate_pauses];
         for (number, count) in counts.into_iter().enumerate() {
@@ -123,8 +121,7 @@ impl Throttle {
     }
 }
 
-/// Writes the counters to the log: a line for each reason that connections ended for or were
-/// refused, then one line for everything else.
+/// Logs the counters: a line for each cause of an end or a refusal, then one line for the rest.
 pub(super) fn counters(relay: &Relay) {
     let metrics = relay.metrics();
     let Savings { alone, shared, .. } = metrics.savings;
@@ -154,8 +151,7 @@ pub(super) fn counters(relay: &Relay) {
     );
 }
 
-/// What a stranger sent, for the log and short: whatever is no plain character of ASCII is
-/// percent-encoded.
+/// What a stranger sent, shortened for the log; all but printable ASCII is percent-encoded.
 pub(super) fn quoted(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for &byte in bytes.iter().take(SHOWN_MAX) {
@@ -167,7 +163,7 @@ pub(super) fn quoted(bytes: &[u8]) -> String {
     text
 }
 
-/// A name that a stranger has, for the log: without controls, and short.
+/// A name that a stranger chose, shortened for the log, without control characters.
 pub(super) fn shown(name: &str) -> String {
     let harmless = |char: char| if is_printable(char) { char } else { char::REPLACEMENT_CHARACTER };
     name.chars().take(SHOWN_MAX).map(harmless).collect()
@@ -187,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_is_told_and_the_others_are_counted() {
+    fn the_first_is_logged_and_the_others_are_counted() {
         let mut throttle = Throttle::default();
         let at = |millis: u64| Time::from_millis(5_000 + millis);
         assert_eq!(throttle.admit("a", at(0)), Some(0));
@@ -204,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_again_and_again_is_told_of_each_second() {
+    fn a_warning_that_repeats_is_logged_once_a_second() {
         let (mut throttle, mut told) = (Throttle::default(), Vec::new());
         for millis in (0..5_000).step_by(10) {
             let now = Time::from_millis(1_000 + millis);
@@ -220,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_at_once_is_counted_as_one_and_the_others() {
+    fn warnings_at_once_are_one_line_with_a_count() {
         let (mut throttle, mut metrics) = (Throttle::default(), Metrics::default());
         let now = Time::from_millis(0);
         throttle.note_metrics(&metrics, now);
@@ -233,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_strangers_send_cannot_steer_a_terminal_nor_look_like_more_fields() {
+    fn strangers_bytes_cannot_control_a_terminal_nor_forge_fields() {
         assert_eq!(quoted(b"https://a.example:8080"), "https://a.example:8080");
         assert_eq!(quoted(b"a\x1b[2J\" b=\"c\\\xc2\x9b\n%"), "a%1B[2J%22%20b=%22c%5C%C2%9B%0A%25");
         assert_eq!(quoted(&[b'x'; 1000]).len(), SHOWN_MAX);

@@ -6,14 +6,14 @@ use crate::relay::Contradiction;
 use std::fmt;
 use std::io;
 
-/// Ports below this are for root, or for who was given a right.
+/// Ports below this need root or a capability.
 const FREE_PORT_MIN: u16 = 1024;
 
 /// Why the server could not start.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// These limits cannot work together.
+    /// These limits contradict each other.
     Limits(Contradiction),
     /// More connections are wanted than the limit on open files allows.
     Files {
@@ -95,9 +95,9 @@ fn advice(place: &Listen, error: &io::Error) -> Option<&'static str> {
         AddrNotAvailable => "this machine has no such address; `ip address` shows those it has",
         PermissionDenied if is_unix => "this user may not write to the folder",
         PermissionDenied if place.port() < FREE_PORT_MIN => {
-            "ports below 1024 take a right, CAP_NET_BIND_SERVICE, or a socket of systemd's"
+            "ports below 1024 need the capability CAP_NET_BIND_SERVICE or a socket unit"
         }
-        NotFound | NotADirectory if is_unix => "the folder is not there",
+        NotFound | NotADirectory if is_unix => "the folder does not exist",
         ReadOnlyFilesystem if is_unix => "choose a folder that can be written to",
         _ => return None,
     })
@@ -113,9 +113,9 @@ mod tests {
             ("127.0.0.1:80", 98, ": Address already in use: something listens there"),
             ("unix:/x", 98, ": Address already in use: a program has this socket"),
             ("10.0.0.1:1", 99, ": this machine has no such address"),
-            ("127.0.0.1:80", 13, ": Permission denied: ports below 1024 take a right"),
+            ("127.0.0.1:80", 13, ": Permission denied: ports below 1024 need the capability"),
             ("unix:/x", 13, ": this user may not write to the folder"),
-            ("unix:/x/y", 2, ": the folder is not there"),
+            ("unix:/x/y", 2, ": the folder does not exist"),
             ("127.0.0.1:80", 24, ": Too many open files"),
         ] {
             let place = place.parse().expect("a place");

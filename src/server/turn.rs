@@ -133,7 +133,7 @@ impl Server {
         self.is_to_reload |= signals.reload;
         for _ in 0..signals.stop {
             if self.relay.is_draining() {
-                warn!(connections = self.relay.connections(), "told to stop again: ending at once");
+                warn!(connections = self.relay.connections(), "second signal: ending at once");
                 return Some(Outcome::Interrupted);
             }
             self.go_down(now);

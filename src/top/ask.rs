@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A relay that does not answer within this is silent: it has a turn many times a second.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// More than any relay's metrics: somebody else is answering.
+/// More than any relay's metrics: another program is answering.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What the admin listener at `place` answers to a request for `path`, if that is 200.
@@ -28,7 +28,7 @@ pub(super) fn ask(place: &Listen, path: &str) -> io::Result<String> {
     exchange(stream, &host, path)
 }
 
-/// Connects to the first of these addresses that takes it.
+/// Connects to the first of these addresses that accepts.
 fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut refused = io::Error::from(io::ErrorKind::AddrNotAvailable);
     for address in addresses {
@@ -62,7 +62,7 @@ pub(super) fn because(error: &io::Error) -> String {
     match error.kind() {
         TimedOut | WouldBlock => "it does not answer".to_owned(),
         ConnectionRefused | NotFound => {
-            format!("{plain}: no relay answers there; --admin says where one does")
+            format!("{plain}: no relay answers there; name its admin listener with --admin")
         }
         _ => plain.to_string(),
     }

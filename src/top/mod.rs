@@ -54,15 +54,15 @@ fn sample(place: &Listen) -> io::Result<Sample> {
     Sample::take(place).map_err(|error| no_answer("no metrics from", place, &error))
 }
 
-/// Asks the relay whose admin listener is at `place` whether its loop turns: for whoever starts it
-/// anew when it does not, such as a container's health check.
+/// Asks the relay whose admin listener is at `place` whether its loop turns: a container's health
+/// check.
 ///
 /// # Errors
 /// When it does not answer that all is well.
 pub fn health(place: &Listen) -> io::Result<()> {
     match ask(place, "/healthz") {
         Ok(_) => Ok(()),
-        Err(error) => Err(no_answer("no sign of life from", place, &error)),
+        Err(error) => Err(no_answer("no answer from", place, &error)),
     }
 }
 
@@ -71,7 +71,7 @@ fn no_answer(what: &str, place: &Listen, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), view::harmless(&why).collect::<String>())
 }
 
-/// Whoever reads a pipe may have seen enough: that is no fault.
+/// A pipe that its reader has closed is no fault: `head` has seen enough.
 fn quiet(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

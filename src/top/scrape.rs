@@ -20,11 +20,11 @@ impl Sample {
         let sample = Sample::read(&text);
         match sample.values.contains_key("fanfare_members") {
             true => Ok(sample),
-            false => Err(io::Error::other("that is no fanfare relay's admin listener")),
+            false => Err(io::Error::other("that is not the admin listener of a fanfare relay")),
         }
     }
 
-    /// Reads the text format; lines that are no samples are passed over.
+    /// Reads the text format; other lines are skipped.
     pub(super) fn read(text: &str) -> Sample {
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         let pair = |line: &str| {
@@ -34,7 +34,7 @@ impl Sample {
         Sample { at: Instant::now(), values: lines.filter_map(pair).collect() }
     }
 
-    /// A value; one that is not told is 0.
+    /// A value; 0 when it is absent.
     pub(super) fn get(&self, name: &str) -> f64 {
         self.values.get(name).copied().unwrap_or_default()
     }

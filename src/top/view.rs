@@ -43,7 +43,7 @@ impl View<'_> {
         let version = self.now.labelled("fanfare_build_info").next().map_or("", |(name, _)| name);
         let ready = match (self.now.get("fanfare_ready"), self.now.get("fanfare_draining")) {
             (1.0, _) => "ready",
-            (_, 1.0) => "going down",
+            (_, 1.0) => "draining",
             _ => "not ready",
         };
         let states = self.now.labelled("fanfare_connections").filter(|(_, count)| *count > 0.0);

@@ -50,7 +50,7 @@ fn a_place_that_others_reach_is_warned_of() {
         let mut relay = Relay::run(command);
         relay.signal(Signal::TERM);
         assert_eq!(relay.exit_code(), Some(0));
-        let told = relay.log.lines_with("everyone who reaches this --admin");
+        let told = relay.log.lines_with("all that reach this --admin");
         assert_eq!(told.len(), usize::from(is_public), "{place}: {told:?}");
         assert!(told.iter().all(|line| line.contains("\"level\":\"WARN\"")), "{told:?}");
     }
@@ -63,7 +63,7 @@ fn localhost_is_answered_by_ipv4_and_ipv6() {
     let relay = Relay::run(command);
     let has_six = TcpListener::bind("[::1]:0").is_ok();
     let places = relay.log.wait("the places", |lines, _| {
-        let told = lines.iter().filter(|line| line.contains("the rest of --admin are there"));
+        let told = lines.iter().filter(|line| line.contains("the admin listener is open"));
         let places = told.map(|line| {
             let line: serde_json::Value = serde_json::from_str(line).expect("a JSON object a line");
             line["place"].as_str().and_then(|place| place.parse().ok()).expect("an address")
@@ -255,7 +255,7 @@ fn a_place_that_is_taken() {
     relay.connect("/").hear_nothing();
     for times in 1..3 {
         relay.log.wait("a warning, and the same after a reload", |lines, _| {
-            let told = lines.iter().filter(|line| line.contains("going on without /metrics"));
+            let told = lines.iter().filter(|line| line.contains("there is no admin listener"));
             let told: Vec<_> = told.collect();
             let is_right = |line: &&String| line.contains("\"WARN\"") && line.contains("in use");
             (told.len() == times).then(|| assert!(told.iter().copied().all(|line| is_right(&line))))

@@ -125,13 +125,13 @@ fn no_message_needs_knowledge_of_the_language_that_the_relay_is_written_in() {
         (&["--tls-cert", &path(""), "--tls-key", &path("")], "it cannot be read: Is a directory"),
         (&["--listen", "127.0.0.1:0?cert=/nowhere/a&key=/nowhere/b"], "/nowhere/a: it cannot be"),
         (&["--listen", "192.0.2.1:2046"], "this machine has no such address"),
-        (&["--listen", "unix:/nowhere/x.sock"], "the folder is not there"),
+        (&["--listen", "unix:/nowhere/x.sock"], "the folder does not exist"),
         (&["--listen", "[fe80::1%nowhere]:2046"], "there is no interface `nowhere`"),
         (
             &["--admin", "unix:/nowhere/x.sock", "--listen", "127.0.0.1:0"],
-            "the folder is not there",
+            "the folder does not exist",
         ),
-        (&["top", "--admin", "unix:/nowhere/x.sock"], "--admin says where one does"),
+        (&["top", "--admin", "unix:/nowhere/x.sock"], "name its admin listener with --admin"),
     ];
     for (flags, what) in cases {
         let output = program().args(flags).output().expect("it ends");
@@ -197,7 +197,7 @@ fn sizes_and_times_have_units_wherever_they_are_set() {
 fn a_rule_that_never_applies_is_warned_of() {
     let shadowed =
         "[[room]]\npattern = \"news/*\"\n[[room]]\npattern = \"news/flash\"\necho = true\n";
-    let why = ":4:11: the rule for \"news/flash\" never applies, for the one for \"news/*\" (";
+    let why = ":4:11: the rule for \"news/flash\" never applies: the rule for \"news/*\" (";
     let output = File::new(shadowed).run("check-config", &[], &[]);
     let stderr = text(output.stderr);
     assert_eq!(output.status.code(), Some(0), "it is right, though hardly meant: {stderr}");
@@ -212,7 +212,7 @@ fn a_rule_that_never_applies_is_warned_of() {
     assert_eq!(lines, 1);
     file.write("listen = [\"127.0.0.1:0\"]\n[[room]]\npattern = \"_/x\"\n");
     relay.signal(Signal::HUP);
-    wait_for(&relay, "paths below /_/ are the relay's own");
+    wait_for(&relay, "these paths are the relay's own");
 }
 
 /// What a line of the packaged file needs that is not on this machine, or in another line.
@@ -258,7 +258,7 @@ fn sighup_changes_what_can_change_also_for_those_who_are_here() {
     assert_eq!(two.hear_text().len(), 1000);
     file.write("listen = [\"127.0.0.1:1\"]\nmax_message = 2000\nlog_level = \"debug\"\n");
     relay.signal(Signal::HUP);
-    wait_for(&relay, "these change with a restart only");
+    wait_for(&relay, "these keys change only with a restart");
     assert_eq!(relay.log.lines_with("\"changed\":\"max_message, log_level\"").len(), 1);
     assert_eq!(relay.log.lines_with("\"keys\":\"listen\"").len(), 1);
     one.send_text(&"x".repeat(2000));

@@ -47,14 +47,14 @@ fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
         (&["--heartbeat", "ping"], "expected IN=OUT"),
         (&["--byte-rate", "1000", "--message-timeout", "10"], "6554 bytes a second"),
         (&["--trust-proxy", "10.0.0.0/40"], "expected ADDR or ADDR/BITS"),
-        (&["--connection-quota", "1000"], "the largest message must find room"),
-        (&["--drain", "11"], "the goodbyes cannot take longer"),
+        (&["--connection-quota", "1000"], "must hold the largest message"),
+        (&["--drain", "11"], "connections cannot be closed over a longer time"),
         (&["--max-per-address", "many"], "--max-per-address"),
         (&["--allow-origin", "example"], "expected an origin without a path"),
         (&["--token-key", "/nowhere/key"], "--token-key: there is no such file"),
-        (&["--token-key", "base64:"], "--token-key: there is nothing in it"),
-        (&["--token-cookie", "jwt"], "say which may with --allow-origin"),
-        (&["--token-cookie", "jwt", "--allow-origin", "*"], "* in --allow-origin lets anybody's"),
+        (&["--token-key", "base64:"], "--token-key: it is empty"),
+        (&["--token-cookie", "jwt"], "may connect with --allow-origin"),
+        (&["--token-cookie", "jwt", "--allow-origin", "*"], "* in --allow-origin accepts pages"),
         (
             &["--token-cookie", "jwt", "--allow-origin", "https://example.org,null"],
             "--allow-origin: a browser sends a cookie along for every page that connects, and null",
@@ -71,7 +71,7 @@ fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
         (&["--ping-interval", "0s"], "--ping-interval: must not be 0"),
         (&["--drain", "200y"], "a time is a number of seconds or has a unit"),
         (&["--drain", "40000d"], "a time is at most 100 years"),
-        (&["--token-leeway", "2.5s"], "here only whole seconds count"),
+        (&["--token-leeway", "2.5s"], "expected whole seconds"),
         (&["--deflate-level", "10"], "expected a whole number from 1 to 9"),
         (&["--max-rooms", "ten"], "expected a whole number, as in 1000"),
     ];
@@ -101,7 +101,7 @@ fn what_is_wrong_in_the_environment_is_told_by_the_variables_name() {
         ("FANFARE_LISTEN", "here", "`here` is not valid: expected ADDR:PORT"),
         ("FANFARE_ECHO", "maybe", "`maybe` is not valid: expected 1, true, yes or on; or 0,"),
         ("FANFARE_SLOW_CONSUMER", "drop", "`drop` is not valid: expected close or skip"),
-        ("FANFARE_DRAIN", "11", "the goodbyes cannot take longer"),
+        ("FANFARE_DRAIN", "11", "connections cannot be closed over a longer time"),
         ("FANFARE_CONFIG", "/nowhere/x", "cannot read /nowhere/x: No such file or directory"),
     ] {
         let output = program().env(variable, value).output().expect("the program starts");
@@ -121,10 +121,10 @@ fn what_is_no_text_is_named() {
     let mut command = program();
     let output = command.arg("check-config").env("FANFARE_TOKEN_AUDIENCE", no_text).output();
     let stderr = String::from_utf8(output.expect("it starts").stderr).expect("text");
-    assert_eq!(stderr, "error: FANFARE_TOKEN_AUDIENCE: it is no text in UTF-8\n");
+    assert_eq!(stderr, "error: FANFARE_TOKEN_AUDIENCE: it is not UTF-8 text\n");
     let output = program().arg("--token-audience").arg(no_text).output().expect("it starts");
     let stderr = String::from_utf8(output.stderr).expect("text");
-    assert_eq!((output.status.code(), stderr.contains("is no text in UTF-8")), (Some(2), true));
+    assert_eq!((output.status.code(), stderr.contains("is not UTF-8 text")), (Some(2), true));
 }
 
 #[test]

@@ -73,7 +73,7 @@ fn a_relay_is_well_while_it_runs() {
     let output = health(&place);
     let stderr = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(1));
-    let why = format!("error: no sign of life from {place}: Connection refused: no relay answers");
+    let why = format!("error: no answer from {place}: Connection refused: no relay answers");
     assert!(stderr.starts_with(&why), "{stderr}");
 }
 

@@ -104,7 +104,7 @@ fn what_is_no_public_key_is_refused_with_what_it_is_and_what_to_do() {
         (block("PRIVATE KEY").as_bytes(), "openssl pkey -in FILE -pubout"),
         (private.as_bytes(), "openssl pkey -in FILE -pubout"),
         (block("PGP PUBLIC KEY BLOCK").as_bytes(), "is a PGP PUBLIC KEY BLOCK"),
-        (&kept("p384.pem"), "none of RSA, P-256"),
+        (&kept("p384.pem"), "not one of RSA, P-256"),
         (&kept("p256-compressed.pem"), "-ec_conv_form uncompressed"),
         (&kept("rsa-1024.pem"), "1024 bits"),
         (&utf16, "save it as UTF-8"),
@@ -112,7 +112,7 @@ fn what_is_no_public_key_is_refused_with_what_it_is_and_what_to_do() {
         (STANDARD.encode(&rsa).as_bytes(), "base64 -d"),
         (b"{\"keys\":[]}", "no keys in it"),
         (&kept("rsa.token"), "this is a token"),
-        (b"\n", "nothing in it"),
+        (b"\n", "it is empty"),
         (b"a secret that nobody said is one, and long enough", "say so: secret:PATH"),
         (b"base64:YSBzZWNyZXQgdGhhdCBub2JvZHkgc2FpZCBpcyBvbmU", "say so: secret:PATH"),
     ] {
@@ -142,18 +142,18 @@ fn keys_are_told_by_what_they_are_and_secrets_are_not_told() {
              the configuration is valid\n"
         )
     );
-    let weak = "warning: kid=a:base64:...: HS256 secret of 7 bytes, kid a: below 32 bytes it can";
+    let weak = "warning: kid=a:base64:...: HS256 secret of 7 bytes, kid a: a holder of a";
     assert!(stderr.starts_with(weak) && stderr.lines().count() == 1, "{stderr}");
     let mut relay = Relay::start(&["--token-key", keys[0], "--token-key", keys[1]]);
     relay.connect(&format!("/?token={}", forged(secret.as_bytes()))).close();
     relay.signal(Signal::HUP);
     relay.log.wait("the same again", |lines, _| {
         let count = |part: &str| lines.iter().filter(|line| line.contains(part)).count();
-        (count("token key: ") == 4 && count("can be guessed") == 2).then_some(())
+        (count("token key: ") == 4 && count("can guess a secret") == 2).then_some(())
     });
     relay.signal(Signal::TERM);
     relay.exit_code();
-    assert_eq!(relay.log.lines_with("can be guessed")[0].matches("\"WARN\"").count(), 1);
+    assert_eq!(relay.log.lines_with("can guess a secret")[0].matches("\"WARN\"").count(), 1);
     for secret in ["hunter2", &STANDARD.encode("hunter2"), &STANDARD.encode(secret)] {
         assert_eq!(relay.log.lines_with(secret), [""; 0]);
     }

@@ -79,7 +79,7 @@ fn a_log_that_nobody_reads_keeps_nobody_waiting_and_says_later_what_it_dropped()
     // Now somebody reads.
     quiet.relay.read_log(reader);
     let told = |lines: &[String]| {
-        let lines = lines.iter().filter(|line| line.contains("lines of the log were dropped"));
+        let lines = lines.iter().filter(|line| line.contains("log lines were dropped"));
         let lines: Vec<Value> =
             lines.map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert!(lines.iter().all(|line| line["level"] == "WARN"), "{lines:?}");

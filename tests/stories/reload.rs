@@ -68,7 +68,7 @@ fn a_file_that_lost_its_key_opens_nothing() {
         file.reload(lost, "token_key is gone", number);
         assert_eq!(file.status("/room", ""), 401, "{lost}");
     }
-    assert_eq!(file.warnings("this takes a restart; the configuration stays as it was"), 3);
+    assert_eq!(file.warnings("this needs a restart; the configuration is not changed"), 3);
     assert!(file.relay.log.lines_with("configuration read again").is_empty());
     // Nothing else of these files holds.
     member.send_text("longer than ten bytes, and not heard by its sender");
@@ -101,8 +101,8 @@ fn what_a_reload_opens_is_a_warning() {
     let file = Reloaded::start(&format!("{keys}message_rate = 5\n{rule}"));
     file.reload(&keys, "configuration read again", 1);
     let expected = [
-        "message_rate is no bound any more",
-        "rooms as /archive/* can be spoken in with a token now",
+        "message_rate has no bound any more",
+        "rooms like /archive/* accept messages with a token now",
     ];
     file.wait_for_warnings(&expected);
     file.reload(&format!("{keys}{rule}"), "configuration read again", 2);
@@ -118,7 +118,7 @@ fn what_the_start_warns_of_is_told_again_after_each_reload() {
     command.args(["--listen", "0.0.0.0:0", "--admin", "0.0.0.0:0", "--config"]).arg(path);
     let relay = Relay::run(command);
     for times in 1..4 {
-        for part in ["without --token-key", "everyone who reaches this --admin"] {
+        for part in ["without --token-key", "all that reach this --admin"] {
             relay.log.wait(part, |lines, _| {
                 let told = lines.iter().filter(|line| line.contains(part)).count();
                 (told == times).then_some(())

@@ -96,7 +96,7 @@ fn others() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("PEM in UTF-16, big", utf16(&text(RSA), u16::to_be_bytes), "save it as UTF-8"),
         ("PEM without an end", RSA[..200].to_vec(), "END line is missing"),
         ("PEM in one line", escaped.into_bytes(), "a backslash and an n"),
-        ("PEM of P-384", kept!("p384.pem").to_vec(), "none of RSA, P-256"),
+        ("PEM of P-384", kept!("p384.pem").to_vec(), "not one of RSA, P-256"),
         ("PEM of a short RSA key", kept!("rsa-1024.pem").to_vec(), "1024 bits"),
         ("PEM, compressed", kept!("p256-compressed.pem").to_vec(), "uncompressed"),
         ("certificate", kept!("certificate.pem").to_vec(), "openssl x509"),
@@ -125,7 +125,7 @@ fn others() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("half a JWK", broken.into_bytes(), "no JSON Web Key"),
         ("JWKs of others", br#"{"keys":[{"kty":"EC","crv":"P-384"}]}"#.to_vec(), "none of the 1"),
         ("token", kept!("rsa.token").to_vec(), "this is a token"),
-        ("nothing", b" \r\n".to_vec(), "nothing in it"),
+        ("nothing", b" \r\n".to_vec(), "it is empty"),
     ]
 }
 

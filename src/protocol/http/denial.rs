@@ -1,14 +1,14 @@
-//! Why a request that is in order is not let in: where it comes from, or what its token says.
+//! Why a valid request is denied: its origin, or its token.
 
 use super::{Problem, Status};
 use crate::protocol::named::named;
 
-/// Why a request is not let in. The answer has an HTTP status, before the upgrade.
+/// Why a request is denied. The answer has an HTTP status, before the upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
     /// The page that it comes from is not in the list (RFC 6455, section 4.2.2, item 4).
     Origin,
-    /// It has no Origin, and only browsers are let in.
+    /// It has no Origin, and one is required.
     OriginMissing,
     /// The room is for those with a token, and there is none.
     TokenMissing,
@@ -28,7 +28,7 @@ pub enum Denial {
     TokenTooEarly,
     /// `aud` names others, or nobody although it has to.
     TokenAudience,
-    /// The token does not let its bearer hear this room.
+    /// The token does not allow this room (claim `hear`).
     Room,
 }
 
@@ -48,7 +48,7 @@ named!(Denial {
     Room => "room_denied",
 });
 
-/// How to be let in: a 401 needs it (RFC 9110, section 15.5.2; the values: RFC 6750, section 3).
+/// The challenge that a 401 needs (RFC 9110, section 15.5.2; the values: RFC 6750, section 3).
 const NO_TOKEN: &[(&str, &str)] = &[("WWW-Authenticate", "Bearer realm=\"fanfare\"")];
 const BAD_TOKEN: &[(&str, &str)] =
     &[("WWW-Authenticate", "Bearer realm=\"fanfare\", error=\"invalid_token\"")];
@@ -60,43 +60,37 @@ impl Denial {
         let (status, sentence) = match self {
             Denial::Origin => (
                 S::FORBIDDEN,
-                "Pages from this origin are not let in; the relay's operator can add it with \
+                "Pages of this origin are not accepted; the relay's operator can add it with \
                  --allow-origin.",
             ),
             Denial::OriginMissing => (
                 S::FORBIDDEN,
                 "The request has no Origin, and the relay runs with --require-origin: only \
-                 browsers are let in.",
+                 browsers may connect.",
             ),
             Denial::TokenMissing => (
                 S::UNAUTHORIZED,
                 "This room needs a token: ?token=, Authorization: Bearer, or the subprotocol \
                  fanfare.token.<token>.",
             ),
-            Denial::TokensDiffer => {
-                (S::BAD_REQUEST, "The request carries two tokens that are not the same.")
-            }
+            Denial::TokensDiffer => (S::BAD_REQUEST, "The request has two tokens that differ."),
             Denial::TokenMalformed => {
-                (S::UNAUTHORIZED, "The token is no JSON Web Token that is understood here.")
+                (S::UNAUTHORIZED, "The token is not a JSON Web Token, or has a critical extension.")
             }
             Denial::TokenKey => (
                 S::UNAUTHORIZED,
                 "No key of the relay (--token-key) has the token's algorithm and key id.",
             ),
             Denial::TokenSignature => (S::UNAUTHORIZED, "The token's signature is wrong."),
-            Denial::TokenClaims => {
-                (S::UNAUTHORIZED, "A claim in the token is not of the kind that it should be.")
-            }
-            Denial::TokenExpired => {
-                (S::UNAUTHORIZED, "The token has expired: come back with a new one.")
-            }
+            Denial::TokenClaims => (S::UNAUTHORIZED, "A claim in the token has the wrong type."),
+            Denial::TokenExpired => (S::UNAUTHORIZED, "The token has expired: get a new one."),
             Denial::TokenTooEarly => {
                 (S::UNAUTHORIZED, "The token is not valid yet; is a clock wrong?")
             }
             Denial::TokenAudience => {
                 (S::UNAUTHORIZED, "The token is for another audience (see --token-audience).")
             }
-            Denial::Room => (S::FORBIDDEN, "The token does not let its bearer hear this room."),
+            Denial::Room => (S::FORBIDDEN, "The token does not allow this room (claim `hear`)."),
         };
         let fields = match self {
             Denial::TokenMissing => NO_TOKEN,

@@ -60,11 +60,11 @@ pub enum Refusal {
     RoomsFull,
     /// The room has as many members as it may.
     RoomFull,
-    /// The request is in order, and its sender is not let in.
+    /// The request is valid, and its origin or token does not allow it.
     Denied(Denial),
     /// There is no memory for the connection.
     NoMemory,
-    /// The relay is going down.
+    /// The relay is shutting down.
     Draining,
 }
 
@@ -170,7 +170,7 @@ impl Refusal {
             }
             Refusal::ProxyHeader => {
                 "A PROXY header came, and none is expected here: add ?proxy to this --listen, \
-                 or take the PROXY protocol out of the proxy's configuration."
+                 or turn the PROXY protocol off in the proxy's configuration."
             }
             Refusal::BareLf => "Each line of the request's head must end in CR LF.",
             Refusal::Field => {
@@ -183,20 +183,20 @@ impl Refusal {
             }
             Refusal::TargetForm => "The request's target must begin with a slash: /ROOM.",
             Refusal::HeadTooLong => {
-                "The request's head has more than 100 fields, or more bytes than the relay takes \
-                 (--max-head); are there too many cookies?"
+                "The request's head has more than 100 fields, or more bytes than the relay \
+                 allows (--max-head); are there too many cookies?"
             }
-            Refusal::HttpVersion => "Only versions 1.1 and 1.0 of HTTP are spoken here.",
+            Refusal::HttpVersion => "Only HTTP/1.1 and HTTP/1.0 are supported.",
             Refusal::Http10 => {
                 "A WebSocket needs HTTP/1.1, and this request came with HTTP/1.0; does a proxy \
-                 in front speak that? nginx needs `proxy_http_version 1.1;`."
+                 in front use that? nginx needs `proxy_http_version 1.1;`."
             }
-            Refusal::Method => "Only GET and HEAD are answered here, and GET alone can upgrade.",
+            Refusal::Method => "Only GET, HEAD and OPTIONS are answered, and only GET can upgrade.",
             Refusal::Host => "The request needs exactly one Host header.",
             Refusal::Path => "The path is not properly percent-encoded.",
             Refusal::PathTooLong => "A room's name has at most 255 bytes.",
             Refusal::NotFound => "There is nothing here; paths under /_/ are the relay's own.",
-            Refusal::Body => "A request with a body is not taken here.",
+            Refusal::Body => "Requests with a body are not accepted.",
             Refusal::ConnectionHeader => {
                 "`Upgrade: websocket` came without `Connection: upgrade`; \
                  does a proxy in front drop that header?"
@@ -205,20 +205,22 @@ impl Refusal {
                 "Sec-WebSocket-Key came without `Upgrade: websocket`; does a proxy in front \
                  drop that header? nginx needs `proxy_set_header Upgrade $http_upgrade;`."
             }
-            Refusal::Key => "Sec-WebSocket-Key must be there once: 16 bytes in base64.",
-            Refusal::WebSocketVersion => "Only version 13 of WebSocket is spoken here (RFC 6455).",
+            Refusal::Key => "The request needs exactly one Sec-WebSocket-Key: 16 bytes in base64.",
+            Refusal::WebSocketVersion => "Only version 13 of WebSocket is supported (RFC 6455).",
             Refusal::UpgradeRequired => {
                 "This is a WebSocket relay: connect with ws:// to this path."
             }
             Refusal::Timeout => "The request took too long to arrive.",
-            Refusal::AddressFull => "Your address holds as many connections as it may.",
-            Refusal::TooManyHandshakes => "Too many connect at the moment; try again soon.",
-            Refusal::ConnectionsFull => "The relay holds as many connections as it may.",
-            Refusal::RoomsFull => "The relay holds as many rooms as it may.",
+            Refusal::AddressFull => {
+                "Your address has as many connections as it may (--max-per-address)."
+            }
+            Refusal::TooManyHandshakes => "Too many clients connect at the moment; try again soon.",
+            Refusal::ConnectionsFull => "The relay has as many connections as it may.",
+            Refusal::RoomsFull => "The relay has as many rooms as it may.",
             Refusal::RoomFull => "The room has as many members as it may.",
             Refusal::Denied(denial) => denial.problem().sentence,
             Refusal::NoMemory => "The relay has no memory left for a connection.",
-            Refusal::Draining => "The relay is going down.",
+            Refusal::Draining => "The relay is shutting down.",
         }
     }
 }
@@ -234,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statuses_say_who_erred() {
+    fn statuses_name_the_side_at_fault() {
         assert_eq!(Refusal::WebSocketVersion.problem().status.code, 426);
         assert_eq!(Refusal::RoomsFull.problem().status.code, 503);
         assert_eq!(Refusal::from(Denial::Room).problem().status.code, 403);

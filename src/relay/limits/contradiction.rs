@@ -1,4 +1,4 @@
-//! Why limits cannot work together.
+//! Limits that contradict each other.
 
 use crate::relay::limits::{HEAD_BOUNDS, MESSAGE_BYTES_MAX};
 use std::fmt;
@@ -11,31 +11,31 @@ pub enum Contradiction {
         /// The least that `room_log_bytes_max` may be.
         least: usize,
     },
-    /// A message may be longer than a position inside of a frame can say.
+    /// A message may be longer than a position inside a frame can express.
     MessageTooLong,
     /// All logs together may be smaller than one.
     LogQuotaTooSmall,
-    /// What single connections hold may be less than the largest message while it arrives.
+    /// The quota of single connections is smaller than the largest message.
     ConnectionQuotaTooSmall {
         /// The least that `connection_quota_bytes` may be.
         least: usize,
     },
-    /// A request's head may be shorter than browsers' are, or longer than is good.
+    /// The bound on a request's head is outside of the range that is allowed.
     HeadOutOfBounds,
-    /// At the rate of bytes, the largest message takes longer than a message may.
+    /// At the rate of bytes, the largest message takes longer than the message timeout.
     RateTooLow {
         /// The least that `bytes_per_s` may be.
         least: usize,
     },
-    /// The goodbyes are spread over more time than there is.
+    /// Connections are closed over a longer time than the drain's timeout.
     DrainTooShort,
     /// A rule of a room asks for tokens, and there is no key.
     TokensWithoutKeys,
-    /// A cookie may carry the token, and pages of any origin may connect.
+    /// A cookie may carry the token, and there is no list of origins.
     CookieWithoutOrigins,
-    /// The same, and this word in the list lets anybody's pages connect.
+    /// The same, and this entry of the list accepts pages of any site.
     CookieForAnybody(&'static str),
-    /// A bound that must not be zero is zero; it is called so in the configuration.
+    /// This key of the configuration must not be zero.
     Zero(&'static str),
 }
 
@@ -49,34 +49,34 @@ impl fmt::Display for Contradiction {
                 write!(f, "a message may have at most {MESSAGE_BYTES_MAX} bytes")
             }
             Contradiction::LogQuotaTooSmall => {
-                write!(f, "all rooms' logs together must hold at least one room's log")
+                write!(f, "the logs of all rooms together must hold at least one room's log")
             }
             Contradiction::ConnectionQuotaTooSmall { least } => {
-                write!(f, "the largest message must find room while it arrives: {least} bytes")
+                write!(f, "must hold the largest message while it arrives: {least} bytes")
             }
             Contradiction::HeadOutOfBounds => {
                 let (least, most) = (HEAD_BOUNDS.start(), HEAD_BOUNDS.end());
-                write!(f, "a request's head may have {least} to {most} bytes")
+                write!(f, "a request's head may have from {least} to {most} bytes")
             }
             Contradiction::RateTooLow { least } => {
                 let why = "the largest message must pass within the message timeout";
                 write!(f, "{why}: {least} bytes a second")
             }
             Contradiction::DrainTooShort => {
-                write!(f, "the goodbyes cannot take longer than the drain's timeout")
+                write!(f, "connections cannot be closed over a longer time than --drain-timeout")
             }
             Contradiction::TokensWithoutKeys => {
-                write!(f, "a room's rule asks for tokens, and no key is there to confirm them")
+                write!(f, "a room's rule asks for tokens, and no --token-key verifies them")
             }
             Contradiction::CookieWithoutOrigins => write!(
                 f,
-                "a browser sends a cookie along for every page that connects: \
-                 say which may with --allow-origin"
+                "a browser sends a cookie along for every page that connects: name the pages \
+                 that may connect with --allow-origin"
             ),
             Contradiction::CookieForAnybody(word) => write!(
                 f,
                 "a browser sends a cookie along for every page that connects, and {word} in \
-                 --allow-origin lets anybody's pages connect: name the pages that may"
+                 --allow-origin accepts pages of any site: name the pages that may connect"
             ),
             Contradiction::Zero(_) => f.write_str("must not be 0"),
         }

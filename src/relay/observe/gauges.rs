@@ -49,35 +49,30 @@ impl Gauges<'_> {
         let sharing = self.sharing().map(|audience| u64::from(audience.listeners)).sum();
         let row = Family::gauge;
         vec![
-            row("fanfare_connections", "Connections, by where they stand in their life.", 0)
-                .by("state", by_state),
+            row("fanfare_connections", "Connections, by state.", 0).by("state", by_state),
             row(
                 "fanfare_blocked_connections",
-                "Connections whose socket takes nothing at the moment.",
+                "Connections whose socket buffer is full.",
                 census.blocked,
             ),
             row(
                 "fanfare_paused_connections",
-                "Connections that are not read at the moment: they or their room owe reading.",
+                "Connections that are not read now: for a rate, their output or a full log.",
                 census.paused,
             ),
             row("fanfare_members", "Connections that are in a room.", members),
-            row(
-                "fanfare_sharing_members",
-                "Members that hear compressed messages with those before them as context.",
-                sharing,
-            ),
+            row("fanfare_sharing_members", "Members that share a compression context.", sharing),
             row(
                 "fanfare_behind_members",
-                "Members that could not take all of their room's log at once.",
+                "Members whose sockets did not take all pending output.",
                 census.behind,
             ),
             row(
                 "fanfare_private_bytes",
-                "Bytes that wait for one connection alone: pongs, answers, close frames.",
+                "Bytes of private output: pongs, answers, close frames.",
                 census.private_bytes,
             ),
-            row("fanfare_draining", "Whether the relay is going down.", self.is_draining.into()),
+            row("fanfare_draining", "Whether the relay is draining.", self.is_draining.into()),
         ]
     }
 
@@ -101,7 +96,11 @@ impl Gauges<'_> {
                 connections_max,
             ),
             row("fanfare_addresses", "Addresses that are counted.", self.addresses),
-            row("fanfare_throttled", "Connections that owe time to a rate.", self.throttled),
+            row(
+                "fanfare_throttled",
+                "Connections that are paused or charged by a rate.",
+                self.throttled,
+            ),
             row("fanfare_rooms", "Rooms that are open.", self.rooms.len()),
             row("fanfare_rooms_limit", "Rooms that are allowed at a time.", rooms_max),
             row("fanfare_log_bytes", "Memory of all rooms' logs.", self.rooms.log_bytes()),
@@ -132,12 +131,12 @@ impl Gauges<'_> {
             ),
             row(
                 "fanfare_connection_bytes",
-                "Memory of what single connections began or were told, and did not finish or read.",
+                "Memory of partial messages and private output.",
                 self.held_bytes,
             ),
             row(
                 "fanfare_connection_limit_bytes",
-                "Memory that all of this may have together.",
+                "Memory that partial messages and private output may have together.",
                 connection_quota_bytes,
             ),
             row(

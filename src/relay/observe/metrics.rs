@@ -17,7 +17,7 @@ pub struct Metrics {
     pub messages: u64,
     /// Payload bytes of the messages received.
     pub message_bytes: u64,
-    /// Deliveries of messages: one for each member that is to get one.
+    /// Deliveries of messages: one for each member that receives one.
     pub deliveries: u64,
     /// Messages that members missed by the policy `skip`.
     pub skipped: u64,
@@ -94,11 +94,7 @@ impl Metrics {
                 .by("reason", by_name(ended, false)),
             row("fanfare_refusals_total", "Requests refused with an HTTP status, by reason.", 0)
                 .by("reason", by_name(refused, true)),
-            row(
-                "fanfare_cuts_total",
-                "Connections cut when their time to close was over, with bytes still due.",
-                *cut,
-            ),
+            row("fanfare_cuts_total", "Connections cut by a timeout, with pending output.", *cut),
             row("fanfare_messages_total", "Messages received from clients.", *messages),
             row(
                 "fanfare_message_bytes_total",
@@ -107,7 +103,7 @@ impl Metrics {
             ),
             row(
                 "fanfare_deliveries_total",
-                "Deliveries of messages: one for each member that is to get one.",
+                "Deliveries of messages: one for each member that receives one.",
                 *deliveries,
             ),
             row(
@@ -117,13 +113,13 @@ impl Metrics {
             ),
             row(
                 "fanfare_slow_consumers_total",
-                "Members that had not read the oldest part of a full log, by what became of them.",
+                "Slow consumers when a log was full, by outcome.",
                 0,
             )
             .by("outcome", slow),
             row(
                 "fanfare_rate_pauses_total",
-                "Times that a client was not read for a while, because of its rates.",
+                "How many times a client was paused by its rates.",
                 *rate_pauses,
             ),
             row("fanfare_heartbeats_total", "Heartbeat words received and answered.", *heartbeats),

@@ -10,7 +10,7 @@ pub struct Savings {
     pub alone: Packed,
     /// Of those compressed with the ones before them as context.
     pub shared: Packed,
-    /// How many times a compressor that members share began anew.
+    /// How many times a shared context was reset.
     pub resets: u64,
     /// Compressors of silent rooms that another room took.
     pub compressors_taken: u64,
@@ -55,22 +55,22 @@ impl Savings {
         [
             row(
                 "fanfare_compressed_messages_total",
-                "Messages that were compressed, once for each way in which members get them.",
+                "Messages that were compressed, once for each class of members.",
                 |packed| packed.compressed,
             ),
             row(
                 "fanfare_uncompressed_messages_total",
-                "Messages that left as they are where compressed ones are taken: short, or dense.",
+                "Messages left uncompressed for members with compression: short, or dense.",
                 |packed| packed.uncompressed,
             ),
             row(
                 "fanfare_compression_in_bytes_total",
-                "Payload bytes of messages where compressed ones are taken, before compression.",
+                "Payload bytes of messages for members that accept compression, before it.",
                 |packed| packed.bytes_in,
             ),
             row(
                 "fanfare_compression_out_bytes_total",
-                "Payload bytes of the same messages as they left, compressed or not.",
+                "Payload bytes of the same messages as sent, compressed or not.",
                 |packed| packed.bytes_out,
             ),
             row(
@@ -80,12 +80,12 @@ impl Savings {
             ),
             Family::counter(
                 "fanfare_context_resets_total",
-                "How many times a compressor that members share began anew.",
+                "How many times a shared context was reset.",
                 self.resets,
             ),
             Family::counter(
                 "fanfare_compressors_taken_total",
-                "Compressors that a silent room lost to another one.",
+                "Compressors that a silent room lost to another room.",
                 self.compressors_taken,
             ),
         ]

@@ -98,17 +98,17 @@ impl Server {
         let mut families = self.relay.families();
         families.push(Family::gauge(
             "fanfare_ready",
-            "Whether /readyz says that new connections are welcome.",
+            "Whether /readyz answers 200.",
             is_ready.into(),
         ));
         families.push(self.turn_times.family(
             "fanfare_turn_seconds",
-            "How long turns of the loop took, from the poller's word to the next sleep.",
+            "Time of the loop's turns, from the poller's return to the next sleep.",
         ));
-        families.push(self.flush_times.family(
-            "fanfare_fanout_seconds",
-            "How long turns that had something to write took to write it to everyone.",
-        ));
+        families.push(
+            self.flush_times
+                .family("fanfare_fanout_seconds", "Time of the writes, of turns that had any."),
+        );
         families.extend(self.file_families());
         families.extend(self.subscribers.families());
         families.push(Family::counter(
@@ -118,7 +118,7 @@ impl Server {
         ));
         families.push(Family::counter(
             "fanfare_log_lines_dropped_total",
-            "Lines of the log that were dropped, for nobody read them in time.",
+            "Lines of the log that were dropped, for standard error was not read in time.",
             log::lines_dropped(),
         ));
         let build = Family::gauge("fanfare_build_info", "The version that runs; always 1.", 1);
@@ -131,7 +131,7 @@ impl Server {
     fn file_families(&self) -> [Family; 5] {
         let of = |family: Family, value: Option<u64>| match value {
             Some(value) => Family { value: Value::Whole(value), ..family },
-            None => family.by("", Vec::new()), // there is nothing to be told of
+            None => family.by("", Vec::new()), // there is no value
         };
         let gauge = |name, help| Family::gauge(name, help, 0);
         let certificates = self.certificates.condition();
@@ -139,35 +139,35 @@ impl Server {
             of(
                 gauge(
                     "fanfare_config_last_reload_successful",
-                    "Whether the configuration was read without a fault the last time.",
+                    "Whether the configuration was valid when it was last read.",
                 ),
                 Some(self.config_is_good.into()),
             ),
             of(
                 gauge(
                     "fanfare_config_last_reload_success_timestamp_seconds",
-                    "When the configuration was read without a fault the last time.",
+                    "When the configuration was valid when it was last read.",
                 ),
                 Some(self.config_read_s),
             ),
             of(
                 gauge(
                     "fanfare_certificates_last_reload_successful",
-                    "Whether all certificates were read without a fault the last time.",
+                    "Whether all certificates were valid when they were last read.",
                 ),
                 certificates.map(|condition| condition.is_good.into()),
             ),
             of(
                 gauge(
                     "fanfare_certificates_last_reload_success_timestamp_seconds",
-                    "When all certificates were read without a fault the last time.",
+                    "When all certificates were valid when they were last read.",
                 ),
                 certificates.map(|condition| condition.read_s),
             ),
             of(
                 gauge(
                     "fanfare_certificate_expiry_timestamp_seconds",
-                    "When the first of the certificates ends.",
+                    "When the first of the certificates expires.",
                 ),
                 certificates.and_then(|condition| condition.expiry_s),
             ),

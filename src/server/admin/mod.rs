@@ -118,7 +118,7 @@ impl Admin {
 }
 
 impl Server {
-    /// Listens for those who watch and steer the relay, on the socket that was given for them, else
+    /// Listens for operators and their monitoring, on the socket that was given for it, else
     /// at `place`; gives the places that were found.
     ///
     /// # Errors
@@ -175,7 +175,7 @@ impl Server {
                     admin.drop_conn(slot);
                     let id = ConnId { index: FIRST_CONN + slot as u32, generation: 0 };
                     if let Err(error) = stream.register(self.poll.registry(), id) {
-                        debug!(error = %Plain(&error), "cannot watch an admin connection");
+                        debug!(error = %Plain(&error), "cannot poll an admin connection");
                         continue;
                     }
                     admin.conns[slot] = Some(AdminConn::new(stream, now));

@@ -25,7 +25,7 @@ pub(super) enum Ask {
 
 const NOT_PLAIN: Problem = Problem::new(
     Status::BAD_REQUEST,
-    "Only plain HTTP is spoken here, without TLS and without a PROXY header.",
+    "Only plain HTTP is supported here, without TLS and without a PROXY header.",
 );
 const TOO_LONG: Problem = Problem::new(Status::HEAD_TOO_LONG, "The request's head is too long.");
 const QUERY: Problem = Problem::new(
@@ -37,7 +37,7 @@ const BROWSER: Problem =
 const FOREIGN: Problem = Problem::new(
     Status::FORBIDDEN,
     "Rooms and connections are shown only to requests for an address or for localhost: \
-     a name in Host could be anybody's.",
+     any site could point a name here.",
 );
 const NOT_FOUND: Problem = Problem::new(
     Status::NOT_FOUND,

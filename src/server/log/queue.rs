@@ -180,7 +180,7 @@ impl Queue {
         let lines = if has_room { std::mem::take(&mut state.dropped_untold) } else { 0 };
         drop(state); // the line comes back to this queue
         if lines > 0 {
-            warn!(target: DROPPED, lines, "lines of the log were dropped: nobody read it in time");
+            warn!(target: DROPPED, lines, "log lines were dropped: standard error was not read");
         }
     }
 
