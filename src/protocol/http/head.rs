@@ -1,5 +1,6 @@
 //! The head of an HTTP/1.1 or HTTP/1.0 request (RFC 9112): where it ends, and what stands in it.
 
+use super::host::is_host;
 use super::{Refusal, fault};
 use core::mem::MaybeUninit;
 use httparse::Status;
@@ -85,10 +86,17 @@ pub fn may_become(bytes: &[u8]) -> Result<(), Refusal> {
 /// Reads a whole head, as `end` found it: nothing may be left over behind it.
 pub fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
     match read(bytes)? {
-        Some((head, used)) if used == bytes.len() => Ok(head),
+        Some((head, used)) if used == bytes.len() && !has_bare_lf(bytes) => Ok(head),
         Some(_) => Err(Refusal::BareLf),
         None => Err(Refusal::Malformed),
     }
+}
+
+/// Whether a line ends in an LF without its CR. Each pair is counted, as that is faster than to
+/// stop at the first.
+fn has_bare_lf(bytes: &[u8]) -> bool {
+    let lfs = bytes.iter().filter(|byte| **byte == b'\n').count();
+    lfs != bytes.windows(2).filter(|two| *two == b"\r\n").count()
 }
 
 /// The head at the beginning of `bytes` and its length; `None` when more bytes must come first.
@@ -152,12 +160,13 @@ impl<'a> Head<'a> {
     /// The value of `Host`; HTTP/1.0 may be without.
     ///
     /// # Errors
-    /// When it is missing or stands more than once (RFC 9112, section 3.2).
+    /// When it is missing, stands more than once, or is no host (RFC 9112, section 3.2).
     pub fn host(&self) -> Result<Option<&'a [u8]>, Refusal> {
         let mut hosts = self.values("host");
         match (hosts.next(), hosts.next()) {
             (Some(_), Some(_)) => Err(Refusal::Host),
             (None, _) if self.is_http_11 => Err(Refusal::Host),
+            (Some(host), _) if !is_host(host) => Err(Refusal::Host),
             (host, _) => Ok(host),
         }
     }
@@ -226,6 +235,13 @@ mod tests {
         // Found by the fuzzer: a bare LF ends this head before `end` does.
         let two_ends = b"GET / HTTP/1.1\r\nHost: x\n\r\nA: b\r\n\r\n";
         assert_eq!(parse(two_ends).err(), Some(Refusal::BareLf));
+        for text in [
+            "GET / HTTP/1.1\nHost: x\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n",
+            "\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        ] {
+            assert_eq!(parse(text.as_bytes()).err(), Some(Refusal::BareLf), "{text:?}");
+        }
         for version in ["1.1", "1.7"] {
             let many = "A: b\r\n".repeat(HEADERS_MAX + 1);
             let many = format!("GET / HTTP/{version}\r\n{many}\r\n");

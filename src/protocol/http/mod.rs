@@ -1,9 +1,12 @@
-//! HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112): heads of requests, and the answers to them.
+//! HTTP/1.1 and HTTP/1.0 (RFC 9110, RFC 9112): heads and bodies of requests, and the answers.
 
+pub mod body;
 mod denial;
 mod fault;
 pub mod forwarded;
+mod framing;
 pub mod head;
+mod host;
 pub mod path;
 mod problem;
 mod refusal;
@@ -14,6 +17,7 @@ mod wants;
 mod writer;
 
 pub use denial::Denial;
+pub use framing::Framing;
 pub use problem::Problem;
 pub use refusal::Refusal;
 pub use status::Status;

@@ -28,8 +28,16 @@ pub enum Refusal {
     Http10,
     /// The method is none of GET, HEAD and OPTIONS.
     Method,
-    /// `Host` is missing or stands more than once (RFC 9112, section 3.2).
+    /// `Host` is missing, stands more than once, or is none (RFC 9112, section 3.2).
     Host,
+    /// Where the body ends could be read in two ways (RFC 9112, section 6.3).
+    BodyLength,
+    /// The body has a transfer coding that is not known here.
+    TransferCoding,
+    /// A chunk of the body, or a trailer field, is malformed (RFC 9112, section 7.1).
+    Chunk,
+    /// The body's extensions of chunks and its trailer fields have too many bytes.
+    TrailersTooLong,
     /// The path is not percent-encoded as it should be.
     Path,
     /// The path is longer than a room's name may be.
@@ -81,6 +89,10 @@ named!(Refusal {
     Http10 => "http_1_0_upgrade",
     Method => "method",
     Host => "host",
+    BodyLength => "body_length",
+    TransferCoding => "transfer_coding",
+    Chunk => "chunk",
+    TrailersTooLong => "trailers_too_long",
     Path => "path",
     PathTooLong => "path_too_long",
     NotFound => "not_found",
@@ -136,6 +148,8 @@ impl Refusal {
             | Refusal::TargetBytes
             | Refusal::TargetForm
             | Refusal::Host
+            | Refusal::BodyLength
+            | Refusal::Chunk
             | Refusal::Path
             | Refusal::Body
             | Refusal::ConnectionHeader
@@ -149,7 +163,8 @@ impl Refusal {
             | Refusal::UpgradeHeader
             | Refusal::Http10 => Status::UPGRADE_REQUIRED,
             Refusal::AddressFull => Status::TOO_MANY_REQUESTS,
-            Refusal::HeadTooLong => Status::HEAD_TOO_LONG,
+            Refusal::HeadTooLong | Refusal::TrailersTooLong => Status::HEAD_TOO_LONG,
+            Refusal::TransferCoding => Status::NOT_IMPLEMENTED,
             Refusal::TooManyHandshakes
             | Refusal::ConnectionsFull
             | Refusal::RoomsFull
@@ -192,7 +207,16 @@ impl Refusal {
                  in front use that? nginx needs `proxy_http_version 1.1;`."
             }
             Refusal::Method => "Only GET, HEAD and OPTIONS are answered, and only GET can upgrade.",
-            Refusal::Host => "The request needs exactly one Host header.",
+            Refusal::Host => "The request needs exactly one Host header, with a host and no more.",
+            Refusal::BodyLength => {
+                "A body needs one Content-Length of digits alone, or Transfer-Encoding: chunked, \
+                 and never both."
+            }
+            Refusal::TransferCoding => "No transfer coding except chunked is supported.",
+            Refusal::Chunk => "A chunk of the body, or a trailer field, is malformed.",
+            Refusal::TrailersTooLong => {
+                "Extensions of chunks and trailer fields may have 4 KiB together."
+            }
             Refusal::Path => "The path is not properly percent-encoded.",
             Refusal::PathTooLong => "A room's name has at most 255 bytes.",
             Refusal::NotFound => "There is nothing here; paths under /_/ are the relay's own.",

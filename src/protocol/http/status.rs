@@ -34,6 +34,10 @@ impl Status {
     pub const REQUEST_TIMEOUT: Status = status(408, "HTTP/1.1 408 Request Timeout\r\n");
     /// The path is longer than any that there is.
     pub const URI_TOO_LONG: Status = status(414, "HTTP/1.1 414 URI Too Long\r\n");
+    /// The body is longer than any that is taken there.
+    pub const CONTENT_TOO_LARGE: Status = status(413, "HTTP/1.1 413 Content Too Large\r\n");
+    /// The body is of a kind that is not taken there.
+    pub const UNSUPPORTED_MEDIA: Status = status(415, "HTTP/1.1 415 Unsupported Media Type\r\n");
     /// Another protocol is spoken at this path.
     pub const UPGRADE_REQUIRED: Status = status(426, "HTTP/1.1 426 Upgrade Required\r\n");
     /// This client has had its share.
@@ -41,6 +45,8 @@ impl Status {
     /// The request's head has more bytes or fields than are taken.
     pub const HEAD_TOO_LONG: Status =
         status(431, "HTTP/1.1 431 Request Header Fields Too Large\r\n");
+    /// The request asks for something that nobody here has learnt.
+    pub const NOT_IMPLEMENTED: Status = status(501, "HTTP/1.1 501 Not Implemented\r\n");
     /// Not now: the relay is full, or goes down.
     pub const SERVICE_UNAVAILABLE: Status = status(503, "HTTP/1.1 503 Service Unavailable\r\n");
     /// This version of HTTP is not spoken.

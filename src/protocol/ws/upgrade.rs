@@ -2,7 +2,7 @@
 
 use super::extension::Agreed;
 use crate::protocol::http::head::Head;
-use crate::protocol::http::{Refusal, Status, Wants, Writer, path};
+use crate::protocol::http::{Framing, Refusal, Status, Wants, Writer, path};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
@@ -45,13 +45,12 @@ pub type Accept = [u8; 28];
 
 /// Judges a request by its head.
 pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
+    head.host()?;
+    let framing = Framing::of(head)?;
     if !matches!(head.method, "GET" | "HEAD" | "OPTIONS") {
         return Err(Refusal::Method);
     }
-    head.host()?;
-    let has_body = head.values("content-length").any(|value| value.trim_ascii() != b"0")
-        || head.values("transfer-encoding").next().is_some();
-    if has_body {
+    if framing != Framing::NONE {
         return Err(Refusal::Body);
     }
     if head.method == "OPTIONS" {
@@ -147,7 +146,10 @@ mod tests {
             ("/chat", "chat", Refusal::TargetForm),
             ("Host: h\r\n", "", Refusal::Host),
             ("Host: h\r\n", "Host: h\r\nHost: h\r\n", Refusal::Host),
+            ("Host: h\r\n", "Host: h@h\r\n", Refusal::Host),
             ("Host: h\r\n", "Host: h\r\nContent-Length: 5\r\n", Refusal::Body),
+            ("Host: h\r\n", "Host: h\r\nContent-Length: +5\r\n", Refusal::BodyLength),
+            ("Host: h\r\n", "Host: h\r\nTransfer-Encoding: x\r\n", Refusal::TransferCoding),
             ("/chat", "/%c", Refusal::Path),
             ("keep-alive, Upgrade", "keep-alive", Refusal::ConnectionHeader),
             ("Version: 13", "Version: 8", Refusal::WebSocketVersion),
