@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What strangers may do to a relay, and what the others notice of it.
+"""Attacks on a relay, and whether other clients notice them.
 
     tests/attack/attack.py RELAY [NAME...]     all attacks, or only these
 
@@ -138,7 +138,7 @@ class Relay:
 
 
 class Witnesses:
-    """Two members of a room of their own, who want nothing but to be served."""
+    """Two members of a room of their own, which must be served all the time."""
 
     def __init__(self, relay):
         self.publisher = join(relay.address, "/witnesses")
@@ -186,7 +186,7 @@ class Witnesses:
 
 
 def connects(address, end):
-    """Connections that say nothing, and are reset."""
+    """Connections that send nothing, and are reset."""
     count = 0
     while time.monotonic() < end:
         batch = [dial(address) for _ in range(200)]
@@ -208,7 +208,7 @@ def greetings(address, end):
 
 
 def flood(address, end, piece, repeat, is_reading, path="/flood"):
-    """The same frames over and over; whoever is closed comes back."""
+    """The same frames over and over; a client that is closed connects again."""
     count = 0
     bytes_ = piece * repeat
     while time.monotonic() < end:
@@ -233,7 +233,7 @@ def flood(address, end, piece, repeat, is_reading, path="/flood"):
 
 
 def pings_unread(address, end):
-    """Pings of 125 bytes, whose pongs nobody reads."""
+    """Pings of 125 bytes, whose pongs are not read."""
     return flood(address, end, frame(0x89, bytes(125)), 500, False)
 
 
@@ -243,12 +243,12 @@ def pings(address, end):
 
 
 def empty_messages(address, end):
-    """Empty messages to a room of several who flood it."""
+    """Empty messages to a room that several members flood."""
     return flood(address, end, frame(0x81), 2000, True)
 
 
 def throttled(address, end):
-    """Empty messages, as fast as they are taken, of clients who may say a hundred in a second."""
+    """Empty messages, as fast as possible, of clients with a rate of a hundred in a second."""
     return flood(address, end, frame(0x81), 2000, False, "/throttled")
 
 
@@ -291,7 +291,7 @@ def tiny_fragments(address, end):
 
 
 def garbage(address, end):
-    """Whatever bytes, at first and after an upgrade."""
+    """Random bytes, at first and after an upgrade."""
     count = 0
     source = random.Random(7)
     while time.monotonic() < end:
@@ -306,7 +306,7 @@ def garbage(address, end):
 
 
 def hold(end, most, begin):
-    """Begins as many as there is time for, and keeps all of them to the end."""
+    """Begins as many as time allows, and keeps all of them to the end."""
     streams = []
     while time.monotonic() < end and len(streams) < most:
         streams.append(begin())
@@ -339,7 +339,7 @@ def unfinished(address, end):
 
 
 def unread(address, end):
-    """Members who read nothing, in a room where 16 KiB are said as fast as they are taken."""
+    """Members that read nothing, in a room with messages of 16 KiB as fast as possible."""
     deaf = [join(address, "/unread", 4096) for _ in range(200)]
     count = flood(address, end, frame(0x82, bytes(16_384)), 8, True, "/unread")
     for stream in deaf:
@@ -348,7 +348,7 @@ def unread(address, end):
 
 
 def skipped(address, end):
-    """Members who read nothing and are skipped, in a room that is flooded with empty messages."""
+    """Members that read nothing and are skipped, in a room that is flooded with empty messages."""
     deaf = [join(address, "/skipped", 4096) for _ in range(400)]
     filler = join(address, "/skipped")
     for _ in range(20):
@@ -360,7 +360,7 @@ def skipped(address, end):
 
 
 def speak_at_once(streams, end, bytes_):
-    """Each sends what it has as fast as the relay takes it; gives how much all of them sent."""
+    """Each sends its bytes as fast as the relay reads them; returns the sum."""
     left = {stream: memoryview(bytes_) for stream in streams}
     sent = 0
     for stream in streams:
@@ -409,7 +409,7 @@ def amplified(address, end):
 
 
 def forged(address, end):
-    """Requests with a token that none of five keys of RSA confirms, all at their last byte at
+    """Requests with a token that none of five RSA keys verifies, all at their last byte at
     once."""
     part = lambda text: base64.urlsafe_b64encode(text).rstrip(b"=").decode()
     signature = b"\1" + bytes(511)
@@ -423,14 +423,14 @@ def forged(address, end):
         for stream in crowd:
             stream.sendall(head[-1:])
         for stream in crowd:
-            assert stream.recv(12) == b"HTTP/1.1 401", "no key confirms it"
+            assert stream.recv(12) == b"HTTP/1.1 401", "no key verifies it"
             reset(stream)
         count += len(crowd)
     return count
 
 
 def close_storm(address, end):
-    """A thousand members who all close at once, again and again."""
+    """A thousand members that all close at once, again and again."""
     count = 0
     while time.monotonic() < end:
         crowd = [join(address, "/storm") for _ in range(1000)]
@@ -443,7 +443,7 @@ def close_storm(address, end):
 
 
 def tls_client():
-    """A client of TLS, as bytes: what it says comes out of the second box."""
+    """A TLS client, as bytes: its output comes out of the second box."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     heard, said = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -451,7 +451,7 @@ def tls_client():
 
 
 def tls_hello():
-    """The first record of a client of TLS."""
+    """The first record of a TLS client."""
     client, _, said = tls_client()
     try:
         client.do_handshake()
@@ -461,7 +461,7 @@ def tls_hello():
 
 
 def broken_hellos(address, end):
-    """Greetings of TLS that are cut, changed or in many records, and end in any way."""
+    """TLS handshakes that are cut, changed or in many records, and end in any way."""
     hello, dice, count = tls_hello(), random.Random(os.getpid()), 0
     while time.monotonic() < end:
         batch = [dial(address) for _ in range(50)]
@@ -493,7 +493,7 @@ def broken_hellos(address, end):
 
 
 def hellos(address, end):
-    """Greetings of TLS, which cost the relay a key exchange and a signature, reset when answered."""
+    """TLS handshakes, which cost the relay a key exchange and a signature, reset when answered."""
     hello = tls_hello()
     count = 0
     while time.monotonic() < end:
@@ -508,7 +508,7 @@ def hellos(address, end):
 
 
 def begin_record(address):
-    """A client of TLS that has sent all of a record but its last byte."""
+    """A TLS client that has sent all of a record but its last byte."""
     stream = dial(address)
     client, heard, said = tls_client()
     while True:
@@ -523,12 +523,12 @@ def begin_record(address):
 
 
 def records(address, end):
-    """Records of TLS of 16 KiB whose last byte never comes."""
+    """TLS records of 16 KiB whose last byte never comes."""
     return hold(end, 1000, lambda: begin_record(address))
 
 
 def tls_door(folder):
-    """The flags for a door of TLS beside the plain one."""
+    """The flags for a TLS listener beside the plain one."""
     certificate, key = f"{folder}/attack.crt", f"{folder}/attack.key"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
@@ -540,7 +540,7 @@ def tls_door(folder):
 
 
 def rsa_keys(folder):
-    """The flags for five keys of RSA, and a rule that lets the witnesses in without a token."""
+    """The flags for five RSA keys, and a rule that accepts the witnesses without a token."""
     flags = ["--config", f"{folder}/rules.toml"]
     with open(flags[1], "w", encoding="utf-8") as rules:
         rules.write('[[room]]\npattern = "witnesses"\nhear = "anyone"\npublish = "anyone"\n')
@@ -590,7 +590,7 @@ ATTACKERS = 2
 
 
 def crowd_in_little_memory(program, members=10_000, messages=150):
-    """Half of a crowd reads nothing, and the relay has 64 MiB for all that it is and holds."""
+    """Half of the members read nothing, and the relay has 64 MiB of address space."""
     flags = ["--room-log", "300000", "--ping-interval", "100000", "--close-timeout", "2"]
     relay = Relay(program, flags, limit_bytes=64 << 20)
     deaf = [join(relay.address, "/crowd", 4096) for _ in range(members // 2)]
@@ -623,7 +623,7 @@ def crowd_in_little_memory(program, members=10_000, messages=150):
     relay.wait("the last connection", lambda: relay.metric("fanfare_connections") == 0)
     relay.end()
     print(
-        f"\n{members:,} members, half of whom read nothing; {messages} messages of 4 KiB under a limit "
+        f"\n{members:,} members, half of which read nothing; {messages} messages of 4 KiB under a limit "
         f"of 64 MiB of address space: those who read heard all, {closed:,.0f} who did not were "
         f"closed as slow and the others cut; at most {most_kib / 1024:.1f} MiB resident, "
         f"{space_kib / 1024:.1f} MiB of space."
@@ -631,8 +631,8 @@ def crowd_in_little_memory(program, members=10_000, messages=150):
 
 
 def queues(address):
-    """What the kernel holds for the relay's ends of connections: bytes that their peers have not
-    taken, for each that holds any."""
+    """Bytes in the kernel for the relay's ends of connections that their peers have not received,
+    for each connection that has any."""
     untaken = []
     with open("/proc/net/tcp") as table:
         for line in table.read().splitlines()[1:]:
@@ -643,7 +643,7 @@ def queues(address):
 
 
 def publish(relay, path, deaf, messages):
-    """Says 16 KiB so many times to those who read nothing, as fast as the relay takes it."""
+    """Publishes 16 KiB so many times to members that read nothing, as fast as the relay reads it."""
     publisher = join(relay.address, path)
     count = relay.metric("fanfare_messages_total") + messages
     for _ in range(messages):
@@ -656,7 +656,7 @@ def publish(relay, path, deaf, messages):
 
 
 def deaf_members(program, members):
-    """They stay, and miss what they do not read."""
+    """They stay, and miss messages."""
     relay = Relay(program, ["--slow-consumer", "skip"])
     deaf = [join(relay.address, "/deaf") for _ in range(members)]
     most = publish(relay, "/deaf", deaf, 1_000)
@@ -667,7 +667,7 @@ def deaf_members(program, members):
 
 
 def left_by_the_slow(program, members):
-    """They are closed as slow and cut, or leave in order; and keep their ends of the connections."""
+    """They are closed as slow and cut, or leave in order, and keep their ends of the connections."""
     relay = Relay(program, ["--close-timeout", "1"])
     deaf = [join(relay.address, "/slow") for _ in range(members)]
     publish(relay, "/slow", deaf, 1_000)
