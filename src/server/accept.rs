@@ -1,4 +1,4 @@
-//! Accepting: accept, read, answer, and only then the poller hears of the connection.
+//! Accepting: accept, read, answer, and only then register with the poller.
 
 use super::broken::Broken;
 use super::layer::{Layer, Misfit};
@@ -17,24 +17,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{debug, warn};
 
-/// How long nothing is accepted when there is no descriptor, unless one is freed: so a full table
-/// costs one attempt a second, and one more for each connection that ends.
+/// The pause after a failed accept, which a freed descriptor ends: a full table costs one attempt a
+/// second, and one more for each connection that ends.
 const NO_DESCRIPTOR_PAUSE_MS: u64 = 1000;
 
-/// How long newcomers are greeted in a turn: a hundred handshakes, or two that sign for TLS or
-/// check a token. The members wait for no more than that.
+/// Time of a turn for new connections: a hundred handshakes, or two that sign for TLS or verify a
+/// token. Members are delayed by no more than that.
 const NEWCOMERS_SHARE: Duration = Duration::from_millis(2);
 
 impl Server {
-    /// Reads connections that are no members yet, then accepts: each has half of the time that a
-    /// turn has for newcomers.
+    /// Reads connections that are not members yet, then accepts: each has half of a turn's time for
+    /// new connections.
     pub(super) fn take_newcomers(&mut self, now: Time) {
         let begin = self.stopwatch.begin();
         self.read_queue(Priority::Newcomer, begin + NEWCOMERS_SHARE / 2, now);
         self.accept_ready(begin + NEWCOMERS_SHARE, now);
     }
 
-    /// Accepts what waits at the listeners until the time is over, from each at least one.
+    /// Accepts from the listeners until the time is over, at least one connection from each.
     fn accept_ready(&mut self, until: Instant, now: Time) {
         if self.accept_again.is_some_and(|again| now < again) {
             return;

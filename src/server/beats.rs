@@ -1,12 +1,12 @@
-//! How long the beats of a turn took, and what they did: for a warning when that was long.
+//! Time and work of a turn's beats: for a warning about long turns.
 
 use super::report::Throttle;
 use crate::relay::{Metrics, Time};
 use std::time::Duration;
 use tracing::warn;
 
-/// Nobody is served while a turn lasts, and a pause of so long is noticed by people. A turn under
-/// load takes a tenth of it.
+/// A turn from which on the log warns: no client is served meanwhile, and people notice such a
+/// pause. A turn under load takes a tenth of it.
 const LONG: Duration = Duration::from_millis(100);
 
 /// The beats, in their order.
@@ -15,7 +15,7 @@ pub(super) enum Beat {
     /// The poller's events, and files that may have changed.
     Events,
     Read,
-    /// What other threads of the program want.
+    /// Commands of the program's other threads.
     Command,
     /// Deadlines.
     Settle,
@@ -26,7 +26,7 @@ pub(super) enum Beat {
 
 const BEATS: usize = Beat::Admin as usize + 1;
 
-/// A turn, from its begin on.
+/// The times of a turn.
 #[derive(Debug)]
 pub(super) struct Beats {
     begin: Duration,
@@ -36,7 +36,7 @@ pub(super) struct Beats {
     before: Work,
 }
 
-/// What was done since the relay began.
+/// Counts of work since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Work {
     accepts: u64,
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beats_lie_side_by_side_in_a_turn() {
+    fn beats_divide_a_turn_without_gaps() {
         let ms = Duration::from_millis;
         let mut beats = Beats::begin(ms(1000), &Metrics::default());
         let ends = [
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_what_came_since() {
+    fn work_is_the_difference_of_counts() {
         let mut metrics = Metrics { messages: 5, bytes_in: 100, ..Metrics::default() };
         let before = Work::of(&metrics);
         metrics.messages += 2;

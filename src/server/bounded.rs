@@ -1,12 +1,12 @@
-//! A queue between two threads with a bound in items and in bytes. Neither end ever waits for the
-//! other, unless the receiver wants to.
+//! A queue between two threads with a bound in items and in bytes. The sender never waits for the
+//! receiver; the receiver may wait for an item.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
-/// How much waits in a queue at the most; an empty one takes a message of any length.
+/// The bound of a queue; an empty one takes a message of any length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     /// Messages.
@@ -16,13 +16,13 @@ pub struct Capacity {
 }
 
 impl Default for Capacity {
-    /// What a busy room sends in some tenths of a second, in the memory of one room's log.
+    /// A few tenths of a second of a busy room, in the memory of one room's log.
     fn default() -> Capacity {
         Capacity { messages: 1024, bytes: 4 * 1024 * 1024 }
     }
 }
 
-/// What waits in a queue.
+/// The contents of a queue.
 #[derive(Debug)]
 struct Waiting {
     capacity: Capacity,
@@ -31,7 +31,7 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// Counts one more, if there is room for it.
+    /// Counts one more item, if it fits.
     fn add(&self, bytes: usize) -> bool {
         let Capacity { messages, bytes: bytes_max } = self.capacity;
         if !add_within(&self.items, 1, messages) {
@@ -50,7 +50,7 @@ impl Waiting {
     }
 }
 
-/// Adds to a count that stays within `most`, or was nothing.
+/// Adds to a count, if it stays within `most` or was 0.
 fn add_within(count: &AtomicUsize, more: usize, most: usize) -> bool {
     let add = |now: usize| {
         let sum = now.saturating_add(more);
@@ -62,9 +62,9 @@ fn add_within(count: &AtomicUsize, more: usize, most: usize) -> bool {
 /// Why an item was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotTaken {
-    /// There is no room for it now.
+    /// The queue is full.
     Full,
-    /// There is no receiver any more.
+    /// The receiver was dropped.
     Gone,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn queue<T>(capacity: Capacity) -> (Sender<T>, Receiver<T>) {
 }
 
 impl<T> Sender<T> {
-    /// Puts an item in that has so many bytes.
+    /// Puts in an item of so many bytes.
     pub(super) fn send(&self, item: T, bytes: usize) -> Result<(), NotTaken> {
         if !self.waiting.add(bytes) {
             return Err(NotTaken::Full);
@@ -106,7 +106,7 @@ impl<T> Receiver<T> {
         item
     }
 
-    /// The next item, if one waits; an error when no more will come.
+    /// The next item, if there is one; an error when no more will come.
     pub(super) fn try_recv(&self) -> Result<Option<T>, NotTaken> {
         match self.items.try_recv() {
             Ok(item) => Ok(Some(self.taken(item))),
@@ -120,7 +120,7 @@ impl<T> Receiver<T> {
         self.items.recv().map(|item| self.taken(item)).map_err(|_| NotTaken::Gone)
     }
 
-    /// The same, for which it waits so long at the most.
+    /// The same, with a bound on the wait.
     pub(super) fn recv_timeout(&self, timeout: Duration) -> Result<Option<T>, NotTaken> {
         match self.items.recv_timeout(timeout) {
             Ok(item) => Ok(Some(self.taken(item))),
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_taken_without_a_receiver() {
+    fn without_a_receiver_the_queue_takes_no_item() {
         let (to, from) = queue(Capacity { messages: 0, bytes: 0 });
         assert_eq!(to.send(1, 1), Ok(()), "the least capacity is one message");
         assert_eq!(from.try_recv(), Ok(Some(1)));

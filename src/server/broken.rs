@@ -1,14 +1,14 @@
-//! Why a session of TLS is at its end.
+//! Why a TLS session failed.
 
 use rustls::Error;
 use std::io;
 
-/// Why a session is at its end.
+/// Why a session failed.
 #[derive(Debug)]
 pub(super) enum Broken {
-    /// The peer does not speak TLS as it should.
+    /// The peer broke a rule of TLS.
     Peer(Error),
-    /// There is no memory for what is to be kept.
+    /// There is no memory for partial records or output.
     NoMemory,
     /// It has ended before.
     Over,
@@ -31,7 +31,7 @@ impl From<Broken> for io::Error {
 }
 
 impl Broken {
-    /// The session cannot go on, for this reason.
+    /// The session failed, for this reason.
     pub(super) fn general(why: &str) -> Broken {
         Broken::Peer(Error::General(why.to_owned()))
     }

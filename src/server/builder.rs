@@ -1,4 +1,4 @@
-//! How a server is made: where it listens, its limits, and what of its process it may use.
+//! Builds a server: where it listens, its limits, and what of its process it may use.
 
 use super::given::{self, Given};
 use super::listener::Listener;
@@ -11,14 +11,14 @@ use mio::{Poll, Registry};
 use std::path::PathBuf;
 use tracing::info;
 
-/// A server that is not made yet.
+/// The settings of a server.
 ///
-/// Of its process it uses nothing that is not asked for: no signals, no environment, no change of
-/// the limit on open files. So several servers can be in one process.
+/// By default a server uses no signals, no environment, and leaves the limit on open files as it
+/// is. So several servers can be in one process.
 #[derive(Debug, Default)]
 pub struct Builder {
     doors: Vec<Door>,
-    /// The first place that is none, and why.
+    /// The first invalid place, and why.
     not_a_place: Option<String>,
     pairs: Vec<Pair>,
     limits: Option<Limits>,
@@ -49,9 +49,9 @@ impl Builder {
         self
     }
 
-    /// Has this certificate, with its chain, and its key, both in PEM; several may be given, and
-    /// the name that a client asks for chooses. Where no place says `?tls`, all that are no Unix
-    /// sockets speak TLS. The files are read again when they change.
+    /// Has this certificate, with its chain, and its key, both in PEM. Of several, the server name
+    /// in a client's handshake selects one. Where no place says `?tls`, all TCP listeners use TLS.
+    /// The files are read again when they change.
     #[must_use]
     pub fn certificate(self, certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Builder {
         self.certificates([Pair { certificate: certificate.into(), key: key.into() }])
@@ -64,8 +64,8 @@ impl Builder {
         self
     }
 
-    /// Has these limits. Without, it has the default ones, with as many connections as the limit on
-    /// open files allows.
+    /// Has these limits. By default there are as many connections as the limit on open files
+    /// allows.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Builder {
         self.limits = Some(limits);
@@ -79,30 +79,29 @@ impl Builder {
         self
     }
 
-    /// Listens to signals, for the whole process: SIGTERM and SIGINT let the server go down in
-    /// order, SIGHUP asks for other limits, SIGUSR1 writes the counters to the log.
+    /// Handles signals, for the whole process: SIGTERM and SIGINT drain the server, SIGHUP asks for
+    /// new limits, SIGUSR1 writes the counters to the log.
     #[must_use]
     pub fn signals(mut self) -> Builder {
         self.has_signals = true;
         self
     }
 
-    /// Does as systemd says in the environment: takes over the sockets that it gives, and listens
-    /// at those and no others; tells it how the server is. To be built before anything else is
-    /// opened.
+    /// Follows systemd's variables in the environment: listens on the sockets that systemd passes
+    /// and on no others, and notifies it. Build such a server before the program opens files.
     #[must_use]
     pub fn systemd(mut self) -> Builder {
         self.has_systemd = true;
         self
     }
 
-    /// Makes the server, which listens; it accepts nothing before it runs.
+    /// Builds the server, which listens; it accepts no connection before it runs.
     ///
     /// # Errors
-    /// When limits cannot work together, a place is none or cannot be listened at, a certificate
-    /// cannot be used, or the system refuses what is needed.
+    /// When limits contradict each other, a place is invalid or not free, a certificate cannot be
+    /// used, or a system call fails.
     pub fn build(self) -> Result<Server, StartError> {
-        // First: nothing else may have their descriptors' numbers.
+        // First: no other file may get their descriptors' numbers.
         let (given, given_admin) = match self.has_systemd {
             true => given::given()?,
             false => (Vec::new(), None),
@@ -168,8 +167,8 @@ fn bind_all(
     Ok(listeners)
 }
 
-/// What comes first at a socket that was given is as --listen says for its place. Where that says
-/// nothing, TCP speaks TLS if there are certificates.
+/// A passed socket has the options that `--listen` gives for its place. Without any, TCP uses TLS
+/// if there are certificates.
 fn adopt_all(
     given: Vec<Given>,
     doors: &[Door],

@@ -1,4 +1,4 @@
-//! Certificates: read, chosen by the name that a client asks for, and read again when they change.
+//! Certificates: read, selected by server name, and read again when they change.
 
 use super::clock::unix_s;
 use crate::config::{Door, Pair, Plain};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::{error, info, warn};
 
-/// Between two looks at the files: renewals are weeks apart, a look is two system calls a file.
+/// Between two checks of the files: renewals are weeks apart, a check is two system calls a file.
 const LOOK_PAUSE_MS: u64 = 5_000;
 
 /// Between two lines in the log about files that still cannot be read.
@@ -28,30 +28,30 @@ const TELL_PAUSE_MS: u64 = 60_000;
 /// Seconds in a day.
 const DAY_S: u64 = 86_400;
 
-/// The certificates in force: those for most doors, and those of doors that have their own.
+/// The certificates in use: the common ones, and those of single listeners.
 #[derive(Debug, Default)]
 pub struct Certificates {
-    /// Where the common ones are; they are the first set.
+    /// The files of the common ones, which are the first set.
     common: Vec<Pair>,
     sets: Vec<Set>,
     next_look: Time,
 }
 
-/// The certificates among which a client's wish chooses, and where they came from.
+/// Certificates from which the server name selects one, and their files.
 #[derive(Debug)]
 struct Set {
     pairs: Vec<Pair>,
     current: Current,
     stamps: Vec<Stamp>,
-    /// Why the files could not be read the last time, if so.
+    /// Why the last reading failed, if so.
     failure: Option<Failure>,
 }
 
-/// Files that could not be read, as it was told.
+/// A failed reading that was logged.
 #[derive(Debug)]
 struct Failure {
     why: String,
-    /// When the same is told again.
+    /// When the same error is logged again.
     tell_again: Time,
 }
 
@@ -59,20 +59,20 @@ struct Failure {
 #[derive(Debug)]
 struct Current {
     config: Arc<ServerConfig>,
-    /// When the first of its certificates ends, in seconds since 1970.
+    /// When the first of its certificates expires, in seconds since 1970.
     expiry_s: Option<u64>,
     /// When it was read, in seconds since 1970.
     read_s: u64,
 }
 
-/// What is worth watching of the certificates.
+/// Metrics of the certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Condition {
-    /// When the first of them ends, in seconds since 1970.
+    /// When the first of them expires, in seconds since 1970.
     pub(super) expiry_s: Option<u64>,
-    /// All files were read without a fault the last time.
+    /// The last reading of all files succeeded.
     pub(super) is_good: bool,
-    /// The last time when all files had been read without a fault, in seconds since 1970.
+    /// When a reading of all files succeeded last, in seconds since 1970.
     pub(super) read_s: u64,
 }
 
@@ -91,7 +91,7 @@ impl fmt::Display for CertificateError {
 
 impl std::error::Error for CertificateError {}
 
-/// What of a file changes when it is written anew or replaced.
+/// What changes of a file when it is written or replaced.
 type Stamp = Option<(u64, i64, i64, u64)>;
 
 fn stamp(path: &Path) -> Stamp {
@@ -99,7 +99,7 @@ fn stamp(path: &Path) -> Stamp {
     Some((file.ino(), file.mtime(), file.mtime_nsec(), file.len()))
 }
 
-/// All certificates; the first one is for clients that ask for no name or for an unknown one.
+/// All certificates; the first one is for clients without a known server name.
 #[derive(Debug)]
 struct Choice(Vec<Arc<CertifiedKey>>);
 
@@ -116,7 +116,7 @@ impl ResolvesServerCert for Choice {
 }
 
 impl Certificates {
-    /// Reads the files: those for all doors, and those of each door that has its own.
+    /// Reads the files: the common ones, and those of single listeners.
     ///
     /// # Errors
     /// When one cannot be read, is no PEM, or a key does not belong to its certificate.
@@ -130,24 +130,24 @@ impl Certificates {
         Ok(Certificates { common, sets, next_look: Time::default() })
     }
 
-    /// Whether there are some that are not for a single door.
+    /// Whether there are common ones.
     pub(super) fn has_common(&self) -> bool {
         !self.common.is_empty()
     }
 
-    /// The number of the set that a door has, if TLS is spoken there.
+    /// The number of a listener's set, if it uses TLS.
     pub(super) fn set_of(&self, door: &Door) -> Option<usize> {
         let pairs = if door.pairs.is_empty() { &self.common } else { &door.pairs };
         self.sets.iter().position(|set| door.has_tls && set.pairs == *pairs)
     }
 
-    /// How TLS is spoken at the moment with this set.
+    /// The current TLS configuration of this set.
     pub(super) fn config(&self, set: usize) -> Arc<ServerConfig> {
         Arc::clone(&self.sets[set].current.config)
     }
 
-    /// Looks from time to time whether the files have changed; those that could not be read are
-    /// read again whether they have or not, for what was in the way may be gone.
+    /// Checks from time to time whether the files have changed. After a failed reading it reads
+    /// them again in any case, for the cause may be elsewhere.
     pub(super) fn look(&mut self, now: Time) {
         if now >= self.next_look {
             self.next_look = now.plus_millis(LOOK_PAUSE_MS);
@@ -156,12 +156,12 @@ impl Certificates {
         }
     }
 
-    /// When to look again at the latest, if some files could not be read.
+    /// When to try again, after a failed reading.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         self.sets.iter().any(|set| set.failure.is_some()).then_some(self.next_look)
     }
 
-    /// Reads all files again, and tells in each case what came of it.
+    /// Reads all files again, and logs the result in each case.
     pub(super) fn read_again(&mut self, now: Time) {
         for set in &mut self.sets {
             set.failure = None;
@@ -169,7 +169,7 @@ impl Certificates {
         }
     }
 
-    /// What is worth watching; `None` without certificates.
+    /// The metrics; `None` without certificates.
     pub(super) fn condition(&self) -> Option<Condition> {
         Some(Condition {
             expiry_s: self.sets.iter().filter_map(|set| set.current.expiry_s).min(),
@@ -186,9 +186,9 @@ impl Set {
         Ok(Set { pairs, current, stamps, failure: None })
     }
 
-    /// Connections that are there keep what they have; bad files change nothing.
+    /// Open connections keep their certificates; invalid files change nothing.
     fn read_again(&mut self, now: Time) {
-        // Taken first: what changes from here on is found at the next look.
+        // Taken first: later changes are found at the next check.
         self.stamps = stamps(&self.pairs);
         match read(&self.pairs) {
             Ok(current) => {
@@ -246,7 +246,7 @@ fn config(
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(Choice(keys)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // Tickets are kept by the clients: a cache here would cost memory for each.
+    // Clients keep their tickets: a cache here would cost memory for each.
     config.ticketer = ring::Ticketer::new().map_err(ours)?;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     Ok(Arc::new(config))
@@ -277,10 +277,10 @@ fn unread(error: &pem::Error) -> String {
     }
 }
 
-/// When a certificate ends, in seconds since 1970.
+/// When a certificate expires, in seconds since 1970.
 ///
-/// The library shows no dates; but it says in its error when a certificate has ended that is judged
-/// at the end of all times, and it judges that before whom to trust.
+/// The library shows no dates. But asked to verify at the end of all times, it fails with an error
+/// that has the date, and it checks that before the issuer.
 fn expiry_s(certificate: &CertificateDer<'_>) -> Option<u64> {
     let certificate = ParsedCertificate::try_from(certificate).ok()?;
     let end_of_times = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
@@ -305,7 +305,7 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
     #[test]
-    fn a_certificates_end_is_known() {
+    fn the_expiry_of_a_certificate_is_known() {
         for (year, expected_s) in
             [(2030, 1_893_456_000), (2049, 2_493_072_000), (2100, 4_102_444_800)]
         {
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_could_not_be_read_are_read_again_and_told_once_a_minute() {
+    fn failed_readings_are_repeated_and_logged_once_a_minute() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name);
         let rcgen::CertifiedKey { cert, signing_key } =
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(told(&mut certificates, 70), Some(at(130)), "another reason is told at once");
         certificates.read_again(at(71));
         assert_eq!(certificates.sets[0].failure.as_ref().map(|one| one.tell_again), Some(at(131)));
-        // A file that comes back is what it was to whoever looks at times and sizes alone.
+        // By its time and size, the restored file has not changed.
         fs::rename(path("away"), path("one.key")).expect("a file");
         certificates.sets[0].stamps = stamps(&certificates.sets[0].pairs);
         assert_eq!(told(&mut certificates, 75), None);

@@ -1,4 +1,4 @@
-//! What other threads of a program hold of a server that it runs.
+//! The handle by which other threads of a program command its server.
 
 use super::bounded::{Capacity, NotTaken};
 use super::command_error::CommandError;
@@ -8,18 +8,18 @@ use crate::relay::{Command, ConnId, Message, Rejected};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 
-/// Lets any thread tell a running server what to do. Clones are for the same server.
+/// Gives commands to a running server, from any thread. Clones are for the same server.
 ///
 /// Nothing here waits: a command is put into the server's mailbox, which has a bound, and is
-/// carried out in the server's next turn. Commands are carried out in the order in which they were
-/// given. A room is called by its path without the first slash: `news` is what clients reach as
+/// carried out in the server's next turn, in the order of the calls. A room's name is its path
+/// without the first slash: `news` is what clients reach as
 /// `/news`.
 #[derive(Debug, Clone)]
 pub struct Handle {
     post: Arc<Post>,
 }
 
-/// The answer to a command, which is on its way. It may be dropped.
+/// The answer to a command, which will come. It may be dropped.
 #[derive(Debug)]
 pub struct Answer(Receiver<Result<u32, Rejected>>);
 
@@ -51,7 +51,7 @@ impl Handle {
         self.command(Command::Send { to, message: message.into() })
     }
 
-    /// Closes a connection; a member is told 1008. The answer is 1.
+    /// Closes a connection, a member with 1008. The answer is 1.
     ///
     /// # Errors
     /// When the mailbox is full, or the server has ended.
@@ -59,9 +59,9 @@ impl Handle {
         self.command(Command::Disconnect(id))
     }
 
-    /// Lets the server go down in order: each member gets what is pending for it and is told 1012,
-    /// newcomers are told 503, and `run` returns when the last has gone. The answer is how many
-    /// connections there are. A second time changes nothing.
+    /// Drains the server: each member gets its pending output and is closed with 1012, new clients
+    /// get 503, and `run` returns when the last member has left. The answer is the number of
+    /// connections. A second call changes nothing.
     ///
     /// # Errors
     /// When the mailbox is full, or the server has ended.
@@ -73,8 +73,8 @@ impl Handle {
     /// whether by members or by the program itself.
     ///
     /// # Errors
-    /// When the mailbox is full, or the server has ended. Whether the relay takes the subscriber in
-    /// is told by its first `recv`.
+    /// When the mailbox is full, or the server has ended. The first `recv` fails when
+    /// the relay rejects the subscriber.
     pub fn subscribe(
         &self,
         room: impl AsRef<[u8]>,
@@ -100,7 +100,7 @@ impl Handle {
 }
 
 impl Answer {
-    /// Waits for the answer; only a server that runs gives one.
+    /// Waits for the answer; only a running server gives one.
     ///
     /// # Errors
     /// When the command was not carried out.

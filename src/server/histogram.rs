@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The first bucket ends at 8 µs: the least turn is a system call or two.
 const FIRST_BITS: u32 = 3;
 
-/// The last ends at 4 s: longer waits need not be told apart.
+/// The last ends at 4 s: longer ones need no distinction.
 const BUCKETS: usize = 20;
 
 /// A count of durations.
@@ -26,7 +26,7 @@ impl Histogram {
         self.sum_ns += took.as_nanos() as u64;
     }
 
-    /// The family that tells it.
+    /// The family of metrics.
     pub(super) fn family(&self, name: &'static str, help: &'static str) -> Family {
         let mut count = 0;
         let mut upto = Vec::with_capacity(BUCKETS);

@@ -1,14 +1,13 @@
-//! What the kernel keeps for a connection: how much at most, and what becomes of it at the end.
+//! The kernel's memory for a connection: its bound, and what is left of it after a close.
 //!
-//! What is written to a stream lies in the kernel until the peer has acknowledged it. By itself
-//! the kernel takes 4 MB for a peer that reads nothing (`net.ipv4.tcp_wmem`). So listeners have a
-//! mark, which their connections inherit, and a stream that is closed leaves next to nothing
-//! behind.
+//! Output stays in the kernel until the peer has acknowledged it. By default the kernel takes 4 MB
+//! for a peer that reads nothing (`net.ipv4.tcp_wmem`). So listeners set a bound on unsent bytes,
+//! which their connections inherit, and a stream that is closed leaves next to nothing behind.
 //!
-//! What the peer sent lies there until it is read. The kernel takes 128 KiB of it, and more only of
-//! a peer that was read as fast as it sent, up to 6 MB (`net.ipv4.tcp_rmem`). That is left to the
-//! kernel: a buffer of a fixed size does not follow the speed of a path, and with one of 208 KiB,
-//! the most that a program may ask for, messages of 64 KiB took twice the processor time.
+//! Input stays there until the relay reads it. The kernel takes 128 KiB, and more only from a peer
+//! that was read as fast as it sent, up to 6 MB (`net.ipv4.tcp_rmem`). This is the kernel's choice:
+//! a buffer of a fixed size does not follow the speed of a path, and with one of 208 KiB, the most
+//! that a program may ask for, messages of 64 KiB took twice the processor time.
 //!
 //! A Unix socket needs none of this: the kernel takes 208 KiB for it
 //! (`net.core.wmem_default`), which the other end holds.
@@ -35,11 +34,11 @@ struct MemInfo;
 #[cfg(target_os = "linux")]
 nix::getsockopt_impl!(MemInfo, libc::SOL_SOCKET, libc::SO_MEMINFO, [u32; 9], GetStruct<[u32; 9]>);
 
-/// The place in it of what was written and is not acknowledged (`SK_MEMINFO_WMEM_QUEUED`).
+/// The index in it of output that is not acknowledged (`SK_MEMINFO_WMEM_QUEUED`).
 #[cfg(target_os = "linux")]
 const WRITTEN: usize = 5;
 
-/// Bounds what the kernel keeps for each connection that this listener of TCP accepts from now on.
+/// Bounds the kernel's memory of each connection that this TCP listener accepts from now on.
 #[cfg(target_os = "linux")]
 pub(super) fn bound(listener: &impl AsFd) -> io::Result<()> {
     SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
@@ -51,13 +50,13 @@ pub(super) fn bound(_: &impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the kernel holds more for the peer than may be left to it at a close.
+/// Whether the kernel has more output than may be left to it at a close.
 pub(super) fn holds_much(stream: &Stream) -> bool {
     unreceived_bytes(stream) > LEFT_BYTES_MAX
 }
 
-/// Before a stream is closed: the kernel tries to deliver what is left, for so many milliseconds;
-/// if that is more than so many bytes, it throws it away at once.
+/// Before a stream is closed: the kernel tries to deliver the rest, for so many milliseconds; if
+/// that is more than so many bytes, it discards it at once.
 pub(super) fn leave(stream: &Stream, millis: u64, bytes_max: usize) {
     #[cfg(test)]
     if let Stream::Pretend(_) = stream
@@ -77,8 +76,7 @@ pub(super) fn leave(stream: &Stream, millis: u64, bytes_max: usize) {
     }
 }
 
-/// Before a stream is closed: the kernel throws away all that it holds for the peer, and tells it
-/// that the connection is broken.
+/// Before a stream is closed: the kernel discards all output, and resets the connection.
 pub(super) fn reset(stream: &Stream) {
     #[cfg(test)]
     if let Stream::Pretend(stream) = stream {
@@ -89,7 +87,7 @@ pub(super) fn reset(stream: &Stream) {
     }
 }
 
-/// The memory of what was written to a stream and is not acknowledged, in bytes.
+/// The memory of a stream's output that is not acknowledged, in bytes.
 #[cfg(target_os = "linux")]
 fn unreceived_bytes(stream: &Stream) -> usize {
     match stream {
@@ -103,7 +101,7 @@ fn unreceived_bytes(stream: &Stream) -> usize {
     }
 }
 
-/// Only Linux tells it.
+/// Only Linux has this.
 #[cfg(not(target_os = "linux"))]
 fn unreceived_bytes(_: &Stream) -> usize {
     0

@@ -12,21 +12,21 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Why a layer cannot go on.
+/// Why a layer failed.
 #[derive(Debug)]
 pub(super) enum Misfit {
-    /// A proxy's header was to come first, and did not.
+    /// The proxy's header, which is to come first, is missing.
     NoProxyHeader,
-    /// A request came where TLS is spoken.
+    /// A request came without TLS.
     PlainRequest,
-    /// A proxy's header came where TLS is spoken.
+    /// A proxy's header came where none is expected.
     ProxyHeader,
     Tls(Broken),
-    /// The stream is broken; or TLS is, while something was written.
+    /// The stream failed; or TLS did, during a write.
     Stream(io::Error),
-    /// It is our fault.
+    /// A fault of our own.
     Fault(Fault),
-    /// It was told before.
+    /// It failed before.
     Gone,
 }
 
@@ -42,7 +42,7 @@ impl From<io::Error> for Misfit {
     }
 }
 
-/// What a connection has between its stream and the relay.
+/// The layer between a connection's stream and the relay.
 #[derive(Debug)]
 pub(super) struct Layer {
     front: Contained<Front>,
@@ -52,7 +52,7 @@ pub(super) struct Layer {
     pub(super) has_ended: bool,
 }
 
-/// What takes apart what strangers send before a request.
+/// The parser of what comes before a request: a proxy's header, TLS.
 #[derive(Debug)]
 struct Front {
     /// The beginning of a proxy's header, until it is complete.
@@ -61,7 +61,7 @@ struct Front {
 }
 
 impl Layer {
-    /// The layer of a door's connections, if they have one.
+    /// The layer of a listener's connections, if they have one.
     pub(super) fn new(
         has_proxy: bool,
         tls: Option<Arc<ServerConfig>>,
@@ -75,7 +75,7 @@ impl Layer {
         Ok(is_needed.then(|| Box::new(layer)))
     }
 
-    /// The memory of what it keeps, in bytes.
+    /// The memory that it uses, in bytes.
     pub(super) fn held_bytes(&self) -> usize {
         self.left.capacity() + self.front.get().map_or(0, Front::held_bytes)
     }
@@ -88,14 +88,14 @@ impl Layer {
         self.tls().is_some_and(Tls::is_handshaking)
     }
 
-    /// Whether nothing stands between the stream and the relay any more.
+    /// Whether the layer has done its work and can be removed.
     pub(super) fn is_over(&self) -> bool {
         let has_passed = |front: &Front| front.proxy.is_none() && front.tls.is_none();
         self.left.is_empty() && self.front.get().is_some_and(has_passed)
     }
 
-    /// Takes what the stream brought; plaintext is appended to `plain`. Gives the client's address,
-    /// if the proxy has just told it.
+    /// Takes bytes from the stream; plaintext is appended to `plain`. Gives the client's address,
+    /// when it completes the proxy's header.
     pub(super) fn take(
         &mut self,
         bytes: &mut [u8],
@@ -105,7 +105,7 @@ impl Layer {
         done(self.front.work(|front| front.take(bytes, plain, has_ended)))
     }
 
-    /// Writes what TLS has to say by itself, and what it holds; tells whether all of it is out.
+    /// Writes TLS's own messages and sealed bytes; true when all are written.
     pub(super) fn push(&mut self, stream: &mut dyn Write) -> Result<bool, Misfit> {
         done(self.front.work(|front| match &mut front.tls {
             Some(tls) => Ok(tls.push(stream)?),
@@ -113,7 +113,7 @@ impl Layer {
         }))
     }
 
-    /// Writes to the peer; gives how many bytes were taken, and whether all of that went out.
+    /// Writes to the peer; gives how many bytes were taken, and whether all of those were written.
     pub(super) fn write(
         &mut self,
         sealer: &mut Sealer,
@@ -122,12 +122,12 @@ impl Layer {
     ) -> Result<(usize, bool), Misfit> {
         done(self.front.work(|front| match &mut front.tls {
             Some(tls) => Ok(tls.write(sealer, stream.as_write(), slices)?),
-            // Only a refusal can be due while a proxy's header is awaited.
+            // Before the proxy's header is complete, only a refusal can be written.
             None => Ok((stream.write_vectored(slices)?, true)),
         }))
     }
 
-    /// Says that nothing follows, where TLS says so.
+    /// Ends our side, with TLS's alert where there is TLS.
     pub(super) fn end(&mut self, stream: &mut dyn Write) -> Result<(), Misfit> {
         done(self.front.work(|front| {
             if let Some(tls) = &mut front.tls {
@@ -187,7 +187,7 @@ impl Front {
         if let Err(Broken::Peer(Error::InvalidMessage(_))) = fed
             && is_handshaking
         {
-            // What is no record at all was not touched: it may be something else that we know.
+            // Bytes that are not a TLS record are unchanged: they may be a protocol that we know.
             if head::is_begun(bytes) {
                 return Err(Misfit::PlainRequest);
             }
@@ -222,14 +222,14 @@ mod tests {
         ours
     }
 
-    /// A newcomer is read at the end of a turn, and answered in the next one.
+    /// A new connection is read at the end of a turn, and answered in the next one.
     fn two_turns(server: &mut Pretend) {
         server.turn();
         server.turn();
     }
 
     #[test]
-    fn a_fault_of_ours_at_one_connection_ends_it_and_the_others_go_on() {
+    fn a_fault_of_ours_ends_one_connection_and_no_other() {
         let mut server = Pretend::new(Limits::default());
         let (mut unlucky, mut other) = (take_in(&mut server, true), take_in(&mut server, false));
         unlucky.write_all(TRAP).expect("the relay reads");
@@ -248,7 +248,7 @@ mod tests {
         let mut answer = [0; 13];
         other.read_exact(&mut answer).expect("an answer");
         assert_eq!(&answer, b"HTTP/1.1 101 ");
-        // What the fault left behind is harmless to the next connection.
+        // The next connection is not affected by what the fault left behind.
         let mut late = take_in(&mut server, true);
         late.write_all(&[b"PROXY UNKNOWN\r\n", REQUEST].concat()).expect("the relay reads");
         two_turns(&mut server);

@@ -1,9 +1,9 @@
 //! Connections that have a layer: reading, writing and ending them.
 //!
-//! *Reading.* One read of ciphertext may make more plaintext than the relay takes at a time, or the
-//! relay may want none after the first piece: what is left waits here, goes before the next read,
-//! and the connection stays on the list of those to be read. So nothing is read from the socket
-//! while something is left, and that is bounded by one read.
+//! *Reading.* One read of ciphertext may give more plaintext than the relay takes at a time, or the
+//! relay may pause the connection after the first piece. The rest waits here, and the connection
+//! stays listed to be read; the socket is read again when the rest is taken. So the rest is bounded
+//! by one read.
 //!
 //! *Writing.* Plaintext that was sealed cannot be taken back, so it counts as sent at once; when
 //! the stream does not take all of it, the relay is told that the stream holds it (`Relay::held`),
@@ -24,12 +24,12 @@ use tracing::{debug, error};
 /// Ciphertext read at a time: four records.
 const CIPHER_BYTES_MAX: usize = 64 * 1024;
 
-/// A whole record, so that none has to be kept only because little is read (RFC 8446, section 5.2).
+/// A whole record, so that none is kept only because a read is short (RFC 8446, section 5.2).
 const RECORD_BYTES_MAX: usize = 5 + 16 * 1024 + 256;
 
 impl Server {
-    /// Reads a connection that has a layer, and gives the relay no more than so many bytes of it;
-    /// tells whether there may be more to read now.
+    /// Reads a connection that has a layer, and gives the relay at most so many bytes of it; true
+    /// when there may be more to read now.
     pub(super) fn read_layered(&mut self, id: ConnId, bytes_max: usize, now: Time) -> bool {
         let Some((entry, layer)) = self.streams.layered(id) else { return false };
         entry.is_listed = true;
@@ -55,7 +55,7 @@ impl Server {
                 Err(_) => ended = Some(Cause::Reset),
             }
         } else {
-            is_drained = false; // what lies in the socket was not looked at
+            is_drained = false; // the socket was not read
         }
         self.push(id);
         let taken = plain.len().min(self.relay.limits().read_bytes_max()).min(bytes_max);
@@ -85,7 +85,7 @@ impl Server {
         may_have_more
     }
 
-    /// Tells why a layer cannot go on; gives what that is to the relay.
+    /// Logs why a layer failed; gives the cause for the relay.
     pub(super) fn reject(&mut self, id: ConnId, misfit: Misfit) -> Cause {
         match misfit {
             Misfit::NoProxyHeader => Cause::NoProxyHeader,
@@ -140,13 +140,13 @@ impl Server {
         );
     }
 
-    /// Writes what TLS has to say by itself, and what it holds; tells the relay when that is out.
+    /// Writes TLS's own messages and sealed bytes; tells the relay when all are written.
     pub(super) fn push(&mut self, id: ConnId) {
         let Some((entry, layer)) = self.streams.layered(id) else { return };
         let pushed = layer.push(entry.stream.as_write());
         self.relay.stream_holds(id, layer.held_bytes());
         match pushed {
-            // Before the handshake is over the relay could not be served.
+            // Before the end of the handshake there is no output of the relay's.
             Ok(true) if !layer.is_handshaking() => self.relay.writable(id),
             Ok(_) => {}
             Err(misfit) => {
@@ -166,7 +166,7 @@ impl Server {
         }
         if layer.is_handshaking() {
             return match self.relay.connection(id).and_then(|facts| facts.cause) {
-                // It had its time for the handshake; what it is told cannot be sealed.
+                // The handshake has timed out; an answer cannot be sealed.
                 Some(Cause::Refused(Refusal::Timeout | Refusal::Draining)) => {
                     self.relay.closed(id, Cause::Reset);
                 }
@@ -198,8 +198,7 @@ impl Server {
     }
 }
 
-/// Whether a client says with this alert that it does not take the certificate (RFC 8446, section
-/// 6.2).
+/// Whether this alert says that the client refuses the certificate (RFC 8446, section 6.2).
 fn refuses_certificate(alert: AlertDescription) -> bool {
     matches!(
         alert,

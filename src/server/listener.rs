@@ -18,13 +18,13 @@ use std::net::SocketAddr;
 #[derive(Debug)]
 pub(super) struct Listener {
     socket: ListeningSocket,
-    /// The place, and what comes there before the request.
+    /// The place, and whether TLS or a proxy's header come first there.
     pub(super) door: Door,
-    /// The set of certificates that TLS has here, if it is spoken.
+    /// The set of certificates, if TLS is used here.
     pub(super) certificates: Option<usize>,
-    /// Somebody else keeps it open, and starts the next relay with it.
+    /// systemd keeps it open, and starts the next relay with it.
     pub(super) is_given: bool,
-    /// There may be something to accept.
+    /// A connection may wait to be accepted.
     pub(super) is_ready: bool,
 }
 
@@ -57,9 +57,9 @@ impl Listener {
         (number..).zip(tcp::bind(place, leaves_ipv4)?).map(watch).collect()
     }
 
-    /// What comes first here is as it is said of this door.
+    /// Takes the options of this door.
     pub(super) fn fit(&mut self, door: &Door, certificates: &Certificates) {
-        let place = self.door.place.clone(); // where the port is the one that was found
+        let place = self.door.place.clone(); // with the port that was found
         self.door = Door { place, ..door.clone() };
         self.certificates = certificates.set_of(door);
     }
@@ -69,10 +69,10 @@ impl Listener {
         Listener { socket, door, certificates: None, is_given: false, is_ready: false }
     }
 
-    /// A socket that listens already, and whose file, if it has one, is not ours.
+    /// A socket that listens already; if it has a file, that is not ours to remove.
     ///
     /// # Errors
-    /// When the system refuses it; the socket is named as it was given.
+    /// When the system refuses it; the error has the socket's label.
     pub(super) fn adopt(
         given: Given,
         number: u32,

@@ -6,19 +6,19 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Files that are no connection: standard streams, poller, signals, listeners, and a few in
-/// reserve, so that one connection too many can still be told 503.
+/// Files that are not connections: standard streams, poller, signals, listeners, and a few in
+/// reserve, so that one connection too many can still be answered with 503.
 const FILES_RESERVED: u64 = 32;
 
 /// More connections than this have no 32-bit place in a room's list; the kernel's own bound is
 /// lower on every machine of today.
 const CONNECTIONS_MAX: u64 = 1 << 28;
 
-/// Address space that glibc sets aside for the heap of a second thread, the log's. It asks for
-/// twice as much, to choose an aligned half, and shares the first heap where it does not get that.
+/// Address space that glibc reserves for the heap of a second thread, the log's. It asks for twice
+/// as much, to choose an aligned half; if that fails, the thread shares the first heap.
 const SECOND_HEAP_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What the machine allows; the limit on open files is raised as far as it goes.
+/// What the machine allows; the limit on open files is raised to the hard limit.
 ///
 /// # Errors
 /// When a limit cannot be read.
@@ -26,7 +26,7 @@ pub fn machine() -> io::Result<Machine> {
     Ok(Machine { connections_max: raise_file_limit()?, memory_bytes: memory_allowed()? })
 }
 
-/// Raises the limit on open files as far as it goes; gives the connections that it allows then.
+/// Raises the limit on open files to the hard limit; gives the connections that it then allows.
 pub(super) fn raise_file_limit() -> io::Result<usize> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     // Some kernels refuse an unlimited number of files; then the soft limit stays.
@@ -40,8 +40,8 @@ pub(super) fn connections_allowed() -> io::Result<usize> {
     Ok(soft.saturating_sub(FILES_RESERVED).clamp(1, CONNECTIONS_MAX) as usize)
 }
 
-/// The least of what the machine has, what its control groups allow, and the limit on the address
-/// space. Where a system tells none of these, there is no bound.
+/// The least of the machine's memory, its control groups' limits, and the limit on the address
+/// space. A system without any of them has no bound.
 fn memory_allowed() -> io::Result<usize> {
     let (address_space, _) = getrlimit(Resource::RLIMIT_AS)?;
     let address_space = without_second_heap(address_space);
@@ -53,7 +53,7 @@ fn memory_allowed() -> io::Result<usize> {
     Ok(least.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX))
 }
 
-/// What a limit on the address space leaves for use.
+/// The usable part of a limit on the address space.
 fn without_second_heap(address_space: u64) -> u64 {
     let is_taken = address_space >= 2 * SECOND_HEAP_BYTES;
     if is_taken { address_space - SECOND_HEAP_BYTES } else { address_space }
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_heap_takes_its_part_of_the_address_space() {
+    fn the_second_heap_is_subtracted_from_the_address_space() {
         let mib = |count: u64| count * 1024 * 1024;
         let left = [64, 127, 128, 1000].map(|limit| without_second_heap(mib(limit)));
         assert_eq!(left, [64, 127, 64, 936].map(mib));

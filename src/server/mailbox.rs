@@ -1,5 +1,5 @@
-//! The mailbox: what other threads of the program want done, until the loop's next turn. A letter
-//! wakes the loop; no thread waits for another.
+//! The mailbox: commands of the program's other threads, until the loop's next turn. A letter wakes
+//! the loop; no thread waits for another.
 
 use super::bounded::{self, Capacity, NotTaken, Receiver, Sender};
 use super::listener;
@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 
-/// What waits at the most. A turn carries out a few thousand short commands, and members are sent
-/// no more than their socket takes: a longer queue would only be older.
+/// The most letters that wait. A turn carries out a few thousand short commands; a longer queue
+/// would only delay them.
 const CAPACITY: Capacity = Capacity { messages: 4096, bytes: 16 * 1024 * 1024 };
 
-/// What is counted of a letter beside its texts.
+/// The bytes of a letter beside its texts.
 const LETTER_BYTES: usize = 128;
 
-/// What another thread wants done.
+/// What another thread asks for.
 #[derive(Debug)]
 pub(super) enum Letter {
     /// A command for the relay, and where its answer goes.
@@ -47,14 +47,14 @@ impl Letter {
 pub(super) struct Post {
     letters: Sender<Letter>,
     waker: Waker,
-    /// The loop knows that it is to look.
+    /// The loop was woken.
     is_woken: AtomicBool,
-    /// A subscriber is not wanted any more.
+    /// A subscription was dropped.
     has_leavers: AtomicBool,
 }
 
 impl Post {
-    /// Puts a letter into the mailbox, if there is room for it.
+    /// Puts a letter into the mailbox, if it fits.
     pub(super) fn send(&self, letter: Letter) -> Result<(), NotTaken> {
         let bytes = letter.bytes();
         self.letters.send(letter, bytes)?;
@@ -62,7 +62,7 @@ impl Post {
         Ok(())
     }
 
-    /// Tells the loop to look for subscribers that have gone.
+    /// Tells the loop that a subscription was dropped.
     pub(super) fn tell_of_leaver(&self) {
         self.has_leavers.store(true, Ordering::Release);
         self.wake();
@@ -70,7 +70,7 @@ impl Post {
 
     fn wake(&self) {
         if !self.is_woken.swap(true, Ordering::AcqRel) {
-            // A poller that cannot be woken looks at the end of its sleep.
+            // If waking fails, the loop finds the letter at the end of its sleep.
             let _ = self.waker.wake();
         }
     }
@@ -81,7 +81,7 @@ impl Post {
 pub(super) struct Mailbox {
     letters: Receiver<Letter>,
     post: Arc<Post>,
-    /// Some are left for the next turn.
+    /// Letters are left for the next turn.
     has_more: bool,
 }
 
@@ -101,7 +101,7 @@ impl Mailbox {
 
     /// Whether there is something to do in this turn.
     pub(super) fn begin(&mut self) -> bool {
-        // First: what is sent from here on wakes the loop again.
+        // First: later letters wake the loop again.
         let is_woken = self.post.is_woken.swap(false, Ordering::AcqRel);
         std::mem::take(&mut self.has_more) || is_woken
     }
@@ -111,17 +111,17 @@ impl Mailbox {
         self.letters.try_recv().ok().flatten() // the way in is open: we have it
     }
 
-    /// The rest waits for the next turn.
+    /// Leaves the rest for the next turn.
     pub(super) fn put_off(&mut self) {
         self.has_more = true;
     }
 
-    /// Whether something was put off.
+    /// Whether letters are left from the last turn.
     pub(super) fn has_more(&self) -> bool {
         self.has_more
     }
 
-    /// Whether subscribers have gone since this was asked last.
+    /// Whether a subscription was dropped since the last call.
     pub(super) fn has_leavers(&self) -> bool {
         self.post.has_leavers.swap(false, Ordering::AcqRel)
     }

@@ -1,8 +1,8 @@
 //! The server: the poller, sockets, signals and the clock around the relay. It knows no policy.
 //!
-//! A turn has four beats: read everything that is ready; settle deadlines; flush every connection
-//! that has something to say, once; sleep. What other threads of a program want done comes through
-//! a mailbox and is carried out after the reads.
+//! A turn has four beats: read members; settle deadlines; flush all connections with pending
+//! output; greet new connections. Commands of the program's other threads come through a mailbox
+//! and are carried out after the reads.
 
 mod accept;
 mod admin;
@@ -87,7 +87,7 @@ use streams::Streams;
 use subscribers::Subscribers;
 use tls::Sealer;
 
-/// Events that the poller tells of at a time; more wait for the next turn.
+/// The most events that the poller reports at a time; more wait for the next turn.
 const EVENTS_PER_TURN: usize = 1024;
 
 /// A relay with sockets.
@@ -96,34 +96,34 @@ pub struct Server {
     poll: Poll,
     events: Events,
     clock: Clock,
-    /// Unless the program has signals for itself.
+    /// `None`: the program handles signals itself.
     signals: Option<Signals>,
-    /// What other threads want done.
+    /// Commands of other threads.
     mailbox: Mailbox,
     subscribers: Subscribers,
     listeners: Vec<Listener>,
-    /// Nothing is accepted before this, for want of descriptors.
+    /// No accept before this, after one has failed.
     accept_again: Option<Time>,
     relay: Relay,
     streams: Streams,
     admin: Option<Admin>,
-    /// A socket for it that was given.
+    /// A socket that systemd passed for it.
     given_admin: Option<Given>,
     certificates: Certificates,
-    /// The configuration was read without a fault the last time.
+    /// The last reading of the configuration succeeded.
     config_is_good: bool,
-    /// When that was the case last, in seconds since 1970.
+    /// When a reading succeeded last, in seconds since 1970.
     config_read_s: u64,
-    /// What the last read made of ciphertext, between reads empty.
+    /// Plaintext of the last read; empty between reads.
     plain: Vec<u8>,
-    /// Where records of TLS are sealed.
+    /// The buffer in which TLS records are sealed.
     sealer: Sealer,
-    /// What each turn took, without sleep.
+    /// The time of each turn, without sleep.
     turn_times: Histogram,
-    /// What the writes of each turn took that had any.
+    /// The time of the writes, of turns that had any.
     flush_times: Histogram,
     throttle: Throttle,
-    /// Panics that ended a connection and nothing else.
+    /// Panics that ended one connection.
     faults: u64,
     /// Connections with bytes to read, each once.
     ready: Ready,
@@ -131,20 +131,20 @@ pub struct Server {
     resumed: Vec<ConnId>,
     /// Of the members, those that used much were read before those that used some, in this turn.
     heavy_first: bool,
-    /// Measures what reads take.
+    /// Measures the time of reads.
     stopwatch: Stopwatch,
     /// SIGHUP came.
     is_to_reload: bool,
     notify: Notify,
     /// The one read buffer.
     buffer: Vec<u8>,
-    /// What is pretended that the poller tells in the next turn.
+    /// Events that a test pretends for the next turn.
     #[cfg(test)]
     pretended: Vec<(ConnId, turn::Readiness)>,
 }
 
 impl Server {
-    /// Begins to make a server.
+    /// The settings of a new server.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -185,30 +185,29 @@ impl Server {
         })
     }
 
-    /// Lets other threads tell it what to do, now and while it runs.
+    /// A handle for other threads, also while the server runs.
     pub fn handle(&self) -> Handle {
         Handle::new(self.mailbox.post())
     }
 
-    /// Where it listens; a port that was given as 0 is the one that was found.
+    /// Where it listens; in place of port 0 stands the port that was found.
     pub fn doors(&self) -> Vec<Door> {
         self.listeners.iter().map(|listener| listener.door.clone()).collect()
     }
 
-    /// Serves until it is told to go down, by a handle or a signal, and the last member has been
-    /// told.
+    /// Serves until a handle or a signal drains it, and the last connection has ended.
     ///
     /// # Errors
-    /// Only when the poller fails, which ends everything.
+    /// Only when the poller fails.
     pub fn run(self) -> io::Result<Outcome> {
         self.run_with(|| None)
     }
 
-    /// The same; a signal to read the configuration again asks `reload` for new limits, which gives
-    /// none when there is a fault in it.
+    /// The same; SIGHUP asks `reload` for new limits, which gives none when the configuration is
+    /// invalid.
     ///
     /// # Errors
-    /// Only when the poller fails, which ends everything.
+    /// Only when the poller fails.
     pub fn run_with(mut self, mut reload: impl FnMut() -> Option<Limits>) -> io::Result<Outcome> {
         self.notify.started();
         loop {

@@ -1,8 +1,8 @@
-//! What systemd wants to hear from us (sd_notify(3)).
+//! Notifications for systemd (sd_notify(3)).
 //!
-//! Without `NOTIFY_SOCKET` in the environment nothing happens here. The first word may wait for
-//! systemd, since nobody is served before it; later ones never keep the loop waiting: what systemd
-//! has no room for is lost, with a warning, and only a ping is sent again.
+//! Without `NOTIFY_SOCKET` in the environment nothing happens here. The first notification may wait
+//! for systemd, since no client is served before it; later ones never delay the loop: when the
+//! socket is full they are lost, with a warning, and only a ping and the status are sent again.
 
 use super::clock::monotonic_usec;
 use super::stream::again;
@@ -19,19 +19,19 @@ use std::process;
 use std::time::Duration;
 use tracing::warn;
 
-/// The least time between two `STATUS=`: they are for people.
+/// The least time between two `STATUS=`, which are for people.
 const STATUS_INTERVAL_MS: u64 = 5000;
 
-/// After this time a ping is sent again that systemd had no room for.
+/// The time after which a ping is sent again, when the socket was full.
 const RETRY_MS: u64 = 100;
 
-/// How long the first word waits for room: a busy systemd reads again within a few seconds.
+/// The most time for the first notification: a busy systemd reads again within a few seconds.
 const FIRST_WAIT: Duration = Duration::from_secs(10);
 
-/// What a drain may take beyond its timeout: the turns around it, on a slow machine.
+/// A drain's time beyond its timeout: the turns around it, on a slow machine.
 const STOP_RESERVE_MS: u64 = 5_000;
 
-/// What `STATUS=` tells.
+/// The contents of `STATUS=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Status {
     connections: usize,
@@ -58,14 +58,14 @@ impl Status {
     }
 }
 
-/// Tells systemd how we are.
+/// Notifies systemd of the relay's state.
 #[derive(Debug, Default)]
 pub(super) struct Notify {
     to: Option<(UnixDatagram, SocketAddr)>,
-    /// Half of the time after which systemd takes us for dead.
+    /// Half of the watchdog's time.
     ping_interval_ms: Option<u64>,
     ping_at: Time,
-    /// What was told last, and when the next may be.
+    /// The last status sent, and when the next may be sent.
     told: Option<Status>,
     status_at: Time,
     is_status_due: bool,
@@ -169,8 +169,8 @@ fn warn_of(said: io::Result<()>, words: &str) {
     }
 }
 
-/// A socket of ours, which waits for the first word's room, and systemd's address: a path, or an
-/// abstract name behind `@`.
+/// A socket of ours, which blocks for the first notification, and systemd's address: a path, or an
+/// abstract name after `@`.
 fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
     let address = match name.as_bytes() {
         #[cfg(target_os = "linux")]
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_watchdog_hears_at_half_its_time_and_people_what_changed() {
+    fn pings_come_at_half_the_watchdogs_time_and_a_status_when_it_changed() {
         let (_folder, ear, mut notify) = pair(Some(1000));
         notify.after_turn(STATUS, at(0));
         assert_eq!(heard(&ear).as_deref(), Some("WATCHDOG=1\nSTATUS=connections: 1, rooms: 1\n"));
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(notify.next_deadline(), None);
     }
 
-    /// Words until systemd has no room for more.
+    /// Fills systemd's socket.
     fn fill(notify: &Notify) -> usize {
         let (_, address) = notify.to.as_ref().expect("somebody hears");
         let socket = UnixDatagram::unbound().expect("a socket");
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_word_waits_until_systemd_has_room() {
+    fn the_first_notification_waits_for_a_full_socket() {
         let (_folder, ear, mut notify) = pair(None);
         let taken = fill(&notify);
         ear.set_nonblocking(false).expect("a socket");
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn later_words_wait_for_nothing_and_a_ping_is_sent_again() {
+    fn later_notifications_do_not_wait_and_a_ping_is_sent_again() {
         let (_folder, ear, mut notify) = pair(Some(1000));
         notify.started();
         assert_eq!(heard(&ear).as_deref(), Some("READY=1\n"));
@@ -283,7 +283,7 @@ mod tests {
         let words = heard(&ear).expect("both");
         assert_eq!(words, "WATCHDOG=1\nSTATUS=connections: 1, rooms: 1\n");
         drop(ear);
-        notify.ready(); // nobody is there any more
+        notify.ready(); // the socket is gone
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn without_somebody_to_tell_nothing_is_due() {
+    fn without_a_socket_no_notification_is_due() {
         let mut notify = Notify::default();
         notify.started();
         notify.after_turn(STATUS, at(0));

@@ -1,4 +1,4 @@
-//! Carrying out what the relay wants done.
+//! Carrying out the relay's orders.
 
 use super::report::shown;
 use super::stream::Stream;
@@ -9,12 +9,12 @@ use std::io;
 use tracing::debug;
 use tracing::field::display;
 
-/// Orders between two looks at the clock: a look costs 25 ns, a write at least 3 µs, and a write of
-/// 64 KiB about 50.
+/// Orders between two readings of the clock: a reading costs 25 ns, a write at least 3 µs, and a
+/// write of 64 KiB about 50.
 const ORDERS_PER_LOOK: u32 = 8;
 
 impl Server {
-    /// All of a turn's orders; tells how many of them were to write.
+    /// Carries out all orders of a turn; gives the number of writes.
     pub(super) fn carry_out_orders(&mut self, now: Time) -> usize {
         let mut writes = 0;
         let mut number = 0;
@@ -40,7 +40,7 @@ impl Server {
         writes
     }
 
-    /// One write of what the relay has for a connection.
+    /// One write of a connection's pending output.
     pub(super) fn flush(&mut self, id: ConnId) {
         let Some(entry) = self.streams.entry(id) else { return };
         if entry.is_layered {
@@ -76,8 +76,8 @@ impl Server {
         }
     }
 
-    /// What is left in the kernel is waited for if it is much, with what TLS says at its end: a
-    /// stream is not closed with more.
+    /// Closes a stream after TLS's end. With much output left in the kernel it waits before that,
+    /// within a bound.
     fn finish(&mut self, id: ConnId) {
         self.end_tls(id);
         match self.streams.get(id) {
@@ -87,7 +87,7 @@ impl Server {
     }
 
     fn close(&mut self, departed: &Departed, now: Time) {
-        self.tell_events(now); // what began to end while orders were carried out
+        self.tell_events(now); // of connections that began to end meanwhile
         self.end_tls(departed.id);
         if let Some(stream) = self.remove(departed) {
             kernel::leave(&stream, self.relay.limits().close_timeout_ms, LEFT_BYTES_MAX);
@@ -101,7 +101,7 @@ impl Server {
         }
     }
 
-    /// The stream of a connection that has ended, which is told in the log.
+    /// Ends the stream of a connection, and logs that.
     fn remove(&mut self, departed: &Departed) -> Option<Stream> {
         self.accept_again = None; // a descriptor is free soon
         let Departed { id, cause, user, peer, client } = departed;

@@ -1,19 +1,19 @@
-//! Standard output, where one line says at the start what the relay does.
+//! Standard output, for the one line at the start.
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::AsFd;
 
-/// What a pipe that can be written at all takes without waiting (`PIPE_BUF` of pipe(7)).
+/// Bytes that a writable pipe takes without waiting (`PIPE_BUF` of pipe(7)).
 const WRITE_BYTES_MAX: usize = 4096;
 
-/// Writes `text` to standard output as far as it takes that at once; tells whether that was all. A
-/// pipe that nobody reads, as a supervisor's that hangs, does not keep the relay from its work.
+/// Writes `text` to standard output as far as possible without waiting; true when that was all. A
+/// blocked pipe, such as that of a supervisor that hangs, does not delay the relay.
 pub fn offer(text: &str) -> bool {
     offer_to(io::stdout(), text.as_bytes()).is_ok_and(|rest| rest.is_empty())
 }
 
-/// Gives what was not taken.
+/// Gives the rest that was not written.
 fn offer_to(to: impl AsFd, text: &[u8]) -> io::Result<&[u8]> {
     let mut rest = text;
     while !rest.is_empty() {
@@ -32,7 +32,7 @@ mod tests {
     use std::io::Read;
 
     #[test]
-    fn what_a_pipe_does_not_take_at_once_is_left() {
+    fn a_full_pipe_does_not_block() {
         let text = "0123456789abcdef".repeat(64 * 1024);
         let (mut reader, writer) = io::pipe().expect("a pipe");
         let rest = offer_to(&writer, text.as_bytes()).expect("a reader");

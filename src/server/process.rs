@@ -1,4 +1,4 @@
-//! What the kernel knows of this process, under the names that all of Prometheus' libraries use.
+//! Metrics of this process, under the names that all of Prometheus' libraries use.
 
 use crate::protocol::exposition::Family;
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
@@ -6,14 +6,14 @@ use std::fs::{self, File};
 use std::io::{Read, Seek};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Connections beyond which open files are not counted one by one: on a kernel that does not tell
-/// their number (before 6.2), that would keep everyone waiting.
+/// Connections beyond which open files are not counted one by one, as kernels before 6.2 need it:
+/// that would delay all clients.
 const COUNTED_MAX: usize = 4096;
 
-/// What is asked for again and again.
+/// Files of the kernel that are read again and again.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// Kept open, so that it can be read when there are no descriptors left.
+    /// Kept open, so that it can be read when no descriptor is free.
     status: Option<File>,
     start_s: f64,
 }
@@ -27,12 +27,12 @@ impl Process {
         }
     }
 
-    /// A descriptor more, which can be given up when there are no others.
+    /// A spare descriptor, to be closed when there is no other.
     pub(super) fn spare(&self) -> Option<File> {
         self.status.as_ref().and_then(|file| file.try_clone().ok())
     }
 
-    /// The families; what this system does not tell is left out.
+    /// The families, without those that this system does not have.
     pub(super) fn families(&mut self, connections: usize) -> Vec<Family> {
         let row = Family::gauge;
         let mut families = vec![
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn the_kernel_knows_us() {
+    fn the_process_has_its_metrics() {
         let text = exposition::text(&Process::new().families(0));
         let number = |name: &str| -> f64 {
             let mut lines = text.lines().filter_map(|line| line.strip_prefix(name));

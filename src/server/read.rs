@@ -5,19 +5,18 @@ use crate::relay::{Cause, ConnId, Priority, Time};
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How long members are read in a turn, with all that follows from what they say. What they say
-/// leaves before the next is read.
+/// Time of a turn for reading members, with all that follows from their messages.
 const MEMBERS_SHARE: Duration = Duration::from_millis(2);
 
 impl Server {
     /// Reads the members that are ready: first those that used hardly any time lately, then the
-    /// others, at least one of them. Tells how many reads there were.
+    /// others, at least one of them. Gives the number of reads.
     pub(super) fn read_members(&mut self, now: Time) -> usize {
         for id in std::mem::take(&mut self.resumed).into_iter().rev() {
             let priority = self.relay.priority(id);
             match self.relay.waits_with_bytes(id) {
-                true => self.ready.push(priority, id), // it had its share
-                false => self.ready.push_front(priority, id), // others had theirs before it
+                true => self.ready.push(priority, id), // it was read in this turn
+                false => self.ready.push_front(priority, id), // others were read before it
             }
         }
         if self.ready.is_empty() {
@@ -25,7 +24,7 @@ impl Server {
         }
         let until = self.stopwatch.begin() + MEMBERS_SHARE;
         let light = self.read_queue(Priority::Light, until, now);
-        // Each of the two comes first in every second turn: neither can keep the other waiting.
+        // Each of the two comes first in every second turn, so that neither starves.
         self.heavy_first = !self.heavy_first;
         let (first, second) = match self.heavy_first {
             true => (Priority::Heavy, Priority::Medium),
@@ -38,8 +37,8 @@ impl Server {
         light + others
     }
 
-    /// Reads each connection of a priority once, until the time is over. Tells how many reads there
-    /// were.
+    /// Reads each connection of a priority once, until the time is over. Gives the number of
+    /// reads.
     pub(super) fn read_queue(&mut self, priority: Priority, until: Instant, now: Time) -> usize {
         let ready = self.ready.len(priority);
         for number in 1..=ready {
@@ -52,8 +51,8 @@ impl Server {
         ready
     }
 
-    /// Reads a connection once, and lists it when there may be more. What that takes, from the
-    /// stopwatch's last look on, is held against a member; newcomers have a share of their own.
+    /// Reads a connection once, and lists it again when there may be more. A member is charged the
+    /// time since the stopwatch's last lap; new connections have a share of their own.
     pub(super) fn read_listed(&mut self, id: ConnId, priority: Priority, now: Time) {
         let bytes_before = self.relay.metrics().bytes_in;
         let may_have_more = self.read(id, ready::read_bytes_max(priority), now);
@@ -71,7 +70,7 @@ impl Server {
         }
     }
 
-    /// Reads once, at most so many bytes; tells whether there may be more to read now.
+    /// Reads once, at most so many bytes; true when there may be more to read now.
     fn read(&mut self, id: ConnId, most: usize, now: Time) -> bool {
         let Some(entry) = self.streams.entry(id) else { return false };
         let Some(may_read) = self.relay.begin_read(id) else {
@@ -91,7 +90,7 @@ impl Server {
             }
             Ok(bytes) => {
                 self.relay.receive(id, &mut self.buffer[..bytes], now);
-                // A short read says that the socket is empty: no second read to hear it say so.
+                // A short read means an empty socket: a second read is not needed.
                 bytes == room || entry.has_ended
             }
             Err(error) => match error.kind() {

@@ -13,7 +13,7 @@ pub(super) struct Ready {
     newcomers: VecDeque<ConnId>,
 }
 
-/// The bytes of one read. A stranger's first read is short, for what its bytes cost is not known
+/// The bytes of one read. The first read is short, for the cost of a client's bytes is not known
 /// yet: 4 KiB of the smallest frames take 50 µs.
 pub(super) fn read_bytes_max(priority: Priority) -> usize {
     match priority {
@@ -24,8 +24,8 @@ pub(super) fn read_bytes_max(priority: Priority) -> usize {
     }
 }
 
-/// Where a connection of this priority is read again, of which one read did not take everything:
-/// later in the same turn, if there is time, and with more bytes at once.
+/// The priority with which a connection is read again when one read did not empty its socket: later
+/// in the same turn, if there is time, and with more bytes at once.
 pub(super) fn next(priority: Priority) -> Priority {
     match priority {
         Priority::Light => Priority::Medium,

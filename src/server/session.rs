@@ -1,19 +1,19 @@
 //! One connection's session with the TLS library, through its unbuffered interface.
 //!
-//! That interface takes half the memory of the library's other one, and asks four things of its
-//! caller. It checks none of them, and panics when some are not kept:
+//! That interface takes half the memory of the library's other one, and has four rules for its
+//! caller. It checks none of them, and panics when some are broken:
 //!
 //! 1. *Bytes that it has not discarded are shown again, in front, at each call*, also when the call
 //!    is only to seal something: it remembers places in them. So a session owns these bytes, and
 //!    `ask` is the only way to the library while it may read them.
 //! 2. *What it discards is taken off before the next call*, and
-//! 3. *what it gives is dealt with before the next call*: both happen in `ask`.
-//! 4. *After an error it reads nothing more.* It would go on with what it failed at. So the first
-//!    error ends the session: the alert that is ready by then is taken (`last_words`, which shows
-//!    the library no bytes and asks only while it has something to give, so that it reads none),
-//!    and the library's part is dropped. Every later call is told `Broken::Over`.
+//! 3. *its output is taken before the next call*: both happen in `ask`.
+//! 4. *After an error it must not read.* It would continue with the bytes at which it failed. So
+//!    the first error ends the session: the pending alert is taken (`last_words`, which shows the
+//!    library no bytes and asks only while it has output, so that it reads none), and the library's
+//!    part is dropped. Every later call fails with `Broken::Over`.
 //!
-//! After our own end it is not asked either: it does not expect to find an error then.
+//! After our own end the library is not called either: it does not expect an error then.
 
 use super::broken::Broken;
 use super::growth::{append, fit, keep};
@@ -23,27 +23,27 @@ use rustls::{Error, ServerConfig};
 use std::fmt;
 use std::sync::Arc;
 
-/// The most of a handshake's message, or of a record, that is kept until the rest comes: the
-/// library takes messages of 64 KiB, in any number of records.
+/// The most bytes of a partial handshake message or record: the library takes messages of 64 KiB,
+/// in any number of records.
 const BEGUN_BYTES_MAX: usize = 64 * 1024;
 
 /// One connection's session.
 pub(super) enum Session {
     Live(Box<Live>),
-    /// We have said that nothing follows.
+    /// We have ended our side.
     Ended,
-    /// There was an error.
+    /// It failed.
     Broken,
 }
 
 /// The library's part, and what belongs to it.
 pub(super) struct Live {
     connection: UnbufferedServerConnection,
-    /// What the library has seen and not discarded.
+    /// Bytes that the library has seen and not discarded.
     begun: Vec<u8>,
 }
 
-/// The library shows nothing of a connection.
+/// The library's connection has no `Debug`.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -54,13 +54,13 @@ impl fmt::Debug for Session {
     }
 }
 
-/// The library has nothing to open and nothing to answer.
+/// The library has nothing to open, and no output.
 enum Rest<'a> {
     /// More must come before anything can be sealed.
     Blocked,
     /// Something can be sealed.
     Open(WriteTraffic<'a, ServerConnectionData>),
-    /// The peer has ended its side; what follows has no meaning. It is told once.
+    /// The peer has ended its side; later bytes are ignored. Reported once.
     PeerEnded,
     /// Both sides have ended.
     Ended,
@@ -72,12 +72,12 @@ impl Session {
         Ok(Session::Live(Box::new(Live { connection, begun: Vec::new() })))
     }
 
-    /// Whether its handshake goes on; not when it broke or has ended.
+    /// Whether it is in its handshake, and has not failed or ended.
     pub(super) fn is_handshaking(&self) -> bool {
         matches!(self, Session::Live(live) if live.connection.is_handshaking())
     }
 
-    /// The memory of what it keeps, in bytes.
+    /// The memory that it uses, in bytes.
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Session::Live(live) => live.begun.capacity(),
@@ -85,9 +85,9 @@ impl Session {
         }
     }
 
-    /// Takes ciphertext, which is opened in place. What it says is appended to `plain`, what is to
-    /// be answered to `answer`, also in the case of an error. Tells whether the peer has ended its
-    /// side in order. After our own end nothing is opened.
+    /// Takes ciphertext, which is opened in place: appends plaintext to `plain` and TLS's own
+    /// messages to `answer`, also in the case of an error. True when the peer has ended its side in
+    /// order. After our own end nothing is opened.
     pub(super) fn open(
         &mut self,
         cipher: &mut [u8],
@@ -119,7 +119,7 @@ impl Session {
         })
     }
 
-    /// Says behind `answer` that nothing follows, if the handshake is as far.
+    /// Appends the end of our side to `answer`, if the handshake allows it.
     pub(super) fn end(&mut self, answer: &mut Vec<u8>) -> Result<(), Broken> {
         self.ask(&mut [], &mut Vec::new(), answer, |rest, answer| match rest {
             Rest::Open(mut traffic) => keep(answer, |room| traffic.queue_close_notify(room)),
@@ -129,8 +129,8 @@ impl Session {
         Ok(())
     }
 
-    /// Lets the library do what it can with what it has not discarded and `more`; then `at_rest`
-    /// does what is wanted, before anything else is asked. An error is the last.
+    /// Lets the library process the bytes that it has not discarded, and `more`; then calls
+    /// `at_rest`. After an error there is no further call.
     fn ask<T>(
         &mut self,
         more: &mut [u8],
@@ -162,7 +162,7 @@ impl Live {
         let mut used = 0;
         let told;
         if begun.is_empty() {
-            // Most reads bring whole records: nothing is copied.
+            // Most reads are whole records, which are not copied.
             told = run(connection, more, &mut used, plain, answer, at_rest)?;
             append(begun, more.get(used..).unwrap_or_default())?;
         } else {
@@ -173,15 +173,15 @@ impl Live {
         if begun.len() > BEGUN_BYTES_MAX {
             return Err(Broken::general("a message of a handshake is too long"));
         }
-        // What is left of a read is short, and an idle connection keeps no buffer.
+        // The rest of a read is short, and an idle connection has no buffer.
         if begun.capacity() / 4 > begun.len() {
             begun.shrink_to_fit();
         }
         Ok(told)
     }
 
-    /// What there is to say about an error, for the peer to know. While the library has something
-    /// to give it gives that, and does not read.
+    /// The alert for the peer after an error. While the library has output it gives that, and does
+    /// not read.
     fn last_words(mut self, answer: &mut Vec<u8>) {
         while self.connection.wants_write() {
             let kept = match self.connection.process_tls_records(&mut []).state {
@@ -201,8 +201,8 @@ impl Live {
     }
 }
 
-/// Shows the library `shown`, and moves `used` behind what it discards, until it has nothing more
-/// to do; then `at_rest` does what is wanted.
+/// Shows the library `shown`, and moves `used` past the bytes that it discards, until it has no
+/// more to do; then calls `at_rest`.
 fn run<T>(
     connection: &mut UnbufferedServerConnection,
     shown: &mut [u8],
@@ -237,7 +237,7 @@ fn run<T>(
             ConnectionState::WriteTraffic(traffic) => Some(Rest::Open(traffic)),
             ConnectionState::PeerClosed => Some(Rest::PeerEnded),
             ConnectionState::Closed => Some(Rest::Ended),
-            // Early data, which is not offered, and what later versions may add.
+            // Early data, which is not offered, and states of later versions.
             state => return Err(Broken::general(&format!("an unknown state: {state:?}"))),
         };
         *used += discard;
@@ -254,7 +254,7 @@ pub(super) mod tests {
     use rustls::{ClientConfig, ClientConnection, RootCertStore};
     use std::io::{Read, Write};
 
-    /// How a server speaks TLS, and a client that trusts it.
+    /// A TLS server, and a client that trusts it.
     pub(in crate::server) fn both_sides() -> (Arc<ServerConfig>, ClientConnection) {
         let names = ["localhost".to_owned()];
         let rcgen::CertifiedKey { cert, signing_key } =
@@ -291,7 +291,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_begun_outlives_what_is_sealed_and_ended_meanwhile() {
+    fn a_partial_message_outlives_what_is_sealed_meanwhile() {
         let (mut session, mut client) = both();
         let (mut plain, mut answer, mut sealed) = (Vec::new(), Vec::new(), Vec::new());
         while client.is_handshaking() {
@@ -325,7 +325,7 @@ pub(super) mod tests {
     fn after_an_error_there_is_an_alert_and_nothing_more() {
         let (mut session, _) = both();
         let (mut plain, mut answer) = (Vec::new(), Vec::new());
-        // One byte of a greeting, and a record that may not stand behind it.
+        // One byte of a handshake, and a record that may not follow it.
         session
             .open(&mut b"\x16\x03\x01\x00\x01\x01".to_vec(), &mut plain, &mut answer)
             .expect("half");

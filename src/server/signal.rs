@@ -21,11 +21,11 @@ pub(super) struct Signals {
 /// What came since the last time.
 #[derive(Debug)]
 pub(super) struct Taken {
-    /// How many times we were told to stop.
+    /// How many signals to stop came.
     pub(super) stop: usize,
-    /// Whether the counters are wanted.
+    /// Whether to log the counters.
     pub(super) report: bool,
-    /// Whether the configuration is to be read again.
+    /// Whether to read the configuration again.
     pub(super) reload: bool,
 }
 
@@ -49,7 +49,7 @@ impl Signals {
 
 fn watch(signals: &[i32], number: u32, registry: &Registry) -> io::Result<UnixStream> {
     let (read, write) = Pipe::pair()?;
-    // The fuzzer wants to hear of them itself.
+    // The fuzzer handles them itself.
     for signal in signals.iter().filter(|_| cfg!(not(any(test, fuzzing)))) {
         pipe::register(*signal, write.try_clone()?)?;
     }

@@ -15,22 +15,22 @@ const FREE_PORT_MIN: u16 = 1024;
 pub enum StartError {
     /// These limits contradict each other.
     Limits(Contradiction),
-    /// More connections are wanted than the limit on open files allows.
+    /// The limits ask for more connections than the limit on open files allows.
     Files {
-        /// The connections that are wanted.
+        /// The connections of the limits.
         wanted: usize,
-        /// Those that are allowed.
+        /// Those that the limit on open files allows.
         allowed: usize,
     },
-    /// This is no place to listen at, or not beside the others; a sentence says why.
+    /// A place is invalid, or excludes another one; the sentence says why.
     Place(String),
     /// A certificate cannot be used.
     Certificate(CertificateError),
-    /// This place cannot be listened at.
+    /// Listening at this place failed.
     Listen(Listen, io::Error),
-    /// This descriptor was given to listen at, and cannot be.
+    /// This descriptor was passed to listen on, and is not suitable.
     Given(String, io::Error),
-    /// The poller or the signals cannot be had.
+    /// The poller or the signals cannot be set up.
     Os(io::Error),
 }
 
@@ -76,13 +76,13 @@ impl From<io::Error> for StartError {
     }
 }
 
-/// What may be done so that the place can be listened at.
+/// What to do so that listening succeeds.
 fn advice(place: &Listen, error: &io::Error) -> Option<&'static str> {
     use io::ErrorKind::{
         AddrInUse, AddrNotAvailable, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
     };
     let is_unix = !place.is_tcp();
-    error.raw_os_error()?; // what is not the system's has its own words
+    error.raw_os_error()?; // other errors have their own advice
     Some(match error.kind() {
         AddrInUse if is_unix => {
             "a program has this socket, perhaps a relay that still runs, or it is a file of \
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_to_do_is_said_in_plain_words() {
+    fn errors_say_what_to_do() {
         for (place, number, advice) in [
             ("127.0.0.1:80", 98, ": Address already in use: something listens there"),
             ("unix:/x", 98, ": Address already in use: a program has this socket"),

@@ -1,24 +1,25 @@
-//! Measures how long one thing after another takes.
+//! Measures the time of one piece of work after another.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use std::time::{Duration, Instant};
 
-/// What takes longer may have been interrupted: the system let others run meanwhile, and that is
-/// not to be held against a connection.
+/// Longer work may have been interrupted by the system's scheduler, which a connection must not be
+/// charged for.
 const DOUBTFUL_US: u64 = 200;
 
-/// How long an answer of the system is good for: asking takes longer than looking at the clock.
+/// How long the system's count of interruptions is reused: asking for it costs more than reading
+/// the clock.
 const FRESH: Duration = Duration::from_millis(10);
 
 /// A stopwatch.
 #[derive(Debug)]
 pub(super) struct Stopwatch {
     at: Instant,
-    /// When it was asked last how often the system had let others run.
+    /// When the system's count of interruptions was read last.
     asked_at: Instant,
-    /// How often the system had let others run when that was asked last.
+    /// The count then.
     interruptions: i64,
-    /// How long everything takes, if that is pretended.
+    /// A time that a test pretends for each lap.
     #[cfg(test)]
     pub(super) lap_us: Option<u64>,
 }
@@ -35,7 +36,7 @@ impl Stopwatch {
         }
     }
 
-    /// Begins to measure; gives the moment.
+    /// Begins to measure; gives the time.
     pub(super) fn begin(&mut self) -> Instant {
         self.at = Instant::now();
         if self.at - self.asked_at > FRESH {
@@ -64,13 +65,13 @@ impl Stopwatch {
         if interruptions == had { lap_us } else { DOUBTFUL_US }
     }
 
-    /// When the last call of `begin` or `lap_us` was.
+    /// The time of the last call of `begin` or `lap_us`.
     pub(super) fn at(&self) -> Instant {
         self.at
     }
 }
 
-/// Only some systems tell it of the loop's thread alone.
+/// Only some systems count for the loop's thread alone.
 #[cfg(target_os = "linux")]
 const WHO: UsageWho = UsageWho::RUSAGE_THREAD;
 #[cfg(not(target_os = "linux"))]

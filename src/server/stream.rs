@@ -10,7 +10,7 @@ use mio::{Interest, Registry, Token};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 
-/// A stream, whatever carries it.
+/// A TCP or Unix stream.
 #[derive(Debug)]
 pub(super) enum Stream {
     Tcp(TcpStream),
@@ -19,8 +19,7 @@ pub(super) enum Stream {
     Pretend(PretendStream),
 }
 
-/// Calls until no signal interrupts it: the connection has nothing to do with signals, and the
-/// poller would not tell again that it is ready.
+/// Repeats a call that a signal interrupts: the poller would not report readiness again.
 pub(super) fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
@@ -30,8 +29,8 @@ pub(super) fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T>
     }
 }
 
-/// An address as it is written everywhere: an IPv4 one that came through a socket of IPv6 is the
-/// IPv4 one.
+/// An address as it is written everywhere: an IPv4 address, also when it came through an IPv6
+/// socket.
 pub(super) fn written(address: SocketAddr) -> String {
     SocketAddr::new(address.ip().to_canonical(), address.port()).to_string()
 }
@@ -86,7 +85,7 @@ impl Stream {
         }
     }
 
-    /// The peer's address, for the log; a stream that was reset does not know it any more.
+    /// The peer's address, for the log; none after a reset.
     pub(super) fn peer(&self) -> Option<String> {
         match self {
             Stream::Tcp(stream) => stream.peer_addr().ok().map(written),
@@ -96,7 +95,7 @@ impl Stream {
         }
     }
 
-    /// Registers for reading and writing, once and for all: the poller tells of edges.
+    /// Registers for reading and writing, once: the poller is edge-triggered.
     pub(super) fn register(&mut self, registry: &Registry, id: ConnId) -> io::Result<()> {
         let token = Token(u64::from(id) as usize);
         let source: &mut dyn Source = match self {

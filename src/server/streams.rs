@@ -1,4 +1,4 @@
-//! The streams of all connections, and what the loop knows of each.
+//! The streams of all connections, and their readiness.
 
 use super::layer::Layer;
 use super::stream::Stream;
@@ -12,11 +12,11 @@ pub(super) struct Entry {
     generation: u32,
     /// It stands in the list of those to be read.
     pub(super) is_listed: bool,
-    /// The relay does not want to hear it now.
+    /// The relay has paused reading it.
     pub(super) is_paused: bool,
-    /// The peer wrote its last byte: a short read does not mean that nothing follows.
+    /// The peer wrote its last byte: after a short read the end is still to be read.
     pub(super) has_ended: bool,
-    /// Something stands between its stream and the relay.
+    /// It has a layer.
     pub(super) is_layered: bool,
 }
 
@@ -29,12 +29,12 @@ const _: () = assert!(size_of::<Option<Entry>>() <= 16);
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     entries: Vec<Option<Entry>>,
-    /// Under the same indexes; as long as the last one that has a layer.
+    /// Under the same indexes, up to the last one that has a layer.
     layers: Vec<Option<Box<Layer>>>,
 }
 
 impl Streams {
-    /// Keeps a stream; without memory for it, it ends here.
+    /// Adds a stream; without memory it is dropped.
     pub(super) fn insert(
         &mut self,
         id: ConnId,
@@ -62,7 +62,7 @@ impl Streams {
         Ok(())
     }
 
-    /// The entry and what stands before it, if there is something.
+    /// The entry and its layer, if it has one.
     pub(super) fn layered(&mut self, id: ConnId) -> Option<(&mut Entry, &mut Layer)> {
         let entry = self.entries.get_mut(id.index as usize)?.as_mut()?;
         if entry.generation != id.generation || !entry.is_layered {
@@ -72,7 +72,7 @@ impl Streams {
         Some((entry, layer))
     }
 
-    /// From now on the relay speaks with the stream itself.
+    /// Removes the layer.
     pub(super) fn drop_layer(&mut self, id: ConnId) {
         if let Some(entry) = self.entry(id) {
             entry.is_layered = false;
@@ -80,13 +80,13 @@ impl Streams {
         }
     }
 
-    /// The stream, if this use of its index has not ended.
+    /// The stream, if the connection is still there.
     pub(super) fn get(&self, id: ConnId) -> Option<&Stream> {
         let entry = self.entries.get(id.index as usize)?.as_ref()?;
         (entry.generation == id.generation).then_some(&entry.stream)
     }
 
-    /// The entry, if this use of its index has not ended.
+    /// The entry, if the connection is still there.
     pub(super) fn entry(&mut self, id: ConnId) -> Option<&mut Entry> {
         let entry = self.entries.get_mut(id.index as usize)?.as_mut()?;
         (entry.generation == id.generation).then_some(entry)
@@ -100,7 +100,7 @@ impl Streams {
     }
 }
 
-/// Sees to it that a list has this place.
+/// Extends a list up to this place.
 fn make_place<T>(list: &mut Vec<Option<T>>, index: usize) -> Result<(), TryReserveError> {
     if index >= list.len() {
         list.try_reserve(index + 1 - list.len())?;

@@ -1,5 +1,5 @@
-//! A room's subscriber in the program around the server: the end at which the loop puts messages
-//! into its queue. What the queue has no room for is skipped for it alone, and counted.
+//! A room's subscriber in the embedding program: the loop's end of its queue. Messages that do not
+//! fit are skipped for it alone, and counted.
 
 use super::bounded::{self, Capacity, NotTaken, Receiver, Sender};
 use crate::relay::{ConnId, Message, Rejected};
@@ -15,7 +15,7 @@ pub struct Delivery {
     pub message: Arc<Message>,
 }
 
-/// What both ends know of a subscription.
+/// The state that both ends of a subscription share.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     missed: AtomicU64,
@@ -29,12 +29,12 @@ impl Ledger {
         self.missed.load(Ordering::Relaxed)
     }
 
-    /// Why the relay did not take the subscriber in, if so.
+    /// Why the relay rejected the subscriber, if so.
     pub(super) fn rejected(&self) -> Option<Rejected> {
         self.rejected.get().copied()
     }
 
-    /// The subscription is not wanted any more.
+    /// The subscription was dropped.
     pub(super) fn leave(&self) {
         self.is_gone.store(true, Ordering::Release);
     }
@@ -59,12 +59,12 @@ impl Subscriber {
         self.ledger.is_gone.load(Ordering::Acquire)
     }
 
-    /// The relay does not take it in.
+    /// The relay rejects it.
     pub(super) fn reject(self, rejected: Rejected) {
-        let _ = self.ledger.rejected.set(rejected); // it is told once
+        let _ = self.ledger.rejected.set(rejected); // set once
     }
 
-    /// Puts a message into the queue, or counts it as missed. Tells how many were missed.
+    /// Puts a message into the queue, or counts it as missed. Gives the number of missed ones.
     pub(super) fn deliver(&self, delivery: Option<Delivery>) -> u64 {
         let taken = match delivery {
             Some(delivery) => {

@@ -10,9 +10,9 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct Subscribers {
     rooms: BTreeMap<u32, Vec<Subscriber>>,
-    /// Messages that were skipped for one of them, since the start.
+    /// Messages that were skipped, since the start.
     missed: u64,
-    /// There were some.
+    /// There was a subscriber.
     is_used: bool,
 }
 
@@ -31,7 +31,7 @@ impl Subscribers {
         self.missed += missed.sum::<u64>();
     }
 
-    /// Lets those go that are not wanted any more; gives the room of each.
+    /// Removes those that were dropped; gives the room of each.
     pub(super) fn drop_leavers(&mut self) -> Vec<u32> {
         let mut left = Vec::new();
         for (room, subscribers) in &mut self.rooms {
@@ -43,7 +43,7 @@ impl Subscribers {
         left
     }
 
-    /// What is to be watched, of a program that subscribes.
+    /// The metrics, once there was a subscriber.
     pub(super) fn families(&self) -> Vec<Family> {
         if !self.is_used {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! What a program holds of a room that it subscribed to.
+//! The program's end of a subscription.
 
 use super::bounded::{Capacity, Receiver};
 use super::command_error::CommandError;
@@ -7,11 +7,10 @@ use super::subscriber::{self, Delivery, Ledger, Subscriber};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The messages of a room, for the program itself; dropping it ends that.
+/// The messages of a room, for the program itself, until it is dropped.
 ///
-/// A subscriber is no member: it does not count against any limit but the one on rooms. It keeps
-/// its room open. When its queue is full it misses messages, which are counted, and no
-/// member waits for it.
+/// A subscriber is not a member: it counts only against the limit on rooms, since it keeps its room
+/// open. When its queue is full it misses messages, which are counted, and delays no member.
 #[derive(Debug)]
 pub struct Subscription {
     deliveries: Receiver<Delivery>,
@@ -26,15 +25,15 @@ impl Subscription {
         (Subscription { deliveries, ledger, post }, subscriber)
     }
 
-    /// The next message, for which it waits.
+    /// Waits for the next message.
     ///
     /// # Errors
-    /// When no more will come: the relay did not take the subscriber in, or the server has ended.
+    /// When no more will come: the relay rejected the subscriber, or the server has ended.
     pub fn recv(&self) -> Result<Delivery, CommandError> {
         self.deliveries.recv().map_err(|_| self.end())
     }
 
-    /// The next message, if it is there within so long.
+    /// Waits for the next message, for so long at most.
     ///
     /// # Errors
     /// When no more will come, as above.
@@ -55,7 +54,7 @@ impl Subscription {
         std::iter::from_fn(|| self.recv().ok())
     }
 
-    /// How many messages were skipped since the begin, for the queue was full.
+    /// How many messages were skipped because the queue was full.
     pub fn missed(&self) -> u64 {
         self.ledger.missed()
     }

@@ -1,4 +1,4 @@
-//! Sockets of TCP that listen, one or two for a place.
+//! Listening TCP sockets, one or two for a place.
 
 use super::listening::{BACKLOG, set_inherited};
 use crate::config::Listen;
@@ -8,12 +8,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
 
-/// How often a port is looked for that is free for IPv4 and IPv6: of ports that are given out at
-/// random, hardly one in a hundred is taken by somebody else.
+/// The most attempts to find a port that is free for IPv4 and IPv6: of random ports, hardly one in
+/// a hundred is taken.
 const PORTS_TRIED_MAX: usize = 16;
 
-/// Listens at a place, which leaves IPv4 to another socket or not: `localhost` at both of its
-/// addresses, if the machine has both, and any other place at the first that there is.
+/// Listens at a place, with or without IPv4 on an IPv6 socket: `localhost` at both of its
+/// addresses, if the machine has both, and any other place at the first that it has.
 pub(super) fn bind(place: &Listen, leaves_ipv4: bool) -> io::Result<Vec<TcpListener>> {
     let addresses = place.addresses()?;
     if matches!(place, Listen::Localhost(_)) {
@@ -38,7 +38,7 @@ fn bind_each(addresses: &[SocketAddr]) -> io::Result<Vec<TcpListener>> {
             Err(error) if error.kind() == io::ErrorKind::AddrInUse && tries_left > 0 => {
                 tries_left -= 1;
                 if addresses.iter().any(|address| address.port() > 0) {
-                    return Err(error); // it is that port and no other
+                    return Err(error); // the port is fixed
                 }
             }
             bound => return bound,
@@ -75,7 +75,7 @@ fn bind_one(address: SocketAddr, leaves_ipv4: bool) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
-        // Said in any case, for the system's default (net.ipv6.bindv6only) may be either.
+        // Set in any case, for the system's default (net.ipv6.bindv6only) may be either.
         socket.set_only_v6(leaves_ipv4)?;
     }
     set_inherited(&socket)?;
@@ -114,7 +114,7 @@ mod tests {
         if !has_six() {
             return;
         }
-        // Somebody else may have the port of IPv4; then it is another.
+        // If another program has the port for IPv4, it is another one.
         for _ in 0..PORTS_TRIED_MAX {
             let six = bind(&place("[::]:0"), true).expect("a free port");
             let port = six[0].local_addr().expect("it listens").port();

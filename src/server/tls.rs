@@ -1,9 +1,9 @@
-//! One connection's TLS: ciphertext in and out, plaintext between. All that this program knows of
-//! the TLS library is in `session` and in `certificates`.
+//! One connection's TLS: ciphertext in and out, plaintext between. Only `session` and
+//! `certificates` use the TLS library.
 //!
-//! The library keeps no bytes for us: what it opens lies in the loop's buffer, what it seals goes
-//! into another of the loop's, and a connection keeps what neither side could take: the beginning
-//! of a record (in its session), the end of one.
+//! The library has no buffers: it opens records in the loop's buffer and seals them into another of
+//! the loop's. A connection keeps a partial record of input (in its session) and the end of one
+//! sealed record that the stream did not take.
 
 use super::broken::Broken;
 use super::growth::append;
@@ -16,14 +16,14 @@ use std::sync::Arc;
 /// Plaintext sealed at a time: one record's worth (RFC 8446, section 5.1).
 const RECORD_BYTES: usize = 16 * 1024;
 
-/// The most that is kept for a peer that does not read while it makes us answer: more than a record
-/// and our part of a handshake with a long chain of certificates.
+/// The most output of TLS's own for a peer that does not read: more than a record and our part of a
+/// handshake with a long chain of certificates.
 const UNSENT_BYTES_MAX: usize = 128 * 1024;
 
 /// A connection's TLS.
 pub(super) struct Tls {
     session: Session,
-    /// Ciphertext that the stream has not taken.
+    /// Ciphertext that is not written yet.
     unsent: Vec<u8>,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// Where a loop's connections seal their records, one after another.
+/// The buffer in which connections seal their records, one after another.
 #[derive(Debug, Default)]
 pub(super) struct Sealer {
     plain: Vec<u8>,
@@ -50,13 +50,13 @@ impl Tls {
         self.session.is_handshaking()
     }
 
-    /// The memory of what it keeps, in bytes.
+    /// The memory that it uses, in bytes.
     pub(super) fn held_bytes(&self) -> usize {
         self.session.held_bytes() + self.unsent.capacity()
     }
 
-    /// Takes ciphertext, which it opens in place; what it says is appended to `plain`, what is to
-    /// be answered is kept for `push`. Tells whether the peer has ended its side in order.
+    /// Takes ciphertext, which it opens in place; appends plaintext to `plain`, and keeps TLS's own
+    /// messages for `push`. True when the peer has ended its side in order.
     pub(super) fn feed(&mut self, cipher: &mut [u8], plain: &mut Vec<u8>) -> Result<bool, Broken> {
         let has_ended = self.session.open(cipher, plain, &mut self.unsent)?;
         if self.unsent.len() > UNSENT_BYTES_MAX {
@@ -65,7 +65,7 @@ impl Tls {
         Ok(has_ended)
     }
 
-    /// Writes what was sealed before; tells whether all of it went out.
+    /// Writes sealed bytes; true when all are written.
     pub(super) fn push(&mut self, stream: &mut dyn Write) -> io::Result<bool> {
         let mut written = 0;
         let outcome = loop {
@@ -82,13 +82,13 @@ impl Tls {
         };
         self.unsent.drain(..written);
         if self.unsent.is_empty() {
-            self.unsent = Vec::new(); // an idle connection keeps no buffer
+            self.unsent = Vec::new(); // an idle connection has no buffer
         }
         outcome
     }
 
-    /// Seals and writes a record at a time for as long as the stream takes them. Gives how many
-    /// bytes were sealed, and whether all of that went out: at most one record did not.
+    /// Seals and writes a record at a time until the stream is full. Gives how many bytes were
+    /// sealed, and whether all of them were written: at most one record was not.
     pub(super) fn write(
         &mut self,
         sealer: &mut Sealer,
@@ -108,10 +108,10 @@ impl Tls {
         Ok((bytes, false))
     }
 
-    /// Writes once; what the stream does not take is kept.
+    /// Writes once, and keeps the rest.
     fn send(&mut self, stream: &mut dyn Write, sealed: &[u8]) -> io::Result<()> {
         let written = match self.unsent.is_empty().then(|| stream.write(sealed)) {
-            None => 0, // the peer is to hear something else first
+            None => 0, // TLS's own messages come first
             Some(Ok(bytes)) => bytes,
             Some(Err(error)) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => 0,
@@ -121,16 +121,16 @@ impl Tls {
         Ok(append(&mut self.unsent, &sealed[written..])?)
     }
 
-    /// Says that nothing follows.
+    /// Ends our side.
     pub(super) fn end(&mut self, stream: &mut dyn Write) {
-        // It is a courtesy: a session that broke, or a peer that does not take it, does without.
+        // There is no second try: after a failure, or with a full stream, the alert is left out.
         let _ = self.session.end(&mut self.unsent);
         let _ = self.push(stream);
     }
 }
 
-/// The next record's worth of `slices`, behind so many bytes; empty when that was all. What does
-/// not lie together is put together in `scratch`.
+/// The next record's worth of `slices`, after so many bytes; empty at the end. Bytes of several
+/// slices are joined in `scratch`.
 fn record<'a>(slices: &[&'a [u8]], mut behind: usize, scratch: &'a mut Vec<u8>) -> &'a [u8] {
     scratch.clear();
     for (number, slice) in slices.iter().enumerate() {
@@ -151,11 +151,11 @@ mod tests {
     use crate::server::session::tests::{both_sides, sent};
 
     #[test]
-    fn a_peer_that_does_not_read_what_it_is_answered_is_given_up() {
+    fn output_for_a_peer_that_does_not_read_is_bounded() {
         for (unsent_bytes, is_taken) in [(1000, true), (UNSENT_BYTES_MAX, false)] {
             let (config, mut client) = both_sides();
             let mut tls = Tls::new(config).expect("a session");
-            tls.unsent = vec![0; unsent_bytes]; // as if it had not been taken
+            tls.unsent = vec![0; unsent_bytes]; // as if the stream had taken none
             let fed = tls.feed(&mut sent(&mut client), &mut Vec::new());
             assert_eq!(fed.is_ok(), is_taken, "{fed:?}");
         }

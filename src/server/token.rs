@@ -1,4 +1,4 @@
-//! The poller's tokens that the loop has for itself, beyond those of any listeners.
+//! The poller's tokens of the loop itself, above those of listeners.
 
 /// Signals to stop.
 pub(super) const STOP: u32 = u32::MAX;
@@ -12,5 +12,5 @@ pub(super) const RELOAD: u32 = u32::MAX - 2;
 /// The mailbox.
 pub(super) const MAILBOX: u32 = u32::MAX - 3;
 
-/// The least of them: other tokens are below.
+/// The least of them.
 pub(super) const LEAST: u32 = MAILBOX;

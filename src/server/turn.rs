@@ -14,8 +14,8 @@ use tracing::warn;
 
 impl Server {
     /// Sleeps until something happens, then reads members, carries out the program's commands,
-    /// settles, flushes, and greets newcomers: no message waits for them. Gives how it ended when
-    /// the relay is empty after a drain, or a second signal came.
+    /// settles, flushes, and greets new connections: no message waits for them. Gives the outcome
+    /// when the relay is empty after a drain, or a second signal came.
     pub(super) fn turn(&mut self) -> io::Result<Option<Outcome>> {
         self.sleep()?;
         let begin = self.clock.elapsed();
@@ -41,7 +41,7 @@ impl Server {
             self.flush_times.add(beats.of(Beat::Write));
         }
         self.take_newcomers(now);
-        self.tell_events(now); // of newcomers, before they say something and perhaps leave
+        self.tell_events(now); // of new members, before their first messages
         beats.end(Beat::Accept, self.clock.elapsed());
         self.serve_admin(now);
         let end = self.clock.elapsed();
@@ -61,7 +61,7 @@ impl Server {
     }
 
     fn sleep(&mut self) -> io::Result<()> {
-        // A pretended server turns when it is told.
+        // A pretended server does not sleep.
         let timeout =
             if cfg!(any(test, fuzzing)) { Some(Duration::ZERO) } else { self.time_to_sleep() };
         match self.poll.poll(&mut self.events, timeout) {
@@ -70,7 +70,7 @@ impl Server {
         }
     }
 
-    /// No time at all while there is work; else until the next deadline.
+    /// 0 while there is work; else until the next deadline.
     pub(super) fn time_to_sleep(&self) -> Option<Duration> {
         let may_accept = self.listeners.iter().any(|listener| listener.is_ready);
         let accept_at = may_accept.then(|| self.accept_again.unwrap_or_default());
@@ -142,7 +142,7 @@ impl Server {
     }
 }
 
-/// What the poller tells of a stream.
+/// What the poller reports of a stream.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Readiness {
     pub(super) is_readable: bool,
@@ -162,8 +162,8 @@ impl Readiness {
         }
     }
 
-    /// Lists what can be read, and tells the relay of what can be written; `true` when a layer has
-    /// to write first what it holds.
+    /// Lists a readable stream, and tells the relay of a writable one; true when a layer has to
+    /// write its own bytes first.
     fn note(
         self,
         id: ConnId,

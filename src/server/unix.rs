@@ -1,4 +1,4 @@
-//! Unix sockets that listen, and their files.
+//! Listening Unix sockets, and their files.
 
 use super::listening::BACKLOG;
 use super::stream::again;
@@ -16,7 +16,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-/// A socket's file, which goes when nobody listens there any more.
+/// A socket's file, which is removed when it is dropped.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
@@ -31,18 +31,18 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Another relay may have taken the place over: then the file is not ours to remove.
+        // Another relay may have replaced the file: then it is not ours to remove.
         if fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
             let _ = fs::remove_file(&self.path); // gone meanwhile: nothing is left to do
         }
     }
 }
 
-/// Listens at a path, where the file of a socket that no process has any more is removed before.
+/// Listens at a path, after it has removed the file of a socket that no process has any more.
 ///
 /// The file gets its mode by the umask as it is made, and its owner before the socket listens:
-/// until then the kernel refuses everybody, so nobody comes in by rights that the file does not
-/// keep. Nothing follows a link that somebody may have put in its place meanwhile.
+/// until then the kernel refuses all connections, so no client connects by permissions that the
+/// file will not keep. No call follows a link that may have replaced the file meanwhile.
 pub(super) fn bind(path: &Path, access: &Access) -> io::Result<(UnixListener, SocketFile)> {
     remove_stale(path)?;
     let owner = access.owner.as_deref().map(user).transpose()?;
@@ -92,7 +92,7 @@ fn group(name: &str) -> io::Result<Gid> {
 }
 
 /// The number of a name in a file of the form `name:password:number:`. A static C library would
-/// load the machine's modules to look further, and falls over them.
+/// load the machine's modules for other sources, and crash.
 #[cfg(any(test, target_feature = "crt-static"))]
 fn number_in(file: &str, name: &str) -> Option<u32> {
     let text = fs::read_to_string(file).ok()?;
@@ -109,8 +109,8 @@ fn no_such(what: &str, name: &str) -> io::Error {
 
 /// Removes the file of a socket that no process has any more.
 ///
-/// Asked by datagram, the kernel refuses only where there is no socket: one that was bound and does
-/// not listen yet is of another type, as one that listens is. The bind will say that it is there.
+/// To a datagram, the kernel answers `ECONNREFUSED` only without a socket. A stream socket, whether
+/// it listens already or not, is of another type; the bind then fails.
 fn remove_stale(path: &Path) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Ok(file) if file.file_type().is_socket() => {

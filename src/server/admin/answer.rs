@@ -11,7 +11,7 @@ use crate::server::process::Process;
 use crate::server::stream::Stream;
 use std::fmt::Write;
 
-/// What all answers have: they are of this moment.
+/// The fields of all answers: none may be cached.
 const FIELDS: &str = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
 
 const GONE: Problem = Problem::new(Status::NOT_FOUND, "There is no such connection.");
@@ -82,7 +82,7 @@ impl Server {
         })
     }
 
-    /// Why nobody new should be sent here, if so.
+    /// Why new clients should not be sent here, if so.
     fn unready(&self, now: Time) -> Option<&'static str> {
         if self.relay.is_draining() {
             Some("draining")
@@ -127,7 +127,7 @@ impl Server {
         families
     }
 
-    /// What was read from files, and when.
+    /// Metrics about files that were read.
     fn file_families(&self) -> [Family; 5] {
         let of = |family: Family, value: Option<u64>| match value {
             Some(value) => Family { value: Value::Whole(value), ..family },

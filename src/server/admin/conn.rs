@@ -7,12 +7,11 @@ use crate::server::kernel;
 use crate::server::stream::Stream;
 use std::io;
 
-/// From the accept to the last byte of the answer: a client that reads for longer than that does
-/// not read, and its place is wanted.
+/// The most time from the accept to the last byte of the answer.
 const TIMEOUT_MS: u64 = 10_000;
 
-/// Bytes that are read from it altogether: what comes behind the request is thrown away, so that
-/// it does not destroy the answer, but not for ever.
+/// The most bytes that are read from it. Bytes after the request are discarded, since unread ones
+/// would reset the stream under the answer.
 const READ_BYTES_MAX: usize = 1024 * 1024;
 
 /// A connection of the admin listener.
@@ -36,14 +35,14 @@ enum State {
     Lingering,
 }
 
-/// What is to be done with a connection.
+/// What to do with a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// Nothing before something happens.
+    /// Wait for an event.
     Wait,
-    /// This head, or what is none, is to be answered with `answer`.
+    /// Answer this head, or these bytes that are none, with `answer`.
     Answer(Result<Vec<u8>, Refusal>),
-    /// It is over.
+    /// Drop it.
     Drop,
 }
 
@@ -62,7 +61,7 @@ impl AdminConn {
         matches!(self.stream, Stream::Unix(_))
     }
 
-    /// Reads until nothing more comes at the moment, through the loop's buffer.
+    /// Reads all that is there, through the loop's buffer.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Next {
         while !self.has_ended {
             match self.stream.read(buffer) {
@@ -73,7 +72,7 @@ impl AdminConn {
                         return Next::Drop;
                     }
                     if let State::Asking(text) = &mut self.state {
-                        // One byte beyond the bound says that it is too long; more says no more.
+                        // One byte beyond the bound is enough to refuse the head.
                         let space = (HEAD_BYTES_MAX + 1).saturating_sub(text.len());
                         text.extend_from_slice(&buffer[..bytes.min(space)]);
                     }
@@ -98,7 +97,7 @@ impl AdminConn {
         }
     }
 
-    /// Writes as much of the answer as the socket takes; behind the last byte our side ends.
+    /// Writes as much of the answer as the socket takes; shuts our side after the last byte.
     pub(super) fn write(&mut self) -> Next {
         let State::Answering(answer, written) = &mut self.state else { return Next::Wait };
         while *written < answer.len() {
@@ -117,7 +116,7 @@ impl AdminConn {
         }
     }
 
-    /// Ends it: what was written is delivered in the time of a connection, or never.
+    /// Ends it; the kernel has the time of a connection to deliver the answer.
     pub(super) fn leave(self) {
         kernel::leave(&self.stream, TIMEOUT_MS, usize::MAX);
     }
@@ -127,7 +126,7 @@ impl AdminConn {
         self.state = State::Answering(answer, 0);
     }
 
-    /// Whether it waits for nothing that we owe it.
+    /// Whether it has no answer pending.
     pub(super) fn is_idle(&self) -> bool {
         !matches!(self.state, State::Answering(..))
     }

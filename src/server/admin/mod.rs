@@ -1,7 +1,7 @@
-//! The admin listener: how the relay is watched and steered, in the same loop and turn.
+//! The admin listener, in the same loop and turn as the relay.
 //!
-//! Its few connections are no connections of the relay: they have places and descriptors of their
-//! own, so that they are answered when the relay is full, and while it goes down.
+//! Its few connections do not count as the relay's: they have places and descriptors of their own,
+//! so that they are answered when the relay is full, and during a drain.
 
 mod answer;
 mod conn;
@@ -30,28 +30,28 @@ const FIRST_LISTENER: u32 = token::LEAST - LISTENERS_MAX;
 const FIRST_CONN: u32 = FIRST_LISTENER - CONNECTIONS_MAX as u32;
 
 /// Connections at a time: Prometheus, a probe, `fanfare top` and a person, each twice. One more
-/// takes the place of the one that has waited longest.
+/// replaces the oldest.
 const CONNECTIONS_MAX: usize = 8;
 
-/// How long nothing is accepted when that fails for want of something: never a spin.
+/// The pause after a failed accept: an attempt at once would spin.
 const ACCEPT_PAUSE_MS: u64 = 1000;
 
 /// The admin listener and its connections.
 #[derive(Debug)]
 pub(super) struct Admin {
     listeners: Vec<Listener>,
-    /// Nothing is accepted before this.
+    /// No accept before this.
     accept_again: Time,
     conns: [Option<AdminConn>; CONNECTIONS_MAX],
-    /// Connections that something happened to.
+    /// Connections with an event.
     ready: [bool; CONNECTIONS_MAX],
     process: Process,
-    /// Given up for a connection when there are no descriptors left.
+    /// Closed for a new connection when there is no other descriptor.
     spare: Option<File>,
 }
 
 impl Admin {
-    /// Notes an event; tells whether it was for us.
+    /// Notes an event; false if it is not the admin listener's.
     pub(super) fn note(&mut self, number: u32) -> bool {
         let listener = number.wrapping_sub(FIRST_LISTENER) as usize;
         if let Some(listener) = self.listeners.get_mut(listener) {
@@ -66,7 +66,7 @@ impl Admin {
         is_ours
     }
 
-    /// When something is to be done at the latest.
+    /// When the next turn must be.
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let now = self.ready.contains(&true).then(Time::default);
         let is_ready = self.listeners.iter().any(|listener| listener.is_ready);
@@ -75,8 +75,8 @@ impl Admin {
         deadlines.chain(now).chain(accept_at).min()
     }
 
-    /// Accepts once; at the end of the descriptors, at the cost of the one kept for that, or else
-    /// of an older connection.
+    /// Accepts once. Without a free descriptor it closes the spare one, or else the oldest
+    /// connection.
     fn accept(&mut self, listener: usize) -> io::Result<Stream> {
         let accepted = match self.listeners[listener].accept() {
             Err(error) if !is_passing(&error) => {
@@ -92,8 +92,8 @@ impl Admin {
         accepted.map(|(stream, _)| stream)
     }
 
-    /// The place for one more: a free one, or that of the oldest that we owe nothing, or else that
-    /// of the oldest.
+    /// The place for one more: a free one, or that of the oldest without a pending answer, or else
+    /// that of the oldest.
     fn place(&self) -> usize {
         let free = self.conns.iter().position(Option::is_none);
         free.unwrap_or_else(|| self.oldest())
@@ -112,7 +112,7 @@ impl Admin {
         }
         self.ready[slot] = false;
         if self.spare.is_none() {
-            self.spare = self.process.spare(); // before anybody else takes what was freed
+            self.spare = self.process.spare(); // before another thread takes the descriptor
         }
     }
 }
@@ -122,7 +122,7 @@ impl Server {
     /// at `place`; gives the places that were found.
     ///
     /// # Errors
-    /// When this place cannot be listened at.
+    /// When the relay cannot listen at this place.
     pub fn open_admin(&mut self, place: &Listen) -> Result<Vec<Listen>, StartError> {
         let registry = self.poll.registry();
         let listeners = match self.given_admin.take() {
@@ -146,7 +146,7 @@ impl Server {
 
     /// The admin listener's part of a turn.
     pub(super) fn serve_admin(&mut self, now: Time) {
-        // Taken out while it works: its answers look at everything else.
+        // Taken out meanwhile, for its answers borrow the server.
         let Some(mut admin) = self.admin.take() else { return };
         for listener in 0..admin.listeners.len() {
             self.accept_admin(&mut admin, listener, now);
@@ -179,7 +179,7 @@ impl Server {
                         continue;
                     }
                     admin.conns[slot] = Some(AdminConn::new(stream, now));
-                    // Answered before the next one may need its place.
+                    // At once, before the next one may need its place.
                     if self.serve(admin, slot, now) == Next::Drop {
                         admin.drop_conn(slot);
                     }
@@ -210,7 +210,7 @@ impl Server {
         }
     }
 
-    /// What is answered to a head, or to bytes that are none.
+    /// The answer to a head, or to bytes that are none.
     fn answer(
         &mut self,
         head: &Result<Vec<u8>, Refusal>,
@@ -231,7 +231,7 @@ impl Server {
     }
 }
 
-/// Whether accepting may work the next time as if nothing had been.
+/// Whether an error of accept concerns that connection alone.
 fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::WouldBlock)
 }

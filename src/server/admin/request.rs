@@ -1,4 +1,4 @@
-//! What is asked of the admin listener, and which requests are refused.
+//! Requests to the admin listener, and which of them are refused.
 
 use crate::protocol::http::head::Head;
 use crate::protocol::http::{Problem, Refusal, Status, path};
@@ -11,7 +11,7 @@ const COUNT: usize = 50;
 /// The most of them: about 200 KB, which a socket takes in two or three goes.
 const COUNT_MAX: usize = 1000;
 
-/// A question, or an order.
+/// A request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ask {
     Health,
@@ -49,7 +49,7 @@ const METHOD: Problem = Problem {
 };
 const METHOD_OF_ONE: Problem = Problem { fields: &[("Allow", "GET, HEAD, DELETE")], ..METHOD };
 
-/// What is said to bytes that are no head.
+/// The answer to bytes that are not a head.
 pub(super) fn unreadable(refusal: Refusal) -> Problem {
     match refusal {
         Refusal::Tls | Refusal::ProxyHeader => NOT_PLAIN,
@@ -58,12 +58,12 @@ pub(super) fn unreadable(refusal: Refusal) -> Problem {
     }
 }
 
-/// Understands a request; `is_local` when it came over a Unix socket, where no web page gets to.
+/// Parses a request; `is_local` when it came over a Unix socket, which no web page can reach.
 ///
-/// A page in a browser on the same machine can send requests here. `Origin` betrays it. By a name
-/// that its owner points to 127.0.0.1 afterwards it could even read the answers: so what names
-/// rooms and addresses, or closes connections, is only for requests that name an address or
-/// localhost. Numbers alone and the probes are told by any name, as Prometheus may have one for us.
+/// A page in a browser on the same machine can send requests here, with an `Origin`. By DNS
+/// rebinding it can even read the answers, without one. So rooms, addresses and the closing of
+/// connections need a `Host` that is an address or localhost. Metrics and probes are answered under
+/// any name: Prometheus may use one.
 pub(super) fn understand(head: &Head<'_>, is_local: bool) -> Result<Ask, Problem> {
     if head.values("origin").next().is_some() {
         return Err(BROWSER);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn web_pages_are_kept_out() {
+    fn web_pages_are_refused() {
         let own = ["127.0.0.1:2047", "127.0.0.1", "[::1]:2047", "[::1]", "LocalHost:1", "10.0.0.1"];
         for host in own {
             let fields = format!("Host: {host}\r\n");
@@ -210,7 +210,7 @@ mod tests {
         }
         assert_eq!(ask("GET /metrics", ""), Err(400));
         assert_eq!(ask("GET /metrics", "Host: a\r\nHost: b\r\n"), Err(400));
-        // Probes of load balancers still speak HTTP/1.0, without a name.
+        // Some load balancers still probe with HTTP/1.0, without a `Host`.
         let old = head::parse(b"GET /readyz HTTP/1.0\r\n\r\n").expect("a head");
         assert_eq!(understand(&old, false), Ok(Ask::Readiness));
         let local = head::parse(b"GET /rooms HTTP/1.1\r\nHost: fanfare\r\n\r\n").expect("a head");

@@ -1,8 +1,8 @@
-//! The log: its lines wait in a queue of bounded size for a thread that writes them to standard
-//! error, so the loop never waits for a reader that does not read.
+//! The log: its lines wait in a bounded queue for a thread that writes them to standard error, so
+//! the loop never waits for a blocked reader.
 //!
-//! A line for which there is no room is dropped and counted. When standard error takes lines again,
-//! a line says how many were dropped.
+//! When the queue is full, lines are dropped and counted. When standard error takes lines again, a
+//! line says how many were dropped.
 //!
 //! `tracing-appender` has such a thread too, but bounds its queue by lines and not by bytes, and
 //! says nothing of what it dropped.
@@ -23,8 +23,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
-/// How long the end of the program waits for the last lines: long for a terminal or a disk, short
-/// for whoever waits for the end.
+/// How long the program waits at its end for the last lines: long for a terminal or a disk, short
+/// for a service manager.
 const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 /// The writing thread formats one kind of line, and keeps one piece.
@@ -40,10 +40,10 @@ pub struct Log {
 }
 
 impl Log {
-    /// Starts the log: from now on the lines of `tracing` are written to standard error.
+    /// Starts the log: `tracing` writes to standard error from now on.
     ///
     /// # Errors
-    /// When the system has no thread for it.
+    /// When the thread cannot be started.
     pub fn start(format: LogFormat, level: LogLevel) -> io::Result<Log> {
         thread::Builder::new()
             .name("log".to_owned())
@@ -62,7 +62,7 @@ impl Log {
         Ok(Log { level: handle })
     }
 
-    /// Changes the level from now on; if that is impossible, the log goes on as it was.
+    /// Changes the level; on an error the level stays.
     pub fn set_level(&self, level: LogLevel) {
         let _ = self.level.modify(|current| *current = filter(level));
     }
@@ -140,6 +140,6 @@ impl Sink for StandardError {
     fn wait(&mut self) {
         let stderr = io::stderr();
         let mut one = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
-        let _ = poll(&mut one, PollTimeout::NONE); // what is wrong is told by the next write
+        let _ = poll(&mut one, PollTimeout::NONE); // the next write reports an error
     }
 }

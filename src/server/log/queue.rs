@@ -6,19 +6,18 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing::warn;
 
-/// Bytes that may wait: some 5,000 lines, so a reader that pauses for a moment loses nothing.
+/// Bytes that may wait: some 5,000 lines, so that a short pause of the reader loses none.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 
-/// Room beyond that for errors and for the number of dropped lines: they are few, and the last that
-/// a relay says.
+/// More bytes for errors and for the number of dropped lines: they are few, and come last.
 const RESERVE_BYTES: usize = 64 * 1024;
 
-/// A longer line is dropped: the longest one quotes a request to the admin listener, and what
-/// strangers say is cut before it gets here.
+/// A longer line is dropped: the longest one quotes a request to the admin listener, and texts of
+/// clients are cut before.
 const LINE_BYTES_MAX: usize = RESERVE_BYTES;
 
-/// Bytes written at a time: so much of a pipe is written as a whole (`PIPE_BUF` of pipe(7)), so
-/// lines of other processes do not come in between.
+/// Bytes written at a time: a pipe writes so many without mixing in other processes' lines
+/// (`PIPE_BUF` of pipe(7)).
 const WRITE_BYTES_MAX: usize = 4096;
 
 /// The target of the line that says how many lines were dropped.
@@ -37,9 +36,9 @@ pub(super) trait Sink {
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// Something waits.
+    /// A line waits.
     filled: Condvar,
-    /// Nothing waits any more, and all was written.
+    /// All lines are written.
     emptied: Condvar,
 }
 
@@ -50,7 +49,7 @@ struct State {
     is_writing: bool,
     /// The writing thread waits for lines.
     is_idle: bool,
-    /// Lines dropped since the start, and those that no line has told yet.
+    /// Lines dropped since the start, and those not reported yet.
     dropped: u64,
     dropped_untold: u64,
 }
@@ -75,7 +74,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing that is done under the lock leaves the state half changed.
+        // No panic under the lock leaves the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -84,8 +83,8 @@ impl Queue {
         self.lock().dropped
     }
 
-    /// Appends a line, or drops it when there is no room for it. A line break inside of it is
-    /// written as `\n`, so nobody can make a line that looks like another one's.
+    /// Appends a line, or drops it when the queue is full. A line break inside of it is written as
+    /// `\n`, so that no text can forge a line.
     pub(super) fn push(&self, line: &[u8], is_urgent: bool) {
         let waiting_bytes_max = WAITING_BYTES_MAX + if is_urgent { RESERVE_BYTES } else { 0 };
         let text = line.strip_suffix(b"\n").unwrap_or(line);
@@ -115,13 +114,13 @@ impl Queue {
         }
     }
 
-    /// Waits for lines, and takes as many as one write takes; of a longer one its next piece.
+    /// Waits for lines, and takes as many as fit into one write, or a piece of a longer one.
     fn take(&self, piece: &mut Vec<u8>) {
         let mut state = self.lock();
         state.is_writing = false;
         if state.lines.is_empty() {
             if state.lines.capacity() > LINE_BYTES_MAX {
-                state.lines = VecDeque::new(); // what a busy time needed goes back
+                state.lines = VecDeque::new(); // frees the memory of a busy time
             }
             self.emptied.notify_all();
         }
@@ -151,7 +150,7 @@ impl Queue {
         }
     }
 
-    /// Writes all of a piece; what cannot be written is dropped. Tells whether all was written.
+    /// Writes a whole piece, or drops the rest at an error; true when all was written.
     fn write_piece(&self, piece: &[u8], sink: &mut impl Sink) -> bool {
         let mut rest = piece;
         while !rest.is_empty() {
@@ -161,7 +160,7 @@ impl Queue {
                     io::ErrorKind::Interrupted => {}
                     // Another process that shares it has made it non-blocking.
                     io::ErrorKind::WouldBlock => sink.wait(),
-                    // Its reader has gone, or the disk is full; that may not last.
+                    // Its reader was closed, or the disk is full; that may change.
                     _ => {
                         let lines = rest.iter().filter(|byte| **byte == b'\n').count();
                         self.lock().drop_lines(lines as u64);
@@ -175,7 +174,7 @@ impl Queue {
 
     fn tell_dropped(&self) {
         let mut state = self.lock();
-        // Where there is no room even for that, it is told later.
+        // If the queue is too full even for that, the line comes later.
         let has_room = state.lines.len() + WRITE_BYTES_MAX <= WAITING_BYTES_MAX + RESERVE_BYTES;
         let lines = if has_room { std::mem::take(&mut state.dropped_untold) } else { 0 };
         drop(state); // the line comes back to this queue
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_reader_the_queue_keeps_its_bound_and_what_it_holds_comes_in_order() {
+    fn a_blocked_queue_keeps_its_bound_and_its_order() {
         let (queue, from) = start(&[]);
         let line = |number: usize| format!("{number:06} {}", "x".repeat(number % 5000));
         let pushed = 2000;
@@ -261,11 +260,11 @@ mod tests {
     }
 
     #[test]
-    fn the_end_waits_for_the_last_lines_and_not_for_ever() {
+    fn the_end_waits_for_the_last_lines_with_a_bound() {
         let (queue, from) = start(&[]);
-        queue.flush(Duration::from_secs(3600)); // there is nothing to wait for
+        queue.flush(Duration::from_secs(3600)); // returns at once: no line waits
         push(queue, "one");
-        queue.flush(Duration::from_millis(1)); // nobody reads
+        queue.flush(Duration::from_millis(1)); // returns after its bound: the reader is blocked
         let reader = thread::spawn(move || read_until(&from, "two"));
         push(queue, "two");
         queue.flush(Duration::from_secs(3600));
@@ -273,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_counted_and_the_rest_is_written() {
+    fn a_failed_write_is_counted_and_later_lines_are_written() {
         use io::ErrorKind::{BrokenPipe, Interrupted, StorageFull, WouldBlock};
         let (queue, from) = start(&[Interrupted, WouldBlock, StorageFull, BrokenPipe]);
         for _ in 0..2 {
@@ -286,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_stays_one_line_and_has_an_end() {
+    fn a_text_with_line_breaks_is_one_line() {
         let (queue, from) = start(&[]);
         push(queue, "one\nWARN forged\r");
         push(queue, &"x".repeat(LINE_BYTES_MAX));
