@@ -1,8 +1,8 @@
 //! fanfare: a WebSocket broadcast relay, as a program and as a part of other programs.
 //!
-//! A [`Server`] is a relay with sockets: what a client says in a room reaches all others in it. It
-//! runs in the thread that calls [`run`](Server::run). Through its [`Handle`], which may be cloned
-//! and sent, the other threads of a program publish, subscribe, and tell it to go down:
+//! A [`Server`] is a relay with sockets: a client's message reaches all other members of its room.
+//! It runs in the thread that calls [`run`](Server::run). Through its [`Handle`], which may be
+//! cloned and sent, the other threads of a program publish, subscribe, and drain it:
 //!
 //! ```
 //! use fanfare::{Capacity, Limits, Message, Outcome, Server};
@@ -14,18 +14,18 @@
 //! let relay = server.handle();
 //! let running = std::thread::spawn(move || server.run());
 //!
-//! // The program hears what is said in the room `news`.
+//! // The program receives the messages of the room `news`.
 //! let news = relay.subscribe("news", Capacity::default())?;
 //! let (mut client, _) = tungstenite::connect(format!("ws://{place}/news"))?;
 //! client.send("hello".into())?;
 //! let delivery = news.recv()?;
 //! assert_eq!(*delivery.message, Message::from("hello"));
 //!
-//! // It speaks there too, here to one member.
+//! // It publishes there too, here to one member.
 //! assert_eq!(relay.publish("news", "welcome")?.wait()?, 1);
 //! assert_eq!(client.read()?.to_text()?, "welcome");
 //!
-//! // It goes down in order: clients are told, and `run` returns when they have gone.
+//! // A drain closes all connections in order; `run` returns when they have ended.
 //! relay.drain()?;
 //! while client.read().is_ok() {}
 //! assert_eq!(running.join().expect("no panic")?, Outcome::Drained);
@@ -33,12 +33,12 @@
 //! # }
 //! ```
 //!
-//! A server uses nothing of its process that it is not told to: no signals, no environment, no log
-//! of its own (it speaks through [`tracing`]), no limit of the system. So a program keeps all that
-//! for itself, and several servers can be in one process. `docs/embedding.md` says more.
+//! By default a server uses no signals, no environment and no log of its own (it uses [`tracing`]),
+//! and changes no limit of the system. So a program keeps these for itself, and several servers can
+//! be in one process. `docs/embedding.md` says more.
 //!
-//! What is documented here is the whole interface. The modules that it comes from are public for
-//! fanfare's own program, tests, benches and fuzz targets, and change without notice.
+//! The items documented here are the whole interface. Their modules are public for fanfare's own
+//! program, tests, benches and fuzz targets, and change without notice.
 
 #![warn(unreachable_pub)]
 
@@ -47,7 +47,7 @@
 #[doc(hidden)] // bytes: HTTP heads, the upgrade, frames, masks, text
 pub mod protocol;
 
-#[doc(hidden)] // origins, tokens and keys: whom to let in
+#[doc(hidden)] // origins, tokens and keys: which clients may connect
 pub mod auth;
 
 #[doc(hidden)] // connections, rooms and their logs, limits and deadlines, without I/O
@@ -59,7 +59,7 @@ pub mod config;
 #[doc(hidden)] // sockets, signals and the clock, without policy
 pub mod server;
 
-#[doc(hidden)] // a client that shows in a terminal what another process relays
+#[doc(hidden)] // `fanfare top`: a relay's metrics in a terminal
 pub mod top;
 
 #[doc(inline)]

@@ -1,7 +1,7 @@
 //! The algorithms of signatures.
 
 /// How a token is signed (RFC 7518, section 3.1; RFC 8037). It follows from the key, and never from
-/// the token, which would let its maker choose.
+/// the token, whose maker could choose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
     /// HMAC with SHA-256.

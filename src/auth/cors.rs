@@ -1,14 +1,14 @@
-//! What pages of other origins may read (the Fetch standard, section 3.3): what may connect.
+//! Answers to pages of other origins (the Fetch standard, section 3.3).
 //!
-//! Browsers keep an answer from a page of another origin unless the answer names that origin. The
-//! client's script and what is known of a room are for all pages that may open a WebSocket here.
+//! A browser hides an answer from a page of another origin unless the answer names that origin. The
+//! client's script and the description of a room are for all pages that may open a WebSocket here.
 
 use super::origin::{Origin, Origins};
 use crate::protocol::http::head::Head;
 use std::fmt::Write as _;
 
-/// The fields of an answer that pages of allowed origins may read; `with_cookie`: also one to a
-/// request that brought a cookie.
+/// The fields of an answer that pages of allowed origins may read; `with_cookie`: also when the
+/// request had a cookie.
 pub fn fields(origins: &Origins, with_cookie: bool, head: &Head<'_>) -> String {
     let is_for_all = origins.allowed.is_empty() || origins.allowed.contains(&Origin::Any);
     if is_for_all && !with_cookie {

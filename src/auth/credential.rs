@@ -1,20 +1,19 @@
-//! Where a token may stand in a request, and which subprotocol is agreed to.
+//! The token of a request, and the subprotocol that the relay selects.
 
 use crate::protocol::http::head::Head;
 use crate::protocol::http::{Denial, path};
 
-/// The one subprotocol: messages as they are. It says nothing that goes without it does not.
+/// The one subprotocol: messages without an envelope, as without a subprotocol.
 const SUBPROTOCOL: &[u8] = b"fanfare";
 
-/// What begins the subprotocol that carries a token: a browser can send no other header.
+/// The prefix of a subprotocol that carries a token: a browser can set no other header.
 const TOKEN_SUBPROTOCOL: &[u8] = b"fanfare.token.";
 
-/// The token of a request, wherever it stands; `cookie` names the cookie that may carry it.
-///
-/// It may stand in several places if it is the same in all of them.
+/// The token of a request, from any of its places; `cookie` names the cookie that may carry it. The
+/// same token may be in several places.
 ///
 /// # Errors
-/// When there are two that differ, or one is no text.
+/// When two tokens differ, or one is not text.
 pub fn token<'a>(head: &Head<'a>, cookie: Option<&str>) -> Result<Option<&'a str>, Denial> {
     let query = in_query(head.target).map(str::as_bytes);
     let bearer = head.values("authorization").filter_map(in_authorization);
@@ -29,18 +28,18 @@ pub fn token<'a>(head: &Head<'a>, cookie: Option<&str>) -> Result<Option<&'a str
     std::str::from_utf8(first).map(Some).map_err(|_| Denial::TokenMalformed)
 }
 
-/// `?token=`, also among others. Nothing in a token is ever percent-encoded.
+/// `?token=`, also among others. A token needs no percent-encoding.
 fn in_query(target: &str) -> impl Iterator<Item = &str> {
     path::query(target).filter_map(|pair| pair.strip_prefix("token="))
 }
 
-/// `Bearer` and the token (RFC 6750, section 2.1); other schemes are somebody else's.
+/// `Bearer` and the token (RFC 6750, section 2.1); other schemes are ignored.
 fn in_authorization(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| rest.trim_ascii())
 }
 
-/// The value of a cookie of this name, which may stand in quotes (RFC 6265, section 4.1.1).
+/// The value of a cookie of this name, perhaps in quotes (RFC 6265, section 4.1.1).
 fn in_cookie<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let value = pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
     let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
@@ -53,11 +52,10 @@ fn offered<'a>(head: &Head<'a>) -> impl Iterator<Item = &'a [u8]> {
     lists.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
-/// The subprotocol to agree to: `fanfare` if it is offered, else the one that carries the token.
+/// The subprotocol to select: `fanfare` if it is offered, else the one that carries the token.
 ///
-/// The answer must be one of those offered (RFC 6455, section 4.2.2), and browsers give up a
-/// connection when they offered some and none is agreed to: so a token that came alone is echoed to
-/// who sent it.
+/// The answer must be one of those offered (RFC 6455, section 4.2.2), and browsers end a connection
+/// when none of those they offered is selected: so a token that is offered alone is echoed.
 pub fn subprotocol<'a>(head: &Head<'a>) -> Option<&'a [u8]> {
     let carries_token = |offer: &&[u8]| {
         let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
@@ -107,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token() {
+    fn other_fields_are_not_tokens() {
         for (target, fields) in [
             ("/token=a", ""),
             ("/?xtoken=a", ""),
@@ -128,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn two_that_differ() {
+    fn two_tokens_that_differ_are_refused() {
         for (target, fields) in [
             ("/?token=a&token=b", ""),
             ("/?token=a", "Authorization: Bearer b\r\n"),

@@ -1,5 +1,5 @@
 //! Keys in DER: SubjectPublicKeyInfo (RFC 5280, section 4.1; RFC 8410) and PKCS#1's own form of RSA
-//! keys (RFC 8017, appendix A.1.1). What else is often taken for one is told apart.
+//! keys (RFC 8017, appendix A.1.1). Other DER that is often confused with a key is recognised.
 
 use super::NoKey;
 use super::key::Material;
@@ -14,8 +14,7 @@ const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7
 /// id-Ed25519 (RFC 8410, section 3).
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
-/// The key that `der` is, or why it is none that can be used; `None`: it is none of what is known
-/// here.
+/// The key in `der`, or why it cannot be used; `None`: the form is not known here.
 pub(super) fn read(der: &[u8]) -> Option<Result<Material, NoKey>> {
     if let Ok(info) = SubjectPublicKeyInfoRef::try_from(der) {
         return Some(public_key(&info));
@@ -27,7 +26,7 @@ pub(super) fn read(der: &[u8]) -> Option<Result<Material, NoKey>> {
     Some(Err(other(whole.value())?))
 }
 
-/// What a sequence that holds no public key is, by its first elements.
+/// What a sequence without a public key is, by its first elements.
 fn other(sequence: &[u8]) -> Option<NoKey> {
     let mut reader = SliceReader::new(sequence).ok()?;
     let mut parts = Vec::new();
@@ -42,7 +41,7 @@ fn other(sequence: &[u8]) -> Option<NoKey> {
         ([Tag::Sequence, Tag::OctetString], _) => Some(NoKey::Private),
         // Content, algorithm, signature.
         ([Tag::Sequence, Tag::Sequence, Tag::BitString], _) => Some(NoKey::Certificate),
-        // Random bytes may begin so, and hardly ever go on so.
+        // Random bytes may begin like this, but hardly ever continue like it.
         ([_, _, ..], _) => Some(NoKey::Der),
         _ => None,
     }
@@ -80,13 +79,13 @@ mod tests {
 
     const P256_DER: &[u8] = include_bytes!("../../tests/keys/p256.der");
 
-    /// What was found, without the key itself.
+    /// The finding, without the key itself.
     fn found(der: &[u8]) -> Option<Result<(), NoKey>> {
         Some(read(der)?.map(drop))
     }
 
     #[test]
-    fn a_key_with_bytes_behind_it_or_without_its_end_is_none() {
+    fn a_key_with_trailing_bytes_or_cut_off_is_refused() {
         assert!(matches!(read(P256_DER), Some(Ok(Material::P256(_)))));
         assert_eq!(found(&[P256_DER, b"\n"].concat()), None);
         for end in 0..P256_DER.len() {
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_key_is_told_by_its_version() {
+    fn a_private_key_is_recognised_by_its_version() {
         for (der, expected) in [
             (&[0x30, 0x05, 0x02, 0x01, 0x00, 0x30, 0x00][..], Some(Err(NoKey::Private))),
             (&[0x30, 0x05, 0x02, 0x01, 0x01, 0x04, 0x00], Some(Err(NoKey::Private))),

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A key as it is written. Each member may be of any kind, so that one key that is not understood
-/// does not spoil a set; a member that stands twice does.
+/// A key as it is written. Each member may have any type, so that one unknown key does not make a
+/// set invalid; a duplicate member does.
 #[derive(Deserialize)]
 struct Jwk {
     kty: Option<Value>,
@@ -25,7 +25,7 @@ struct Jwk {
     e: Option<Value>,
     x: Option<Value>,
     y: Option<Value>,
-    /// It is there in private keys only.
+    /// Only private keys have it.
     d: Option<serde::de::IgnoredAny>,
 }
 
@@ -34,8 +34,7 @@ struct Set {
     keys: Option<Vec<Jwk>>,
 }
 
-/// The key, or those of the list or the set that can be used here; a set may hold others
-/// (section 5).
+/// The key, or the usable ones of a list or set, which may have others (section 5).
 pub(super) fn read(text: &str) -> Result<Vec<Key>, NoKey> {
     let broken = |error: serde_json::Error| {
         // serde_json's own text may repeat a value, which may be a secret.
@@ -124,7 +123,7 @@ fn number(value: &Option<Value>, name: &str) -> Result<Vec<u8>, NoKey> {
     bytes.ok_or_else(|| NoKey::Jwk(format!("{name} is missing or not base64url")))
 }
 
-/// Without the zeros in front, as numbers are compared.
+/// Without leading zeros.
 fn trim_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     &number[zeros..]
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key() {
+    fn invalid_keys_are_refused() {
         let unsupported = NoKey::Unsupported.to_string();
         assert!(fault(r#"{"keys":[{"kty":"EC"}]}"#).ends_with(&unsupported));
         assert!(fault(r#"[{"kty":"oct"},{}]"#).starts_with("none of the 2 keys"));
@@ -180,13 +179,13 @@ mod tests {
         assert!(fault(&SECRET.replace("HS256", "HS512")).contains("alg"));
         assert!(fault(&ED25519.replace("\"ed\"", "7")).contains("kid is no string"));
         assert_eq!(fault(&ED25519.replace("kid", "d")), NoKey::Private.to_string());
-        // The kind of key is not a matter of which member is read last.
+        // The order of members does not matter.
         assert!(fault(&ED25519.replace("{", r#"{"kty":"oct","k":"AyM1","#)).contains("not JSON"));
         assert!(!fault(r#"{"kty":"oct","k":hunter2}"#).contains("hunter2"));
     }
 
     #[test]
-    fn numbers_that_confirm_nothing() {
+    fn unsafe_rsa_numbers_are_refused() {
         let rsa = |modulus: &[u8], exponent: &[u8]| {
             let [n, e] = [modulus, exponent].map(|number| URL_SAFE_NO_PAD.encode(number));
             read(&format!(r#"{{"kty":"RSA","n":"{n}","e":"{e}"}}"#)).map(drop)

@@ -1,5 +1,4 @@
-//! Keys that confirm tokens: what they are, and what a signature is held against. Everything
-//! cryptographic is ring's, and stands in this file alone.
+//! Keys that verify tokens. All cryptography is ring's, and only this file uses it.
 
 use super::algorithm::Algorithm;
 use super::no_key::NoKey;
@@ -7,24 +6,24 @@ use ring::signature::{self, UnparsedPublicKey};
 use ring::{hmac, rsa};
 use std::fmt;
 
-/// The bytes that a secret should have: as many as the hash has (RFC 7518, section 3.2). A shorter
-/// one can be guessed by every holder of a token.
+/// The bytes that a secret should have: as many as the hash has (RFC 7518, section 3.2). The
+/// holder of any token can guess a shorter one.
 pub const SECRET_BYTES_GOOD: usize = 32;
 
 /// The least bytes of an RSA modulus: 2048 bits (RFC 7518, section 3.3), and the most that ring
-/// takes.
+/// supports.
 const MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
-/// The most bytes of an RSA exponent: ring takes 33 bits.
+/// The most bytes of an RSA exponent: ring supports 33 bits.
 const EXPONENT_BYTES_MAX: usize = 5;
 
-/// A key, and its id if it has one. It is made by [`keyfile`](super::keyfile) alone, which looks
-/// at what the bytes are.
+/// A key, and its id if it has one. Only [`keyfile`](super::keyfile) makes keys, after it has
+/// recognised the bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The key id (RFC 7515, section 4.1.4); `None`: it is tried for tokens whose id no key has.
+    /// The key id (RFC 7515, section 4.1.4); `None`: it is tried for tokens with an unknown id.
     pub id: Option<String>,
-    /// Where it was read from, for people.
+    /// Its source, for people.
     pub source: Option<String>,
     material: Material,
 }
@@ -49,7 +48,7 @@ impl Key {
         Ok(Key { id, source: None, material })
     }
 
-    /// What it signs with.
+    /// Its algorithm.
     pub fn algorithm(&self) -> Algorithm {
         match self.material {
             Material::Secret(_) => Algorithm::Hs256,
@@ -63,12 +62,12 @@ impl Key {
         matches!(self.material, Material::Secret(_))
     }
 
-    /// Whether it is a secret that can be guessed.
+    /// Whether it is a secret that is short enough to be guessed.
     pub fn is_weak(&self) -> bool {
         matches!(&self.material, Material::Secret(secret) if secret.len() < SECRET_BYTES_GOOD)
     }
 
-    /// The bytes of each of its signatures: of another length none is tried.
+    /// The length of its signatures in bytes: others are not tried.
     pub fn signature_bytes(&self) -> usize {
         match &self.material {
             Material::Secret(_) => 32,
@@ -97,7 +96,7 @@ impl Key {
     }
 }
 
-/// Refuses what ring would refuse at each token.
+/// Refuses keys that ring would refuse at each token.
 fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), NoKey> {
     if !MODULUS_BYTES.contains(&modulus.len()) {
         return Err(NoKey::RsaSize(modulus.len() * 8));
@@ -114,7 +113,7 @@ fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), NoKey> {
     }
 }
 
-/// What the key is, for people: of a secret its length alone.
+/// The kind of key, for people; of a secret only its length.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let algorithm = self.algorithm().name();
@@ -129,7 +128,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Nothing of a secret is ever told, in no log either.
+/// Shows nothing of a secret.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({self})")

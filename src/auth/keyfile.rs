@@ -1,19 +1,20 @@
 //! The content of a key's file: it is recognised or refused.
 //!
-//! Bytes become a secret only where they are said to be one. A public key that is taken for a
-//! secret lets everybody in who knows it, so bytes that are known as anything else never do.
+//! Bytes become a secret only where the operator marks them as one. If a public key were taken for
+//! a secret, everyone with that key could make tokens: so bytes in any other known form are
+//! refused.
 
 use super::key::{Key, Material};
 use super::{NoKey, der, jwk, pem};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
-/// What stands before a secret in base64.
+/// The prefix of a secret in base64.
 pub const BASE64: &str = "base64:";
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How keys of SSH begin in base64: the length of the kind's name, and the name. `ssh-keygen`
+/// How SSH keys begin in base64: the length of the type's name, and the name. `ssh-keygen`
 /// converts RSA and ECDSA, and neither Ed25519 nor keys that stay on a token (`sk-`).
 const SSH: [(&str, bool); 5] = [
     ("AAAAB3NzaC1", true),
@@ -24,7 +25,7 @@ const SSH: [(&str, bool); 5] = [
 ];
 
 /// The keys in a file: PEM blocks, DER, base64 of that, a JWK, a list or a set of them. Only a JWK
-/// of the type `oct`, which says so, is a secret.
+/// of the type `oct` is a secret.
 ///
 /// # Errors
 /// With what the bytes are instead, and what to do.
@@ -32,11 +33,11 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Key>, NoKey> {
     recognise(bytes).unwrap_or(Err(NoKey::Unknown))
 }
 
-/// The secret in a file that is said to hold one: `base64:...`, or the bytes as they are. Text
-/// loses its line's end.
+/// The secret in a file that is marked as one: `base64:...`, or the bytes as they are. The last
+/// line end of a text is dropped.
 ///
 /// # Errors
-/// When there is none, or when the bytes are known as something that is no secret.
+/// When it is empty, or the bytes are known as something else.
 pub fn secret(bytes: &[u8]) -> Result<Key, NoKey> {
     let Ok(text) = std::str::from_utf8(bytes) else { return plain(bytes) };
     if let Some(encoded) = text.trim().strip_prefix(BASE64) {
@@ -57,7 +58,7 @@ pub fn secret_from_base64(encoded: &str) -> Result<Key, NoKey> {
     plain(&decode(encoded.trim()).ok_or(NoKey::Base64)?)
 }
 
-/// The bytes as a secret, unless others may know them.
+/// The bytes as a secret, unless they have a form that others may know.
 fn plain(bytes: &[u8]) -> Result<Key, NoKey> {
     let what = match recognise(bytes) {
         None => return Key::new(None, Material::Secret(bytes.to_vec())),
@@ -80,7 +81,7 @@ fn plain(bytes: &[u8]) -> Result<Key, NoKey> {
     Err(NoKey::NotSecret(what))
 }
 
-/// What the bytes are; `None`: nothing that is known here.
+/// What the bytes are; `None`: unknown.
 fn recognise(bytes: &[u8]) -> Option<Result<Vec<Key>, NoKey>> {
     if let Some(key) = der::read(bytes).or_else(|| der::read(without_end(bytes))) {
         return Some(key.and_then(one));
@@ -88,7 +89,7 @@ fn recognise(bytes: &[u8]) -> Option<Result<Vec<Key>, NoKey>> {
     if is_utf16(bytes) {
         return Some(Err(NoKey::Utf16));
     }
-    // The remarks around a PEM block may be in any code.
+    // The text around a PEM block may be in any encoding.
     let text = String::from_utf8_lossy(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes));
     let text = text.trim();
     if text.is_empty() {
@@ -123,7 +124,7 @@ fn recognise(bytes: &[u8]) -> Option<Result<Vec<Key>, NoKey>> {
     }
 }
 
-/// Without a line's end.
+/// Without a line end.
 fn without_end(bytes: &[u8]) -> &[u8] {
     let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     line.strip_suffix(b"\r").unwrap_or(line)
@@ -138,7 +139,7 @@ fn decode(encoded: &str) -> Option<Vec<u8>> {
     engines.iter().find_map(|engine| engine.decode(encoded).ok())
 }
 
-/// The bytes that are written in hexadecimal, with colons between them or not.
+/// The bytes of a hexadecimal text, perhaps with colons.
 fn from_hex(text: &str) -> Option<Vec<u8>> {
     let digits: Vec<u32> = text
         .chars()
@@ -149,7 +150,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
     pairs.remainder().is_empty().then(|| pairs.map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
 }
 
-/// What was written in base64 and would be understood without.
+/// A known form, encoded in base64.
 fn encoded_text(decoded: &[u8]) -> Option<&'static str> {
     let text = std::str::from_utf8(decoded).ok()?;
     if text.contains(pem::BEGIN) {
@@ -158,14 +159,14 @@ fn encoded_text(decoded: &[u8]) -> Option<&'static str> {
     text.contains("\"kty\"").then_some("a JSON Web Key")
 }
 
-/// Text in UTF-16, with or without its mark: its ASCII has zeros between the letters.
+/// Text in UTF-16, with or without a byte order mark: ASCII letters have zeros between them.
 fn is_utf16(bytes: &[u8]) -> bool {
     let marks = [&b"\xff\xfe"[..], b"\xfe\xff"];
     let text = marks.iter().find_map(|mark| bytes.strip_prefix(*mark)).unwrap_or(bytes);
     text.contains(&0) && std::str::from_utf8(text).is_ok()
 }
 
-/// An object or a list, or what was meant to be one of a key.
+/// JSON of a key, perhaps broken.
 fn is_json(text: &str) -> bool {
     let is_whole = || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
     text.starts_with(['{', '[']) && (text.contains("\"kty\"") || is_whole())
@@ -185,8 +186,8 @@ fn is_url(text: &str) -> bool {
     text.split_once("://").is_some_and(|(scheme, _)| is_scheme(scheme))
 }
 
-/// Whether a key in the form of SSH stands in the text: in a `.pub` file, in `authorized_keys`, in
-/// `known_hosts` or in RFC 4716's form; and whether `ssh-keygen` converts it.
+/// Whether the text has an SSH key: of a `.pub` file, `authorized_keys`, `known_hosts` or RFC 4716;
+/// and whether `ssh-keygen` converts it.
 fn ssh(text: &str) -> Option<bool> {
     if text.starts_with("---- BEGIN SSH2 PUBLIC KEY") {
         return Some(true);

@@ -1,8 +1,8 @@
-//! Whom to let in: origins, tokens and the keys that confirm them.
+//! Which clients may connect: origins, tokens and the keys that verify them.
 //!
-//! Like [`protocol`](crate::protocol) it knows no rooms, connections, sockets or clocks: it is told
-//! the request's head and the time. Why a request is not let in is a
-//! [`Denial`](crate::protocol::Denial), which has an HTTP status; why bytes are no key is a
+//! Like [`protocol`](crate::protocol) it knows no rooms, connections, sockets or clocks: it is
+//! given the request's head and the time. The reason of a refused request is a
+//! [`Denial`](crate::protocol::Denial), which has an HTTP status; that of an unusable key is a
 //! [`NoKey`].
 
 pub mod algorithm;

@@ -1,28 +1,27 @@
-//! Why bytes are no key that confirms tokens: what was found in them, and what to do.
+//! Why bytes are not a usable key: what they are, and what to do.
 
 use super::algorithm::Algorithm;
 use super::budget::{KEYS_MAX, KEYS_TRIED_MAX};
 use std::fmt;
 
-/// Why something is no key that can be used. Nothing of the bytes themselves is ever part of it:
-/// they may be a secret.
+/// Why bytes are not a usable key. It never contains the bytes: they may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoKey {
-    /// There is nothing but white space.
+    /// There is only white space.
     Empty,
-    /// The bytes are none of the forms in which keys are known here.
+    /// The bytes have no known form of a key.
     Unknown,
-    /// The text says by itself that it is a secret, where a public key is expected.
+    /// The text is marked as a secret, where a public key is expected.
     SaysSecret,
-    /// What is said to be a secret is this, which others may know.
+    /// The bytes marked as a secret are this, which others may know.
     NotSecret(&'static str),
-    /// What follows `base64:` is something else.
+    /// The text after `base64:` is not base64.
     Base64,
     /// The text is in UTF-16.
     Utf16,
     /// A secret begins with a byte order mark, which its owner may not see.
     ByteOrderMark,
-    /// It is a private key; the relay needs only the public one.
+    /// It is a private key; the relay needs the public one.
     Private,
     /// It is a certificate, or a request for one.
     Certificate,
@@ -30,32 +29,32 @@ pub enum NoKey {
     Der,
     /// It is DER in hexadecimal.
     Hex,
-    /// The PEM block has this label, which is none of a public key.
+    /// The PEM block has this label, which is not that of a public key.
     PemLabel(String),
-    /// A PEM block has no end, or is not base64, or no key is in it.
+    /// A PEM block has no end, is not base64, or has no key in it.
     Pem(&'static str),
-    /// It is a public key in the form of SSH; whether `ssh-keygen` can convert it.
+    /// It is an SSH public key.
     Ssh {
-        /// It cannot convert Ed25519.
+        /// Whether `ssh-keygen` can convert it: not Ed25519.
         converts: bool,
     },
     /// It is an address.
     Url,
-    /// It is a token, and no key.
+    /// It is a token.
     Token,
-    /// It is base64 of this, which would be understood as it is.
+    /// It is base64 of this, which needs no base64.
     Encoded(&'static str),
-    /// The public key is of another kind.
+    /// The public key has an unsupported type.
     Unsupported,
-    /// The point of an elliptic curve is written in its short form.
+    /// The point of an elliptic curve is compressed.
     Compressed,
     /// An RSA key of so many bits.
     RsaSize(usize),
     /// The modulus or the exponent of an RSA key is even or out of range.
     RsaNumbers,
-    /// It looks like JSON and is no JWK, no list and no set of them; the text is the reason.
+    /// It looks like JSON, but is not a JWK, a list or a set; the text is the reason.
     Jwk(String),
-    /// No key of so many can be used here; the reason why the first one cannot.
+    /// None of so many keys can be used; the reason of the first.
     NoneOf(usize, Box<NoKey>),
     /// An id was given, and there are several keys.
     OneId,

@@ -1,7 +1,7 @@
-//! Where a browser's request comes from (RFC 6454, section 7), and which pages are let in.
+//! The origin of a browser's request (RFC 6454, section 7), and which origins are accepted.
 //!
-//! Only browsers tell the truth here: the list protects their users from other people's pages, and
-//! keeps no program out.
+//! Only a browser's origin is reliable: the list protects its users from other sites' pages, and
+//! stops no program.
 
 use super::serialized::{
     Host, Serialized, Tuple, default_port, parse_port, parse_scheme, split_port,
@@ -10,19 +10,19 @@ use crate::protocol::http::Denial;
 use crate::protocol::http::head::Head;
 use std::str::FromStr;
 
-/// What begins the `Referer` of each mini-program's request; WeChat sets it, not the program.
+/// The prefix of the `Referer` of each mini-program's request; WeChat sets it, not the program.
 const WECHAT_REFERER: &[u8] = b"https://servicewechat.com/";
 
-/// Which requests are let in, by the page that they come from.
+/// Which requests are accepted, by their origin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins {
-    /// The origins that are let in; none: all.
+    /// The origins that are accepted; none: all.
     pub allowed: Vec<Origin>,
-    /// Whether a request without an origin, which no browser sends, is turned away.
+    /// Whether a request without an origin, which no browser sends, is refused.
     pub required: bool,
 }
 
-/// An origin that is let in, or a family of them.
+/// An origin that is accepted, or a family of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// `*`: all.
@@ -52,7 +52,7 @@ enum Hosts {
     One(Host),
     /// All subdomains of this name, and not the name itself.
     Below(String),
-    /// All of a scheme that is not the web's: a browser makes up an extension's.
+    /// All hosts of a scheme that is not the web's: a browser invents an extension's.
     All,
 }
 
@@ -63,7 +63,7 @@ enum Port {
     One(Option<u16>),
 }
 
-/// What is wrong with the words for an origin.
+/// A text is not a pattern of origins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoOrigin;
 
@@ -103,7 +103,7 @@ impl Site {
         let is_web = scheme.is_none() || of_scheme.is_some();
         let (host, port) = split_port(authority)?;
         let (host, port) = (Hosts::parse(host, is_web)?, port);
-        // A word without a dot, a port or a scheme is more likely a preset misspelled.
+        // A word without a dot, a port or a scheme is probably a misspelt preset.
         let is_bare = scheme.is_none() && port.is_none() && !text.contains(['.', ':']);
         let is_empty = host == Hosts::One(Host::Empty);
         if is_bare || (is_empty && port.is_some()) {
@@ -185,8 +185,8 @@ impl Origins {
     }
 }
 
-/// Whether the page came from the host that it connects to. The scheme of the request is not known
-/// here, for a proxy may speak TLS: a port that is left out is that of the page's scheme.
+/// Whether the page came from the host that it connects to. The scheme of the request is unknown,
+/// for a proxy may do TLS: a missing port is that of the page's scheme.
 fn is_same(origin: &Tuple, head: &Head<'_>) -> bool {
     let Some(of_scheme) = default_port(&origin.scheme) else { return false };
     let host = head.once("host").and_then(|host| std::str::from_utf8(host.trim_ascii()).ok());
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_origin_is_a_switch_of_its_own() {
+    fn a_missing_origin_has_a_switch_of_its_own() {
         assert_eq!(judged(&["https://example.org"], false, ""), Ok(()));
         assert_eq!(judged(&["https://example.org"], true, ""), Err(Denial::OriginMissing));
         assert_eq!(judged(&[], true, ""), Err(Denial::OriginMissing));
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn two_origins_are_none() {
+    fn two_origins_are_refused() {
         let fields = "Origin: https://example.org\r\nOrigin: https://example.org\r\n";
         assert_eq!(judged(&["https://example.org"], false, fields), Err(Denial::Origin));
         let list = "Origin: https://example.org https://evil.example\r\n";
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin() {
+    fn invalid_patterns_are_refused() {
         for text in [
             "",
             "wechta",

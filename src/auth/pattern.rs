@@ -1,14 +1,14 @@
-//! Patterns of rooms: a name in which `*` stands for any bytes.
+//! Patterns of rooms: a name in which `*` matches any bytes.
 
 /// A pattern of rooms' names.
 ///
-/// `*` stands for any run of bytes, an empty one and `/` included; everything else stands for
-/// itself. The slash that begins a path may be written or left out: `/news/*` is `news/*`.
+/// `*` matches any run of bytes, also an empty one and `/`; everything else matches itself. The
+/// slash at the beginning is optional: `/news/*` is `news/*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(Box<[u8]>);
 
 impl Pattern {
-    /// The pattern that is written like this.
+    /// The pattern of this text.
     pub fn new(text: &str) -> Pattern {
         Pattern(text.strip_prefix('/').unwrap_or(text).as_bytes().into())
     }
@@ -18,30 +18,30 @@ impl Pattern {
         &self.0
     }
 
-    /// Whether every room that `other` means is meant by this one too. It may say no where the
-    /// answer is yes, and never the other way round.
+    /// Whether this pattern matches every room that `other` matches. A true answer is certain, a
+    /// false one is not.
     pub fn covers(&self, other: &Pattern) -> bool {
-        // Read as a name, the other's `*` is a byte that only a `*` of ours takes, and that one
-        // takes as well whatever stands in its place.
+        // Taken as a name, the other's `*` is a byte that only a `*` of ours matches, which then
+        // also matches anything in its place.
         self.matches(&other.0)
     }
 
-    /// Whether all names that are meant begin with these bytes, among which is no `*`.
+    /// Whether all names that match begin with these bytes, which contain no `*`.
     pub fn begins_with(&self, prefix: &[u8]) -> bool {
         self.0.starts_with(prefix)
     }
 
-    /// The length of the shortest name that is meant, in bytes.
+    /// The length of the shortest name that matches, in bytes.
     pub fn bytes_least(&self) -> usize {
         self.0.iter().filter(|byte| **byte != b'*').count()
     }
 
-    /// Whether the room of this name, which has no first slash, is meant.
+    /// Whether this name, without its first slash, matches.
     pub fn matches(&self, name: &[u8]) -> bool {
         let pattern = &self.0;
         let (mut at, mut in_name) = (0, 0);
-        // Behind the newest `*`, and how much of the name it has taken: only that one is ever
-        // widened, so the work is at most the product of both lengths.
+        // The place after the last `*`, and how much of the name it has matched. Only the last one
+        // is widened, so the work is at most the product of both lengths.
         let mut star: Option<(usize, usize)> = None;
         while in_name < name.len() {
             match pattern.get(at) {
@@ -70,7 +70,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_meant() {
+    fn names_match_patterns() {
         let cases = [
             ("news", &["news"][..], &["", "new", "news/", "newsx", "a/news"][..]),
             ("/news", &["news"], &["/news"]),
@@ -90,7 +90,7 @@ mod tests {
         }
     }
 
-    /// The same said slowly.
+    /// A slow and obvious matcher.
     fn slowly(pattern: &[u8], name: &[u8]) -> bool {
         match pattern.split_first() {
             None => name.is_empty(),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_meant_by_one_pattern_alone() {
+    fn a_pattern_covers_narrower_ones() {
         let covers = |one: &str, other: &str| Pattern::new(one).covers(&Pattern::new(other));
         for (one, other) in [("*", "news/*"), ("news/*", "news/*/x"), ("a*c", "abc"), ("x", "/x")] {
             assert!(covers(one, other), "{one} {other}");

@@ -5,10 +5,10 @@ use super::{NoKey, der};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// What begins a block; in one that can be read, a space follows.
+/// The beginning of a block; in a valid one, a space follows.
 pub(super) const BEGIN: &str = "-----BEGIN";
 
-/// The keys of all blocks in `text`; what stands outside of them is a remark (section 2).
+/// The keys of all blocks in `text`; text around them is ignored (section 2).
 pub(super) fn read(text: &str) -> Result<Vec<Key>, NoKey> {
     let begun = text.split(BEGIN).skip(1).map(|block| block.strip_prefix(' '));
     let blocks: Option<Vec<&str>> = begun.collect();
@@ -54,7 +54,7 @@ mod tests {
     const ED25519_PEM: &str = include_str!("../../tests/keys/ed25519.pem");
 
     #[test]
-    fn what_openssl_writes() {
+    fn keys_that_openssl_writes_are_read() {
         let all = [P256_PEM, RSA_PEM, RSA_PKCS1_PEM, ED25519_PEM].concat();
         let keys = read(&all).expect("four keys");
         let expected = [Algorithm::Es256, Algorithm::Rs256, Algorithm::Rs256, Algorithm::EdDsa];
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_public_key() {
+    fn other_blocks_are_refused() {
         let block = |label: &str| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
         for label in ["PRIVATE KEY", "ENCRYPTED PRIVATE KEY", "OPENSSH PRIVATE KEY"] {
             assert_eq!(read(&block(label)), Err(NoKey::Private));

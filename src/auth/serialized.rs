@@ -1,8 +1,8 @@
 //! An origin as browsers write it (RFC 6454, section 6.2): scheme, host and port, or `null`.
 //!
-//! What is written otherwise is no origin: its sender is no browser, and a careless reader
-//! would take a part of it for what it is not. So nothing is repaired here, as readers of addresses
-//! do (the crate `url` drops tabs, takes `\` for `/` and cuts paths off).
+//! Other texts are refused: no browser sends them, and a lenient parser could take a wrong part for
+//! the host. So nothing is repaired, as parsers of URLs do (the crate `url` drops tabs, takes `\`
+//! for `/` and cuts paths off).
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -16,11 +16,11 @@ const LABEL_BYTES_MAX: usize = 63;
 pub enum Serialized {
     /// A page without an origin of its own.
     Null,
-    /// A page from somewhere.
+    /// A page with an origin.
     Tuple(Tuple),
 }
 
-/// Where a page comes from, in small letters.
+/// The origin of a page, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tuple {
     pub(super) scheme: String,
@@ -32,7 +32,7 @@ pub struct Tuple {
 /// A host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Host {
-    /// None: files of a program's own.
+    /// None: a program's own files.
     Empty,
     /// A name, an IPv4 address or what identifies a browser's extension.
     Name(String),
@@ -40,7 +40,7 @@ pub(super) enum Host {
 }
 
 impl Serialized {
-    /// The one origin that `text` is.
+    /// Parses one origin.
     pub fn parse(text: &str) -> Option<Serialized> {
         if text == "null" {
             return Some(Serialized::Null);
@@ -53,14 +53,14 @@ impl Serialized {
             Some(port) => Some(parse_port(port)?),
             None => default_port(&scheme),
         };
-        // The web's own schemes have a host, and where there is no host there is no port.
+        // The web's schemes need a host, and without a host there is no port.
         let is_sound = host != Host::Empty || (default_port(&scheme).is_none() && port.is_none());
         is_sound.then_some(Serialized::Tuple(Tuple { scheme, host, port }))
     }
 }
 
 impl Host {
-    /// The host that `text` is, brackets included.
+    /// Parses a host, with the brackets of an IPv6 address.
     pub(super) fn parse(text: &str) -> Option<Host> {
         if text.is_empty() {
             return Some(Host::Empty);
@@ -78,7 +78,7 @@ impl Host {
     }
 }
 
-/// A scheme (RFC 3986, section 3.1), in small letters.
+/// A scheme (RFC 3986, section 3.1), in lower case.
 pub(super) fn parse_scheme(text: &str) -> Option<String> {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
     let is_scheme =
@@ -86,7 +86,7 @@ pub(super) fn parse_scheme(text: &str) -> Option<String> {
     is_scheme.then(|| text.to_ascii_lowercase())
 }
 
-/// A port as numbers are written, without zeros in front.
+/// A port in decimal, without leading zeros.
 pub(super) fn parse_port(text: &str) -> Option<u16> {
     let port: u16 = text.parse().ok()?;
     (port > 0 && port.to_string() == text).then_some(port)
@@ -101,7 +101,7 @@ pub(super) fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// A host and its port, if one is written; the colons of an IPv6 address stand in brackets.
+/// A host and its port, if there is one; the colons of an IPv6 address are in brackets.
 pub(super) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
     let end = authority.find(']').map_or(0, |at| at + 1);
     match authority[end..].split_once(':') {
@@ -138,7 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_browsers_write() {
+    fn origins_of_browsers_are_parsed() {
         for (text, again) in [
             ("null", "null"),
             ("https://example.org", "https://example.org"),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin() {
+    fn other_texts_are_refused() {
         let long = format!("https://{}.example", "a".repeat(64));
         let longer = format!("https://{}example", "a.".repeat(130));
         for text in [

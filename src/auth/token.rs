@@ -1,7 +1,7 @@
-//! JSON Web Tokens (RFC 7515, RFC 7519): whose a connection is, where it may join and publish,
-//! until when.
+//! JSON Web Tokens (RFC 7515, RFC 7519): the user, the rooms that it may join and publish in, and
+//! the end.
 //!
-//! The time is passed in. What decides is the key: it fixes the algorithm, so that a token cannot
+//! The time is passed in. The key fixes the algorithm, so that a token cannot
 //! ask for `none`, or for a public key to be taken as a secret (RFC 8725, section 3.1).
 
 use super::NoKey;
@@ -14,35 +14,35 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer};
 
-/// What a token has to be held against.
+/// What tokens are verified with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
-    /// The keys; none: nobody has to have a token, and none is looked at.
+    /// The keys; without any, tokens are neither needed nor looked at.
     pub keys: Vec<Key>,
     /// The relay's own name in a token's `aud`.
     pub audience: Option<String>,
-    /// By how much clocks may differ.
+    /// The most by which clocks may differ.
     pub leeway_s: u32,
 }
 
-/// What a token says that was believed.
+/// The claims of a verified token.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Claims {
     /// The user id, `sub`.
     pub user: Option<Box<str>>,
-    /// The second, counted from 1970, from which the token is not believed any more.
+    /// The token's end, in seconds since 1970.
     pub ends: Option<u64>,
     hear: Option<Vec<Pattern>>,
     speak: Option<Vec<Pattern>>,
 }
 
 impl Claims {
-    /// Whether its bearer may hear the room of this name: without the claim, all rooms.
+    /// Whether the client may join this room: without the claim, all rooms.
     pub fn may_hear(&self, name: &[u8]) -> bool {
         is_among(self.hear.as_deref(), name)
     }
 
-    /// Whether its bearer may speak in a room: without the claim, in all that it may hear.
+    /// Whether the client may publish in a room: without the claim, in all that it may join.
     pub fn may_speak(&self, name: &[u8]) -> bool {
         is_among(self.speak.as_deref(), name) && self.may_hear(name)
     }
@@ -52,7 +52,7 @@ fn is_among(patterns: Option<&[Pattern]>, name: &[u8]) -> bool {
     patterns.is_none_or(|patterns| patterns.iter().any(|pattern| pattern.matches(name)))
 }
 
-/// What the header says about the signature.
+/// The header.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -62,8 +62,8 @@ struct Header {
     crit: Option<serde::de::IgnoredAny>,
 }
 
-/// A claim that is there is of its kind: a `null` where an end should stand is a mistake of the
-/// maker, and must not become a token without end.
+/// A claim must have its type: a `null` as the end is an issuer's mistake, and must not make a
+/// token without an end.
 #[derive(Deserialize)]
 struct Payload {
     #[serde(default, deserialize_with = "not_null")]
@@ -74,7 +74,7 @@ struct Payload {
     exp: Option<f64>,
     #[serde(default, deserialize_with = "not_null")]
     nbf: Option<f64>,
-    /// It decides nothing, but is a number (RFC 7519, section 4.1.6).
+    /// Not used, but a number (RFC 7519, section 4.1.6).
     #[serde(rename = "iat", default, deserialize_with = "not_null")]
     _iat: Option<f64>,
     #[serde(default, deserialize_with = "not_null")]
@@ -83,7 +83,7 @@ struct Payload {
     speak: Option<Vec<String>>,
 }
 
-/// A user id; much software writes the number of a database's row.
+/// A user id; often it is the number of a row in a database.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Subject {
@@ -106,11 +106,11 @@ fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 impl Trust {
-    /// Refuses keys that could not all be tried.
+    /// Refuses more keys than a token is tried with.
     ///
     /// # Errors
-    /// When there are more than `KEYS_MAX`, or more than `KEYS_TRIED_MAX` of one algorithm that
-    /// no name tells apart.
+    /// When there are more than `KEYS_MAX`, or more than `KEYS_TRIED_MAX` of one algorithm and
+    /// name.
     pub fn check(&self) -> Result<(), NoKey> {
         if self.keys.len() > KEYS_MAX {
             return Err(NoKey::TooMany(self.keys.len()));
@@ -125,7 +125,7 @@ impl Trust {
         Ok(())
     }
 
-    /// What `token` says, if it is to be believed at the second `now_s`, counted from 1970.
+    /// The claims of `token`, if it is valid at `now_s`, in seconds since 1970.
     ///
     /// # Errors
     /// With the reason to answer 401.
@@ -144,7 +144,7 @@ impl Trust {
             (None, None) => true,
             (Some(name), Some(Audience::One(one))) => one == name,
             (Some(name), Some(Audience::Many(many))) => many.contains(name),
-            // A token that names its audience is for nobody else (RFC 7519, section 4.1.3).
+            // A token with an audience is for no other service (RFC 7519, section 4.1.3).
             (None, Some(_)) | (Some(_), None) => false,
         };
         if !is_for_us {
@@ -166,7 +166,7 @@ impl Trust {
         })
     }
 
-    /// The payload, if a key of ours confirms it.
+    /// The payload, if one of the keys verifies it.
     fn signed<T: for<'de> Deserialize<'de>>(&self, token: &str) -> Result<T, Denial> {
         let (message, signature) = token.rsplit_once('.').ok_or(Denial::TokenMalformed)?;
         let (header, payload) = message.split_once('.').ok_or(Denial::TokenMalformed)?;
@@ -185,9 +185,9 @@ impl Trust {
         }
     }
 
-    /// The keys of a token's algorithm. A token that names its key is held against the keys of that
-    /// name or, if none has it, against those without a name; a token that names none is held
-    /// against those without a name, and then against the others.
+    /// The keys of a token's algorithm. A token that names its key is tried with the keys of that
+    /// name or, if none has it, with those without a name; a token that names none is tried with
+    /// those without a name, and then with the others.
     fn keys_for<'a>(&'a self, header: &'a Header) -> impl Iterator<Item = &'a Key> {
         let algorithm = Algorithm::named(&header.alg);
         let of_algorithm = move |key: &&Key| Some(key.algorithm()) == algorithm;
@@ -204,7 +204,7 @@ fn decode(part: &str) -> Result<Vec<u8>, Denial> {
     URL_SAFE_NO_PAD.decode(part).map_err(|_| Denial::TokenMalformed)
 }
 
-/// An object of JSON, in which no member stands twice (RFC 8725, section 3.11 asks for care).
+/// A JSON object without duplicate members (RFC 8725, section 3.11).
 fn json<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Option<T> {
     // Serde would also take a struct's members from an array.
     let is_object = bytes.trim_ascii_start().starts_with(b"{");

@@ -8,11 +8,11 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// What a family's numbers mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
-    /// It only grows, until the process ends.
+    /// It only grows while the process runs.
     Counter,
     /// It goes up and down.
     Gauge,
-    /// How often each range of values came.
+    /// How often each range of values occurred.
     Histogram,
 }
 
@@ -106,7 +106,7 @@ fn write(family: &Family, to: &mut String) -> fmt::Result {
     }
 }
 
-/// Whether a text stands in the format as it is. All of them are in our source.
+/// Whether a text needs no escape. All texts are constants of ours.
 fn is_plain(text: &str) -> bool {
     !text.contains(['"', '\\', '\n'])
 }
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a: \"x\\\"y\"")]
-    fn what_needs_an_escape_is_found_in_tests() {
+    fn a_text_that_needs_an_escape_fails_the_tests() {
         text(&[Family::gauge("a", "An a.", 0).by("is", vec![("x\"y", 1)])]);
     }
 

@@ -1,8 +1,8 @@
 //! A text as a JSON string, byte for byte as PHP's `json_encode` writes it with its defaults.
 //!
-//! JSON allows many spellings of one string; the seed's clients saw PHP's, so these are kept: `/`
-//! as `\/`, five short escapes, everything else below a space and everything beyond ASCII as
-//! `\uXXXX` in lower-case digits, with surrogate pairs beyond the first plane. DEL stays.
+//! JSON allows many spellings of one string; clients of PHP servers expect PHP's: `/` as `\/`, five
+//! short escapes, other control characters and everything beyond ASCII as `\uXXXX` in lower-case
+//! digits, with surrogate pairs beyond the first plane. DEL stays.
 
 /// Appends `text`, which is UTF-8, as a JSON string; `false` when there is no memory for it.
 pub fn encode(text: &str, to: &mut Vec<u8>) -> bool {
@@ -32,7 +32,7 @@ pub fn encode(text: &str, to: &mut Vec<u8>) -> bool {
     true
 }
 
-/// How many bytes `text` becomes.
+/// The length of `text` as a JSON string, in bytes.
 fn encoded_bytes(text: &str) -> usize {
     let bytes = |char: char| match char {
         '"' | '\\' | '/' | '\u{8}' | '\u{c}' | '\n' | '\r' | '\t' => 2,

@@ -1,8 +1,8 @@
 //! The wires: bytes in, values out.
 //!
-//! Nothing here knows rooms, connections, sockets or clocks; every function works on the bytes that
-//! it is given. What the peer does wrong is a [`Violation`] (it ends with a close code, RFC 6455
-//! section 7.4) or, before the upgrade, a [`Refusal`] (it ends with an HTTP status).
+//! It knows no rooms, connections, sockets or clocks; every function works on the bytes that it is
+//! given. A peer's fault is a [`Violation`], which has a close code (RFC 6455, section 7.4), or,
+//! before the upgrade, a [`Refusal`], which has an HTTP status.
 
 pub mod exposition;
 pub mod http;

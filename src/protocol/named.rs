@@ -1,7 +1,7 @@
-//! Enums whose variants have names outside: in the log and in counters.
+//! Enums whose variants have names in the log and in counters.
 
-/// Gives an enum a name for each variant, and the list of all of them: a variant without a row does
-/// not compile. Variants that hold another such enum stand behind the rows.
+/// Gives an enum a name for each variant, and the list of all variants: a variant without a row
+/// does not compile. Variants that hold another such enum follow the rows.
 macro_rules! named {
     ($type:ident { $($variant:ident => $name:literal,)* } $($outer:ident($inner:ident))*) => {
         impl $type {
@@ -13,7 +13,7 @@ macro_rules! named {
                 }
             }
 
-            /// All that there are.
+            /// All variants.
             pub fn all() -> impl Iterator<Item = $type> {
                 let all = [$($type::$variant,)*].into_iter();
                 $(let all = all.chain($inner::all().map($type::$outer));)*

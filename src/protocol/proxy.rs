@@ -1,28 +1,28 @@
-//! The PROXY protocol, versions 1 and 2: a header in front of everything else, in which a proxy
-//! tells whose connection this is (haproxy.org, "The PROXY protocol").
+//! The PROXY protocol, versions 1 and 2: a header before all other bytes, in which a proxy names
+//! the client (haproxy.org, "The PROXY protocol").
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// The longest header of version 1, with its line's end (section 2.1).
 const V1_BYTES_MAX: usize = 107;
 
-/// What version 2 begins with (section 2.2).
+/// The signature of version 2 (section 2.2).
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// What we take of version 2 behind its 16 bytes: addresses have at most 216, and what proxies add
-/// (certificates' names, cloud providers' ids) fits many times.
+/// The most bytes of version 2 after its first 16: addresses have at most 216, and proxies'
+/// additions (certificates' names, cloud providers' ids) fit many times.
 const V2_BODY_BYTES_MAX: usize = 2048;
 
 /// A whole header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// How many bytes it has.
+    /// Its length in bytes.
     pub bytes: usize,
-    /// Where the client is; `None` when the proxy speaks for itself, or names no IP address.
+    /// The client's address; `None` for the proxy's own check, or without an IP address.
     pub client: Option<IpAddr>,
 }
 
-/// What came is no PROXY header.
+/// The bytes are not a PROXY header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoHeader;
 
@@ -65,7 +65,7 @@ fn client_v1(line: &[u8]) -> Option<Option<IpAddr>> {
     }
 }
 
-/// A port in decimal, without a sign and without zeros in front (section 2.1).
+/// A port in decimal, without a sign and leading zeros (section 2.1).
 fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok_and(|port| port.to_string() == text)
 }
@@ -123,7 +123,7 @@ mod tests {
             (v2(1, 0x11, &with_more), Some("10.0.0.7")),
             (v2(1, 0x21, &six), Some("::1")),
             (v2(0, 0x00, &[]), None),
-            (v2(0, 0x11, &[]), None), // whatever family stands there
+            (v2(0, 0x11, &[]), None), // with any family
         ];
         for (header, client) in cases {
             let client = client.map(|text| text.parse().expect("an address"));
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header() {
+    fn other_bytes_are_refused() {
         let too_long = [b"PROXY UNKNOWN ".to_vec(), vec![b'x'; 200]].concat();
         let cases: [&[u8]; 15] = [
             b"GET / HTTP/1.1\r\n",
@@ -165,7 +165,7 @@ mod tests {
     }
 
     proptest! {
-        /// Any bytes end in an answer, and more bytes behind a whole header change nothing.
+        /// Any bytes give a result, and bytes after a whole header do not change it.
         #[test]
         fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300), signed in any::<bool>()) {
             let bytes = if signed { [&SIGNATURE[..], &bytes].concat() } else { bytes };

@@ -7,13 +7,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-/// A relay that does not answer within this is silent: it has a turn many times a second.
+/// The most time for an answer: a relay has many turns a second.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// More than any relay's metrics: another program is answering.
 const BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// What the admin listener at `place` answers to a request for `path`, if that is 200.
+/// The body of the admin listener's answer at `path`, if its status is 200.
 pub(super) fn ask(place: &Listen, path: &str) -> io::Result<String> {
     if let Listen::Unix(file, _) = place {
         let stream = UnixStream::connect(file)?;
@@ -55,7 +55,7 @@ fn exchange(mut stream: impl Read + Write, host: &str, path: &str) -> io::Result
     }
 }
 
-/// Why there is no answer, and where one may be.
+/// Why there is no answer, and what to do.
 pub(super) fn because(error: &io::Error) -> String {
     use io::ErrorKind::{ConnectionRefused, NotFound, TimedOut, WouldBlock};
     let plain = Plain(error);

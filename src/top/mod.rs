@@ -12,10 +12,10 @@ use std::io::{self, Write};
 use std::time::Duration;
 use terminal::Terminal;
 
-/// Between two looks: what a person can follow.
+/// The interval between two samples, which a person can follow.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Shows what the relay does until it is told to stop.
+/// Shows the relay's metrics until a key or a signal ends it.
 ///
 /// # Errors
 /// When the relay does not answer the first time, or the terminal fails.
@@ -35,7 +35,7 @@ pub fn run(flags: &TopFlags) -> io::Result<()> {
         if terminal.wait(PAUSE)? {
             return Ok(());
         }
-        // A relay that is started anew is awaited.
+        // A relay that restarts will answer again.
         let block = match sample(&flags.admin) {
             Ok(now) => {
                 let block = view::block(&place, &before, &now);
@@ -58,7 +58,7 @@ fn sample(place: &Listen) -> io::Result<Sample> {
 /// check.
 ///
 /// # Errors
-/// When it does not answer that all is well.
+/// When it does not answer 200.
 pub fn health(place: &Listen) -> io::Result<()> {
     match ask(place, "/healthz") {
         Ok(_) => Ok(()),

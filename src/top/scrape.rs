@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::time::Instant;
 
-/// The metrics of a moment, by name with labels.
+/// A sample of the metrics, by name with labels.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) at: Instant,

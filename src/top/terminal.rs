@@ -1,4 +1,4 @@
-//! The terminal: a screen of its own, keys as they are pressed, and all as it was at the end.
+//! The terminal: an alternate screen, single keys, and the old state at the end.
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Another screen, without the cursor; and back.
+/// The alternate screen, without the cursor; and back.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// To the top left; each line clears what was behind it, the last what was below.
+/// To the top left; each line clears its rest, the last one the rest of the screen.
 const HOME: &str = "\x1b[H";
 const END_OF_LINE: &str = "\x1b[K\r\n";
 const CLEAR_BELOW: &str = "\x1b[J";
@@ -23,14 +23,14 @@ const CLEAR_BELOW: &str = "\x1b[J";
 /// Where blocks of lines go.
 #[derive(Debug)]
 pub(super) struct Terminal {
-    /// How the terminal was, when there is one to be put back.
+    /// The terminal's old settings, to be restored.
     before: Option<Termios>,
     is_screen: bool,
     has_ended: Arc<AtomicBool>,
 }
 
 impl Terminal {
-    /// Takes the screen if standard output is one; a pipe gets plain lines.
+    /// Takes over a terminal; a pipe gets plain lines.
     pub(super) fn open() -> io::Result<Terminal> {
         let is_screen = io::stdout().is_terminal();
         let has_ended = Arc::new(AtomicBool::new(false));
@@ -45,7 +45,7 @@ impl Terminal {
             let before = tcgetattr(io::stdin())?;
             let mut keys = before.clone();
             keys.local_flags -= LocalFlags::ICANON | LocalFlags::ECHO;
-            // A process that is stopped in the middle would leave the terminal as it is now.
+            // A process stopped here would leave the terminal in this state.
             keys.control_chars[SpecialCharacterIndices::VSUSP as usize] = 0;
             tcsetattr(io::stdin(), SetArg::TCSANOW, &keys)?;
             terminal.before = Some(before);
@@ -59,7 +59,7 @@ impl Terminal {
         self.is_screen
     }
 
-    /// Shows a block instead of the one before, or behind it where there is no screen.
+    /// Shows a block in place of the one before, or after it in a pipe.
     pub(super) fn show(&self, block: &str) -> io::Result<()> {
         let mut text = String::new();
         if self.is_screen {
@@ -79,7 +79,7 @@ impl Terminal {
         stdout.flush()
     }
 
-    /// Waits; tells whether it is to end before that.
+    /// Waits; true when a key or a signal ends it.
     pub(super) fn wait(&self, pause: Duration) -> io::Result<bool> {
         let until = Instant::now() + pause;
         loop {
@@ -112,7 +112,7 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         if self.is_screen {
-            // The terminal may be gone: then there is nothing to put back.
+            // The terminal may be gone: then there is nothing to restore.
             let _ = io::stdout().write_all(LEAVE.as_bytes());
             let _ = io::stdout().flush();
         }

@@ -3,10 +3,10 @@
 use super::scrape::Sample;
 use std::fmt::Write;
 
-/// Reasons that are named; a line has no place for more.
+/// The most reasons that are named in a line.
 const REASONS: usize = 3;
 
-/// What went on between two samples, and what there is at the second.
+/// The rates between two samples, and the state at the second.
 pub(super) fn block(place: &str, before: &Sample, now: &Sample) -> String {
     let view = View { before, now, seconds: (now.at - before.at).as_secs_f64().max(0.001) };
     let mut text = String::new();
@@ -17,14 +17,14 @@ pub(super) fn block(place: &str, before: &Sample, now: &Sample) -> String {
     text
 }
 
-/// What a terminal shows and does not obey: another program in the relay's place may send what
-/// moves the cursor, or worse.
+/// A text without control characters: another program in the relay's place could send escape
+/// sequences.
 pub(super) fn harmless(line: &str) -> impl Iterator<Item = char> {
     line.chars().map(|char| if is_shown(char) { char } else { char::REPLACEMENT_CHARACTER })
 }
 
-/// Whether it is no control, and nothing that turns the direction of what follows (Unicode Standard
-/// Annex 9, section 2).
+/// Whether it is neither a control character nor one that changes the direction of text (Unicode
+/// Standard Annex 9, section 2).
 fn is_shown(char: char) -> bool {
     let turns = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
     !char.is_control() && !turns && !matches!(char, '\u{2066}'..='\u{2069}')
@@ -128,7 +128,7 @@ impl View<'_> {
         lines
     }
 
-    /// Messages compressed, what became of all payload until now, and what that saved.
+    /// The rate of compressed messages, the ratio of all payload so far, and the savings.
     fn compression(&self) -> String {
         let (_, bytes_in) = self.rate_and_sum("fanfare_compression_in_bytes_total");
         let (_, bytes_out) = self.rate_and_sum("fanfare_compression_out_bytes_total");
@@ -147,14 +147,14 @@ impl View<'_> {
         )
     }
 
-    /// Of a family with labels, all together.
+    /// The same for a family with labels, summed.
     fn rate_and_sum(&self, name: &str) -> (f64, f64) {
         let sum = |sample: &Sample| sample.labelled(name).map(|(_, value)| value).sum::<f64>();
         let (before, now) = (sum(self.before), sum(self.now));
         (self.grown(before, now) / self.seconds, now)
     }
 
-    /// How much a counter grew in a second; one that fell began anew.
+    /// A counter's growth in a second; one that fell was reset.
     fn rate(&self, name: &str) -> f64 {
         self.grown(self.before.get(name), self.now.get(name)) / self.seconds
     }
@@ -163,7 +163,7 @@ impl View<'_> {
         if now < before { now } else { now - before }
     }
 
-    /// Of all the time, how much a sum of seconds grew.
+    /// The growth of a sum of seconds, as a share of the time.
     fn share(&self, name: &str) -> String {
         format!("{:.1} %", self.rate(name) * 100.0)
     }
@@ -189,7 +189,7 @@ impl View<'_> {
         format!("{rate}/s; half within {}, 99 % within {}", upto(0.5), upto(0.99))
     }
 
-    /// The reasons with the most, those of now first.
+    /// The most frequent reasons, those of the last second first.
     fn reasons(&self, name: &str) -> String {
         let mut reasons: Vec<(f64, f64, &str)> = Vec::new();
         for (reason, count) in self.now.labelled(name).filter(|(_, count)| *count > 0.0) {
@@ -219,7 +219,7 @@ fn number(value: f64) -> String {
     text
 }
 
-/// Bytes in the unit that leaves at most four digits.
+/// Bytes in a unit that leaves at most four digits.
 fn bytes(value: f64) -> String {
     let (mut value, mut unit) = (value, "B");
     for larger in ["KiB", "MiB", "GiB", "TiB"] {
@@ -280,7 +280,7 @@ mod tests {
         for part in [
             "fanfare 1.2.3 at 127.0.0.1:1: ready\n",
             "messages in      1,500/s          3,100",
-            "pings                3/s              6", // it began anew
+            "pings                3/s              6", // it was reset
             "members      12,345 in 0 rooms",
             "turn         2/s; half within 500 ms, 99 % within more than 4 s;",
             "fan-out      none\n",
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_is_told_nothing_by_the_answer() {
+    fn an_answer_cannot_control_the_terminal() {
         let evil = "\x1b]0;x\x07\x1b[2J\r\t\u{9b}31m\u{7f}\u{202e}";
         let mut now = sample(&format!(
             "fanfare_build_info{{version=\"1{evil}\"}} 1\nfanfare_ready 1\n\

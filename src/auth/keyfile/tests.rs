@@ -1,4 +1,4 @@
-//! What the content of a file is taken for, and that nothing others may know becomes a secret.
+//! How the content of a file is recognised, and that nothing others may know becomes a secret.
 
 use super::*;
 use crate::auth::algorithm::Algorithm;
@@ -23,7 +23,7 @@ const JWK: &[u8] = kept!("rfc7515-a2.jwk");
 const PRIVATE: &[u8] = &[0x30, 0x05, 0x02, 0x01, 0x00, 0x30, 0x00];
 const SECRET: &[u8] = b"01234567890123456789012345678901";
 
-/// What stands between the lines of a PEM file.
+/// The base64 of a PEM file.
 fn base64_of(pem: &[u8]) -> String {
     let text = std::str::from_utf8(pem).expect("PEM");
     text.lines().filter(|line| !line.starts_with('-')).collect::<Vec<_>>().join("\n")
@@ -49,7 +49,7 @@ fn ssh_line(kind: &str) -> String {
     format!("{kind} {} ann@example.org\n", STANDARD.encode(blob))
 }
 
-/// Files in which a public key stands that can be used.
+/// Files with a usable public key.
 fn public_keys() -> Vec<(&'static str, Vec<u8>, Algorithm)> {
     let jwk = text(JWK);
     let remark = "Bag Attributes\n    friendlyName: M\u{fc}ller\nKey Attributes: <No Attributes>\n";
@@ -81,7 +81,7 @@ fn pkcs1() -> Vec<u8> {
     STANDARD.decode(encoded).expect("base64")
 }
 
-/// Files that hold something else that others may know, and a part of what is said about them.
+/// Files with something else that others may know, and a part of the error.
 fn others() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let jwk = text(JWK);
     let private = jwk.replace("\"n\"", "\"d\":\"AQAB\",\"n\"");
@@ -142,7 +142,7 @@ fn verdict(keys: Vec<Key>, token: &str) -> Result<Claims, Denial> {
     Trust { keys, ..Trust::default() }.verify(token, 0)
 }
 
-/// The file's bytes, and what somebody may make of them.
+/// The file's bytes, and variants of them that a stranger may have.
 fn forms(bytes: &[u8]) -> Vec<Vec<u8>> {
     let trimmed = bytes.trim_ascii().to_vec();
     let unmarked = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes).to_vec();
@@ -156,7 +156,7 @@ fn forms(bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn public_keys_are_recognised_and_a_token_forged_from_them_is_not_believed() {
+fn public_keys_are_recognised_and_tokens_forged_from_them_are_refused() {
     for (what, bytes, algorithm) in public_keys() {
         let keys = read(&bytes).unwrap_or_else(|fault| panic!("{what}: {fault}"));
         assert_eq!(keys.iter().map(Key::algorithm).collect::<Vec<_>>(), [algorithm], "{what}");
@@ -173,7 +173,7 @@ fn public_keys_are_recognised_and_a_token_forged_from_them_is_not_believed() {
 }
 
 #[test]
-fn what_else_others_may_know_is_refused_by_its_name() {
+fn other_known_forms_are_refused_by_name() {
     for (what, bytes, said) in others() {
         let fault = read(&bytes).expect_err(what).to_string();
         assert!(fault.contains(said), "{what}: {fault}");
@@ -181,7 +181,7 @@ fn what_else_others_may_know_is_refused_by_its_name() {
 }
 
 #[test]
-fn nothing_that_others_may_know_is_a_secret_though_it_is_said_to_be_one() {
+fn known_forms_are_refused_as_secrets_too() {
     let public = public_keys().into_iter().map(|(what, bytes, _)| (what, bytes));
     for (what, bytes) in public.chain(others().into_iter().map(|(what, bytes, _)| (what, bytes))) {
         for bytes in forms(&bytes) {
@@ -200,7 +200,7 @@ fn nothing_that_others_may_know_is_a_secret_though_it_is_said_to_be_one() {
 }
 
 #[test]
-fn a_secret_that_nobody_said_is_one_is_refused() {
+fn a_secret_that_is_not_marked_as_one_is_refused() {
     let encoded = format!("base64:{}", STANDARD.encode(SECRET));
     for (bytes, fault) in [
         (SECRET, NoKey::Unknown),
@@ -216,7 +216,7 @@ fn a_secret_that_nobody_said_is_one_is_refused() {
 }
 
 #[test]
-fn a_secret_is_its_bytes_and_text_loses_its_lines_end() {
+fn a_secret_is_its_bytes_without_a_last_line_end() {
     let key = secret(SECRET).expect("a secret");
     let encoded = URL_SAFE_NO_PAD.encode(SECRET);
     for end in ["", "\n", "\r\n"] {
@@ -226,10 +226,10 @@ fn a_secret_is_its_bytes_and_text_loses_its_lines_end() {
     assert_eq!(secret_from_base64(&encoded), Ok(key.clone()));
     assert!(verdict(vec![key.clone()], &forged(SECRET)).is_ok());
     assert_eq!(key.to_string(), "HS256 secret of 32 bytes");
-    // Random bytes that end in a line feed are no text.
+    // Random bytes that end in a line feed are not text.
     let random = [&[0xa7; 31][..], b"\n"].concat();
     assert!(verdict(vec![secret(&random).expect("a secret")], &forged(&random)).is_ok());
-    // Text with white space around it is taken as it is, except for one line's end.
+    // White space around a text is kept, except for one line end.
     assert!(verdict(vec![secret(b" a b \n\n").expect("a secret")], &forged(b" a b \n")).is_ok());
     for (bytes, fault) in [
         (&b""[..], NoKey::Empty),
@@ -252,7 +252,7 @@ fn short_secrets_are_weak_and_long_ones_and_public_keys_are_not() {
 }
 
 #[test]
-fn keys_say_what_they_are_and_nothing_of_a_secret() {
+fn keys_show_their_kind_and_nothing_of_a_secret() {
     let mut keys = read(&format!("[{}]", text(JWK)).into_bytes()).expect("a key");
     keys[0].id = Some("a\u{1b}[2J".to_owned());
     assert_eq!(keys[0].to_string(), "RS256 public key, kid a\\u{1b}[2J");
@@ -263,7 +263,7 @@ proptest! {
     #[test]
     fn no_bytes_break_it(bytes: Vec<u8>, text: String) {
         for bytes in [&bytes[..], text.as_bytes()] {
-            // What is a key by itself is no secret.
+            // A key in a known form is not a secret.
             prop_assert!(read(bytes).is_err() || secret(bytes).is_err());
         }
         let _ = secret_from_base64(&text);

@@ -1,4 +1,4 @@
-//! What tokens are believed, and which are not.
+//! Which tokens are accepted, and which are refused.
 
 use super::*;
 use crate::auth::keyfile;
@@ -65,7 +65,7 @@ fn the_examples_of_the_rfc() {
 }
 
 #[test]
-fn what_openssl_signs() {
+fn tokens_that_openssl_signs_are_accepted() {
     let pairs = [
         (kept!("rsa.pem"), kept!("rsa.token")),
         (kept!("p256.pem"), kept!("p256.token")),
@@ -134,7 +134,7 @@ fn the_key_is_chosen_by_its_id() {
     assert_eq!(verify(&both, r#"{"alg":"HS256","kid":7}"#, SECRET), Err(Denial::TokenMalformed));
 }
 
-/// How many signatures are checked at most for a token with this header.
+/// The most signatures that are checked for a token with this header.
 fn tried(trust: &Trust, header: &str) -> usize {
     trust.keys_for(&json(header.as_bytes()).expect("a header")).count()
 }
@@ -174,7 +174,7 @@ fn the_name_is_matched_before_keys_are_tried() {
 }
 
 #[test]
-fn a_token_is_held_against_few_keys_and_those_of_another_length_do_not_count() {
+fn a_token_is_tried_with_few_keys_and_only_those_of_its_length() {
     let secret = |number: usize| format!("the secret with the number {number:04}, long enough");
     let key = |number| keyfile::secret(secret(number).as_bytes()).expect("a secret");
     let mut many = trust((0..=KEYS_TRIED_MAX).map(key).collect());
@@ -232,7 +232,7 @@ fn times() {
 }
 
 #[test]
-fn who_and_where() {
+fn claims_name_the_user_and_the_rooms() {
     let said = claims(r#"{"sub":"ann","hear":["news/*","you"],"speak":["news/chat"]}"#, 0);
     let said = said.expect("believed");
     assert_eq!(said.user.as_deref(), Some("ann"));
@@ -260,7 +260,7 @@ fn who_and_where() {
 }
 
 #[test]
-fn an_audience_is_kept_to() {
+fn an_audience_must_match() {
     let ours = Trust { audience: Some("relay".to_owned()), ..with_secret() };
     let anyone = with_secret();
     for (payload, with_name, without) in [
@@ -280,7 +280,7 @@ fn an_audience_is_kept_to() {
 }
 
 #[test]
-fn what_is_no_token() {
+fn broken_tokens_are_refused() {
     let good = signed(HEADER, "{}", SECRET);
     assert!(with_secret().verify(&good, 0).is_ok());
     for end in 0..good.len() {

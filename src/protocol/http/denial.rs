@@ -6,27 +6,27 @@ use crate::protocol::named::named;
 /// Why a request is denied. The answer has an HTTP status, before the upgrade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// The page that it comes from is not in the list (RFC 6455, section 4.2.2, item 4).
+    /// Its origin is not in the list (RFC 6455, section 4.2.2, item 4).
     Origin,
     /// It has no Origin, and one is required.
     OriginMissing,
-    /// The room is for those with a token, and there is none.
+    /// The room needs a token, and there is none.
     TokenMissing,
-    /// It carries two tokens that are not the same.
+    /// It has two tokens that differ.
     TokensDiffer,
-    /// This is no JSON Web Token, or its header asks for what is not understood (RFC 7515).
+    /// It is not a JSON Web Token, or has an unknown critical extension (RFC 7515).
     TokenMalformed,
     /// No key has the token's algorithm and key id.
     TokenKey,
-    /// No key confirms the signature.
+    /// No key verifies the signature.
     TokenSignature,
-    /// A claim is not of the kind that it should be (RFC 7519, section 4).
+    /// A claim has the wrong type (RFC 7519, section 4).
     TokenClaims,
     /// `exp` has passed.
     TokenExpired,
     /// `nbf` has not come.
     TokenTooEarly,
-    /// `aud` names others, or nobody although it has to.
+    /// `aud` names other services, or is missing although it is needed.
     TokenAudience,
     /// The token does not allow this room (claim `hear`).
     Room,
@@ -41,7 +41,7 @@ named!(Denial {
     TokenKey => "token_key",
     TokenSignature => "token_signature",
     TokenClaims => "token_claims",
-    // Not the name of the close code's cause: this one never got in.
+    // Another name than that of the cause with a close code: this client was never a member.
     TokenExpired => "token_too_late",
     TokenTooEarly => "token_too_early",
     TokenAudience => "token_audience",

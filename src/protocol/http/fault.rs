@@ -1,8 +1,8 @@
-//! What is wrong with bytes that are no head: the reason that its sender needs, found only after
-//! the parser gave up.
+//! Why bytes are not a head: the reason for their sender, searched only after the parser has
+//! failed.
 //!
-//! What is told does not depend on how the bytes were cut on their way. So nothing is looked at
-//! that comes behind the byte at which the parser gives up, unless it is waited for.
+//! The reason does not depend on how TCP cut the bytes. So no byte is used after the one at which
+//! the parser failed, unless the search waits for it.
 
 use super::Refusal;
 use httparse::Error;
@@ -10,11 +10,11 @@ use httparse::Error;
 /// The first byte of a TLS handshake (RFC 8446, section 5.1); no head begins with it.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// What begins a header of the PROXY protocol: version 1, and as much of version 2 as no other
-/// request begins with.
+/// The beginnings of a PROXY header: version 1, and the bytes of version 2 with which no request
+/// begins.
 const PROXY_HEADERS: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0"];
 
-/// Why `bytes`, at which the parser gave up, are refused; `None` when more must come to tell.
+/// Why `bytes`, at which the parser failed, are refused; `None` when more bytes are needed.
 pub(super) fn of(error: Error, bytes: &[u8]) -> Option<Refusal> {
     if bytes.first() == Some(&TLS_HANDSHAKE) {
         return Some(Refusal::Tls);
@@ -31,9 +31,9 @@ pub(super) fn of(error: Error, bytes: &[u8]) -> Option<Refusal> {
     }
 }
 
-/// The first line that is not empty; it has no text where the empty lines are no lines.
+/// The first line that is not empty; it has no text when the bytes before it are not empty lines.
 struct Line<'a> {
-    /// Without its end.
+    /// Without its line end.
     text: &'a [u8],
     is_complete: bool,
     /// Where the next line begins.
@@ -58,7 +58,7 @@ fn first_line(bytes: &[u8]) -> Line<'_> {
     }
 }
 
-/// Something else stands where the version should: the last word says what was meant.
+/// The version is invalid: the last word decides about the reason.
 fn of_version(line: Line<'_>) -> Option<Refusal> {
     let mut words = line.text.rsplit(|byte| *byte == b' ');
     let last = words.next().unwrap_or_default();
@@ -70,13 +70,13 @@ fn of_version(line: Line<'_>) -> Option<Refusal> {
     })
 }
 
-/// A byte stands where none like it may: within a target, or in what is no request.
+/// A byte is invalid: in a target, or in bytes that are not a request.
 fn of_token(line: &[u8]) -> Refusal {
     let mut words = line.splitn(2, |byte| *byte == b' ');
     let (method, rest) = (words.next().unwrap_or_default(), words.next());
     let Some(rest) = rest.filter(|_| is_token(method)) else { return Refusal::Malformed };
     match rest.iter().find(|byte| !is_in_target(byte)) {
-        // The line ends behind its second word.
+        // The line ends after its second word.
         None | Some(b'\r') => Refusal::Malformed,
         Some(_) => Refusal::TargetBytes,
     }
@@ -110,7 +110,7 @@ fn is_token(word: &[u8]) -> bool {
     !word.is_empty() && word.iter().all(is_token)
 }
 
-/// What the parser takes in a target: all but spaces and controls.
+/// The bytes that the parser accepts in a target: all but spaces and controls.
 fn is_in_target(byte: &u8) -> bool {
     !matches!(byte, 0..=b' ' | 0x7f)
 }
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::protocol::http::head;
 
-    /// What is told of these bytes, whole and in all pieces.
+    /// The reason for these bytes, whole and in all pieces.
     fn told(bytes: &[u8]) -> Option<Refusal> {
         let whole = match head::end(bytes, 0) {
             Some(end) => head::parse(&bytes[..end]).err(),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant() {
+    fn each_fault_has_its_reason() {
         const HOST: &str = "\r\nHost: h\r\n\r\n";
         let cases: [(&str, Refusal); 32] = [
             ("\x16\x03\x01\x02\x00\x01\x00\x01\u{1}\x03\x03", Refusal::Tls),
@@ -160,7 +160,8 @@ mod tests {
             ("hello relay, is this a chat?", Refusal::Malformed),
             ("{\"a\": 1}", Refusal::Malformed),
             ("SSH-2.0-OpenSSH_9.2", Refusal::Malformed),
-            // Found by the fuzzer: what begins with a stray CR is no request with a bad field.
+            // Found by the fuzzer: bytes that begin with a stray CR are not a request with a bad
+            // field.
             ("\r a HTTP/1.0", Refusal::Malformed),
             ("\r\rGET / HTTP/1.0", Refusal::Malformed),
             ("GET / HTTP/1.1GET / HTTP/1.1", Refusal::Malformed),
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_in_order_is_refused_in_no_piece() {
+    fn a_valid_head_is_refused_in_no_piece() {
         for text in [
             "GET /a%20b?x HTTP/1.1\r\nHost: h\r\n\r\n",
             "\r\n\r\nPROXY / HTTP/1.3\r\nHost: h\r\n\r\n",

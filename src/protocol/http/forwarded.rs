@@ -1,13 +1,13 @@
-//! Whom a proxy names as the client: `X-Forwarded-For`, and `Forwarded` (RFC 7239).
+//! The client that a proxy names: `X-Forwarded-For`, and `Forwarded` (RFC 7239).
 //!
-//! Anybody can send these fields. A proxy appends to what it was sent, so only the right end can be
-//! believed, and only as far as it was written by proxies that are trusted.
+//! Every client can send these fields. A proxy appends to them, so only the right end is reliable,
+//! and only the part that trusted proxies have written.
 
 use super::head::Head;
 use core::net::{IpAddr, SocketAddr};
 
 /// The field in which the proxies in front name the client. Only one is read: a proxy that writes
-/// one of them passes the other on as a stranger wrote it.
+/// one of them passes the client's own value of the other on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ForwardedBy {
     /// `X-Forwarded-For: client, proxy`.
@@ -17,10 +17,10 @@ pub enum ForwardedBy {
     Forwarded,
 }
 
-/// The client's address: the rightmost in the fields that is no trusted proxy's.
+/// The client's address: the rightmost in the fields that is not a trusted proxy's.
 ///
-/// `None` when there is no such address, or when what stands there is no address: what lies to the
-/// left of it was written by strangers.
+/// `None` when there is no such address, or the item is not an address: items to its left may be
+/// forged.
 pub fn client(
     head: &Head<'_>,
     field: ForwardedBy,
@@ -52,11 +52,11 @@ pub fn client(
     None
 }
 
-/// The last item of a list and what stands before it; with `quotes`, a separator within a quoted
-/// string is none (RFC 9110, section 5.6.4).
+/// The last item of a list and the rest before it; with `quotes`, separators within a quoted string
+/// do not count (RFC 9110, section 5.6.4).
 ///
-/// It is looked for from the right, so that a quote which a stranger did not close changes nothing
-/// of what a proxy wrote behind it.
+/// The search goes from the right, so that a client's open quote does not change the items that a
+/// proxy appended.
 fn split_last(list: &[u8], separator: u8, quotes: bool) -> (Option<&[u8]>, &[u8]) {
     let escapes = |at: usize| list[..at].iter().rev().take_while(|byte| **byte == b'\\').count();
     let mut is_quoted = false;
@@ -70,7 +70,7 @@ fn split_last(list: &[u8], separator: u8, quotes: bool) -> (Option<&[u8]>, &[u8]
     (None, list)
 }
 
-/// The value of `for` in one element of `Forwarded`, without its quotes, if it stands once.
+/// The value of `for` in one element of `Forwarded`, without its quotes, if there is exactly one.
 fn for_parameter(element: &[u8]) -> Option<&[u8]> {
     let (mut rest, mut found) = (Some(element), None);
     while let Some(list) = rest {
@@ -117,7 +117,7 @@ mod tests {
     fn the_rightmost_stranger() {
         let cases = [
             ("1.2.3.4", Some("1.2.3.4")),
-            ("6.6.6.6, 1.2.3.4", Some("1.2.3.4")), // what a client forged stands to the left
+            ("6.6.6.6, 1.2.3.4", Some("1.2.3.4")), // the client's forgery is to the left
             ("6.6.6.6, 1.2.3.4, 10.0.0.1,10.0.0.2", Some("1.2.3.4")),
             ("1.2.3.4:5678", Some("1.2.3.4")),
             ("2001:db8::1", Some("2001:db8::1")),
@@ -145,12 +145,12 @@ mod tests {
             ("For=\"[2001:db8::1]:47011\";proto=https", Some("2001:db8::1")),
             ("for=6.6.6.6, proto=http; for = 1.2.3.4 ;by=10.0.0.9, for=10.0.0.1", Some("1.2.3.4")),
             ("for=_hidden", None),
-            // What a client says in Host, and a proxy repeats in quotes, is no element of the list.
+            // A client's Host, which a proxy repeats in quotes, is not an element of the list.
             ("for=1.2.3.4;host=\"a, for=6.6.6.6;b\"", Some("1.2.3.4")),
             ("host=\"a;for=6.6.6.6;b\";for=1.2.3.4", Some("1.2.3.4")),
             ("for=1.2.3.4;host=\"a\\\", for=6.6.6.6;b\"", Some("1.2.3.4")),
             ("for=1.2.3.4;host=\"\\\\\", for=10.0.0.1;host=\"\\\\\"", Some("1.2.3.4")),
-            // A quote that is never closed stands to the left of what the proxy wrote.
+            // An open quote is to the left of the proxy's element.
             ("for=\"6.6.6.6, for=1.2.3.4", Some("1.2.3.4")),
             ("for=\"6.6.6.6, for=1.2.3.4;host=\"a,b\"", Some("1.2.3.4")),
             ("for=1.2.3.4;for=6.6.6.6", None),

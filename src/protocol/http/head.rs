@@ -1,4 +1,4 @@
-//! The head of an HTTP/1.1 or HTTP/1.0 request (RFC 9112): where it ends, and what stands in it.
+//! The head of an HTTP/1.1 or HTTP/1.0 request (RFC 9112): its end, and its fields.
 
 use super::host::is_host;
 use super::{Refusal, fault};
@@ -6,12 +6,12 @@ use core::mem::MaybeUninit;
 use httparse::Status;
 
 /// The most bytes of a request's head, unless the configuration says otherwise; more is refused
-/// with 431. Browsers with large cookies send about 4 KiB, and proxies add to that; Node takes as
-/// much, other servers take 8 to 64 KiB.
+/// with 431. Browsers with large cookies send about 4 KiB, and proxies add to that; Node's
+/// bound is the same, other servers have 8 to 64 KiB.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// The most header fields; more is refused with 431. Browsers behind two proxies send about 30;
-/// other servers take 100 to 128.
+/// other servers allow 100 to 128.
 pub const HEADERS_MAX: usize = 100;
 
 /// A request's head; the names and values are the client's bytes.
@@ -40,7 +40,7 @@ const METHODS: [&[u8]; 9] = [
     b"PATCH ",
 ];
 
-/// Whether `bytes` are the beginning of what other protocols do not begin with: a method.
+/// Whether `bytes` may be the beginning of a method, with which other protocols do not begin.
 pub fn is_begun(bytes: &[u8]) -> bool {
     let fits = |method: &[u8]| {
         let common = method.len().min(bytes.len());
@@ -49,20 +49,20 @@ pub fn is_begun(bytes: &[u8]) -> bool {
     METHODS.into_iter().any(fits)
 }
 
-/// Where the head in `bytes` ends (past its empty line), looked for from `from` on.
+/// Where the head in `bytes` ends (past its empty line), searched from `from` on.
 ///
 /// Empty lines before the request are part of its head (RFC 9112, section 2.2).
 pub fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
-    // The empty line may have begun in what was searched before.
+    // The empty line may have begun in bytes that were searched before.
     let from = from.saturating_sub(3).max(begin);
     bytes[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
 }
 
-/// Where the head ends that `bytes` begin with; `None` when more must come.
+/// Where the head at the beginning of `bytes` ends; `None` when more must come.
 ///
 /// # Errors
-/// When this becomes no head, or one of more bytes than this.
+/// When the bytes cannot become a head, or only one beyond this length.
 pub fn find(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Refusal> {
     match end(bytes, 0) {
         Some(end) if end <= bytes_max => Ok(Some(end)),
@@ -73,8 +73,8 @@ pub fn find(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Refusal> {
 
 /// Whether `bytes`, the beginning of a head, can still become one.
 ///
-/// So a TLS handshake or a stray protocol is told at once, not after the handshake's deadline; and
-/// so is a head whose lines end in a bare LF, which `end` does not look for.
+/// So a TLS handshake or another protocol is refused at once, and not after the handshake timeout;
+/// and so is a head whose lines end in a bare LF, which `end` does not find.
 pub fn may_become(bytes: &[u8]) -> Result<(), Refusal> {
     match read(bytes) {
         Ok(Some(_)) => Err(Refusal::BareLf),
@@ -83,7 +83,7 @@ pub fn may_become(bytes: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Reads a whole head, as `end` found it: nothing may be left over behind it.
+/// Reads a whole head, as `end` found it.
 pub fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
     match read(bytes)? {
         Some((head, used)) if used == bytes.len() && !has_bare_lf(bytes) => Ok(head),
@@ -151,7 +151,7 @@ impl<'a> Head<'a> {
         self.headers.iter().filter(same).map(|field| field.1)
     }
 
-    /// The value, when the field stands exactly once.
+    /// The value, when there is exactly one such field.
     pub fn once(&self, name: &str) -> Option<&'a [u8]> {
         let mut values = self.values(name);
         values.next().filter(|_| values.next().is_none())
@@ -160,7 +160,7 @@ impl<'a> Head<'a> {
     /// The value of `Host`; HTTP/1.0 may be without.
     ///
     /// # Errors
-    /// When it is missing, stands more than once, or is no host (RFC 9112, section 3.2).
+    /// When it is missing, given more than once, or invalid (RFC 9112, section 3.2).
     pub fn host(&self) -> Result<Option<&'a [u8]>, Refusal> {
         let mut hosts = self.values("host");
         match (hosts.next(), hosts.next()) {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_head() {
+    fn other_bytes_are_refused() {
         assert_eq!(may_become(b"GET / HT").err(), None);
         assert_eq!(may_become(b"GET / HTTP/1.1\nHost: x\n\n").err(), Some(Refusal::BareLf));
         // Found by the fuzzer: a bare LF ends this head before `end` does.

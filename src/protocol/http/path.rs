@@ -3,10 +3,10 @@
 use super::Refusal;
 use std::fmt::Write as _;
 
-/// The most bytes of a decoded path behind its first slash: one length byte's worth.
+/// The most bytes of a decoded path after its first slash: one length byte's worth.
 pub const PATH_BYTES_MAX: usize = 255;
 
-/// What stands behind the first `/` of `target`, decoded; the query is left out.
+/// The part of `target` after its first `/`, decoded, without the query.
 ///
 /// The target is in origin form (`/news?x`) or in absolute form (`http://host/news`).
 ///
@@ -28,8 +28,8 @@ pub fn decode(target: &str) -> Result<Vec<u8>, Refusal> {
     Ok(name)
 }
 
-/// How many slashes stand in the target's path behind the first, as they are written there: so many
-/// steps up a page at this path finds the relay's first one, also below a proxy's own path.
+/// The number of slashes in the target's path after the first, as written: a page at this path
+/// finds the relay's root so many levels up, also below a proxy's own path.
 ///
 /// # Errors
 /// When the target has another form.
@@ -37,8 +37,7 @@ pub fn depth(target: &str) -> Result<usize, Refusal> {
     encoded(target).map(|path| path.matches('/').count())
 }
 
-/// A room's name as the path that leads to it, percent-encoded: safe in JSON and in an attribute of
-/// HTML, whatever is in it.
+/// A room's name as a percent-encoded path: any name is safe in JSON and in an attribute of HTML.
 pub fn encode(name: &[u8]) -> String {
     let mut path = String::with_capacity(name.len() + 1);
     path.push('/');
@@ -54,7 +53,7 @@ pub fn encode(name: &[u8]) -> String {
     path
 }
 
-/// What stands behind the first `/` of `target`, as it is written.
+/// The part of `target` after its first `/`, as written.
 fn encoded(target: &str) -> Result<&str, Refusal> {
     let path = match target.split_once("://") {
         Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
@@ -70,7 +69,7 @@ fn encoded(target: &str) -> Result<&str, Refusal> {
     }
 }
 
-/// The parts of the target's query, which `&` separates; the fragment is left out.
+/// The parts of the target's query between `&`, without the fragment.
 pub fn query(target: &str) -> impl Iterator<Item = &str> {
     let target = target.split('#').next().unwrap_or_default();
     target.split_once('?').map_or("", |(_, query)| query).split('&')
@@ -134,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_back_are_the_slashes_that_a_browser_sees() {
+    fn levels_up_are_the_slashes_that_a_browser_sees() {
         let targets = [
             ("/", 0),
             ("/news", 0),

@@ -8,9 +8,9 @@ use crate::protocol::named::named;
 pub enum Refusal {
     /// The head is no HTTP request.
     Malformed,
-    /// A TLS handshake came where plain HTTP is spoken.
+    /// A TLS handshake came at a listener without TLS.
     Tls,
-    /// A header of the PROXY protocol came where none is expected.
+    /// A PROXY header came where none is expected.
     ProxyHeader,
     /// A line of the head ends in a bare LF (RFC 9112, section 2.2).
     BareLf,
@@ -20,7 +20,7 @@ pub enum Refusal {
     TargetBytes,
     /// The target has none of the forms for GET (RFC 9112, section 3.2).
     TargetForm,
-    /// The head has more bytes or more header fields than we take.
+    /// The head has more bytes or header fields than allowed.
     HeadTooLong,
     /// The protocol is another major version of HTTP than 1.
     HttpVersion,
@@ -28,7 +28,7 @@ pub enum Refusal {
     Http10,
     /// The method is none of GET, HEAD and OPTIONS.
     Method,
-    /// `Host` is missing, stands more than once, or is none (RFC 9112, section 3.2).
+    /// `Host` is missing, given more than once, or invalid (RFC 9112, section 3.2).
     Host,
     /// Where the body ends could be read in two ways (RFC 9112, section 6.3).
     BodyLength,
@@ -38,13 +38,13 @@ pub enum Refusal {
     Chunk,
     /// The body's extensions of chunks and its trailer fields have too many bytes.
     TrailersTooLong,
-    /// The path is not percent-encoded as it should be.
+    /// The path is not properly percent-encoded.
     Path,
     /// The path is longer than a room's name may be.
     PathTooLong,
     /// There is nothing at this path.
     NotFound,
-    /// A body was announced; neither an upgrade nor a page takes one.
+    /// A body was announced, which neither an upgrade nor a page may have.
     Body,
     /// `Upgrade: websocket` without `Connection: upgrade` (RFC 6455, section 4.2.1).
     ConnectionHeader,
@@ -54,17 +54,17 @@ pub enum Refusal {
     Key,
     /// `Sec-WebSocket-Version` is not 13.
     WebSocketVersion,
-    /// A plain request at a place where only WebSocket is spoken.
+    /// A plain request for a room, which needs an upgrade.
     UpgradeRequired,
     /// The head did not arrive in time.
     Timeout,
     /// The address has as many connections as it may.
     AddressFull,
-    /// More connections come in a second than the relay takes.
+    /// More connections come in a second than the relay accepts.
     TooManyHandshakes,
-    /// No connection is free.
+    /// There are as many connections as allowed.
     ConnectionsFull,
-    /// No room is free.
+    /// There are as many rooms as allowed.
     RoomsFull,
     /// The room has as many members as it may.
     RoomFull,
@@ -118,8 +118,8 @@ pub(super) const METHODS: &str = "GET, HEAD, OPTIONS";
 /// A 426 names what to upgrade to (RFC 9110, section 15.5.22).
 const UPGRADE: &[(&str, &str)] = &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
 
-/// After so many seconds another request may be taken: what is full has changed by then, and a
-/// relay that goes down has mostly been replaced.
+/// The delay in seconds before another attempt: by then a limit may be free, and a relay that
+/// drains is mostly replaced.
 const LATER: &[(&str, &str)] = &[("Retry-After", "5")];
 
 impl Refusal {

@@ -5,13 +5,13 @@
 pub struct Reply<'a> {
     /// The status code.
     pub code: u16,
-    /// The server's words for it, perhaps none.
+    /// The server's phrase, perhaps empty.
     pub reason: &'a str,
     /// The body, as long as the head says.
     pub body: &'a [u8],
 }
 
-/// Why bytes are no answer.
+/// Why bytes are not an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoReply {
     /// They do not begin as an answer does.
@@ -23,11 +23,11 @@ pub enum NoReply {
 /// The most header fields that are read: no answer of a relay has half as many.
 const HEADERS_MAX: usize = 32;
 
-/// Reads what came until the connection ended. A body without a length is all that came; one in
-/// chunks is none that a relay sends to a client that asks for the end of the connection.
+/// Reads all bytes up to the connection's end. A body without a length is the rest; one in chunks
+/// is refused, for a relay sends none to a client that asks for the connection's end.
 ///
 /// # Errors
-/// When this is no answer, or not all of one.
+/// When this is not an answer, or only a part of one.
 pub fn read(bytes: &[u8]) -> Result<Reply<'_>, NoReply> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut reply = httparse::Response::new(&mut headers);
@@ -57,7 +57,7 @@ mod tests {
     use crate::protocol::http::{Refusal, response};
 
     #[test]
-    fn what_is_written_here_can_be_read_here() {
+    fn our_own_answers_are_read() {
         let mut bytes = Vec::new();
         response::refusal(Refusal::RoomFull, false, &mut bytes);
         let body = b"The room has as many members as it may.\n";
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer() {
+    fn other_bytes_are_refused() {
         for text in [
             "hello",
             "SSH-2.0-OpenSSH_9.2\r\n",

@@ -1,13 +1,13 @@
-//! The HTTP answers: a page, what is known of a room, a refusal.
+//! The HTTP answers: a page, a room's description, a refusal.
 
 use super::refusal::METHODS;
 use super::{Problem, Refusal, Status, Wants, Writer};
 use flate2::Crc;
 
-/// The media type of what people read.
+/// The media type of text.
 pub const TEXT: &str = "text/plain; charset=utf-8";
 
-/// The media type of what programs read.
+/// The media type of JSON.
 pub const JSON: &str = "application/json";
 
 /// A file that is served as it is.
@@ -23,7 +23,7 @@ pub struct Asset {
     pub gzip: &'static [u8],
 }
 
-/// What a page of ours may do: load its own parts and talk to its own relay, and nothing else.
+/// The policy of our pages: load their own parts and connect to their own relay, nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
@@ -37,7 +37,7 @@ pub fn asset(asset: &Asset, fields: &str, wants: &Wants, to: &mut Vec<u8>) {
     tagged(asset.content_type, asset.etag, &fields, bytes, wants, to);
 }
 
-/// The same with a page that is made for its path, for clients that take HTML.
+/// The same with a page made for its path, for clients that accept HTML.
 pub fn page(page: &str, wants: &Wants, to: &mut Vec<u8>) {
     let mut sum = Crc::new();
     sum.update(page.as_bytes());
@@ -89,13 +89,13 @@ pub fn options(fields: &str, to: &mut Vec<u8>) {
     Writer::begin(Status::NO_CONTENT, to).field("Allow", METHODS).lines(fields).no_body();
 }
 
-/// `200` for a load balancer that asks whether the relay is well; its own word, never cached.
+/// `200` for a load balancer's check, never cached.
 pub fn health(head_only: bool, to: &mut Vec<u8>) {
     let answer = Writer::begin(Status::OK, to).field("Cache-Control", "no-store");
     answer.body(TEXT, b"ok\n", head_only);
 }
 
-/// The status that tells the client why, in a sentence.
+/// A refusal: its status, and a sentence that says why.
 pub fn refusal(refusal: Refusal, head_only: bool, to: &mut Vec<u8>) {
     refusal_with("", refusal, head_only, to);
 }
@@ -105,7 +105,7 @@ pub fn refusal_with(fields: &str, refusal: Refusal, head_only: bool, to: &mut Ve
     problem(fields, &refusal.problem(), head_only, to);
 }
 
-/// What every listener answers to a request that is not done; `fields` are further ones.
+/// The refusal of every listener; `fields` are further ones.
 pub fn problem(fields: &str, problem: &Problem, head_only: bool, to: &mut Vec<u8>) {
     let mut answer = Writer::begin(problem.status, to).lines(fields);
     for (name, value) in problem.fields {
@@ -142,7 +142,7 @@ mod tests {
         Asset { content_type: "text/html", etag: "\"1a\"", bytes: b"<p>hello", gzip: b"zip" };
 
     #[test]
-    fn gzip_goes_to_those_who_unpack_it() {
+    fn gzip_is_for_clients_that_accept_it() {
         let mut to = Vec::new();
         asset(&HELLO, "", &Wants { gzip: true, ..Wants::default() }, &mut to);
         assert!(to.ends_with(b"\r\n\r\nzip"));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_the_file_is_told_so() {
+    fn a_client_with_the_file_gets_304() {
         for (known, expected) in [
             ("\"1a\"", "304"),
             ("W/\"1a\"", "304"),

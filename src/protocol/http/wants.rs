@@ -1,15 +1,15 @@
-//! What kind of answer a plain request takes.
+//! The kind of answer that a plain request accepts.
 
 use super::head::Head;
 
-/// What kind of answer a plain request takes.
+/// The kind of answer that a plain request accepts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Wants {
-    /// The client is a browser that wants to show something.
+    /// The client accepts HTML.
     pub page: bool,
-    /// Only the head of the answer is wanted.
+    /// HEAD: the answer has no body.
     pub head_only: bool,
-    /// The client unpacks gzip.
+    /// The client accepts gzip.
     pub gzip: bool,
     /// The entity tags that the client has (RFC 9110, section 13.1.2).
     pub known: Vec<u8>,

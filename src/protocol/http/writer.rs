@@ -1,11 +1,11 @@
-//! The writer of an answer's head: the status, the fields, how long the body is and what becomes of
-//! the connection.
+//! The writer of an answer's head: the status, the fields, the body's length and whether the
+//! connection stays open.
 
 use super::Status;
 use std::io::Write;
 
-/// An answer that is being written (RFC 9112, sections 4 to 6). The calls that end it take it, so
-/// that nothing can follow the body, and an answer has one length and one fate of its connection.
+/// An answer that is being written (RFC 9112, sections 4 to 6). The calls that end it consume it,
+/// so that an answer has one length, one `Connection`, and nothing after its body.
 #[must_use = "without an end the answer is no answer"]
 #[derive(Debug)]
 pub struct Writer<'a> {
@@ -14,7 +14,7 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Begins an answer behind what stands in `to`.
+    /// Begins an answer at the end of `to`.
     #[inline]
     pub fn begin(status: Status, to: &'a mut Vec<u8>) -> Writer<'a> {
         to.extend_from_slice(status.line.as_bytes());
@@ -24,8 +24,8 @@ impl<'a> Writer<'a> {
     /// A field.
     ///
     /// # Panics
-    /// When the value has a line break: it would begin a field of its own. The parser of requests
-    /// lets none into a value.
+    /// When the value has a line break, which would begin another field. The parser of requests
+    /// accepts none in a value.
     #[inline]
     pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Writer<'a> {
         let value = value.as_ref();
@@ -34,7 +34,7 @@ impl<'a> Writer<'a> {
         self.field_by(name, |to| to.extend_from_slice(value))
     }
 
-    /// The same, with a value that is ours to the last letter and writes itself.
+    /// The same, with a value of our own that formats itself.
     #[inline]
     pub fn field_by(self, name: &str, value: impl FnOnce(&mut Vec<u8>)) -> Writer<'a> {
         self.to.extend_from_slice(name.as_bytes());
@@ -51,7 +51,7 @@ impl<'a> Writer<'a> {
         self
     }
 
-    /// Ends an answer with a body, which is left out when the request was HEAD.
+    /// Ends an answer with a body, which is left out for HEAD.
     pub fn body(self, content_type: &str, body: &[u8], head_only: bool) {
         let length = body.len();
         let answer = self.field("Content-Type", content_type);
@@ -68,11 +68,11 @@ impl<'a> Writer<'a> {
         self.end();
     }
 
-    /// What becomes of the connection, and the empty line.
+    /// The `Connection` field, and the empty line.
     #[inline]
     fn end(self) -> &'a mut Vec<u8> {
         self.to.extend_from_slice(match self.status {
-            // The other protocol is spoken behind it.
+            // The other protocol follows.
             Status::SWITCHING_PROTOCOLS => b"Connection: Upgrade\r\n\r\n",
             // It must list `upgrade` beside `close` (RFC 9110, section 7.8).
             Status::UPGRADE_REQUIRED => b"Connection: upgrade, close\r\n\r\n",
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_has_one_length_and_one_fate_of_its_connection() {
+    fn an_answer_has_one_length_and_one_connection_field() {
         let ok =
             written(|answer| answer.field("A", "b").body("text/plain", b"c", false), Status::OK);
         assert_eq!(
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "A has a line break in its value")]
-    fn no_value_begins_another_field() {
+    fn a_value_with_a_line_break_panics() {
         written(|answer| answer.field("A", "b\r\nC: d").no_body(), Status::OK);
     }
 }

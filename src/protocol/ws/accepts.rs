@@ -1,8 +1,8 @@
-//! What a client may send.
+//! The bounds on a client's messages.
 
 use super::deflate;
 
-/// What a client may send.
+/// The bounds on a client's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepts {
     /// The longest message, in bytes.

@@ -9,21 +9,21 @@ impl CloseCode {
     pub const NORMAL: CloseCode = CloseCode(1000);
     /// The peer broke a rule of the protocol.
     pub const PROTOCOL_ERROR: CloseCode = CloseCode(1002);
-    /// The peer sent a kind of data that is not taken.
+    /// The peer sent an unsupported kind of data.
     pub const UNSUPPORTED: CloseCode = CloseCode(1003);
-    /// The data does not fit the message's kind.
+    /// The data is invalid for the message's kind.
     pub const INVALID_DATA: CloseCode = CloseCode(1007);
     /// The peer broke a policy of this side.
     pub const POLICY: CloseCode = CloseCode(1008);
     /// The message is too long.
     pub const TOO_LONG: CloseCode = CloseCode(1009);
-    /// The service restarts; the peer may come back (IANA registry).
+    /// The service restarts; the peer may connect again (IANA registry).
     pub const SERVICE_RESTART: CloseCode = CloseCode(1012);
     /// This side is overloaded; the peer may try again later (IANA registry).
     pub const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
-    /// The token has expired: 401's sister, as other protocols over WebSocket use it too.
+    /// The token has expired: like HTTP's 401, as in other protocols over WebSocket.
     pub const UNAUTHORIZED: CloseCode = CloseCode(4401);
-    /// The peer may not do this: 403's sister.
+    /// The peer may not do this: like HTTP's 403.
     pub const FORBIDDEN: CloseCode = CloseCode(4403);
 
     /// The code with this number, if it may be sent (section 7.4.2 and the IANA registry: 1004 to

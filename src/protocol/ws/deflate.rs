@@ -3,26 +3,26 @@
 use super::Violation;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// What a flush ends with; it is taken off each message, and put back to read one (section 7.2.1).
+/// The end of a flush, which a compressed message leaves out (section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// The same, and a last block that holds nothing: data that was cut off does not reach its end.
+/// The same, and an empty last block: data that was cut off does not reach its end.
 const TAIL_AND_END: [u8; 9] = [0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff];
 
 /// A stored block of so many zeros (RFC 1951, section 3.2.4), and how many of them a window has.
 const ZEROS: usize = 4 * 1024;
 const ZEROS_IN_A_WINDOW: usize = 32 * 1024 / ZEROS;
 
-/// How many bytes at a time inflating asks memory for at first.
+/// The first allocation for an inflated message, in bytes.
 const STEP_BYTES: usize = 4 * 1024;
 
-/// The longest that a message of so many bytes can reasonably become when it is compressed: codes
-/// of fixed length make it longer by an eighth at worst, and a block has a header.
+/// The most bytes of a compressed message of this length: fixed codes make it longer by at most an
+/// eighth, and a block has a header.
 pub fn compressed_bytes_max(message_bytes: usize) -> usize {
     message_bytes.saturating_add(message_bytes / 8).saturating_add(16)
 }
 
-/// Reads compressed messages, each of which stands by itself.
+/// Reads compressed messages, each compressed by itself.
 #[derive(Debug)]
 pub struct Inflater {
     state: Decompress,
@@ -51,7 +51,7 @@ impl Inflater {
     ) -> Result<(), Violation> {
         to.clear();
         if payload.is_empty() {
-            return Ok(()); // it should be one byte of zero, and means the same
+            return Ok(()); // it should be one zero byte, and means the same
         }
         self.state.reset(false);
         match self.feed_whole(payload, bytes_max, to) {
@@ -79,8 +79,8 @@ impl Inflater {
         }
     }
 
-    /// Whether broken data is sound where something was before it: tried with a window of zeros,
-    /// since what was there is not known, and the library's words for it differ.
+    /// Whether broken data is valid with an earlier context. The context is unknown, so this tries
+    /// a window of zeros.
     #[cold]
     fn is_whole_behind_another(
         &mut self,
@@ -106,7 +106,7 @@ impl Inflater {
         matches!(result, Ok(()) | Err(Violation::MessageTooLong))
     }
 
-    /// Inflates a piece of the data, checking the length while it grows.
+    /// Inflates a piece of the data, within the bound.
     fn feed(
         &mut self,
         mut piece: &[u8],
@@ -141,7 +141,7 @@ impl Inflater {
     }
 }
 
-/// Where a piece of the data left off.
+/// The state at the end of a piece of data.
 #[derive(Debug, PartialEq, Eq)]
 enum Rest {
     /// More blocks may come.
@@ -157,18 +157,18 @@ pub struct Deflater {
 }
 
 impl Deflater {
-    /// One of a level from 0 to 9 and a window of 2 to the power of 9 to 15 bytes.
+    /// A compressor of a level from 0 to 9 and a window of 2 to the power of 9 to 15 bytes.
     pub fn new(level: u8, window_bits: u8) -> Deflater {
         let level = Compression::new(u32::from(level.min(9)));
         Deflater { state: Compress::new_with_window_bits(level, false, window_bits.clamp(9, 15)) }
     }
 
-    /// The memory of one, in bytes: its window, the chains and heads of hashes, what is pending.
+    /// The memory of one, in bytes: its window, hash chains and heads, pending output.
     pub fn held_bytes(window_bits: u8) -> usize {
         (4usize << window_bits) + 192 * 1024
     }
 
-    /// Forgets all messages: the next one stands by itself.
+    /// Forgets all messages: the next one is compressed by itself.
     pub fn reset(&mut self) {
         self.state.reset();
     }
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_refers_to_the_one_before_is_told_from_one_that_is_broken() {
+    fn a_message_with_an_earlier_context_is_told_from_a_broken_one() {
         let short = b"[\"a chat\", \"in which little changes\", 1]".to_vec();
         let long = (0..5000).flat_map(|number: u32| number.to_be_bytes()).collect();
         for text in [short, long] {
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_is_broken() {
+    fn data_that_was_cut_off_is_broken() {
         let text = "何が壊れているか ".repeat(50);
         let whole = deflated(text.as_bytes());
         for cut in 1..whole.len() - 1 {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     proptest! {
-        /// With and without a context, with every window: what goes in comes out.
+        /// With and without a context, with every window, a message inflates to itself.
         #[test]
         fn round_trip(
             messages in prop::collection::vec(prop::collection::vec(0u8..9, 0..3000), 1..8),

@@ -2,16 +2,16 @@
 
 use crate::protocol::http::path;
 
-/// What a client adds to its address if its compression is not to be trusted: nothing is agreed to
-/// then, whatever it offers. A browser's page can choose its address, and nothing else.
+/// A client with a broken compression adds this to its address, and the relay declines its offers.
+/// A page in a browser can change its address, and nothing else.
 const DECLINED: &str = "deflate=off";
 
-/// Whether a request's target asks for no extension.
+/// Whether a request's target declines extensions.
 pub fn is_declined(target: &str) -> bool {
     path::query(target).any(|part| part == DECLINED)
 }
 
-/// What this side is ready for.
+/// This side's settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     /// The base-2 logarithm of the window that we compress with: 9 to 15.
@@ -20,14 +20,14 @@ pub struct Terms {
     pub keeps_context: bool,
 }
 
-/// The smallest window that we compress with: a smaller one is legal, and more than we can do.
+/// The smallest window that the library supports; the RFC allows a smaller one.
 pub const WINDOW_BITS_MIN: u8 = 9;
 
 /// The largest window that RFC 7692 knows (section 7.1.2.1).
 pub const WINDOW_BITS_MAX: u8 = 15;
 
-/// What was agreed on. Clients are always asked to compress each message by itself
-/// (`client_no_context_takeover`), so that reading from them needs no memory between messages.
+/// The agreement. It always has `client_no_context_takeover`, so that reading needs no memory
+/// between messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Agreed {
     /// The window that we compress with.
@@ -50,15 +50,15 @@ impl Agreed {
     }
 }
 
-/// Chooses from what the client offers in its `Sec-WebSocket-Extensions`, which may stand more than
-/// once: the first offer that can be met as it stands. The others are as if they were not there,
-/// and so is whatever is not understood (RFC 6455, section 9.1; RFC 7692, section 5).
+/// Selects the first acceptable offer of the client's `Sec-WebSocket-Extensions`, of which there
+/// may be several. Other and unknown offers are ignored (RFC 6455, section 9.1; RFC 7692, section
+/// 5).
 pub fn negotiate<'a>(fields: impl Iterator<Item = &'a [u8]>, terms: Terms) -> Option<Agreed> {
     let mut offers = fields.flat_map(|field| split(field, b','));
     offers.find_map(|offer| judge(offer, terms))
 }
 
-/// What is agreed on when this offer is taken; `None` when it cannot be.
+/// The agreement for this offer; `None` when it is not acceptable.
 fn judge(offer: &[u8], terms: Terms) -> Option<Agreed> {
     let mut parts = split(offer, b';').map(<[u8]>::trim_ascii);
     if parts.next() != Some(b"permessage-deflate") {
@@ -78,13 +78,13 @@ fn judge(offer: &[u8], terms: Terms) -> Option<Agreed> {
             }
             (b"client_no_context_takeover", None) => 1,
             (b"server_max_window_bits", Some(value)) => {
-                // A window of its own would be another compression of each message.
+                // A window of its own would need another compression of each message.
                 if window_bits(value)? < terms.window_bits {
                     return None;
                 }
                 2
             }
-            // A client that can be told to use a smaller window: ours takes the largest.
+            // The client could use a smaller window; our inflater has the largest.
             (b"client_max_window_bits", value) => {
                 value.map_or(Some(15), window_bits)?;
                 3
@@ -92,7 +92,7 @@ fn judge(offer: &[u8], terms: Terms) -> Option<Agreed> {
             _ => return None,
         };
         if std::mem::replace(&mut seen[which], true) {
-            return None; // a parameter stands once (section 7.1)
+            return None; // no parameter may be repeated (section 7.1)
         }
     }
     Some(agreed)
@@ -108,7 +108,7 @@ fn window_bits(value: &[u8]) -> Option<u8> {
     }
 }
 
-/// The parts between separators; those inside of quoted strings do not separate.
+/// The parts between separators; separators inside of quoted strings do not count.
 fn split(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     text.split(move |byte| {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_declines_the_offer_alone() {
+    fn an_unknown_parameter_declines_only_its_offer() {
         for bad in [
             "",
             "x-webkit-deflate-frame",
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_offer_that_can_be_met() {
+    fn the_first_acceptable_offer_is_selected() {
         let offers = "permessage-deflate; server_max_window_bits=8, \
                       permessage-deflate; server_no_context_takeover, permessage-deflate";
         let expected = format!("{PLAIN}; server_no_context_takeover");
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_terms() {
+    fn our_settings_are_in_the_agreement() {
         let terms = Terms { window_bits: 12, keeps_context: false };
         let ours = format!("{PLAIN}; server_no_context_takeover; server_max_window_bits=12");
         let ours = Some(ours);

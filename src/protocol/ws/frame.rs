@@ -11,7 +11,7 @@ pub const CLIENT_HEADER_BYTES_MAX: usize = 14;
 /// The most payload that a control frame has (section 5.5).
 pub const CONTROL_BYTES_MAX: usize = 125;
 
-/// What a frame is for.
+/// The type of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Opcode {
@@ -23,9 +23,9 @@ pub enum Opcode {
     Binary = 0x2,
     /// The closing handshake.
     Close = 0x8,
-    /// Are you there?
+    /// A ping.
     Ping = 0x9,
-    /// I am.
+    /// A pong.
     Pong = 0xa,
 }
 
@@ -55,13 +55,13 @@ pub struct Header {
     pub fin: bool,
     /// The message that begins with this frame is compressed (RFC 7692, section 6).
     pub is_compressed: bool,
-    /// What the frame is for.
+    /// The type of the frame.
     pub opcode: Opcode,
     /// The masking key.
     pub key: [u8; 4],
-    /// How many bytes the header itself has.
+    /// The length of the header.
     pub header_bytes: usize,
-    /// How many bytes of payload follow.
+    /// The length of the payload.
     pub payload_bytes: u64,
 }
 
@@ -71,7 +71,7 @@ const RSV1: u8 = 0x40;
 /// Reads the header at the start of `bytes`; `None` when more of it must come first. Messages are
 /// compressed only if `may_compress`: that was negotiated.
 ///
-/// What can be judged from the bytes that are there is judged at once.
+/// Each rule is checked as soon as its bytes are there.
 pub fn decode(bytes: &[u8], may_compress: bool) -> Result<Option<Header>, Violation> {
     let Some(&first) = bytes.first() else { return Ok(None) };
     let is_compressed = first & 0x70 != 0;
@@ -126,7 +126,7 @@ pub fn first(opcode: Opcode, is_compressed: bool) -> u8 {
     0x80 | opcode as u8 | if is_compressed { RSV1 } else { 0 }
 }
 
-/// How many bytes the frame that `payload_bytes` make has on the wire.
+/// The length of a frame with so many bytes of payload.
 pub fn encoded_bytes(payload_bytes: usize) -> usize {
     payload_bytes
         + match payload_bytes {
@@ -138,7 +138,7 @@ pub fn encoded_bytes(payload_bytes: usize) -> usize {
 
 /// The length of one of our own frames, header included, read from its header.
 ///
-/// The bytes are ours, so a header that is not whole is a fault of this program.
+/// The bytes are ours, so an incomplete header is a fault of this program.
 pub fn measure(frame: &[u8]) -> usize {
     match frame[1] {
         126 => 4 + usize::from(u16::from_be_bytes([frame[2], frame[3]])),

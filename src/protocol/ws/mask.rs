@@ -1,12 +1,12 @@
 //! The mask of client frames (RFC 6455, section 5.3), in safe code that the compiler vectorises.
 
-/// The inner loop is whole vector registers.
+/// The inner loop works on whole vector registers.
 const STRIDE: usize = 32;
 
-/// What is left of a short message goes in registers of this size.
+/// The rest of a short message is processed in words of this size.
 const WORD: usize = 8;
 
-/// The highest bit of each byte, which none of ASCII has.
+/// The highest bit of each byte, which is 0 in ASCII.
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// Unmasks `bytes` in place; the first of them is byte number `offset` of the frame's payload.
@@ -14,13 +14,13 @@ pub fn unmask(bytes: &mut [u8], key: [u8; 4], offset: u64) {
     walk::<false>(bytes, key, offset);
 }
 
-/// The same for a text; tells whether all of `bytes` are ASCII then. That costs a tenth of an
-/// instruction a byte on the way, and spares texts in ASCII a walk of their own.
+/// The same for a text; true when all of `bytes` are ASCII. That costs a tenth of an instruction a
+/// byte, and saves ASCII texts a check of their own.
 pub fn unmask_text(bytes: &mut [u8], key: [u8; 4], offset: u64) -> bool {
     walk::<true>(bytes, key, offset) & HIGH_BITS == 0
 }
 
-/// Unmasks; gives all words of what comes out, joined by *or*, if it is to look at them.
+/// Unmasks; gives the bitwise *or* of all unmasked words, if asked to.
 fn walk<const LOOKS: bool>(bytes: &mut [u8], key: [u8; 4], offset: u64) -> u64 {
     let turned = u32::from_le_bytes(key).rotate_right(8 * (offset as u32 & 3));
     let key_word = u64::from(turned) << 32 | u64::from(turned);
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_the_rfc_says_it() {
+    fn the_rfcs_example_is_unmasked() {
         // The masked "Hello" of section 5.7.
         let mut bytes = [0x7f, 0x9f, 0x4d, 0x51, 0x58];
         unmask(&mut bytes, [0x37, 0xfa, 0x21, 0x3d], 0);
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn one_byte_beyond_ascii_is_seen_wherever_it_stands() {
+    fn one_byte_beyond_ascii_is_seen_at_every_place() {
         for len in 0..200 {
             let mut bytes = vec![b'x'; len];
             assert!(unmask_text(&mut bytes, [0; 4], 0));

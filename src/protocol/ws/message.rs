@@ -2,7 +2,7 @@
 
 use super::{Violation, frame::Opcode, mask, utf8};
 
-/// Text or binary: a message keeps its kind on its way through the relay.
+/// Text or binary; a relayed message keeps its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// UTF-8.
@@ -12,7 +12,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The opcode of a frame that holds such a message whole.
+    /// The opcode of a whole message of this kind.
     pub fn opcode(self) -> Opcode {
         match self {
             Kind::Text => Opcode::Text,
@@ -21,20 +21,20 @@ impl Kind {
     }
 }
 
-/// The part of a message that is here.
+/// A partial message.
 #[derive(Debug)]
 pub struct Message {
     /// Text or binary.
     pub kind: Kind,
-    /// It is compressed: what it says is not known yet.
+    /// It is compressed, and checked later.
     pub is_compressed: bool,
     bytes: Vec<u8>,
-    /// Up to here the bytes are whole UTF-8 characters.
+    /// Up to here the bytes are complete UTF-8 characters.
     checked: usize,
 }
 
 impl Message {
-    /// A message of which nothing is here yet.
+    /// An empty partial message.
     pub fn new(kind: Kind, is_compressed: bool) -> Message {
         Message { kind, is_compressed, bytes: Vec::new(), checked: 0 }
     }
@@ -44,7 +44,7 @@ impl Message {
     }
 
     /// Takes the next piece, which is masked and `offset` bytes inside of its frame; text fails at
-    /// its first byte that cannot be right (section 8.1). The piece is unmasked in place.
+    /// its first invalid byte (section 8.1). The piece is unmasked in place.
     pub fn push(&mut self, piece: &mut [u8], key: [u8; 4], offset: u64) -> Result<(), Violation> {
         self.bytes.try_reserve(piece.len()).map_err(|_| Violation::NoMemory)?;
         if !self.is_to_be_checked() {
@@ -64,7 +64,7 @@ impl Message {
         Ok(())
     }
 
-    /// Says that nothing follows: a character that is still open makes the text wrong.
+    /// Ends the message: an incomplete character makes the text invalid.
     pub fn finish(&self) -> Result<(), Violation> {
         if self.is_to_be_checked() && self.checked < self.bytes.len() {
             return Err(Violation::NotUtf8);
@@ -72,7 +72,7 @@ impl Message {
         Ok(())
     }
 
-    /// What is here.
+    /// The bytes so far.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -1,8 +1,7 @@
-//! The incremental frame parser: whatever pieces TCP delivers go in, messages come out.
+//! The incremental frame parser: bytes in any pieces go in, messages come out.
 //!
-//! Between messages it holds nothing. A message that is whole in the bytes at hand is unmasked and
-//! checked where it stands; only what is cut by the end of the bytes, or fragmented, is copied into
-//! a box that exists as long as it is needed.
+//! Between messages it has no buffer. A message that is complete in the given bytes is unmasked and
+//! checked in place; a partial or fragmented one is copied into a box that is freed at its end.
 
 use super::frame::{self, Header, Opcode};
 use super::partial::Partial;
@@ -15,10 +14,10 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// The next thing that the client said in `bytes`, from `at` on; `at` moves past what was used.
+    /// The next event in `bytes`, from `at` on; `at` moves past the bytes that were used.
     ///
     /// `None` when more bytes must come; then all of `bytes` was used. Payload is unmasked in
-    /// place. After an error the connection has failed and nothing more is to be parsed.
+    /// place. After an error the connection has failed, and must not be parsed further.
     pub fn next<'a>(
         &'a mut self,
         bytes: &'a mut [u8],
@@ -42,7 +41,7 @@ impl Parser {
         self.partial.get_or_insert_default().next(bytes, at, accepts)
     }
 
-    /// Lets go of what was handed out last.
+    /// Frees the message that was given last.
     #[inline]
     pub fn let_go(&mut self) {
         if let Some(partial) = &mut self.partial {
@@ -53,18 +52,18 @@ impl Parser {
         }
     }
 
-    /// Whether nothing is unfinished.
+    /// Whether there is no partial frame or message.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.partial.is_none()
     }
 
-    /// Since when something is unfinished, as `note_unfinished` was told.
+    /// Since when a message is partial, as `note_unfinished` was told.
     pub fn unfinished_since(&self) -> Option<u32> {
         self.partial.as_ref().map(|partial| partial.since)
     }
 
-    /// Notes the time, which is not 0, if something is unfinished that was not so before.
+    /// Notes the time, which is not 0, if a partial message has begun.
     pub fn note_unfinished(&mut self, now: u32) {
         if let Some(partial) = &mut self.partial
             && partial.since == 0
@@ -79,7 +78,7 @@ impl Parser {
     }
 }
 
-/// A frame that is all there and a message by itself, or a control frame.
+/// A complete frame that is a whole message or a control frame.
 fn whole_frame<'a>(
     header: &Header,
     payload: &'a mut [u8],
@@ -129,7 +128,7 @@ mod tests {
     const KEY: [u8; 4] = [0xa5, 0x01, 0xff, 0x3c];
     const ACCEPTS: Accepts = Accepts { message_bytes_max: 1000, compressed: true };
 
-    /// A client's frame, as the RFC draws it; written apart from the code under test.
+    /// A client's frame, written independently of the code under test.
     fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first];
         match payload.len() {
@@ -153,7 +152,7 @@ mod tests {
         [Ok("Fragment".into()), Err(violation)]
     }
 
-    /// All that comes out of `bytes` when they arrive in pieces of these lengths, and then whole.
+    /// The events of `bytes` in pieces of these lengths, then of the rest.
     fn said(bytes: &[u8], pieces: &[usize]) -> Vec<Result<String, Violation>> {
         let mut parser = Parser::default();
         let mut out = Vec::new();
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn compressed_messages_are_handed_on_as_they_are() {
+    fn compressed_messages_are_given_compressed() {
         let mut bytes = client_frame(0x41, b"\xff");
         bytes.extend(client_frame(0x89, b"?"));
         bytes.extend(client_frame(0x80, b"\xfe"));
@@ -289,7 +288,7 @@ mod tests {
     }
 
     proptest! {
-        /// However TCP cuts them, the same frames say the same.
+        /// The same frames give the same events in any pieces.
         #[test]
         fn cuts_do_not_matter(
             frames in prop::collection::vec(
@@ -303,7 +302,7 @@ mod tests {
             prop_assert_eq!(said(&bytes, &pieces), said(&bytes, &[]));
         }
 
-        /// Any bytes at all end in events, a violation or a wish for more; never in a panic.
+        /// Any bytes give events, a violation or a need for more; never a panic.
         #[test]
         fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600),
                      pieces in prop::collection::vec(1usize..40, 0..60)) {

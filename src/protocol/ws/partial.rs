@@ -1,21 +1,21 @@
-//! What a parser keeps between reads: the beginning of a frame or of a message.
+//! A parser's state between reads: a partial frame or message.
 
 use super::frame::{self, CLIENT_HEADER_BYTES_MAX, Header, Opcode};
 use super::message::Message;
 use super::{Accepts, Event, Kind, Violation, mask};
 
-/// What is left over when the bytes end inside of a frame or between fragments.
+/// The state when the bytes end inside of a frame or between fragments.
 #[derive(Debug, Default)]
 pub(super) struct Partial {
     header: [u8; CLIENT_HEADER_BYTES_MAX],
     header_bytes: usize,
-    /// The frame whose payload is arriving, and how much of that was taken.
+    /// The frame whose payload is arriving, and how much of it has arrived.
     frame: Option<(Header, u64)>,
     message: Option<Message>,
     control: Vec<u8>,
-    /// The message or the control frame was handed out and can go.
+    /// The message or the control frame was given, and can be freed.
     handed_out: Option<HandedOut>,
-    /// When it began, by its owner's clock; 0 while that was not said.
+    /// When it began, by its owner's clock; 0 until it is noted.
     pub(super) since: u32,
 }
 
@@ -73,7 +73,7 @@ impl Partial {
         Ok(Some(Event::Fragment))
     }
 
-    /// Completes the header from `bytes`; `None` when they all went into it and more is needed.
+    /// Completes the header from `bytes`; `None` when more are needed.
     fn header(
         &mut self,
         bytes: &[u8],

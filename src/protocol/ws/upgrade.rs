@@ -8,34 +8,33 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use sha1::{Digest, Sha1};
 
-/// What section 1.3 appends to the client's key.
+/// The constant that section 1.3 appends to the client's key.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// For the client's key: it is 16 bytes, and the bits that its last letter has beyond them may be
-/// anything, as in the RFC's own example `AQIDBAUGBwgJCgsMDQ4PEC==` (section 4.2.1) and in the keys
-/// of clients that draw 22 letters by lot.
+/// The decoder of the client's key: 16 bytes, with any unused bits in the last letter, as in the
+/// RFC's example `AQIDBAUGBwgJCgsMDQ4PEC==` (section 4.2.1) and in keys of 22 random letters.
 const KEY: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// What a request asks for; the path is decoded, without its first slash.
+/// The request's purpose; the path is decoded, without its first slash.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A WebSocket connection; `accept` proves to the client that we understood (section 4.2.2).
+    /// A WebSocket connection; `accept` proves that the server read the key (section 4.2.2).
     Upgrade {
         /// The decoded path.
         path: Vec<u8>,
         /// The value of `Sec-WebSocket-Accept`.
         accept: Accept,
     },
-    /// OPTIONS, with any target: what the relay answers at all.
+    /// OPTIONS, with any target.
     Options,
     /// A plain GET or HEAD.
     Plain {
         /// The decoded path.
         path: Vec<u8>,
-        /// What kind of answer the client takes.
+        /// The kind of answer that the client accepts.
         wants: Wants,
     },
 }
@@ -76,7 +75,7 @@ pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
         return Err(Refusal::WebSocketVersion);
     }
     let key = head.once("sec-websocket-key").ok_or(Refusal::Key)?;
-    let mut nonce = [0; 18]; // room for what 24 characters can decode to
+    let mut nonce = [0; 18]; // the most that 24 characters decode to
     match KEY.decode_slice(key, &mut nonce) {
         Ok(16) => Ok(Request::Upgrade { path, accept: accept(key) }),
         _ => Err(Refusal::Key),
@@ -91,8 +90,8 @@ pub fn accept(key: &[u8]) -> Accept {
     accept
 }
 
-/// `101`: from here on the connection speaks WebSocket (RFC 6455, section 4.2.2), with the
-/// extension that was agreed on; `subprotocol` is one that the client offered.
+/// `101` (RFC 6455, section 4.2.2), with the agreed extension; `subprotocol` is one that the client
+/// offered.
 pub fn switching_protocols(
     accept: &Accept,
     subprotocol: Option<&[u8]>,
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_other_servers_take() {
+    fn keys_that_other_servers_accept() {
         let key = "dGhlIHNhbXBsZSBub25jZQ==";
         for (part, instead) in [
             ("websocket", "WebSocket"),
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn options_is_asked_of_any_target() {
+    fn options_may_have_any_target() {
         for target in ["*", "/", "/news", "http://h/"] {
             let request = format!("OPTIONS {target} HTTP/1.1\r\nHost: h\r\n\r\n");
             assert_eq!(judged(&request), Ok(Request::Options), "{target}");

@@ -1,4 +1,4 @@
-//! Is it text? SIMD where the processor has it: 0.01 ns a byte instead of 0.6 beyond ASCII.
+//! UTF-8, with SIMD where the processor has it: 0.01 ns a byte instead of 0.6 beyond ASCII.
 
 /// Whether `bytes` is UTF-8 from end to end.
 pub fn is_text(bytes: &[u8]) -> bool {
@@ -10,9 +10,9 @@ pub fn text(bytes: &[u8]) -> Option<&str> {
     simdutf8::basic::from_utf8(bytes).ok()
 }
 
-/// How many of `bytes` are complete UTF-8 characters, when what is left can still become one.
+/// How many of `bytes` are complete UTF-8 characters, when the rest can still become one.
 ///
-/// `None` when no continuation could make it text: so a long message fails at its first bad byte.
+/// `None` when no continuation is valid: so a long message fails at its first invalid byte.
 pub fn text_so_far(bytes: &[u8]) -> Option<usize> {
     match simdutf8::compat::from_utf8(bytes) {
         Ok(_) => Some(bytes.len()),

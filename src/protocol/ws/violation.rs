@@ -1,4 +1,4 @@
-//! What a peer can do wrong after the upgrade, one variant a rule; the variant decides the close
+//! Rules that a peer can break after the upgrade, one variant each; the variant decides the close
 //! code.
 
 use super::CloseCode;
@@ -9,7 +9,7 @@ use crate::protocol::named::named;
 pub enum Violation {
     /// A reserved bit is set although no extension was negotiated (section 5.2).
     ReservedBits,
-    /// The opcode is one of those kept for later (section 5.2).
+    /// The opcode is reserved (section 5.2).
     ReservedOpcode,
     /// A client's frame came without a mask (section 5.1).
     NotMasked,
@@ -33,12 +33,12 @@ pub enum Violation {
     NotUtf8,
     /// A compressed message's data is broken (RFC 7692, section 7.2.2).
     Deflate,
-    /// A compressed message refers to what was before it, though it was agreed that each stands by
-    /// itself (RFC 7692, section 7.1.1.2).
+    /// A compressed message refers to an earlier one, against the agreement (RFC 7692, section
+    /// 7.1.1.2).
     DeflateContext,
-    /// The message is longer than this side takes (section 7.4.1, code 1009).
+    /// The message is too long (section 7.4.1, code 1009).
     MessageTooLong,
-    /// There is no memory for the rest of the message: no fault of the peer's (code 1013).
+    /// There is no memory for the message: not the peer's fault (code 1013).
     NoMemory,
 }
 
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_say_who_erred() {
+    fn codes_name_the_side_at_fault() {
         assert_eq!(Violation::NotUtf8.close_code(), CloseCode::INVALID_DATA);
         assert_eq!(Violation::MessageTooLong.close_code(), CloseCode::TOO_LONG);
         assert_eq!(Violation::NotMasked.close_code(), CloseCode::PROTOCOL_ERROR);
