@@ -1,5 +1,4 @@
-//! Any bytes as the body of a request: never a panic, and the same content and the same end wherever
-//! TCP cuts it.
+//! Any bytes as the body of a request: never a panic, and the same content and end in any pieces.
 #![no_main]
 
 use fanfare::protocol::http::body::{Body, Piece};

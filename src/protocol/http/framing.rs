@@ -1,7 +1,7 @@
 //! How a request's body is delimited (RFC 9112, section 6).
 //!
-//! It is judged before the method: a server that reads the end of a body elsewhere than the proxy in
-//! front takes a stranger's bytes for the next client's request.
+//! It is judged before the method: a server that sees the end of a body elsewhere than the proxy in
+//! front takes one client's bytes for the next client's request.
 
 use super::Refusal;
 use super::head::Head;

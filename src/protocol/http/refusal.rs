@@ -235,9 +235,7 @@ impl Refusal {
                 "This is a WebSocket relay: connect with ws:// to this path."
             }
             Refusal::Timeout => "The request took too long to arrive.",
-            Refusal::AddressFull => {
-                "Your address has as many connections as it may (--max-per-address)."
-            }
+            Refusal::AddressFull => "Your address has as many connections as it may.",
             Refusal::TooManyHandshakes => "Too many clients connect at the moment; try again soon.",
             Refusal::ConnectionsFull => "The relay has as many connections as it may.",
             Refusal::RoomsFull => "The relay has as many rooms as it may.",
