@@ -53,12 +53,19 @@ pub mod auth;
 #[doc(hidden)] // connections, rooms and their logs, limits and deadlines, without I/O
 pub mod relay;
 
+pub mod listen;
+
+#[doc(hidden)] // the operating system's words
+pub mod plain;
+
+#[cfg(feature = "cli")]
 #[doc(hidden)] // flags, files and the environment; it fills the relay's limits
 pub mod config;
 
 #[doc(hidden)] // sockets, signals and the clock, without policy
 pub mod server;
 
+#[cfg(feature = "cli")]
 #[doc(hidden)] // `fanfare top`: a relay's metrics in a terminal
 pub mod top;
 
@@ -66,8 +73,8 @@ pub mod top;
 pub use relay::{ConnId, Limits, Message, Rejected};
 #[doc(inline)]
 pub use server::{
-    Answer, Builder, Capacity, CommandError, Delivery, Handle, Outcome, Server, StartError,
-    Subscription,
+    Answer, Builder, Capacity, CertificateError, CommandError, Delivery, Handle, Outcome, Server,
+    StartError, Subscription,
 };
 
 /// What [`Limits`] are made of.
@@ -83,12 +90,4 @@ pub mod limits {
         Access, Contradiction, Deflate, Encoding, Hear, Heartbeat, Publish, RatePolicy, Rates,
         Rule, SlowConsumer, TrustedProxies,
     };
-}
-
-/// Where a server listens.
-pub mod listen {
-    #[doc(inline)]
-    pub use crate::config::{Access, Door, Listen, Pair};
-    #[doc(inline)]
-    pub use crate::server::CertificateError;
 }

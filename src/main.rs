@@ -6,9 +6,11 @@
 
 use fanfare::Limits;
 use fanfare::config::{
-    self, AdminFlags, Changes, Config, Door, Listen, LoadError, Plain, Task, openings, token_keys,
-    without_secrets, write_completions, write_man,
+    self, AdminFlags, Changes, Config, LoadError, Task, openings, token_keys, without_secrets,
+    write_completions, write_man,
 };
+use fanfare::listen::{Door, Listen};
+use fanfare::plain::Plain;
 use fanfare::server::{self, CertificateError, Certificates, Log, Outcome, Server, StartError};
 use fanfare::top;
 use std::error::Error;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 use tracing::{error, info, warn};
 
 fn main() -> ExitCode {
-    server::tell_panics();
+    server::tell_panics(server::flush_log);
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let code = run(&arguments);
     server::flush_log();

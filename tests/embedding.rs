@@ -1,7 +1,7 @@
 //! A server within another program: what its threads may do through a handle, and what of the
 //! process stays theirs.
 
-use fanfare::limits::SlowConsumer;
+use fanfare::limits::{Rule, SlowConsumer};
 use fanfare::{
     Answer, Builder, Capacity, CommandError, Handle, Limits, Message, Outcome, Rejected, Server,
 };
@@ -322,16 +322,17 @@ fn what_cannot_work_is_told_when_the_server_is_built() {
     let small = Limits { room_log_bytes_max: 1, ..limits() };
     let many = Limits { connections_max: usize::MAX, ..limits() };
     let zero = Limits { rooms_max: 0, ..limits() };
+    let unread = match cfg!(feature = "tls") {
+        true => "/nowhere.pem: it cannot be read: No such file",
+        false => "/nowhere.pem: this program was built without TLS (the feature tls)",
+    };
     let cases: [(Builder, &str); 9] = [
-        (Server::builder(), "no place to listen at is given: add one, as in 127.0.0.1:2046"),
+        (Server::builder(), "no place to listen at: add one, as in 127.0.0.1:2046"),
         (builder().listen("2046"), "`2046`: `:2046` is that port of every address"),
         (builder().listen("localhost:http").listen("x"), "`localhost:http`: expected ADDR:PORT"),
         (none.listen("127.0.0.1:9").listen("127.0.0.1:9"), "is there twice: leave one of them out"),
         (builder().listen("127.0.0.1:0?tls"), "127.0.0.1:0?tls needs --tls-cert"),
-        (
-            builder().certificate("/nowhere.pem", "/nowhere.key"),
-            "/nowhere.pem: it cannot be read: No such file",
-        ),
+        (builder().certificate("/nowhere.pem", "/nowhere.key"), unread),
         (builder().limits(small), "a room's log must hold four of the largest messages: 262184"),
         (builder().limits(many), "connections are more than the limit on open files allows"),
         (builder().limits(zero), "max_rooms must not be 0"),
@@ -346,4 +347,18 @@ fn what_cannot_work_is_told_when_the_server_is_built() {
     assert!(error.contains("something listens there"), "{error}");
     let without_limits = Server::builder().listen("127.0.0.1:0").build();
     assert!(without_limits.is_ok(), "the default ones fit into any limit on open files");
+}
+
+#[test]
+fn compression_is_refused_by_a_program_that_was_built_without_it() {
+    let mut limits = limits();
+    limits.rules = vec![Rule { deflate: Some(true), ..Rule::new("a") }];
+    let by_rule = builder().limits(limits.clone()).build();
+    limits.rules.clear();
+    limits.deflate.is_on = true;
+    for built in [by_rule, builder().limits(limits).build()] {
+        let why = built.err().map(|error| error.to_string()).unwrap_or_default();
+        let is_refused = why.contains("built without compression");
+        assert_eq!(is_refused, cfg!(not(feature = "deflate")), "{why}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Where the admin listener is: `--admin`.
 
-use super::Listen;
+use crate::listen::Listen;
 use clap::Args;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;

@@ -7,7 +7,8 @@ use super::number::{count, size, whole};
 use super::rates::RateFlags;
 use super::switch::switch;
 use super::times::TimeFlags;
-use super::{AdminFlags, Door, Impossible, TlsFlags};
+use super::{AdminFlags, Impossible, TlsFlags};
+use crate::listen::Door;
 use crate::relay::{Contradiction, Encoding, Heartbeat, Limits, Rule, SlowConsumer};
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
@@ -257,6 +258,7 @@ fn keys_of(contradiction: &Contradiction) -> (&'static str, &'static [&'static s
         Contradiction::ConnectionQuotaTooSmall { .. } => ("connection_quota", &["max_message"]),
         Contradiction::HeadOutOfBounds => ("max_head", &[]),
         Contradiction::RateTooLow { .. } => ("byte_rate", &["max_message", "message_timeout"]),
+        Contradiction::NoDeflate => ("deflate", &[]),
         Contradiction::DrainTooShort => ("drain", &["drain_timeout"]),
         Contradiction::TokensWithoutKeys => ("token_key", &[]),
         Contradiction::CookieWithoutOrigins => ("token_cookie", &[]),

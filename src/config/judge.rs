@@ -1,7 +1,8 @@
 //! What the fuzzer asks of the configuration.
 
 use super::file::Content;
-use super::{Door, Flags, file, number, places, rules};
+use super::{Flags, file, number, rules};
+use crate::listen::{Door, doors_together};
 use clap::CommandFactory;
 
 /// Reads `text` as a configuration file, and each of its lines as a number and a place; gives the
@@ -19,7 +20,7 @@ pub fn judge(text: &str) -> Result<(), (usize, usize)> {
             doors.push(door);
         }
     }
-    let _ = places::check(&doors);
+    let _ = doors_together(&doors, false);
     let Content { rooms, .. } = file::read(text, &Flags::command())
         .map_err(|fault| (fault.place.line, fault.place.column))?;
     let printed = file::read(&rules::to_toml(&rooms), &Flags::command()).expect("what we wrote");

@@ -4,8 +4,9 @@ use super::file::{self, Content, Entry};
 use super::key::{Key, Source};
 use super::rules::{self, Room};
 use super::task::{Task, command};
-use super::{Door, Flags, Impossible, LoadError, Machine, Pair, Plain};
-use super::{doors_together, environment, without_secrets};
+use super::{Flags, Impossible, LoadError, Machine, environment, without_secrets};
+use crate::listen::{Door, Pair, doors_together};
+use crate::plain::Plain;
 use crate::relay::{Limits, Rule};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
@@ -103,7 +104,8 @@ impl Config {
         let tls = &self.flags.tls;
         let wrong = |error| LoadError::Wrong(self.locate(&error));
         let pairs = tls.pairs().map_err(wrong)?;
-        let doors = doors_together(&self.flags.listen, !pairs.is_empty()).map_err(wrong)?;
+        let doors = doors_together(&self.flags.listen, !pairs.is_empty());
+        let doors = doors.map_err(|why| wrong(Impossible::of("listen", why)))?;
         Ok((doors, pairs))
     }
 

@@ -3,8 +3,6 @@
 mod addresses;
 mod admin;
 mod deflate;
-mod door;
-mod doors;
 mod environment;
 mod file;
 mod flags;
@@ -13,15 +11,11 @@ mod impossible;
 #[cfg(fuzzing)]
 mod judge;
 mod key;
-mod listen;
 mod load;
 mod load_error;
 mod man;
 mod number;
 mod openings;
-mod pair;
-mod places;
-mod plain;
 mod print;
 mod rates;
 mod reload;
@@ -38,21 +32,15 @@ mod value;
 mod warnings;
 
 pub use admin::{ADMIN_DEFAULT, Admin, AdminFlags};
-pub use door::Door;
-pub use doors::doors_together;
 pub use flags::{Flags, LogFormat, LogLevel, Machine};
 pub use identity::IdentityFlags;
 pub use impossible::Impossible;
 #[cfg(fuzzing)]
 pub use judge::judge;
-pub use listen::{Access, Listen};
 pub use load::{Config, load};
 pub use load_error::LoadError;
 pub use man::write_man;
 pub use openings::{Openings, openings};
-pub use pair::Pair;
-pub use places::leaves_ipv4;
-pub use plain::Plain;
 pub use print::write_completions;
 pub use reload::Changes;
 pub use task::Task;

@@ -1,6 +1,7 @@
 //! Flags about TLS.
 
-use super::{Impossible, Pair};
+use super::Impossible;
+use crate::listen::Pair;
 use clap::Args;
 use std::path::PathBuf;
 

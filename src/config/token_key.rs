@@ -1,8 +1,8 @@
 //! The value of `--token-key`: where a key is, and the key itself.
 
-use super::Plain;
 use crate::auth::key::Key;
 use crate::auth::{NoKey, keyfile};
+use crate::plain::Plain;
 use crate::relay::Limits;
 use std::fmt;
 use std::fs::File;

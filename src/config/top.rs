@@ -1,6 +1,7 @@
 //! The flags of `fanfare top` and `fanfare health`.
 
-use super::{ADMIN_DEFAULT, Listen};
+use super::ADMIN_DEFAULT;
+use crate::listen::Listen;
 use clap::Args;
 
 /// The flags of `fanfare health`.

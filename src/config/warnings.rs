@@ -1,7 +1,8 @@
 //! Warnings of a configuration that is valid and probably not intended.
 
-use super::{Config, Door, Listen};
+use super::Config;
 use crate::auth::key::SECRET_BYTES_GOOD;
+use crate::listen::{Door, Listen};
 use crate::relay::Limits;
 
 impl Config {

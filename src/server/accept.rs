@@ -1,16 +1,15 @@
 //! Accepting: accept, read, answer, and only then register with the poller.
 
-use super::broken::Broken;
 use super::layer::{Layer, Misfit};
 use super::listener::Listener;
 use super::listening::BACKLOG;
 use super::stream::{Stream, written};
+use super::tls::ServerConfig;
 use super::{Server, kernel};
-use crate::config::Plain;
+use crate::plain::Plain;
 use crate::protocol::{Refusal, proxy};
 use crate::relay::budget::ACCEPTS_PER_TURN;
 use crate::relay::{Cause, Priority, Time};
-use rustls::ServerConfig;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -76,7 +75,7 @@ impl Server {
 
     fn welcome(&mut self, number: usize, stream: Stream, peer: Option<SocketAddr>, now: Time) {
         let Listener { ref door, certificates, .. } = self.listeners[number];
-        let tls = certificates.map(|set| self.certificates.config(set));
+        let tls = certificates.and_then(|set| self.certificates.config(set));
         self.take_in(stream, peer, door.has_proxy, tls, now);
     }
 
@@ -115,7 +114,8 @@ impl Server {
             return self.relay.closed(id, Cause::NoMemory);
         }
         if let Some(misfit) = misfit {
-            if let Misfit::Tls(Broken::Peer(error)) = &misfit
+            if let Misfit::Tls(broken) = &misfit
+                && let Some(error) = broken.error()
                 && let Some(and_more) = self.throttle.admit("no_tls", now)
             {
                 warn!(error = error.to_string(), and_more, "cannot begin TLS on a connection");

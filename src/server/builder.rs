@@ -1,15 +1,13 @@
 //! Builds a server: where it listens, its limits, and what of its process it may use.
 
-use super::given::{self, Given};
+use super::cli::Signals;
 use super::listener::Listener;
-use super::notify::Notify;
-use super::signal::Signals;
-use super::{Certificates, Server, StartError, machine};
-use crate::config::{self, Door, Pair, leaves_ipv4};
+use super::systemd::{Given, Notify};
+use super::{Certificates, Server, StartError, files};
+use crate::listen::{Door, Pair, doors_together, leaves_ipv4};
 use crate::relay::Limits;
 use mio::{Poll, Registry};
 use std::path::PathBuf;
-use tracing::info;
 
 /// The settings of a server.
 ///
@@ -23,8 +21,8 @@ pub struct Builder {
     pairs: Vec<Pair>,
     limits: Option<Limits>,
     raises_file_limit: bool,
-    has_signals: bool,
-    has_systemd: bool,
+    pub(super) has_signals: bool,
+    pub(super) has_systemd: bool,
 }
 
 impl Builder {
@@ -79,22 +77,6 @@ impl Builder {
         self
     }
 
-    /// Handles signals, for the whole process: SIGTERM and SIGINT drain the server, SIGHUP asks for
-    /// new limits, SIGUSR1 writes the counters to the log.
-    #[must_use]
-    pub fn signals(mut self) -> Builder {
-        self.has_signals = true;
-        self
-    }
-
-    /// Follows systemd's variables in the environment: listens on the sockets that systemd passes
-    /// and on no others, and notifies it. Build such a server before the program opens files.
-    #[must_use]
-    pub fn systemd(mut self) -> Builder {
-        self.has_systemd = true;
-        self
-    }
-
     /// Builds the server, which listens; it accepts no connection before it runs.
     ///
     /// # Errors
@@ -102,42 +84,50 @@ impl Builder {
     /// used, or a system call fails.
     pub fn build(self) -> Result<Server, StartError> {
         // First: no other file may get their descriptors' numbers.
-        let (given, given_admin) = match self.has_systemd {
-            true => given::given()?,
-            false => (Vec::new(), None),
+        let mut given = match self.has_systemd {
+            true => Given::from_environment()?,
+            false => Given::default(),
         };
         let limits = self.checked_limits()?;
         if let Some(why) = self.not_a_place {
             return Err(StartError::Place(why));
         }
-        if self.doors.is_empty() && given.is_empty() {
+        if self.doors.is_empty() && !given.has_listeners() {
             let why = "no place to listen at: add one, as in 127.0.0.1:2046";
             return Err(StartError::Place(why.to_owned()));
         }
-        let doors = config::doors_together(&self.doors, !self.pairs.is_empty());
-        let doors = doors.map_err(|error| StartError::Place(error.why))?;
+        let has_certificates = !self.pairs.is_empty();
+        let doors = doors_together(&self.doors, has_certificates);
+        let doors = doors.map_err(StartError::Place)?;
         let certificates = Certificates::load(self.pairs, &doors)?;
         let mut server = Server::new(Poll::new()?, limits)?;
         let registry = server.poll.registry();
         if self.has_signals {
             server.signals = Some(Signals::new(registry)?);
         }
-        server.listeners = match given.is_empty() {
-            true => bind_all(&doors, &certificates, registry)?,
-            false => adopt_all(given, &doors, &certificates, registry)?,
+        server.listeners = match given.has_listeners() {
+            true => {
+                let mut listeners = given.take_listeners(registry)?;
+                for listener in &mut listeners {
+                    let door = door_of_given(&listener.door, &doors, has_certificates);
+                    listener.fit(&door, &certificates);
+                }
+                listeners
+            }
+            false => bind_all(&doors, &certificates, registry)?,
         };
         if self.has_systemd {
             server.notify = Notify::from_environment(server.clock.now());
         }
-        server.given_admin = given_admin;
+        server.given = given;
         server.certificates = certificates;
         Ok(server)
     }
 
     fn checked_limits(&self) -> Result<Limits, StartError> {
         let allowed = match self.raises_file_limit {
-            true => machine::raise_file_limit()?,
-            false => machine::connections_allowed()?,
+            true => files::raise_limit()?,
+            false => files::connections_allowed()?,
         };
         let Some(limits) = &self.limits else {
             let limits = Limits::default();
@@ -169,21 +159,8 @@ fn bind_all(
 
 /// A passed socket has the options that `--listen` gives for its place. Without any, TCP uses TLS
 /// if there are certificates.
-fn adopt_all(
-    given: Vec<Given>,
-    doors: &[Door],
-    certificates: &Certificates,
-    registry: &Registry,
-) -> Result<Vec<Listener>, StartError> {
-    info!(sockets = given.len(), "listening on the sockets that systemd passed, not on --listen");
-    let adopt = |(number, given): (usize, Given)| {
-        let mut listener = Listener::adopt(given, number as u32, registry)?;
-        let place = &listener.door.place;
-        let has_tls = certificates.has_common() && place.is_tcp();
-        let bare = Door { has_tls, ..listener.door.clone() };
-        let door = doors.iter().find(|door| door.place.is_of(place)).unwrap_or(&bare);
-        listener.fit(door, certificates);
-        Ok(listener)
-    };
-    given.into_iter().enumerate().map(adopt).collect()
+fn door_of_given(given: &Door, doors: &[Door], has_certificates: bool) -> Door {
+    let said = doors.iter().find(|door| door.place.is_of(&given.place));
+    let has_tls = has_certificates && given.place.is_tcp();
+    said.cloned().unwrap_or(Door { has_tls, ..given.clone() })
 }

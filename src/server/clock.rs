@@ -1,8 +1,6 @@
 //! The clock: the only place that asks for the time.
 
 use crate::relay::Time;
-use nix::sys::time::TimeValLike;
-use nix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant, SystemTime};
 
 /// The time at the start: an hour, so that what is set back a little does not fall below zero.
@@ -63,10 +61,4 @@ impl Clock {
 /// its begin.
 pub(super) fn unix_s() -> u64 {
     SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs())
-}
-
-/// Microseconds of the machine's monotonic clock, as systemd compares them.
-pub(super) fn monotonic_usec() -> i64 {
-    // This clock is always there; if not, systemd takes the reload for an old one, and waits.
-    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| time.num_microseconds())
 }

@@ -1,8 +1,7 @@
 //! Panics: faults of our own. One at a connection's layer is contained, for what strangers send is
-//! taken apart there, mostly by a library: it costs that connection. Any other ends the process,
-//! and the log says so.
+//! taken apart there, mostly by a library: it costs that connection. Any other ends fanfare's own
+//! program, and its log says so.
 
-use super::log::flush_log;
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
@@ -13,7 +12,7 @@ use std::thread;
 use tracing::error;
 
 /// The exit code of a process that a panic ends, as the standard library has it.
-const EXIT_CODE: i32 = 101;
+pub(super) const EXIT_CODE: i32 = 101;
 
 thread_local! {
     /// What happens on this thread now is contained.
@@ -57,9 +56,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Logs panics from now on; a contained one is logged by the code that contains it. Before there is
-/// a log, the standard library prints them.
-pub fn tell_panics() {
+/// Logs panics from now on, and waits with `flush_log` until they are written; a contained one is
+/// logged by the code that contains it. Before there is a log, the standard library prints them.
+///
+/// Without this call a panic that is not contained ends the thread that runs the server, as any
+/// panic does.
+pub fn tell_panics(flush_log: fn()) {
     let told_before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         if IS_CONTAINED.get() {
@@ -121,9 +123,6 @@ impl<T> Contained<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{LogFormat, LogLevel};
-    use crate::server::Log;
-    use std::process::Command;
 
     #[test]
     fn a_panic_takes_what_is_contained_and_nothing_else() {
@@ -143,45 +142,5 @@ mod tests {
         assert_eq!(fault.message, "on purpose 7");
         assert_eq!((dropped.get(), contained.work(|_| ())), (1, None));
         assert_eq!(contain(|| 5), Ok(5), "all is as before");
-    }
-
-    /// In a process of its own, which the next test starts.
-    #[test]
-    fn panics_when_it_is_told_to() {
-        let Ok(format) = std::env::var("TEST_PANIC_WITH_LOG") else { return };
-        let format = if format == "json" { LogFormat::Json } else { LogFormat::Text };
-        tell_panics();
-        let _log = Log::start(format, LogLevel::Error).expect("a thread");
-        assert_eq!(contain(|| panic!("in vain")).map_err(|fault| fault.place.is_some()), Err(true));
-        panic!("on purpose");
-    }
-
-    #[test]
-    fn a_panic_that_ends_the_process_is_told_in_the_log_and_by_the_exit_code() {
-        for format in ["json", "text"] {
-            let test = "server::contained::tests::panics_when_it_is_told_to";
-            let output = Command::new(std::env::current_exe().expect("a path"))
-                .args(["--exact", test, "--nocapture"])
-                .env("TEST_PANIC_WITH_LOG", format)
-                .env_remove("RUST_BACKTRACE")
-                .output()
-                .expect("it ends");
-            assert_eq!(output.status.code(), Some(EXIT_CODE), "{output:?}");
-            let said = String::from_utf8(output.stderr).expect("text");
-            assert!(!said.contains("in vain"), "what was contained is not told here: {said}");
-            let line = said.lines().find(|line| line.contains("a fault of fanfare's own"));
-            let line = line.unwrap_or_else(|| panic!("{said}"));
-            if format == "json" {
-                let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
-                assert_eq!(
-                    (&line["level"], &line["fault"]),
-                    (&"ERROR".into(), &"on purpose".into())
-                );
-                let place = line["place"].as_str().expect("a place");
-                assert!(place.starts_with("src/server/contained.rs:"), "{place}");
-            } else {
-                assert!(line.contains("ERROR") && line.contains("fault=on purpose"), "{line}");
-            }
-        }
     }
 }

@@ -1,13 +1,12 @@
 //! What stands between a stream and the relay: a proxy's header at first, TLS all the time.
 
-use super::broken::Broken;
+use super::append::append;
 use super::contained::{Contained, Fault, contain};
-use super::growth::append;
 use super::stream::Stream;
-use super::tls::{Sealer, Tls};
+use super::tls::{Broken, Sealer, ServerConfig, Tls};
 use crate::protocol::http::head;
 use crate::protocol::proxy;
-use rustls::{Error, ServerConfig};
+use std::collections::TryReserveError;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,6 +21,8 @@ pub(super) enum Misfit {
     /// A proxy's header came where none is expected.
     ProxyHeader,
     Tls(Broken),
+    /// There is no memory for partial input.
+    NoMemory,
     /// The stream failed; or TLS did, during a write.
     Stream(io::Error),
     /// A fault of our own.
@@ -33,6 +34,12 @@ pub(super) enum Misfit {
 impl From<Broken> for Misfit {
     fn from(broken: Broken) -> Misfit {
         Misfit::Tls(broken)
+    }
+}
+
+impl From<TryReserveError> for Misfit {
+    fn from(_: TryReserveError) -> Misfit {
+        Misfit::NoMemory
     }
 }
 
@@ -67,7 +74,7 @@ impl Layer {
         tls: Option<Arc<ServerConfig>>,
     ) -> Result<Option<Box<Layer>>, Misfit> {
         let tls = contain(|| tls.map(Tls::new).transpose()).map_err(Misfit::Fault)?;
-        let tls = tls.map_err(Broken::Peer)?;
+        let tls = tls?;
         let proxy = has_proxy.then(Vec::new);
         let is_needed = proxy.is_some() || tls.is_some();
         let front = Contained::new(Front { proxy, tls });
@@ -184,7 +191,8 @@ impl Front {
         let Some(tls) = &mut self.tls else { return Ok(append(plain, bytes)?) };
         let is_handshaking = tls.is_handshaking();
         let fed = tls.feed(bytes, plain);
-        if let Err(Broken::Peer(Error::InvalidMessage(_))) = fed
+        if let Err(broken) = &fed
+            && broken.is_no_record()
             && is_handshaking
         {
             // Bytes that are not a TLS record are unchanged: they may be a protocol that we know.

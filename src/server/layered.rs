@@ -11,13 +11,11 @@
 //! record waits for each connection that is blocked.
 
 use super::Server;
-use super::broken::Broken;
 use super::contained::Fault;
 use super::layer::Misfit;
 use super::stream::Stream;
 use crate::protocol::Refusal;
 use crate::relay::{Cause, ConnId, Slices, Time};
-use rustls::{AlertDescription, Error};
 use std::io;
 use tracing::{debug, error};
 
@@ -91,17 +89,13 @@ impl Server {
             Misfit::NoProxyHeader => Cause::NoProxyHeader,
             Misfit::PlainRequest => Cause::PlainAtTls,
             Misfit::ProxyHeader => Cause::ProxyHeaderAtTls,
-            Misfit::Tls(Broken::NoMemory) => Cause::NoMemory,
-            Misfit::Tls(Broken::Peer(error)) => {
-                self.tell_tls(id, &error);
-                match error {
-                    Error::AlertReceived(alert) if refuses_certificate(alert) => {
-                        Cause::CertificateRefused
-                    }
-                    _ => Cause::TlsFailed,
+            Misfit::NoMemory => Cause::NoMemory,
+            Misfit::Tls(broken) => {
+                if let Some(error) = broken.error() {
+                    self.tell_tls(id, error);
                 }
+                broken.cause()
             }
-            Misfit::Tls(Broken::Over) => Cause::TlsFailed,
             Misfit::Stream(error) => match error.kind() {
                 io::ErrorKind::OutOfMemory => Cause::NoMemory,
                 io::ErrorKind::Other => {
@@ -196,17 +190,4 @@ impl Server {
             self.tell_fault(id, &fault);
         }
     }
-}
-
-/// Whether this alert says that the client refuses the certificate (RFC 8446, section 6.2).
-fn refuses_certificate(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
-        AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-    )
 }

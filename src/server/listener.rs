@@ -1,13 +1,10 @@
 //! A socket that listens.
 
-use super::StartError;
-use super::certificates::Certificates;
-use super::given::{Given, GivenSocket};
-use super::listening::set_inherited;
 use super::stream::{Stream, again};
+use super::tls::Certificates;
 use super::unix::SocketFile;
 use super::{tcp, unix};
-use crate::config::{Door, Listen};
+use crate::listen::{Door, Listen};
 use crate::relay::ConnId;
 use mio::net::{TcpListener, UnixListener};
 use mio::{Interest, Registry, Token};
@@ -29,7 +26,7 @@ pub(super) struct Listener {
 }
 
 #[derive(Debug)]
-enum ListeningSocket {
+pub(super) enum ListeningSocket {
     Tcp(TcpListener),
     Unix { listener: UnixListener, _file: Option<SocketFile> },
 }
@@ -64,43 +61,10 @@ impl Listener {
         self.certificates = certificates.set_of(door);
     }
 
-    fn new(socket: ListeningSocket, place: Listen) -> Listener {
+    /// What listens already at this place.
+    pub(super) fn new(socket: ListeningSocket, place: Listen) -> Listener {
         let door = Door { place, has_tls: false, pairs: Vec::new(), has_proxy: false };
         Listener { socket, door, certificates: None, is_given: false, is_ready: false }
-    }
-
-    /// A socket that listens already; if it has a file, that is not ours to remove.
-    ///
-    /// # Errors
-    /// When the system refuses it; the error has the socket's label.
-    pub(super) fn adopt(
-        given: Given,
-        number: u32,
-        registry: &Registry,
-    ) -> Result<Listener, StartError> {
-        let Given { socket, label } = given;
-        Listener::watch(socket, number, registry).map_err(|error| StartError::Given(label, error))
-    }
-
-    fn watch(given: GivenSocket, number: u32, registry: &Registry) -> io::Result<Listener> {
-        let place = given.place()?;
-        let token = token(number);
-        let socket = match given {
-            GivenSocket::Tcp(listener) => {
-                listener.set_nonblocking(true)?;
-                set_inherited(&listener)?;
-                let mut listener = TcpListener::from_std(listener);
-                registry.register(&mut listener, token, Interest::READABLE)?;
-                ListeningSocket::Tcp(listener)
-            }
-            GivenSocket::Unix(listener) => {
-                listener.set_nonblocking(true)?;
-                let mut listener = UnixListener::from_std(listener);
-                registry.register(&mut listener, token, Interest::READABLE)?;
-                ListeningSocket::Unix { listener, _file: None }
-            }
-        };
-        Ok(Listener { is_given: true, ..Listener::new(socket, place) })
     }
 
     /// A stream, and where its peer is: nowhere, through a Unix socket.

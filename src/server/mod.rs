@@ -6,18 +6,16 @@
 
 mod accept;
 mod admin;
+mod append;
 mod beats;
 mod bounded;
-mod broken;
 mod builder;
-mod certificates;
 mod clock;
 mod command_error;
 mod commands;
 mod contained;
 mod events;
-mod given;
-mod growth;
+mod files;
 mod handle;
 mod histogram;
 mod kernel;
@@ -25,20 +23,14 @@ mod layer;
 mod layered;
 mod listener;
 mod listening;
-mod log;
-mod machine;
 mod mailbox;
-mod notify;
 mod orders;
-mod output;
 #[cfg(any(test, fuzzing))]
 mod pretend;
 mod process;
 mod read;
 mod ready;
 mod report;
-mod session;
-mod signal;
 mod start;
 mod stopwatch;
 mod stream;
@@ -47,44 +39,61 @@ mod subscriber;
 mod subscribers;
 mod subscription;
 mod tcp;
-mod tls;
 mod token;
 mod turn;
 mod unix;
 
+// A feature is a folder. Where it is not built in, a file in its place has what the rest needs.
+
+#[cfg(feature = "cli")]
+mod cli;
+#[cfg(not(feature = "cli"))]
+#[path = "no_cli.rs"]
+mod cli;
+
+#[cfg(feature = "systemd")]
+mod systemd;
+#[cfg(not(feature = "systemd"))]
+#[path = "no_systemd.rs"]
+mod systemd;
+
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
+
 pub use bounded::Capacity;
 pub use builder::Builder;
-pub use certificates::{CertificateError, Certificates};
+#[cfg(feature = "cli")]
+pub use cli::{Log, flush_log, machine, offer};
 pub use command_error::CommandError;
 pub use contained::tell_panics;
 pub use handle::{Answer, Handle};
-pub use log::{Log, flush_log};
-pub use machine::machine;
-pub use output::offer;
 #[cfg(any(test, fuzzing))]
 pub use pretend::Pretend;
 pub use report::Outcome;
 pub use start::StartError;
 pub use subscriber::Delivery;
 pub use subscription::Subscription;
+pub use tls::{CertificateError, Certificates};
 
-use crate::config::Door;
+use crate::listen::Door;
 use crate::relay::{ConnId, Limits, Relay, Time};
 use admin::Admin;
+use cli::Signals;
 use clock::{Clock, unix_s};
-use given::Given;
 use histogram::Histogram;
 use listener::Listener;
 use mailbox::Mailbox;
 use mio::{Events, Poll};
-use notify::Notify;
 use ready::Ready;
 use report::Throttle;
-use signal::Signals;
 use std::io;
 use stopwatch::Stopwatch;
 use streams::Streams;
 use subscribers::Subscribers;
+use systemd::{Given, Notify};
 use tls::Sealer;
 
 /// The most events that the poller reports at a time; more wait for the next turn.
@@ -107,8 +116,8 @@ pub struct Server {
     relay: Relay,
     streams: Streams,
     admin: Option<Admin>,
-    /// A socket that systemd passed for it.
-    given_admin: Option<Given>,
+    /// Sockets that systemd passed, before listeners have them.
+    given: Given,
     certificates: Certificates,
     /// The last reading of the configuration succeeded.
     config_is_good: bool,
@@ -166,7 +175,7 @@ impl Server {
             relay: Relay::new(limits),
             streams: Streams::default(),
             admin: None,
-            given_admin: None,
+            given: Given::default(),
             certificates: Certificates::default(),
             config_is_good: true,
             config_read_s: unix_s(),

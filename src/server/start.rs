@@ -1,7 +1,8 @@
 //! Why the server could not start, and what to do about it.
 
 use super::CertificateError;
-use crate::config::{Listen, Plain};
+use crate::listen::Listen;
+use crate::plain::Plain;
 use crate::relay::Contradiction;
 use std::fmt;
 use std::io;

@@ -1,7 +1,7 @@
 //! Listening TCP sockets, one or two for a place.
 
 use super::listening::{BACKLOG, set_inherited};
-use crate::config::Listen;
+use crate::listen::Listen;
 use mio::net::TcpListener;
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};

@@ -2,15 +2,14 @@
 
 use super::beats::{Beat, Beats};
 use super::clock::{Clock, unix_s};
-use super::notify::Status;
 use super::ready::Ready;
-use super::report::{self, Outcome};
+use super::report::Outcome;
+use super::systemd::Status;
 use super::{Server, listener, token};
 use crate::relay::{ConnId, Time};
 use mio::event::Event;
 use std::io;
 use std::time::Duration;
-use tracing::warn;
 
 impl Server {
     /// Sleeps until something happens, then reads members, carries out the program's commands,
@@ -112,7 +111,7 @@ impl Server {
                 // It is served later in this turn.
             } else {
                 // The mailbox is looked at in each turn anyway.
-                signalled |= event.token() != listener::token(token::MAILBOX);
+                signalled |= token::SIGNALS.contains(&id.index);
             }
         }
         #[cfg(test)]
@@ -123,22 +122,6 @@ impl Server {
         }
         pushes.into_iter().for_each(|id| self.push(id));
         if signalled { self.take_signals(now) } else { None }
-    }
-
-    fn take_signals(&mut self, now: Time) -> Option<Outcome> {
-        let signals = self.signals.as_mut()?.take();
-        if signals.report {
-            report::counters(&self.relay);
-        }
-        self.is_to_reload |= signals.reload;
-        for _ in 0..signals.stop {
-            if self.relay.is_draining() {
-                warn!(connections = self.relay.connections(), "second signal: ending at once");
-                return Some(Outcome::Interrupted);
-            }
-            self.go_down(now);
-        }
-        None
     }
 }
 

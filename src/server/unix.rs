@@ -2,7 +2,7 @@
 
 use super::listening::BACKLOG;
 use super::stream::again;
-use crate::config::Access;
+use crate::listen::Access;
 use mio::net::UnixListener;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::stat::{Mode, umask};

@@ -1,6 +1,7 @@
 //! Asking a relay's admin listener.
 
-use crate::config::{Listen, Plain};
+use crate::listen::Listen;
+use crate::plain::Plain;
 use crate::protocol::http::reply::{self, NoReply, Reply};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -5,7 +5,8 @@ mod scrape;
 mod terminal;
 mod view;
 
-use crate::config::{Listen, TopFlags};
+use crate::config::TopFlags;
+use crate::listen::Listen;
 use ask::{ask, because};
 use scrape::Sample;
 use std::io::{self, Write};

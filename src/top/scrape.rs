@@ -1,7 +1,7 @@
 //! Asking a relay's admin listener for its metrics, and reading them.
 
 use super::ask::ask;
-use crate::config::Listen;
+use crate::listen::Listen;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::Instant;

@@ -4,20 +4,22 @@ use crate::source::{Source, closed, word};
 use crate::{Fault, fault};
 
 /// The layers, and those that each may import from besides itself.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 8] = [
+    ("plain", &[]),
+    ("listen", &[]),
     ("protocol", &[]),
     ("auth", &["protocol"]),
     ("relay", &["auth", "protocol"]),
-    ("config", &["relay", "auth", "protocol"]),
-    ("server", &["relay", "config", "auth", "protocol"]),
-    ("top", &["config", "protocol"]),
+    ("config", &["relay", "listen", "auth", "protocol", "plain"]),
+    ("server", &["relay", "config", "listen", "auth", "protocol", "plain"]),
+    ("top", &["config", "listen", "protocol", "plain"]),
 ];
 
 /// Folders of a layer, and what they may not import from: HTTP knows no WebSocket.
 const FOLDERS: [(&str, &str); 1] = [("src/protocol/http/", "crate::protocol::ws")];
 
 /// What the program itself imports.
-const PROGRAM: (&str, &[&str]) = ("main", &["config", "server", "top"]);
+const PROGRAM: (&str, &[&str]) = ("main", &["config", "listen", "plain", "server", "top"]);
 
 /// The layers without I/O, clocks, threads and randomness: the same calls give the same answers.
 const PURE: [&str; 3] = ["protocol", "auth", "relay"];

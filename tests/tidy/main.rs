@@ -2,6 +2,7 @@
 
 mod circles;
 mod crates;
+mod features;
 mod imports;
 mod layers;
 mod owner;
@@ -28,7 +29,7 @@ fn fault(line: usize, why: impl Into<String>) -> Fault {
 }
 
 fn faults(source: &Source) -> Vec<Fault> {
-    [shape::faults(source), layers::faults(source)].concat()
+    [shape::faults(source), layers::faults(source), features::faults(source)].concat()
 }
 
 fn collect(path: &Path, to: &mut Vec<PathBuf>) {

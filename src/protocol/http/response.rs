@@ -2,7 +2,7 @@
 
 use super::refusal::METHODS;
 use super::{Problem, Refusal, Status, Wants, Writer};
-use flate2::Crc;
+use std::hash::{DefaultHasher, Hasher};
 
 /// The media type of text.
 pub const TEXT: &str = "text/plain; charset=utf-8";
@@ -19,8 +19,20 @@ pub struct Asset {
     pub etag: &'static str,
     /// The file.
     pub bytes: &'static [u8],
-    /// The file, gzipped.
-    pub gzip: &'static [u8],
+    /// The file, gzipped, unless fanfare was built without that.
+    pub gzip: Option<&'static [u8]>,
+}
+
+impl Asset {
+    /// The file gzipped, if the client wants that and there is one.
+    fn gzip_for(&self, wants: &Wants) -> Option<&'static [u8]> {
+        self.gzip.filter(|_| wants.gzip)
+    }
+
+    /// How long the answer's body is.
+    pub fn body_bytes(&self, wants: &Wants) -> usize {
+        self.gzip_for(wants).unwrap_or(self.bytes).len()
+    }
 }
 
 /// The policy of our pages: load their own parts and connect to their own relay, nothing else.
@@ -32,16 +44,18 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// fields, each with its line's end.
 pub fn asset(asset: &Asset, fields: &str, wants: &Wants, to: &mut Vec<u8>) {
     let fields = format!("{fields}Vary: Accept-Encoding\r\n");
-    let fields = if wants.gzip { fields + "Content-Encoding: gzip\r\n" } else { fields };
-    let bytes = if wants.gzip { asset.gzip } else { asset.bytes };
+    let (fields, bytes) = match asset.gzip_for(wants) {
+        Some(gzip) => (fields + "Content-Encoding: gzip\r\n", gzip),
+        None => (fields, asset.bytes),
+    };
     tagged(asset.content_type, asset.etag, &fields, bytes, wants, to);
 }
 
 /// The same with a page made for its path, for clients that accept HTML.
 pub fn page(page: &str, wants: &Wants, to: &mut Vec<u8>) {
-    let mut sum = Crc::new();
-    sum.update(page.as_bytes());
-    let etag = format!("\"{:08x}\"", sum.sum());
+    let mut hasher = DefaultHasher::new();
+    hasher.write(page.as_bytes());
+    let etag = format!("\"{:016x}\"", hasher.finish());
     let content_type = "text/html; charset=utf-8";
     tagged(content_type, &etag, "Vary: Accept\r\n", page.as_bytes(), wants, to);
 }
@@ -139,7 +153,7 @@ mod tests {
     }
 
     const HELLO: Asset =
-        Asset { content_type: "text/html", etag: "\"1a\"", bytes: b"<p>hello", gzip: b"zip" };
+        Asset { content_type: "text/html", etag: "\"1a\"", bytes: b"<p>hello", gzip: Some(b"zip") };
 
     #[test]
     fn gzip_is_for_clients_that_accept_it() {

@@ -3,6 +3,10 @@
 mod accepts;
 pub mod close;
 mod close_code;
+#[cfg(feature = "deflate")]
+pub mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "no_deflate.rs"]
 pub mod deflate;
 mod event;
 pub mod extension;

@@ -202,8 +202,9 @@ impl Relay {
             self.answer(index, page.len(), |to| response::page(&page, wants, to));
         } else if let Some(asset) = page::asset(path) {
             let fields = page::fields_for_others(head, path, &self.limits.access);
-            let bytes = if wants.gzip { asset.gzip.len() } else { asset.bytes.len() };
-            self.answer(index, bytes, |to| response::asset(asset, &fields, wants, to));
+            self.answer(index, asset.body_bytes(wants), |to| {
+                response::asset(asset, &fields, wants, to)
+            });
         } else {
             let name = page::room_asked_about(path).ok_or(Refusal::NotFound)?;
             let fields = page::fields_for_others(head, path, &self.limits.access);

@@ -27,6 +27,8 @@ pub enum Contradiction {
         /// The least that `bytes_per_s` may be.
         least: usize,
     },
+    /// Messages are to be compressed, and this program was built without that.
+    NoDeflate,
     /// Connections are closed over a longer time than the drain's timeout.
     DrainTooShort,
     /// A rule of a room asks for tokens, and there is no key.
@@ -62,6 +64,10 @@ impl fmt::Display for Contradiction {
                 let why = "the largest message must pass within the message timeout";
                 write!(f, "{why}: {least} bytes a second")
             }
+            Contradiction::NoDeflate => f.write_str(
+                "this program was built without compression (the feature deflate): turn it off, \
+                 for all rooms and in each rule",
+            ),
             Contradiction::DrainTooShort => {
                 write!(f, "connections cannot be closed over a longer time than --drain-timeout")
             }

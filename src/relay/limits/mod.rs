@@ -16,6 +16,7 @@ pub use admission::Admission;
 
 use crate::auth::origin::Origin;
 use crate::protocol::http::head::HEAD_BYTES_MAX;
+use crate::protocol::ws::deflate;
 use crate::protocol::ws::extension::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 use crate::relay::Contradiction;
 use crate::relay::identity::access::Access;
@@ -179,6 +180,9 @@ impl Limits {
         if let Some(least) = self.rate_too_low() {
             return Err(Contradiction::RateTooLow { least });
         }
+        if !deflate::IS_BUILT_IN && self.compresses_somewhere() {
+            return Err(Contradiction::NoDeflate);
+        }
         if self.drain_timeout_ms < self.drain_ms {
             return Err(Contradiction::DrainTooShort);
         }
@@ -198,6 +202,10 @@ impl Limits {
             &mut self.close_timeout_ms,
         ];
         times_ms.into_iter().for_each(|value_ms| *value_ms = (*value_ms).max(1));
+        if !deflate::IS_BUILT_IN {
+            self.deflate.is_on = false;
+            self.rules.iter_mut().for_each(|rule| rule.deflate = None);
+        }
         self.deflate.level = self.deflate.level.clamp(1, 9);
         self.deflate.window_bits = self.deflate.window_bits.clamp(WINDOW_BITS_MIN, WINDOW_BITS_MAX);
         let of_rules = self.rules.iter_mut().filter_map(|rule| rule.message_bytes_max.as_mut());
@@ -210,6 +218,10 @@ impl Limits {
         self.head_bytes_max = self.head_bytes_max.clamp(*HEAD_BOUNDS.start(), *HEAD_BOUNDS.end());
         self.drain_timeout_ms = self.drain_timeout_ms.max(self.drain_ms);
         self
+    }
+
+    fn compresses_somewhere(&self) -> bool {
+        self.deflate.is_on || self.rules.iter().any(|rule| rule.deflate == Some(true))
     }
 
     /// Four of the largest frames: two may arrive in one read, one waits for it, and segments are

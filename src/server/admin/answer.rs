@@ -6,7 +6,7 @@ use crate::protocol::http::response::{self, JSON, TEXT};
 use crate::protocol::http::{Problem, Status, Writer, path};
 use crate::relay::{Cause, Command, ConnFacts, ConnId, RoomOrder, Time};
 use crate::server::Server;
-use crate::server::log;
+use crate::server::cli;
 use crate::server::process::Process;
 use crate::server::stream::Stream;
 use std::fmt::Write;
@@ -116,11 +116,7 @@ impl Server {
             "Faults of fanfare's own, each of which ended one connection.",
             self.faults,
         ));
-        families.push(Family::counter(
-            "fanfare_log_lines_dropped_total",
-            "Lines of the log that were dropped, for standard error was not read in time.",
-            log::lines_dropped(),
-        ));
+        families.extend(cli::log_family());
         let build = Family::gauge("fanfare_build_info", "The version that runs; always 1.", 1);
         families.push(build.by("version", vec![(env!("CARGO_PKG_VERSION"), 1)]));
         families.extend(process.families(self.relay.connections()));

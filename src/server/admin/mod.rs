@@ -12,7 +12,8 @@ use super::process::Process;
 use super::report::quoted;
 use super::stream::Stream;
 use super::{Server, StartError, token};
-use crate::config::{Listen, Plain};
+use crate::listen::Listen;
+use crate::plain::Plain;
 use crate::protocol::http::{Refusal, head};
 use crate::relay::{ConnId, Time};
 use conn::{AdminConn, Next};
@@ -125,8 +126,8 @@ impl Server {
     /// When the relay cannot listen at this place.
     pub fn open_admin(&mut self, place: &Listen) -> Result<Vec<Listen>, StartError> {
         let registry = self.poll.registry();
-        let listeners = match self.given_admin.take() {
-            Some(given) => vec![Listener::adopt(given, FIRST_LISTENER, registry)?],
+        let listeners = match self.given.take_admin(FIRST_LISTENER, registry)? {
+            Some(given) => vec![given],
             None => Listener::bind(place, false, FIRST_LISTENER, registry)
                 .map_err(|error| StartError::Listen(place.clone(), error))?,
         };

@@ -1,19 +1,20 @@
 //! A server for tests and the fuzzer: streams are given to it, it turns and time passes when it is
 //! told.
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tls"))]
 mod client;
-#[cfg(test)]
+#[cfg(all(test, feature = "tls"))]
 mod seeds;
 #[cfg(test)]
+#[allow(dead_code, reason = "the seeds, which use all of it, need the feature tls")]
 pub(super) mod stream;
 
 use super::Server;
 use super::stream::Stream;
+use super::tls::ServerConfig;
 use crate::relay::{Command, Limits};
 use mio::Poll;
 use mio::net::UnixStream;
-use rustls::ServerConfig;
 use std::os::unix::net::UnixStream as Pipe;
 use std::sync::Arc;
 use std::time::Duration;

@@ -213,3 +213,23 @@ impl Drop for PretendStream {
         pipe.was_full = pipe.outbox.len() + LAST_WORD_BYTES > pipe.outbox_bytes_max;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::stream::Stream;
+
+    #[test]
+    fn a_stream_gives_what_has_arrived_and_takes_what_it_has_room_for() {
+        let pipe = Rc::new(RefCell::new(Pipe::new(3)));
+        let mut stream = Stream::Pretend(PretendStream(pipe.clone()));
+        pipe.borrow_mut().send(b"ab");
+        let mut buffer = [0; 8];
+        let error = stream.read(&mut buffer).expect_err("nothing has arrived");
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        pipe.borrow_mut().arrive(1);
+        assert_eq!((stream.read(&mut buffer).ok(), buffer[0]), (Some(1), b'a'));
+        assert_eq!(stream.write(b"long").ok(), Some(3));
+        assert_eq!(pipe.borrow_mut().take(8), b"lon");
+    }
+}

@@ -1,18 +1,11 @@
 //! What the machine allows: open files, of which every connection is one, and memory.
 
 use crate::config::Machine;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use crate::server::files;
+use nix::sys::resource::{Resource, getrlimit};
 use std::fs;
 use std::io;
 use std::path::Path;
-
-/// Files that are not connections: standard streams, poller, signals, listeners, and a few in
-/// reserve, so that one connection too many can still be answered with 503.
-const FILES_RESERVED: u64 = 32;
-
-/// More connections than this have no 32-bit place in a room's list; the kernel's own bound is
-/// lower on every machine of today.
-const CONNECTIONS_MAX: u64 = 1 << 28;
 
 /// Address space that glibc reserves for the heap of a second thread, the log's. It asks for twice
 /// as much, to choose an aligned half; if that fails, the thread shares the first heap.
@@ -23,21 +16,7 @@ const SECOND_HEAP_BYTES: u64 = 64 * 1024 * 1024;
 /// # Errors
 /// When a limit cannot be read.
 pub fn machine() -> io::Result<Machine> {
-    Ok(Machine { connections_max: raise_file_limit()?, memory_bytes: memory_allowed()? })
-}
-
-/// Raises the limit on open files to the hard limit; gives the connections that it then allows.
-pub(super) fn raise_file_limit() -> io::Result<usize> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    // Some kernels refuse an unlimited number of files; then the soft limit stays.
-    let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    connections_allowed()
-}
-
-/// The connections that the limit on open files allows.
-pub(super) fn connections_allowed() -> io::Result<usize> {
-    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    Ok(soft.saturating_sub(FILES_RESERVED).clamp(1, CONNECTIONS_MAX) as usize)
+    Ok(Machine { connections_max: files::raise_limit()?, memory_bytes: memory_allowed()? })
 }
 
 /// The least of the machine's memory, its control groups' limits, and the limit on the address

@@ -4,10 +4,11 @@
 //! for systemd, since no client is served before it; later ones never delay the loop: when the
 //! socket is full they are lost, with a warning, and only a ping and the status are sent again.
 
-use super::clock::monotonic_usec;
-use super::stream::again;
-use crate::config::Plain;
+use crate::plain::Plain;
 use crate::relay::{Relay, Time};
+use crate::server::stream::again;
+use nix::sys::time::TimeValLike;
+use nix::time::{ClockId, clock_gettime};
 use std::env;
 use std::ffi::OsStr;
 use std::io;
@@ -33,14 +34,14 @@ const STOP_RESERVE_MS: u64 = 5_000;
 
 /// The contents of `STATUS=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Status {
+pub(in crate::server) struct Status {
     connections: usize,
     rooms: usize,
     is_draining: bool,
 }
 
 impl Status {
-    pub(super) fn of(relay: &Relay) -> Status {
+    pub(in crate::server) fn of(relay: &Relay) -> Status {
         Status {
             connections: relay.connections(),
             rooms: relay.rooms(),
@@ -60,7 +61,7 @@ impl Status {
 
 /// Notifies systemd of the relay's state.
 #[derive(Debug, Default)]
-pub(super) struct Notify {
+pub(in crate::server) struct Notify {
     to: Option<(UnixDatagram, SocketAddr)>,
     /// Half of the watchdog's time.
     ping_interval_ms: Option<u64>,
@@ -73,7 +74,7 @@ pub(super) struct Notify {
 
 impl Notify {
     /// As the environment says; the relay runs without notifications when the socket fails.
-    pub(super) fn from_environment(now: Time) -> Notify {
+    pub(in crate::server) fn from_environment(now: Time) -> Notify {
         let Some(name) = env::var_os("NOTIFY_SOCKET") else { return Notify::default() };
         let to = match open(&name) {
             Ok(to) => Some(to),
@@ -90,7 +91,7 @@ impl Notify {
     }
 
     /// Serving, for the first time.
-    pub(super) fn started(&mut self) {
+    pub(in crate::server) fn started(&mut self) {
         self.ready();
         // From now on connections would wait too.
         let never_wait = self.to.as_ref().map(|(socket, _)| socket.set_nonblocking(true));
@@ -101,23 +102,23 @@ impl Notify {
     }
 
     /// Serving again.
-    pub(super) fn ready(&self) {
+    pub(in crate::server) fn ready(&self) {
         self.say("READY=1\n");
     }
 
     /// Reading the configuration again; `ready` is to follow.
-    pub(super) fn reloading(&self) {
+    pub(in crate::server) fn reloading(&self) {
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={}\n", monotonic_usec()));
     }
 
     /// Draining, which may take longer than the unit's own timeout.
-    pub(super) fn stopping(&self, drain_timeout_ms: u64) {
+    pub(in crate::server) fn stopping(&self, drain_timeout_ms: u64) {
         let usec = drain_timeout_ms.saturating_add(STOP_RESERVE_MS).saturating_mul(1000);
         self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={usec}\n"));
     }
 
     /// A turn is complete: notifies the watchdog when it is time, and sends a changed status.
-    pub(super) fn after_turn(&mut self, status: Status, now: Time) {
+    pub(in crate::server) fn after_turn(&mut self, status: Status, now: Time) {
         if self.to.is_none() {
             return;
         }
@@ -145,7 +146,7 @@ impl Notify {
     }
 
     /// When the next turn must be, for a notification that is due then.
-    pub(super) fn next_deadline(&self) -> Option<Time> {
+    pub(in crate::server) fn next_deadline(&self) -> Option<Time> {
         self.to.as_ref()?;
         let ping = self.ping_interval_ms.map(|_| self.ping_at);
         let status = self.is_status_due.then_some(self.status_at);
@@ -167,6 +168,12 @@ fn warn_of(said: io::Result<()>, words: &str) {
     if let Err(error) = said {
         warn!(error = %Plain(&error), words = words.trim_end(), "systemd did not get this");
     }
+}
+
+/// Microseconds of the machine's monotonic clock, as systemd compares them.
+fn monotonic_usec() -> i64 {
+    // This clock is always there; if not, systemd takes the reload for an old one, and waits.
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |time| time.num_microseconds())
 }
 
 /// A socket of ours, which blocks for the first notification, and systemd's address: a path, or an

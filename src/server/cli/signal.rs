@@ -1,18 +1,20 @@
 //! Signals, as bytes in a pipe that the poller watches.
 
-use super::listener;
-use super::stream::again;
-use super::token;
+use crate::relay::Time;
+use crate::server::report::{self, Outcome};
+use crate::server::stream::again;
+use crate::server::{Server, listener, token};
 use mio::net::UnixStream;
 use mio::{Interest, Registry};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream as Pipe;
+use tracing::warn;
 
 /// The signals that fanfare listens to.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub(in crate::server) struct Signals {
     stop: UnixStream,
     report: UnixStream,
     reload: UnixStream,
@@ -20,30 +22,50 @@ pub(super) struct Signals {
 
 /// What came since the last time.
 #[derive(Debug)]
-pub(super) struct Taken {
+struct Taken {
     /// How many signals to stop came.
-    pub(super) stop: usize,
+    stop: usize,
     /// Whether to log the counters.
-    pub(super) report: bool,
+    report: bool,
     /// Whether to read the configuration again.
-    pub(super) reload: bool,
+    reload: bool,
 }
 
 impl Signals {
-    pub(super) fn new(registry: &Registry) -> io::Result<Signals> {
+    pub(in crate::server) fn new(registry: &Registry) -> io::Result<Signals> {
+        let [stop, report, reload] = token::SIGNALS;
         Ok(Signals {
-            stop: watch(&[SIGTERM, SIGINT], token::STOP, registry)?,
-            report: watch(&[SIGUSR1], token::REPORT, registry)?,
-            reload: watch(&[SIGHUP], token::RELOAD, registry)?,
+            stop: watch(&[SIGTERM, SIGINT], stop, registry)?,
+            report: watch(&[SIGUSR1], report, registry)?,
+            reload: watch(&[SIGHUP], reload, registry)?,
         })
     }
 
-    pub(super) fn take(&mut self) -> Taken {
+    fn take(&mut self) -> Taken {
         Taken {
             stop: drain(&mut self.stop),
             report: drain(&mut self.report) > 0,
             reload: drain(&mut self.reload) > 0,
         }
+    }
+}
+
+impl Server {
+    /// Does as the signals say; gives how it ends when that is at once.
+    pub(in crate::server) fn take_signals(&mut self, now: Time) -> Option<Outcome> {
+        let signals = self.signals.as_mut()?.take();
+        if signals.report {
+            report::counters(&self.relay);
+        }
+        self.is_to_reload |= signals.reload;
+        for _ in 0..signals.stop {
+            if self.relay.is_draining() {
+                warn!(connections = self.relay.connections(), "second signal: ending at once");
+                return Some(Outcome::Interrupted);
+            }
+            self.go_down(now);
+        }
+        None
     }
 }
 

@@ -16,7 +16,8 @@
 //! After our own end the library is not called either: it does not expect an error then.
 
 use super::broken::Broken;
-use super::growth::{append, fit, keep};
+use super::growth::{fit, keep};
+use crate::server::append::append;
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, UnbufferedStatus, WriteTraffic};
 use rustls::{Error, ServerConfig};

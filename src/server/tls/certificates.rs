@@ -1,8 +1,9 @@
 //! Certificates: read, selected by server name, and read again when they change.
 
-use super::clock::unix_s;
-use crate::config::{Door, Pair, Plain};
+use crate::listen::{Door, Pair};
+use crate::plain::Plain;
 use crate::relay::Time;
+use crate::server::clock::unix_s;
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::{self, PemObject};
@@ -67,13 +68,13 @@ struct Current {
 
 /// Metrics of the certificates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Condition {
+pub(in crate::server) struct Condition {
     /// When the first of them expires, in seconds since 1970.
-    pub(super) expiry_s: Option<u64>,
+    pub(in crate::server) expiry_s: Option<u64>,
     /// The last reading of all files succeeded.
-    pub(super) is_good: bool,
+    pub(in crate::server) is_good: bool,
     /// When a reading of all files succeeded last, in seconds since 1970.
-    pub(super) read_s: u64,
+    pub(in crate::server) read_s: u64,
 }
 
 /// Why there are no certificates.
@@ -130,25 +131,20 @@ impl Certificates {
         Ok(Certificates { common, sets, next_look: Time::default() })
     }
 
-    /// Whether there are common ones.
-    pub(super) fn has_common(&self) -> bool {
-        !self.common.is_empty()
-    }
-
     /// The number of a listener's set, if it uses TLS.
-    pub(super) fn set_of(&self, door: &Door) -> Option<usize> {
+    pub(in crate::server) fn set_of(&self, door: &Door) -> Option<usize> {
         let pairs = if door.pairs.is_empty() { &self.common } else { &door.pairs };
         self.sets.iter().position(|set| door.has_tls && set.pairs == *pairs)
     }
 
     /// The current TLS configuration of this set.
-    pub(super) fn config(&self, set: usize) -> Arc<ServerConfig> {
-        Arc::clone(&self.sets[set].current.config)
+    pub(in crate::server) fn config(&self, set: usize) -> Option<Arc<ServerConfig>> {
+        self.sets.get(set).map(|set| Arc::clone(&set.current.config))
     }
 
     /// Checks from time to time whether the files have changed. After a failed reading it reads
     /// them again in any case, for the cause may be elsewhere.
-    pub(super) fn look(&mut self, now: Time) {
+    pub(in crate::server) fn look(&mut self, now: Time) {
         if now >= self.next_look {
             self.next_look = now.plus_millis(LOOK_PAUSE_MS);
             let is_due = |set: &&mut Set| set.failure.is_some() || stamps(&set.pairs) != set.stamps;
@@ -157,12 +153,12 @@ impl Certificates {
     }
 
     /// When to try again, after a failed reading.
-    pub(super) fn next_deadline(&self) -> Option<Time> {
+    pub(in crate::server) fn next_deadline(&self) -> Option<Time> {
         self.sets.iter().any(|set| set.failure.is_some()).then_some(self.next_look)
     }
 
     /// Reads all files again, and logs the result in each case.
-    pub(super) fn read_again(&mut self, now: Time) {
+    pub(in crate::server) fn read_again(&mut self, now: Time) {
         for set in &mut self.sets {
             set.failure = None;
             set.read_again(now);
@@ -170,7 +166,7 @@ impl Certificates {
     }
 
     /// The metrics; `None` without certificates.
-    pub(super) fn condition(&self) -> Option<Condition> {
+    pub(in crate::server) fn condition(&self) -> Option<Condition> {
         Some(Condition {
             expiry_s: self.sets.iter().filter_map(|set| set.current.expiry_s).min(),
             is_good: !self.sets.iter().any(|set| set.failure.is_some()),

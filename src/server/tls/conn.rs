@@ -6,9 +6,9 @@
 //! sealed record that the stream did not take.
 
 use super::broken::Broken;
-use super::growth::append;
 use super::session::Session;
-use rustls::{Error, ServerConfig};
+use crate::server::append::append;
+use rustls::ServerConfig;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const RECORD_BYTES: usize = 16 * 1024;
 const UNSENT_BYTES_MAX: usize = 128 * 1024;
 
 /// A connection's TLS.
-pub(super) struct Tls {
+pub(in crate::server) struct Tls {
     session: Session,
     /// Ciphertext that is not written yet.
     unsent: Vec<u8>,
@@ -36,28 +36,32 @@ impl fmt::Debug for Tls {
 
 /// The buffer in which connections seal their records, one after another.
 #[derive(Debug, Default)]
-pub(super) struct Sealer {
+pub(in crate::server) struct Sealer {
     plain: Vec<u8>,
     sealed: Vec<u8>,
 }
 
 impl Tls {
-    pub(super) fn new(config: Arc<ServerConfig>) -> Result<Tls, Error> {
+    pub(in crate::server) fn new(config: Arc<ServerConfig>) -> Result<Tls, Broken> {
         Ok(Tls { session: Session::new(config)?, unsent: Vec::new() })
     }
 
-    pub(super) fn is_handshaking(&self) -> bool {
+    pub(in crate::server) fn is_handshaking(&self) -> bool {
         self.session.is_handshaking()
     }
 
     /// The memory that it uses, in bytes.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(in crate::server) fn held_bytes(&self) -> usize {
         self.session.held_bytes() + self.unsent.capacity()
     }
 
     /// Takes ciphertext, which it opens in place; appends plaintext to `plain`, and keeps TLS's own
     /// messages for `push`. True when the peer has ended its side in order.
-    pub(super) fn feed(&mut self, cipher: &mut [u8], plain: &mut Vec<u8>) -> Result<bool, Broken> {
+    pub(in crate::server) fn feed(
+        &mut self,
+        cipher: &mut [u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<bool, Broken> {
         let has_ended = self.session.open(cipher, plain, &mut self.unsent)?;
         if self.unsent.len() > UNSENT_BYTES_MAX {
             return Err(Broken::general("it does not read what it is answered"));
@@ -66,7 +70,7 @@ impl Tls {
     }
 
     /// Writes sealed bytes; true when all are written.
-    pub(super) fn push(&mut self, stream: &mut dyn Write) -> io::Result<bool> {
+    pub(in crate::server) fn push(&mut self, stream: &mut dyn Write) -> io::Result<bool> {
         let mut written = 0;
         let outcome = loop {
             match self.unsent.get(written..) {
@@ -89,7 +93,7 @@ impl Tls {
 
     /// Seals and writes a record at a time until the stream is full. Gives how many bytes were
     /// sealed, and whether all of them were written: at most one record was not.
-    pub(super) fn write(
+    pub(in crate::server) fn write(
         &mut self,
         sealer: &mut Sealer,
         stream: &mut dyn Write,
@@ -122,7 +126,7 @@ impl Tls {
     }
 
     /// Ends our side.
-    pub(super) fn end(&mut self, stream: &mut dyn Write) {
+    pub(in crate::server) fn end(&mut self, stream: &mut dyn Write) {
         // There is no second try: after a failure, or with a full stream, the alert is left out.
         let _ = self.session.end(&mut self.unsent);
         let _ = self.push(stream);
@@ -148,7 +152,7 @@ fn record<'a>(slices: &[&'a [u8]], mut behind: usize, scratch: &'a mut Vec<u8>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::session::tests::{both_sides, sent};
+    use crate::server::tls::session::tests::{both_sides, sent};
 
     #[test]
     fn output_for_a_peer_that_does_not_read_is_bounded() {

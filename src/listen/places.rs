@@ -1,17 +1,17 @@
 //! Places that are listened at together: which of them have an address in common.
 
-use super::{Door, Impossible, Listen};
+use super::{Door, Listen};
 use std::net::{IpAddr, SocketAddr};
 
 /// Refuses doors of which the system would give only one.
 ///
 /// # Errors
-/// When two of them have an address and its port in common.
-pub(super) fn check(doors: &[Door]) -> Result<(), Impossible> {
+/// When two of them have an address and its port in common; a sentence says which.
+pub(super) fn check(doors: &[Door]) -> Result<(), String> {
     for (number, door) in doors.iter().enumerate() {
         let earlier = doors[..number].iter().map(|door| &door.place);
         if let Some(other) = earlier.into_iter().find(|other| clash(other, &door.place)) {
-            return Err(Impossible::of("listen", why(other, &door.place)));
+            return Err(why(other, &door.place));
         }
     }
     Ok(())
@@ -109,8 +109,7 @@ mod tests {
             "unix:/x unix:/x?mode=600",
         ] {
             let error = check(&doors(texts)).expect_err(texts);
-            assert_eq!(error.key, "listen");
-            assert!(error.why.contains("leave one of them out"), "{}", error.why);
+            assert!(error.contains("leave one of them out"), "{error}");
         }
         for texts in [
             "127.0.0.1:1 127.0.0.1:2 127.0.0.2:1 [::1]:1",

@@ -1,21 +1,22 @@
 //! Doors of one server: whether they can be open together, and which of them speak TLS.
 
-use super::{Door, Impossible, places};
+use super::{Door, places};
 
 /// The doors as they are opened together; with certificates that are for no single door, all that
 /// are no Unix sockets speak TLS, unless some are said to.
 ///
 /// # Errors
 /// When two of them have an address and its port in common, or one is to speak TLS without a
-/// certificate.
-pub fn doors_together(doors: &[Door], has_certificates: bool) -> Result<Vec<Door>, Impossible> {
+/// certificate; a sentence says what is wrong.
+pub fn doors_together(doors: &[Door], has_certificates: bool) -> Result<Vec<Door>, String> {
     places::check(doors)?;
     let mut doors = doors.to_vec();
     let asks = |door: &Door| door.has_tls && door.pairs.is_empty();
     match (has_certificates, doors.iter().find(|door| asks(door))) {
         (false, Some(door)) => {
-            let why = format!("{door} needs --tls-cert and --tls-key, or cert= and key= behind it");
-            return Err(Impossible::of("listen", why));
+            return Err(format!(
+                "{door} needs --tls-cert and --tls-key, or cert= and key= behind it"
+            ));
         }
         (true, None) => {
             let of_tcp = |door: &&mut Door| door.place.is_tcp();
@@ -32,7 +33,7 @@ mod tests {
 
     #[test]
     fn doors_that_speak_tls() {
-        let speak = |has_certificates: bool, texts: &[&str]| -> Result<Vec<bool>, Impossible> {
+        let speak = |has_certificates: bool, texts: &[&str]| -> Result<Vec<bool>, String> {
             let doors = texts.iter().map(|text| text.parse().expect("a door"));
             let doors = doors_together(&doors.collect::<Vec<Door>>(), has_certificates)?;
             let again = doors_together(&doors, has_certificates);

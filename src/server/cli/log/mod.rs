@@ -10,6 +10,7 @@
 mod queue;
 
 use crate::config::{LogFormat, LogLevel};
+use crate::protocol::exposition::Family;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use queue::{DROPPED, Queue, Sink};
 use std::io::{self, IsTerminal, Write};
@@ -80,9 +81,13 @@ pub fn flush_log() {
     QUEUE.flush(FLUSH_MAX);
 }
 
-/// How many lines were dropped since the start.
-pub(super) fn lines_dropped() -> u64 {
-    QUEUE.dropped()
+/// The metric of the log.
+pub(in crate::server) fn family() -> Option<Family> {
+    Some(Family::counter(
+        "fanfare_log_lines_dropped_total",
+        "Lines of the log that were dropped, for standard error was not read in time.",
+        QUEUE.dropped(),
+    ))
 }
 
 fn filter(level: LogLevel) -> LevelFilter {
@@ -141,5 +146,52 @@ impl Sink for StandardError {
         let stderr = io::stderr();
         let mut one = [PollFd::new(stderr.as_fd(), PollFlags::POLLOUT)];
         let _ = poll(&mut one, PollTimeout::NONE); // the next write reports an error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::contained::{EXIT_CODE, contain, tell_panics};
+    use std::process::Command;
+
+    /// In a process of its own, which the next test starts.
+    #[test]
+    fn panics_when_it_is_told_to() {
+        let Ok(format) = std::env::var("TEST_PANIC_WITH_LOG") else { return };
+        let format = if format == "json" { LogFormat::Json } else { LogFormat::Text };
+        tell_panics(flush_log);
+        let _log = Log::start(format, LogLevel::Error).expect("a thread");
+        assert_eq!(contain(|| panic!("in vain")).map_err(|fault| fault.place.is_some()), Err(true));
+        panic!("on purpose");
+    }
+
+    #[test]
+    fn a_panic_that_ends_the_process_is_told_in_the_log_and_by_the_exit_code() {
+        for format in ["json", "text"] {
+            let test = "server::cli::log::tests::panics_when_it_is_told_to";
+            let output = Command::new(std::env::current_exe().expect("a path"))
+                .args(["--exact", test, "--nocapture"])
+                .env("TEST_PANIC_WITH_LOG", format)
+                .env_remove("RUST_BACKTRACE")
+                .output()
+                .expect("it ends");
+            assert_eq!(output.status.code(), Some(EXIT_CODE), "{output:?}");
+            let said = String::from_utf8(output.stderr).expect("text");
+            assert!(!said.contains("in vain"), "what was contained is not told here: {said}");
+            let line = said.lines().find(|line| line.contains("a fault of fanfare's own"));
+            let line = line.unwrap_or_else(|| panic!("{said}"));
+            if format == "json" {
+                let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                assert_eq!(
+                    (&line["level"], &line["fault"]),
+                    (&"ERROR".into(), &"on purpose".into())
+                );
+                let place = line["place"].as_str().expect("a place");
+                assert!(place.starts_with("src/server/cli/log/mod.rs:"), "{place}");
+            } else {
+                assert!(line.contains("ERROR") && line.contains("fault=on purpose"), "{line}");
+            }
+        }
     }
 }

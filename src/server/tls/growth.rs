@@ -3,13 +3,6 @@
 use super::broken::Broken;
 use rustls::unbuffered::{EncodeError, EncryptError};
 
-/// Appends to what is kept, if there is memory for it.
-pub(super) fn append(kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Broken> {
-    kept.try_reserve(bytes.len()).map_err(|_| Broken::NoMemory)?;
-    kept.extend_from_slice(bytes);
-    Ok(())
-}
-
 /// The library asks for more room.
 pub(super) trait Narrow {
     /// How much it needs, unless that is not the matter.

@@ -1,0 +1,26 @@
+//! What fanfare's own program needs of its process: signals, a log, standard output, and what the
+//! machine allows.
+
+mod log;
+mod machine;
+mod output;
+mod signal;
+
+pub use log::{Log, flush_log};
+pub use machine::machine;
+pub use output::offer;
+
+pub(super) use log::family as log_family;
+pub(super) use signal::Signals;
+
+use super::Builder;
+
+impl Builder {
+    /// Handles signals, for the whole process: SIGTERM and SIGINT drain the server, SIGHUP asks for
+    /// new limits, SIGUSR1 writes the counters to the log.
+    #[must_use]
+    pub fn signals(mut self) -> Builder {
+        self.has_signals = true;
+        self
+    }
+}
