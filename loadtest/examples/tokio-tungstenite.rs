@@ -27,7 +27,7 @@ async fn main() {
 async fn serve(stream: TcpStream, id: usize, rooms: Rooms) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut path = String::new();
-    // The default buffer of 128 KiB for each connection would be all that is measured.
+    // The default buffer of 128 KiB for each connection would dominate the figures.
     let config = WebSocketConfig::default().read_buffer_size(4 * 1024);
     #[allow(clippy::result_large_err, reason = "the callback's type is the library's")]
     let callback = |request: &Request, response: Response| {
@@ -52,7 +52,7 @@ async fn serve(stream: TcpStream, id: usize, rooms: Rooms) -> Option<()> {
         if message.is_text() || message.is_binary() {
             let rooms = rooms.lock().expect("no panic");
             let others = rooms.get(&path).into_iter().flatten().filter(|(other, _)| **other != id);
-            // A receiver that is gone takes itself out.
+            // A receiver that has ended removes itself.
             others.for_each(|(_, sender)| drop(sender.send(message.clone())));
         }
     }

@@ -5,17 +5,17 @@ use std::{fmt, io};
 /// A run that could not be finished, or not be trusted.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// The operating system refused; the text says what was being done.
+    /// A system call failed; the text says which.
     System(&'static str, io::Error),
-    /// Nothing moved for as long as the watch allows; the text says what was awaited.
+    /// There was no progress for too long; the text says what the run waited for.
     Stalled(String),
-    /// The server answered the handshake with something else than a correct 101.
+    /// The server did not answer the handshake with a correct 101.
     Refused(String),
-    /// The server broke the WebSocket protocol, or used a part that this client does not speak.
+    /// The server broke the WebSocket protocol, or used a part that this client does not support.
     Protocol(&'static str),
     /// The server ended a connection that should have stayed; with its close code, if it gave one.
     Closed(usize, Option<u16>),
-    /// The options contradict each other, or a file says something that cannot be.
+    /// The options contradict each other, or a file is invalid.
     Usage(String),
     /// Another loop failed first, and says why.
     Aborted,
@@ -54,7 +54,7 @@ pub(crate) fn usage<T>(what: impl Into<String>) -> Result<T, Error> {
     Err(Error::Usage(what.into()))
 }
 
-/// Names what was being done when the operating system refused.
+/// Names the work in which a system call failed.
 pub(crate) trait Doing<T> {
     /// Turns the system's error into one of ours.
     fn doing(self, what: &'static str) -> Result<T, Error>;

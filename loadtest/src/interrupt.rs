@@ -1,4 +1,5 @@
-//! Ctrl-C: the run ends as if its time were up, with what was measured. A second one ends at once.
+//! Ctrl-C: the run ends as if its time were over, with its figures so far. A second one ends at
+//! once.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ impl Interrupt {
     /// From here on Ctrl-C is noticed.
     pub(crate) fn new() -> io::Result<Self> {
         let interrupt = Self::default();
-        // In this order: the first signal finds the flag down and only raises it.
+        // In this order: the first signal finds the flag unset and only sets it.
         signal_hook::flag::register_conditional_shutdown(SIGINT, 130, Arc::clone(&interrupt.0))?;
         signal_hook::flag::register(SIGINT, Arc::clone(&interrupt.0))?;
         Ok(interrupt)

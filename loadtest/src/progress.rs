@@ -1,4 +1,4 @@
-//! How far a run is: a bar for people at a terminal, otherwise a line now and then.
+//! The progress of a run: a bar at a terminal, otherwise a line now and then.
 
 use std::cell::Cell;
 use std::time::Duration;

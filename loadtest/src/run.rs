@@ -1,4 +1,4 @@
-//! A run: the server, how to connect to it, and when to give up.
+//! A run: the server, how to connect to it, and when to stop waiting.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::values::{count, time, word};
 /// For each loop, files that are no connection: the standard streams, a poller, a timer, clocks.
 const FILES_OWN: u64 = 64;
 
-/// What every kind of load needs to know.
+/// The options of every kind of load.
 #[derive(Args)]
 pub(crate) struct Common {
     /// The room, as in ws://127.0.0.1:2046/news, or wss:// for TLS.
@@ -28,10 +28,10 @@ pub(crate) struct Common {
     #[arg(long, conflicts_with = "cacert")]
     insecure: bool,
     /// Ask the server to compress (permessage-deflate); every delivery is inflated and checked.
-    /// What members send themselves leaves uncompressed, as RFC 7692 allows.
+    /// Members send uncompressed messages, as RFC 7692 allows.
     #[arg(long, value_name = "HOW")]
     pub(crate) deflate: Option<Deflate>,
-    /// A process of the server, whose processor time and memory are measured; several are summed.
+    /// A process of the server, to measure its processor time and memory; several are summed.
     #[arg(long, value_name = "PID", value_parser = count::<i32>)]
     server_pid: Vec<i32>,
     /// Addresses to connect from, as in 127.0.0.2-9: each has 28,000 ports or so.
@@ -43,7 +43,7 @@ pub(crate) struct Common {
     /// Run on these cores only.
     #[arg(long, value_name = "CORE", value_delimiter = ',', value_parser = count::<usize>)]
     pin: Vec<usize>,
-    /// Give the run up when nothing has moved for so long.
+    /// End the run with an error after so long without progress.
     #[arg(long, default_value = "30s", value_name = "TIME", value_parser = time)]
     stall: Duration,
     /// Print one line of JSON, with machine, version and arguments.
@@ -60,7 +60,7 @@ pub(crate) struct Run {
     pub(crate) target: Target,
     pub(crate) threads: usize,
     pub(crate) interrupt: Interrupt,
-    /// How long the run may stand still.
+    /// The longest time without progress.
     pub(crate) stall: Duration,
     /// Whether progress is shown to people.
     pub(crate) has_bars: bool,
@@ -68,7 +68,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Checks what all commands have in common.
+    /// Checks the options of all commands.
     pub(crate) fn new(common: &Common, interrupt: &Interrupt) -> Result<Self, Error> {
         if !common.url.server.ip().is_loopback() && !common.i_own_this_host {
             return usage(
@@ -133,7 +133,7 @@ impl Run {
 }
 
 impl Common {
-    /// What `wss://` needs; nothing is trusted that no option names.
+    /// The settings for `wss://`; only certificates that an option names are trusted.
     fn tls(&self) -> Result<Option<Tls>, Error> {
         match (self.url.secure, self.cacert.as_deref(), self.insecure) {
             (true, None, false) => usage(

@@ -1,5 +1,5 @@
-//! A server that does not keep to what was agreed about compression is found, and compressed
-//! messages are checked like all others.
+//! A server that breaks the agreement on compression is found, and compressed messages are checked
+//! like all others.
 
 #[allow(dead_code, reason = "the other faults are for other tests")]
 mod server;
@@ -18,7 +18,7 @@ const ALONE: Packing = Packing {
 const CONTEXT: Packing =
     Packing { answer: "permessage-deflate", deed: Deed::Context, lie: Lie::None };
 
-/// Deliveries until something goes wrong.
+/// Deliveries before the fault.
 const EVERY: u64 = 100;
 
 fn fanout(words: &str, fault: Fault, packing: Packing) -> (i32, Value, String) {

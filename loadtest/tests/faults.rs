@@ -1,4 +1,4 @@
-//! A server that does something wrong is found, whatever is measured.
+//! A server's fault is found by every kind of work.
 
 #[allow(dead_code, reason = "what it does about compression is for other tests")]
 mod server;
@@ -19,7 +19,7 @@ const WORKS: [&str; 7] = [
     "million -n 120 --hold 0",
 ];
 
-/// Deliveries until something goes wrong: more than one round, fewer than any work has.
+/// Deliveries before the fault: more than one round, fewer than any work has.
 const EVERY: u64 = 100;
 
 #[test]
@@ -75,12 +75,12 @@ fn an_echo_is_found() {
 
 #[test]
 fn two_swapped_messages_are_found() {
-    // With one message under way nothing can be swapped: then it stands still.
+    // With one message in flight none can be swapped: then the run stalls.
     assert_found(Fault::Swap, "reordered");
 }
 
 #[test]
-fn a_server_that_stands_still_is_found() {
+fn a_stalled_server_is_found() {
     for work in WORKS {
         let (code, _, complaint) = run(work, server::start(Fault::Stall, EVERY));
         assert!(code == 2 && complaint.contains("stalled"), "{work}: {code} {complaint}");

@@ -1,4 +1,4 @@
-//! A server that keeps something of connections that have ended. Alone in its process: the server's
+//! A server that does not release connections that have ended. Alone in its process: the server's
 //! files and memory are this process's.
 
 #[allow(dead_code, reason = "the other faults are for other tests")]
@@ -10,7 +10,7 @@ use serde_json::Value;
 use server::Fault;
 
 #[test]
-fn what_a_server_keeps_is_found() {
+fn a_leak_of_the_server_is_found() {
     let own = std::process::id();
     for (fault, code, complaint) in [
         (Fault::None, 0, Value::Null),

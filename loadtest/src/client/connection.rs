@@ -17,11 +17,11 @@ use super::target::Target;
 use crate::error::{Doing, Error};
 use crate::measure::ns;
 
-/// The receiver of what happens at connections.
+/// The receiver of connections' events.
 pub(crate) trait Events {
-    /// The handshake is done, so long after the connection was begun.
+    /// The handshake is done; it took so long.
     fn opened(&mut self, _connection: usize, _took: Duration) {}
-    /// So many bytes came from the socket, frames' headers and TLS included.
+    /// So many bytes were read from the socket, frames' headers and TLS included.
     fn received(&mut self, _connection: usize, _wire_bytes: usize) {}
     /// A whole message, read from the socket at this moment.
     fn message(&mut self, _connection: usize, _payload: &[u8], _now_ns: u64) {}
@@ -45,9 +45,9 @@ enum Phase {
 pub(crate) enum Ending {
     /// By the close handshake.
     Close,
-    /// By a reset, as from a machine that lost its power and came back.
+    /// By a reset, as from a machine that restarted.
     Reset,
-    /// By half: it will send nothing more.
+    /// By a half close: it sends no more.
     HalfClose,
     /// In the middle of a frame.
     MidFrame,
@@ -60,18 +60,18 @@ impl Ending {
     }
 }
 
-/// How much is read.
+/// How much to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
     /// Once, and at most so many bytes.
     Once(usize),
-    /// What the socket has.
+    /// All that the socket has.
     All,
-    /// What the socket has, and the end that it has announced.
+    /// All that the socket has, and the end after it.
     ToTheEnd,
 }
 
-/// What the connections of a loop read with, one after the other.
+/// The buffers with which a loop's connections read, one after the other.
 pub(crate) struct Reader {
     deflate: Option<Deflate>,
     /// Every read lands here; a message must fit.
@@ -98,11 +98,11 @@ pub(crate) struct Connection {
     phase: Phase,
     begun: Instant,
     keys: Keys,
-    /// What was agreed about compression; in a box, for most agree on nothing.
+    /// The agreement on compression; in a box, for most connections have none.
     context: Option<Box<Context>>,
-    /// The start of a frame whose rest has not come.
+    /// A partial frame.
     partial: Vec<u8>,
-    /// What is still to be written, from `written` on.
+    /// Pending output, from `written` on.
     out: Vec<u8>,
     written: usize,
     close_code: Option<u16>,
@@ -110,8 +110,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Begins to connect. The request leaves when the poller says that the connection stands: on
-    /// loopback it could leave at once, but servers have to wait for it on a real network.
+    /// Begins to connect. The request is sent when the poller reports the connection: on loopback
+    /// it could be sent at once, but on a real network servers have to wait for it.
     pub(crate) fn begin(
         index: usize,
         target: &Target,
@@ -126,7 +126,7 @@ impl Connection {
             socket.set_recv_buffer_size(bytes).doing("set a receive buffer")?;
         }
         if let Some(source) = source {
-            // The port is chosen when the destination is known: each source has all of them.
+            // The port is chosen with the destination: each source has all ports.
             setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)
                 .doing("leave the port open")?;
             let source = SocketAddr::new(source, 0);
@@ -160,12 +160,12 @@ impl Connection {
         self.phase == Phase::Over
     }
 
-    /// Appends a frame to what is to be written; `flush` writes it.
+    /// Queues a frame; `flush` writes it.
     pub(crate) fn queue(&mut self, opcode: Opcode, payload: &[u8]) {
         frame::write(&mut self.out, opcode, payload, self.keys.next());
     }
 
-    /// Writes what the socket takes; the rest waits for the next readiness.
+    /// Writes until the socket is full; the rest waits for the next event.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
         while self.written < self.out.len() {
             let count = write(&mut self.stream, &self.out[self.written..])?;
@@ -179,8 +179,8 @@ impl Connection {
         write(&mut self.stream, &[]).map(drop)
     }
 
-    /// Writes masked frames of `frame` bytes each without a copy, as many as the socket takes, if
-    /// nothing else is to be written. The rest of a frame begun is queued. Gives the bytes of the
+    /// Writes masked frames of `frame` bytes each without a copy, until the socket is full, if
+    /// no other output is pending. The rest of a frame begun is queued. Gives the bytes of the
     /// frames begun.
     pub(crate) fn write_frames(&mut self, frames: &[u8], frame: usize) -> Result<usize, Error> {
         self.flush()?;
@@ -207,8 +207,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the connection. Only after the close handshake and the half close is there something to
-    /// wait for.
+    /// Ends the connection. After the close handshake and the half close the server's end is
+    /// awaited.
     pub(crate) fn end(&mut self, ending: Ending) -> Result<(), Error> {
         // Before the handshake is done there are no frames.
         let ending = if self.phase == Phase::Upgrading { Ending::Reset } else { ending };
@@ -233,7 +233,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads, and passes on what has come.
+    /// Reads, and reports events.
     pub(crate) fn receive(
         &mut self,
         reader: &mut Reader,
@@ -293,7 +293,7 @@ impl Connection {
             used = head;
             self.phase = Phase::Open;
             self.context = agreed.map(|agreed| Box::new(Context::new(agreed)));
-            self.out = Vec::new(); // the request: a million of them would count
+            self.out = Vec::new(); // the request: a million of them would need much memory
             self.written = 0;
             events.opened(self.index, now.duration_since(self.begun));
         }
@@ -341,7 +341,7 @@ impl Connection {
     }
 }
 
-/// Writes what the socket takes: 0 if that is nothing now, or nothing ever again.
+/// Writes until the socket is full; 0 if it is full, or has failed.
 fn write(stream: &mut Stream, bytes: &[u8]) -> Result<usize, Error> {
     loop {
         match stream.write(bytes) {
@@ -349,7 +349,7 @@ fn write(stream: &mut Stream, bytes: &[u8]) -> Result<usize, Error> {
             Err(cause) => match cause.kind() {
                 ErrorKind::Interrupted => {}
                 ErrorKind::WouldBlock | ErrorKind::NotConnected => return Ok(0),
-                // The next read finds out how it ended, and whether that was wanted.
+                // The next read finds out how the connection ended, and whether that is an error.
                 ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => return Ok(0),
                 _ => return Err(Error::System("write", cause)),
             },

@@ -15,7 +15,7 @@ use super::connection::{Connection, Events, Read, Reader};
 use super::target::Target;
 use crate::error::{Doing, Error};
 
-/// The longest sleep: long enough to cost nothing, short enough to notice a standstill.
+/// The longest sleep: long enough to cost little, short enough to notice a stall.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
 const WAKER: Token = Token(usize::MAX);
 const TIMER: Token = Token(usize::MAX - 1);
@@ -35,7 +35,7 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// None yet; `message_size` is the longest message that will be read.
+    /// No connections yet; `message_size` is the longest message that will be read.
     pub(crate) fn new(target: &Target, message_size: usize) -> Result<Self, Error> {
         let poll = Poll::new().doing("open a poller")?;
         let waker = Waker::new(poll.registry(), WAKER).doing("open a waker")?;
@@ -61,7 +61,7 @@ impl Connections {
         Arc::clone(&self.waker)
     }
 
-    /// How many there are, those that have ended included.
+    /// The number of connections, with those that have ended.
     pub(crate) fn count(&self) -> usize {
         self.all.len()
     }
@@ -102,13 +102,13 @@ impl Connections {
         Ok(())
     }
 
-    /// From now on nothing is read of this connection.
+    /// Pauses reading this connection.
     pub(crate) fn pause(&mut self, index: usize) -> Result<(), Error> {
         let socket = &mut self.all[index].stream.socket;
         self.poll.registry().deregister(socket).doing("deregister")
     }
 
-    /// Undoes `pause`; what has come in between is read in the next turns.
+    /// Undoes `pause`; bytes that came in between are read in the next turns.
     pub(crate) fn resume(&mut self, index: usize) -> Result<(), Error> {
         let socket = &mut self.all[index].stream.socket;
         let registry = self.poll.registry();
@@ -138,7 +138,7 @@ impl Connections {
             result => result.doing("poll")?,
         }
         for event in polled.iter() {
-            // The waker and the timer have done their work by ending the sleep.
+            // The waker and the timer only end the sleep.
             let Some(connection) = all.get_mut(event.token().0) else { continue };
             let hung_up = event.is_read_closed() || event.is_error();
             if hung_up || event.is_readable() {

@@ -1,18 +1,18 @@
-//! permessage-deflate (RFC 7692): what clients offer, and what the server may answer to it.
+//! permessage-deflate (RFC 7692): clients' offers, and the answers that a server may give.
 
 use crate::error::Error;
 
-/// How the server is asked to compress. What clients send leaves uncompressed, which needs no
-/// agreement (section 6).
+/// How the server is asked to compress. Clients send uncompressed messages, which need no agreement
+/// (section 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Deflate {
     /// Each message by itself.
     Alone,
-    /// A message may refer to those before it, if the server wants that.
+    /// A message may refer to those before it, if the server agrees.
     Context,
 }
 
-/// What the server agreed to.
+/// The agreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Agreed {
     /// The base-2 logarithm of how many bytes back a message may refer.
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_may_answer() {
+    fn valid_answers_are_accepted() {
         for (parameters, expected) in [
             ("", (15, true)),
             ("; client_no_context_takeover", (15, true)),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_server_may_not_answer() {
+    fn other_answers_are_refused() {
         for (answer, why) in [
             ("", "not offered"),
             ("x-webkit-deflate-frame", "not offered"),

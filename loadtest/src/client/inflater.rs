@@ -1,4 +1,4 @@
-//! Inflates what a server compressed (RFC 7692, section 7.2.2), and never more than is ever sent.
+//! Inflates a server's messages (RFC 7692, section 7.2.2), within the length of the longest one.
 
 use flate2::{Decompress, FlushDecompress, Status};
 use miniz_oxide::inflate::TINFLStatus;
@@ -8,7 +8,7 @@ use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 use super::deflate::Agreed;
 use crate::error::Error;
 
-/// What a flush ends with: it is taken off each message, and put back to read one.
+/// The end of a flush, which a compressed message leaves out.
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 const LARGEST_WINDOW_BITS: u8 = 15;
 
@@ -18,14 +18,14 @@ const BROKEN: Error = Error::Protocol(
 
 /// The inflater of one loop.
 pub(crate) struct Inflater {
-    /// Where messages are inflated: a byte longer than the longest that is sent.
+    /// The buffer for inflated messages: a byte longer than the longest one.
     text: Box<[u8]>,
     /// For all connections without a context; made for the first message.
     shared: Option<Decompress>,
     window: Option<Box<Window>>,
 }
 
-/// What one connection agreed to, and what its messages may refer to.
+/// One connection's agreement, and its context.
 pub(crate) struct Context {
     agreed: Agreed,
     /// Made for the first message, if the connection keeps a context.
@@ -33,7 +33,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// That of a new connection.
+    /// The state of a new connection.
     pub(crate) fn new(agreed: Agreed) -> Self {
         Self { agreed, own: None }
     }
@@ -94,9 +94,8 @@ fn inflate(state: &mut Decompress, payload: &[u8], to: &mut [u8]) -> Result<usiz
     Ok(length)
 }
 
-/// A second inflater, of which only the distances count: the window of the first has 32 KiB
-/// whatever was agreed. What the window contains does not matter to a distance, so all connections
-/// share it.
+/// A second inflater, which checks distances: the first one's window has always 32 KiB. The
+/// contents of its window do not matter, so all connections share it.
 struct Window {
     state: DecompressorOxide,
     bytes: [u8; 1 << (LARGEST_WINDOW_BITS - 1)],
@@ -109,7 +108,7 @@ impl Default for Window {
 }
 
 impl Window {
-    /// Whether a message, which is known to be sound, refers back within so many bits.
+    /// Whether a valid message refers back within a window of so many bits.
     fn holds(&mut self, payload: &[u8], bits: u8) -> bool {
         let window = &mut self.bytes[..1 << bits];
         let mut at = 0;
@@ -182,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_fills_no_more_than_its_place() {
+    fn a_bomb_fills_only_its_buffer() {
         let just = deflated(&mut deflater(), &[b'x'; 99]);
         assert_eq!(inflated(ALONE, &[&just]), Ok(vec![vec![b'x'; 99]]));
         for size in [100, 101, 1_000_000] {

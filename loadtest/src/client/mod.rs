@@ -1,7 +1,7 @@
-//! The client's side of the wire: connections to the server under test, and what arrives at them.
+//! The client's side of the wire: connections to the server under test, and their events.
 //!
-//! None of this is the relay's own code, though the relay's library has frames and handshakes too:
-//! a mistake in shared code would be made on both sides, and no delivery would show it.
+//! It uses none of the relay's code, though the relay's library has frames and handshakes too: a
+//! fault in shared code would be on both sides, and no delivery would show it.
 
 mod connection;
 mod connections;

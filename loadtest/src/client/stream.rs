@@ -25,23 +25,22 @@ impl Stream {
         self.session.is_none()
     }
 
-    /// Says that nothing more will be sent; the other direction stays open.
+    /// Ends our side; the other direction stays open.
     pub(crate) fn end(&mut self) {
         if let Some(session) = &mut self.session {
             session.send_close_notify();
-            // A server that has closed the connection already does not miss it.
+            // A server that has closed the connection does not need it.
             let _already_closed = self.flush();
         }
         self.shut(Shutdown::Write);
     }
 
-    /// Shuts the socket without a word of TLS.
+    /// Shuts the socket without TLS's alert.
     pub(crate) fn shut(&self, how: Shutdown) {
         let _already_closed = self.socket.shutdown(how);
     }
 
-    /// Reads plain bytes; adds to `wire_bytes` what came from the socket for them, whatever the
-    /// outcome.
+    /// Reads plain bytes; adds the bytes from the socket to `wire_bytes`, also at an error.
     pub(crate) fn read(&mut self, buffer: &mut [u8], wire_bytes: &mut usize) -> io::Result<usize> {
         let Some(session) = &mut self.session else {
             let count = self.socket.read(buffer)?;
@@ -51,13 +50,13 @@ impl Stream {
         loop {
             match session.reader().read(buffer) {
                 Err(cause) if cause.kind() == ErrorKind::WouldBlock => {}
-                // A server may end without TLS's own goodbye: it has sent a close frame.
+                // A server may end without TLS's alert: it has sent a close frame.
                 Err(cause) if cause.kind() == ErrorKind::UnexpectedEof => return Ok(0),
                 read => return read,
             }
             *wire_bytes += session.read_tls(&mut self.socket)?;
             let processed = session.process_new_packets();
-            // An alert leaves even if the session has failed.
+            // An alert is sent even if the session has failed.
             let written = session.wants_write().then(|| session.write_tls(&mut self.socket));
             processed.map_err(|cause| io::Error::new(ErrorKind::InvalidData, cause))?;
             match written {
@@ -67,8 +66,7 @@ impl Stream {
         }
     }
 
-    /// Writes bytes, once all that a session has taken before is written: no bytes see to just
-    /// that.
+    /// Writes bytes, after all that the session has taken before; an empty slice writes only those.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.flush()? {
             return Err(ErrorKind::WouldBlock.into());

@@ -5,7 +5,7 @@ use super::sources::Sources;
 use super::tls::Tls;
 use super::url::Url;
 
-/// What all connections of a run have in common.
+/// The settings of all connections of a run.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) url: Url,

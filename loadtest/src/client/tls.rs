@@ -38,8 +38,7 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
-        // Each connection stands for a client that comes for the first time: with one ticket for
-        // all of them the server would have less work than with strangers.
+        // Each connection represents a new client: with tickets the server would have less work.
         config.resumption = Resumption::disabled();
         let bare = name.trim_start_matches('[').trim_end_matches(']');
         match ServerName::try_from(bare.to_owned()) {
@@ -55,7 +54,7 @@ impl Tls {
     }
 }
 
-/// Decides about certificates; that the server has the key to its own is checked in any case.
+/// Verifies certificates; the server's possession of its key is checked in any case.
 #[derive(Debug)]
 struct Verifier {
     algorithms: WebPkiSupportedAlgorithms,
@@ -94,8 +93,8 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
         let Some(signers) = &self.signers else { return Ok(ServerCertVerified::assertion()) };
-        // A certificate that signed itself, as `openssl req -x509` makes it, is not a server's by
-        // the rules of webpki. If the file has that very certificate, it is trusted.
+        // webpki refuses a self-signed certificate, as `openssl req -x509` makes it. It is trusted
+        // if the file has that very certificate.
         if self.trusted.iter().any(|known| known == certificate) {
             verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
             return Ok(ServerCertVerified::assertion());

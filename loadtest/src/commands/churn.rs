@@ -11,7 +11,7 @@ use crate::measure::Report;
 use crate::run::{Common, Run};
 use crate::values::{count, rate, time};
 
-/// Memory that a server may keep for the next time, beside a tenth of what it had when warm.
+/// Memory that a server may keep, besides a tenth of its memory when warm.
 const KEPT_BYTES: f64 = 2e6;
 
 #[derive(Args)]
@@ -32,7 +32,7 @@ pub(crate) struct Options {
     release_timeout: Duration,
 }
 
-/// Lets connections come and go, and looks at what the server keeps of them.
+/// Opens and ends connections, and checks that the server releases them.
 pub(crate) fn run(options: &Options, run: &Run) -> Result<Report, Error> {
     run.check_one_thread("churn has one loop")?;
     let most = options.rate as usize + 1;

@@ -1,4 +1,4 @@
-//! Handshakes, the memory of idle connections, and what the server does when nothing happens.
+//! Handshakes, the memory of idle connections, and the server's work when nothing happens.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) struct Options {
     /// Handshakes under way at a time.
     #[arg(long, default_value = "256", value_parser = count::<usize>)]
     concurrency: usize,
-    /// Handshakes begun per second; as many as go if this is not given.
+    /// Handshakes begun per second; by default as many as possible.
     #[arg(long, value_parser = rate)]
     rate: Option<f64>,
     /// Time to wait with all connections idle.

@@ -24,7 +24,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// What is to be done.
+    /// The work.
     pub(crate) fn work(&self, run: &Run) -> Result<Work, Error> {
         Ok(Work {
             hold: self.room.hold,

@@ -1,8 +1,8 @@
-//! The yardstick: the least that a WebSocket broadcast server can do.
+//! The reference: the least that a WebSocket broadcast server can do.
 //!
 //! One poller, the handshake, and for every message one frame that is sent to all others. No rooms,
 //! no limits, no timeouts, no check of the text, no back-pressure: a short write ends the program,
-//! for it would falsify the figures.
+//! for it would distort the figures.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ struct Conn {
     partial: Vec<u8>,
 }
 
-/// What is to leave in a turn.
+/// The frames to send in a turn.
 #[derive(Default)]
 struct Output {
     bytes: Vec<u8>,
@@ -124,7 +124,7 @@ impl Floor {
             stream.set_nodelay(true).doing("set TCP_NODELAY")?;
             let conn = Conn { stream, is_open: false, has_published: false, partial: Vec::new() };
             let index = self.conns.insert(conn);
-            // The request is there: no wait for another event.
+            // The request is there already: no further event comes.
             if self.read(index)? {
                 let stream = &mut self.conns[index].stream;
                 let registry = self.poll.registry();
@@ -133,7 +133,7 @@ impl Floor {
         }
     }
 
-    /// Reads what there is; false if the connection is over.
+    /// Reads all that is there; false when the connection has ended.
     fn read(&mut self, index: usize) -> Result<bool, Error> {
         let is_over = loop {
             let Some(conn) = self.conns.get_mut(index) else { return Ok(false) };
@@ -164,7 +164,7 @@ impl Floor {
         Ok(!is_over)
     }
 
-    /// Sends all that was published in this turn to all others, with one system call each.
+    /// Sends all messages of this turn to all others, with one system call each.
     fn deliver(&mut self) -> Result<(), Error> {
         let Output { bytes, frames } = &mut self.output;
         if frames.is_empty() {

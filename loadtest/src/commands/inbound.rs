@@ -1,4 +1,4 @@
-//! Clients send as fast as they can; a pong at the end of each proves that all was read.
+//! Clients send as fast as they can; a pong at the end of each proves that the server read all.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::measure::{Interval, Report, Stall};
 use crate::run::{Common, Run};
 use crate::values::{count, size};
 
-/// Copies of one masked frame, which are sent again and again, have at least so many bytes.
+/// The least bytes of a buffer of copies of one masked frame, which is sent repeatedly.
 const FRAMES_BYTES: usize = 1 << 20;
 /// The payload of the ping after the last message.
 const LAST: &[u8] = b"all read?";
@@ -50,7 +50,7 @@ pub(crate) fn run(options: &Options, run: &Run) -> Result<Report, Error> {
     run.check_files(options.publishers)?;
     let (warmup, until) = options.extent.phases(options.publishers)?;
     let mut connections = Connections::new(&run.target, 0)?;
-    // In one room each would receive what all others send: other commands measure that.
+    // In one room each would receive the others' messages, which other commands measure.
     let folder = run.path().trim_end_matches('/');
     let path = |number| format!("{folder}/inbound-{number}");
     let paths: Vec<String> = (0..options.publishers).map(path).collect();

@@ -28,10 +28,10 @@ use crate::run::{Common, Run};
 /// Every delivery was right, but the figures are the client's.
 const NO_RESULT: u8 = 3;
 
-/// Measures a WebSocket broadcast server: what a client sends must reach all others in its room
-/// (the path), and not itself. Every delivery is checked.
+/// Measures a WebSocket broadcast server: a client's message must reach all others in its room (the
+/// path), and not the client itself. Every delivery is checked.
 ///
-/// Ends with 0 if all went well; 1 if a delivery was lost, duplicated, reordered, corrupted or
+/// Ends with 0 without an error; 1 if a delivery was lost, duplicated, reordered, corrupted or
 /// echoed, or if the server kept what it should have released; 2 if the run could not be finished;
 /// 3 if every delivery was right but the client was the bottleneck, so that the figures are not the
 /// server's.
@@ -47,11 +47,11 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Handshakes, memory of idle connections, and what the server does when nothing happens.
+    /// Handshakes, memory of idle connections, and the server's work when nothing happens.
     Connect(connect::Options),
     /// Closed loop: publishers keep messages in flight; a message is done when all others have it.
     Fanout(fanout::Options),
-    /// Open loop: messages leave on schedule, and latency counts from when they should have left.
+    /// Open loop: messages are sent on schedule, and latency counts from the scheduled time.
     Pace(pace::Options),
     /// In every round each client sends one message and receives those of all others.
     Chat(chat::Options),
@@ -59,13 +59,13 @@ enum Command {
     Inbound(inbound::Options),
     /// Connections come, send a message, and end in several ways.
     Churn(churn::Options),
-    /// As fanout, beside members that read nothing, or slowly.
+    /// Fanout beside members that read nothing, or slowly.
     Slow(slow::Options),
     /// A site of several kinds of rooms, described in a file.
     Mixed(mixed::Options),
     /// Connects very many, sends one message to all, and closes.
     Million(million::Options),
-    /// The yardstick: a server that does nothing but the system calls.
+    /// The reference: a server that does nothing but the system calls.
     Floor(floor::Options),
     /// Runs servers in turn, the floor first, and prints one table.
     Compare(compare::Options),
@@ -76,7 +76,7 @@ enum Command {
 /// Runs the command that the options name.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
     let interrupt = match options.command {
-        // These have nothing to finish at Ctrl-C.
+        // These have no work to finish at Ctrl-C.
         Command::Floor(_) | Command::Report(_) => Interrupt::default(),
         _ => Interrupt::new().doing("listen for Ctrl-C")?,
     };

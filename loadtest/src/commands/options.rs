@@ -20,7 +20,7 @@ pub(crate) struct Extent {
     /// publisher.
     #[arg(long, conflicts_with = "duration", value_parser = count::<u64>)]
     pub(crate) messages: Option<u64>,
-    /// Time of the same before, not measured.
+    /// Time of the warm-up, not measured.
     #[arg(long, default_value = "0.5s", value_name = "TIME", value_parser = time)]
     warmup: Duration,
     /// Warm up with this many messages in all in place of a time.
@@ -29,7 +29,7 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// The warm-up, and what is measured.
+    /// The warm-up, and the measured part.
     pub(crate) fn phases(&self, publishers: usize) -> Result<(Until, Until), Error> {
         let until = |messages: Option<u64>, time| {
             let Some(messages) = messages else { return Ok(Until::Time(time)) };
@@ -51,10 +51,10 @@ pub(crate) struct Room {
     /// Members that publish.
     #[arg(short = 'p', long, default_value = "1", value_parser = count::<usize>)]
     pub(crate) publishers: usize,
-    /// Bytes of a message; all are alike but for the stamp of each.
+    /// Bytes of a message; all are equal but for their stamps.
     #[arg(long, default_value = "64", value_name = "SIZE", value_parser = size::<usize>)]
     pub(crate) size: usize,
-    /// Messages like those of a site, in JSON, so that compression has something to do.
+    /// Messages like a real site's, in JSON, which compress well.
     #[arg(long, value_name = "WHAT", conflicts_with = "size")]
     pub(crate) corpus: Option<Corpus>,
     /// Time to wait when all members are connected, before the first message.

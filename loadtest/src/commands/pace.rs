@@ -1,6 +1,6 @@
-//! The open loop: messages leave on schedule whatever the server does, and a latency counts from
-//! when the message should have left. A server that stands still for a second so shows in every
-//! message of that second (no coordinated omission).
+//! The open loop: messages are sent on schedule whatever the server does, and a latency counts from
+//! the scheduled time. So a server that stalls for a second shows in every message of that second
+//! (no coordinated omission).
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::values::{rate, time};
 const CLOSE_ENOUGH: f64 = 1.05;
 /// Or after so many probes: each takes `--duration`.
 const PROBES_MAX: usize = 24;
-/// No server relays so many.
+/// More than any server relays.
 const RATE_MAX: f64 = 1_000_000.0;
 
 #[derive(Args)]

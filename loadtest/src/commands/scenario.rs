@@ -18,7 +18,7 @@ pub(crate) struct Scenario {
     /// Time to measure.
     #[serde(default = "ten_seconds", deserialize_with = "time")]
     pub(crate) duration: Duration,
-    /// Time of the same before, not measured.
+    /// Time of the warm-up, not measured.
     #[serde(default, deserialize_with = "time")]
     pub(crate) warmup: Duration,
     #[serde(rename = "room")]
@@ -29,7 +29,7 @@ pub(crate) struct Scenario {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Kind {
-    /// The room's path, without the first slash; several get a number behind it.
+    /// The room's path, without the first slash; several rooms get a number after it.
     pub(crate) name: String,
     /// How many rooms of this kind there are.
     #[serde(rename = "rooms", default = "one", deserialize_with = "count")]
@@ -46,7 +46,7 @@ pub(crate) struct Kind {
     /// Bytes of a message.
     #[serde(default = "two_hundred", deserialize_with = "size")]
     size: usize,
-    /// Visitors who come, stay two seconds and leave, per second, over all rooms of this kind.
+    /// Visitors per second, each for two seconds, over all rooms of this kind.
     #[serde(default, deserialize_with = "decimal")]
     pub(crate) churn: f64,
 }

@@ -1,5 +1,5 @@
-//! A fanout beside members that read nothing, or slowly: what do they cost the others, and the
-//! server's memory, and when does the server close them?
+//! A fanout beside members that read nothing, or slowly: their cost for the others and for the
+//! server's memory, and when the server closes them.
 
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ use crate::measure::{Cost, Report, histogram};
 use crate::run::Run;
 use crate::values::{decimal, size};
 
-/// How often slow members read, and the server's memory is looked at.
+/// The interval at which slow members read, and the server's memory is sampled.
 const STEP: Duration = Duration::from_millis(20);
-/// In the end slow members read on until nothing has come for so long.
+/// At the end slow members read until nothing has come for so long.
 const QUIET: Duration = Duration::from_millis(500);
 
 #[derive(Args)]
@@ -67,7 +67,7 @@ struct SlowMembers {
     connections: Vec<usize>,
     /// Bytes that each reads at a time.
     bytes: usize,
-    /// After how long each was found closed.
+    /// When each was found closed.
     closed_after: Histogram<u64>,
     resident_peak: u64,
 }
@@ -112,7 +112,7 @@ impl Background for SlowMembers {
         Ok(())
     }
 
-    /// Lets them read all that is left, and reports how many were closed.
+    /// Reads all that is left, and reports how many were closed.
     fn end(
         &mut self,
         run: &Run,

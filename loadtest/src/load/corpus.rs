@@ -1,5 +1,4 @@
-//! Messages like those of a site, in JSON: the same in every run, and alike enough to be worth
-//! compressing.
+//! Messages like a real site's, in JSON: the same in every run, and similar enough to compress.
 //!
 //! A body is repeated only after more than DEFLATE's window of 32 KiB, so that no server finds a
 //! message whole in those before it.
@@ -15,7 +14,7 @@ pub(crate) enum Corpus {
     Dashboard,
 }
 
-/// What stands before the stamp of each message.
+/// The part before the stamp of each message.
 pub(crate) const FRONT: &[u8] = br#"{"id":""#;
 
 /// The commonest first, as many as there are ranks.
@@ -60,7 +59,7 @@ impl Corpus {
     }
 }
 
-/// Chance that is the same in every run (splitmix64).
+/// A generator that is the same in every run (splitmix64).
 struct Dice(u64);
 
 impl Dice {

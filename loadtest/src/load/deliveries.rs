@@ -1,4 +1,4 @@
-//! What one loop's members of one room have received, and what went wrong.
+//! The deliveries to one loop's members of one room, and their faults.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub(crate) struct Deliveries {
     next: Vec<u32>,
     /// Members here that have not received a message, by its place in the flight.
     awaited: Vec<u32>,
-    /// Deliveries that were passed over: lost, unless they come later.
+    /// Skipped deliveries: lost, unless they come later.
     missing: HashSet<(usize, Stamp)>,
     faults: Faults,
 }
@@ -80,7 +80,7 @@ impl Deliveries {
         self.members
     }
 
-    /// What went wrong so far.
+    /// The faults so far.
     pub(crate) fn faults(&self) -> Faults {
         Faults { lost: self.missing.len() as u64, ..self.faults }
     }
@@ -109,8 +109,8 @@ impl Deliveries {
         }
     }
 
-    /// A delivery that is not the next one. What was passed over counts as received, so that the
-    /// run goes on and its end shows what is missing.
+    /// A delivery that is not the next one. Skipped ones count as received, so that the run
+    /// continues, and are missing at its end.
     #[cold]
     fn receive_out_of_order(&mut self, member: usize, stamp: Stamp, received: &mut Received<'_>) {
         if stamp.sequence >= self.flight.sent(stamp.publisher) {
@@ -210,7 +210,7 @@ mod tests {
     fn every_fault_has_its_own_count() {
         let mut deliveries = three_sent();
         (0..3).for_each(|sequence| receive(&mut deliveries, 2, sequence));
-        receive(&mut deliveries, 1, 2); // 0 and 1 are passed over,
+        receive(&mut deliveries, 1, 2); // 0 and 1 are skipped,
         receive(&mut deliveries, 1, 1); // 1 comes after all,
         receive(&mut deliveries, 1, 2); // 2 comes twice,
         receive(&mut deliveries, 1, 3); // 3 was never sent,
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_up_is_lost() {
+    fn messages_that_do_not_come_are_lost() {
         let mut deliveries = three_sent();
         (0..2).for_each(|sequence| receive(&mut deliveries, 1, sequence));
         deliveries.give_up(0, Received { now_ns: 0, latencies: &mut Latencies::new() });

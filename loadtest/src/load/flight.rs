@@ -1,4 +1,4 @@
-//! The messages of one room that are in flight, as all loops know them.
+//! The messages of one room that are in flight, shared by all loops.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::payload::Stamp;
 pub(crate) enum Pace {
     /// While it has fewer than this number of its own messages in flight.
     Window(usize),
-    /// When every member has all that anyone has sent.
+    /// When every member has all messages.
     Rounds,
     /// On schedule: so many messages per second from all publishers together.
     Rate(f64),
@@ -25,7 +25,7 @@ impl Pace {
         match self {
             Self::Window(window) => window,
             Self::Rounds | Self::Silent => 1,
-            Self::Rate(_) => 4_096, // then it falls behind
+            Self::Rate(_) => 4_096, // beyond that it falls behind
         }
     }
 }
@@ -90,7 +90,7 @@ impl Flight {
         }
     }
 
-    /// Begins a phase in which so many loops publish; no loop runs now.
+    /// Begins a phase in which so many loops publish; no loop is running.
     pub(crate) fn begin(&self, loops: usize) {
         self.sending.store(loops, Relaxed);
         self.done_before.store(self.done.load(Relaxed), Relaxed);
@@ -181,7 +181,7 @@ impl Flight {
         true
     }
 
-    /// Where a message in flight is, in an array that has a place for each that there may be.
+    /// The index of a message in flight, in an array with a place for each possible one.
     #[inline]
     pub(crate) fn place(&self, stamp: Stamp) -> usize {
         stamp.publisher as usize * self.ring + stamp.sequence as usize % self.ring

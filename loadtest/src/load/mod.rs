@@ -2,9 +2,9 @@
 //! delivery.
 //!
 //! A `Plan` describes one room. `Rooms` connects the members of all rooms and divides them among
-//! loops; a `Worker` is one loop in a thread of its own. What all loops know of a room is its
-//! `Flight`: which messages are on their way. What one loop's members of a room have received is in
-//! `Deliveries`, and `Recipients` finds the right ones for whatever arrives at a loop.
+//! loops; a `Worker` is one loop in a thread of its own. All loops share a room's `Flight`:
+//! the messages in flight. `Deliveries` are those to one loop's members of a room, and `Recipients`
+//! finds the right ones for whatever arrives at a loop.
 
 mod corpus;
 mod deliveries;

@@ -1,6 +1,6 @@
 //! The messages: which publisher sent one and which of its messages it is, in 16 hexadecimal
 //! digits, and then a filler that is the same in every message; or JSON of a corpus, with the same
-//! digits in it and a body that they choose.
+//! digits in it and a body that depends on them.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ impl Pattern {
     /// Messages of `size` bytes; `size` is at least `STAMP_BYTES`.
     pub(crate) fn filler(size: usize) -> Self {
         assert!(size >= STAMP_BYTES);
-        // 61 is prime and no divisor of any buffer's size: a shift by a page shows.
+        // 61 is prime and divides no buffer's size: a shift by a page is found.
         Self::Filler((0..size - STAMP_BYTES).map(|at| b'!' + (at % 61) as u8).collect())
     }
 
@@ -74,7 +74,7 @@ impl Pattern {
         (self.body(stamp)? == body).then_some(stamp)
     }
 
-    /// What follows the stamp; `None` for a publisher that has no bodies.
+    /// The part after the stamp; `None` for a publisher without bodies.
     #[inline]
     fn body(&self, stamp: Stamp) -> Option<&[u8]> {
         match self {
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flipped_bit_shows() {
+    fn every_flipped_bit_is_found() {
         for pattern in [
             Pattern::filler(80),
             Pattern::corpus(Corpus::Ticker, 8),

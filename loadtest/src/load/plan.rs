@@ -7,7 +7,7 @@ use super::flight::Pace;
 use super::payload::{Pattern, STAMP_BYTES};
 use crate::error::{Error, usage};
 
-/// For one publisher: the bookkeeping of a room grows with it.
+/// For one publisher: a room's bookkeeping grows with it.
 const WINDOW_MAX: usize = 65_536;
 /// Pairs of a member and a publisher, four bytes each.
 const PAIRS_MAX: usize = 100_000_000;
@@ -24,7 +24,7 @@ pub(crate) struct Plan {
     pub(crate) size: usize,
     pub(crate) corpus: Option<Corpus>,
     pub(crate) pace: Pace,
-    /// Rooms of one kind have their latencies together.
+    /// Rooms of one kind share their latencies.
     pub(crate) kind: usize,
 }
 
@@ -42,7 +42,7 @@ impl Plan {
         }
     }
 
-    /// Messages that are due before `time` is up.
+    /// Messages that are due before `time` is over.
     pub(crate) fn scheduled(&self, time: Duration) -> u64 {
         match self.pace {
             Pace::Rate(rate) => (rate * time.as_secs_f64()).ceil() as u64,
@@ -58,7 +58,7 @@ impl Plan {
         }
     }
 
-    /// Says what is wrong with it.
+    /// Checks it.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let (members, publishers) = (self.members, self.publishers);
         if self.pace == Pace::Silent && members == 0 {

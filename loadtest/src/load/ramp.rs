@@ -12,7 +12,7 @@ use crate::run::Run;
 
 /// Handshakes or close handshakes under way at a time.
 const UNDER_WAY: usize = 256;
-/// How long closing may stand still: a server that keeps its end open is not wrong here.
+/// The longest pause while closing: a server that keeps its end open is not at fault here.
 const CLOSE_STALL: Duration = Duration::from_secs(3);
 
 /// How fast connections are made.
@@ -30,9 +30,8 @@ impl Default for Ramp {
     }
 }
 
-/// Makes `count` connections, each to the room that `path` names for its number, and waits until
-/// each has its handshake; after Ctrl-C only those that are begun. Gives how long the handshakes
-/// took.
+/// Makes `count` connections, each to the room that `path` gives for its number, and waits for
+/// their handshakes; after Ctrl-C only for those begun. Gives how long the handshakes took.
 pub(crate) fn connect<'p>(
     run: &Run,
     connections: &mut Connections,
@@ -73,8 +72,7 @@ pub(crate) fn close_all(connections: &mut Connections) -> Result<usize, Error> {
     let (count, mut closed) = (open.len(), Closed(0));
     let mut stall = Stall::new(CLOSE_STALL);
     while closed.0 < count && !stall.is_over(closed.0 as u64) {
-        // No more at a time: a close frame that waits in the server's queue looks like a
-        // standstill.
+        // No more at a time: a close frame that waits in the server's queue looks like a stall.
         let under_way = count - open.len() - closed.0;
         let next = UNDER_WAY.saturating_sub(under_way).min(open.len());
         for connection in open.drain(open.len() - next..) {

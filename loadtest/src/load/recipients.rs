@@ -1,5 +1,4 @@
-//! The recipients of one loop: for each connection what it is, and where its deliveries are
-//! counted.
+//! The recipients of one loop: each connection's role, and where its deliveries are counted.
 
 use std::time::Duration;
 
@@ -9,13 +8,13 @@ use crate::client::Events;
 use crate::error::Error;
 use crate::measure::{Faults, Latencies};
 
-/// What a connection is.
+/// The role of a connection.
 pub(crate) enum Role {
     /// It must receive everything.
     Member { room: u32, member: u32 },
-    /// It comes and goes, and must receive everything while it is there.
+    /// It comes and goes, and must receive everything in between.
     Visitor(Box<Visitor>),
-    /// It reads too little on purpose, and may be closed for that.
+    /// It reads too slowly on purpose, and may be closed for that.
     SlowConsumer,
     /// It has been dropped.
     Gone,
@@ -27,11 +26,11 @@ pub(crate) struct Recipients {
     pub(crate) rooms: Vec<Deliveries>,
     /// By the kind of the room.
     pub(crate) latencies: Vec<Latencies>,
-    /// What came from the sockets of members.
+    /// Bytes from the sockets of members.
     pub(crate) wire_bytes: u64,
     /// By connection.
     roles: Vec<Role>,
-    /// What the visitors received that have left, and what went wrong with it.
+    /// Deliveries to visitors that have left, and their faults.
     pub(crate) received_by_visitors: u64,
     faults_of_visitors: Faults,
     /// Messages to slow consumers.
@@ -72,7 +71,7 @@ impl Recipients {
         (visitor, room, latencies)
     }
 
-    /// A visitor is gone: its counts are kept.
+    /// A visitor has left: its counts are kept.
     pub(crate) fn remove_visitor(&mut self, connection: usize) {
         let (visitor, ..) = self.visitor(connection);
         let (received, faults) = (visitor.received, visitor.faults);
@@ -86,7 +85,7 @@ impl Recipients {
         self.rooms.iter().map(|room| room.count).sum()
     }
 
-    /// What went wrong with members and visitors.
+    /// The faults of deliveries to members and visitors.
     pub(crate) fn faults(&self) -> Faults {
         let mut faults = self.faults_of_visitors;
         self.rooms.iter().for_each(|room| faults += room.faults());

@@ -26,7 +26,7 @@ pub(crate) struct Rooms {
     pub(crate) handshakes: Histogram<u64>,
 }
 
-/// What a phase came to.
+/// The result of a phase.
 pub(crate) struct Outcome {
     pub(crate) messages: u64,
     pub(crate) deliveries: u64,
@@ -38,7 +38,7 @@ pub(crate) struct Outcome {
 }
 
 impl Rooms {
-    /// Connects all members; after Ctrl-C only those whose handshakes are begun.
+    /// Connects all members; after Ctrl-C only those with a handshake begun.
     pub(crate) fn open<'p>(run: &Run, plans: &'p [Plan], ramp: &Ramp) -> Result<Self, Error> {
         let threads = run.threads;
         let room = |plan: &'p Plan| {
@@ -134,7 +134,7 @@ impl Rooms {
         Ok(self.each(|_, worker| close_all(&mut worker.connections))?.into_iter().sum())
     }
 
-    /// Everything that went wrong.
+    /// All faults.
     pub(crate) fn faults(&self) -> Faults {
         let mut faults = Faults::default();
         self.workers.iter().for_each(|worker| faults += worker.recipients.faults());
@@ -152,15 +152,15 @@ impl Rooms {
         report.latencies(&format!("{prefix}last"), &sum.last);
     }
 
-    /// Reports how long after their intended time messages left in the last phase.
+    /// Reports how long after their scheduled time messages were sent in the last phase.
     pub(crate) fn put_late(&self, report: &mut Report) {
         let mut sum = histogram();
         self.workers.iter().for_each(|worker| sum += &worker.late);
         report.latencies("late", &sum);
     }
 
-    /// Does something on all loops at once. Of several errors the first counts that is not the echo
-    /// of another loop's.
+    /// Does something on all loops at once. Of several errors, gives the first that does not follow
+    /// from another loop's.
     fn each<T: Send>(
         &mut self,
         work: impl Fn(usize, &mut Worker) -> Result<T, Error> + Sync,
@@ -179,7 +179,7 @@ impl Rooms {
         results.into_iter().collect()
     }
 
-    /// What all phases came to.
+    /// The results of all phases.
     fn so_far(&self) -> Outcome {
         let recipients = || self.workers.iter().map(|worker| &worker.recipients);
         let rooms = || recipients().flat_map(|recipients| &recipients.rooms);

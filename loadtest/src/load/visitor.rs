@@ -9,13 +9,13 @@ use crate::measure::Faults;
 /// How long visitors stay.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stay {
-    /// For so long, and receive.
+    /// So long, to receive.
     Time(Duration),
     /// Each publishes one message, and stays until all members have it.
     Message,
 }
 
-/// How far a visitor is.
+/// The state of a visitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Connecting,
@@ -24,7 +24,7 @@ pub(crate) enum State {
     Gone,
 }
 
-/// What one visitor is and has received.
+/// One visitor, and its deliveries.
 pub(crate) struct Visitor {
     pub(crate) room: u32,
     stay: Stay,
@@ -40,7 +40,7 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// One that comes now.
+    /// A new one.
     pub(crate) fn new(room: u32, stay: Stay, since: Instant) -> Self {
         Self {
             room,
@@ -62,7 +62,7 @@ impl Visitor {
             return;
         };
         if self.stay == Stay::Message {
-            // Other visitors' messages are checked where the members receive them.
+            // Other visitors' messages are checked at the members.
             self.faults.echoed += u64::from(self.stamp == Some(stamp));
             return;
         }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn from_the_first_message_on_nothing_may_be_missing() {
+    fn after_the_first_message_none_may_be_missing() {
         let (pattern, mut message) = (Pattern::filler(16), Vec::new());
         let mut visitor = Visitor::new(0, Stay::Time(Duration::ZERO), Instant::now());
         for sequence in [7, 8, 10, 10] {

@@ -27,7 +27,7 @@ pub(crate) struct Visitors {
     /// Each with the count of its visitors in this phase.
     flows: Vec<(Flow, u64)>,
     stay: Stay,
-    /// At most so many are there at a time.
+    /// The most visitors at a time.
     most: usize,
     /// The server must release a connection within this time after its client has ended it.
     release_timeout: Duration,
@@ -35,7 +35,7 @@ pub(crate) struct Visitors {
     start: Option<Instant>,
     /// Their connections.
     here: Vec<usize>,
-    /// Publishers' numbers that none of them has.
+    /// Free publishers' numbers.
     free: Vec<u32>,
     ended: u64,
     /// Connections that were begun later than scheduled, by a second or more.
@@ -46,7 +46,7 @@ pub(crate) struct Visitors {
 }
 
 impl Visitors {
-    /// At most `most` will be there at a time.
+    /// For at most `most` visitors at a time.
     pub(crate) fn new(
         flows: Vec<Flow>,
         stay: Stay,
@@ -68,7 +68,7 @@ impl Visitors {
         })
     }
 
-    /// Lets new visitors come, as many as are due so many seconds after the start.
+    /// Connects the visitors that are due so many seconds after the start.
     fn come(&mut self, passed: f64, now: Instant, worker: &mut Worker) -> Result<(), Error> {
         for (flow, begun) in &mut self.flows {
             let due = passed * flow.rate;
@@ -85,7 +85,7 @@ impl Visitors {
         Ok(())
     }
 
-    /// Does what is due for one visitor. False if it is gone.
+    /// Does the next step of one visitor; false when it has left.
     fn advance(
         &mut self,
         run: &Run,

@@ -1,5 +1,4 @@
-//! One piece of work, from the first handshake to the last close. What commands differ in are its
-//! parts.
+//! One piece of work, from the first handshake to the last close. Commands differ in its parts.
 
 use std::time::Duration;
 
@@ -12,11 +11,11 @@ use crate::error::{Error, usage};
 use crate::measure::{Cost, Interval, Report, slab};
 use crate::run::Run;
 
-/// How long to wait, after the end, for deliveries that should not come.
+/// How long to wait after the end, for deliveries that must not come.
 const AFTERMATH: Duration = Duration::from_millis(30);
 const MICROSECOND: Duration = Duration::from_micros(1);
 
-/// What a command does.
+/// The work of a command.
 pub(crate) struct Work {
     pub(crate) plans: Vec<Plan>,
     /// The names of the kinds of rooms, if there are several.
@@ -26,7 +25,7 @@ pub(crate) struct Work {
     pub(crate) measures_connections: bool,
     /// Time to wait when all members are connected.
     pub(crate) hold: Duration,
-    /// The warm-up, and what is measured; `None` publishes nothing.
+    /// The warm-up, and the measured part; `None` publishes nothing.
     pub(crate) phases: Option<(Until, Until)>,
     pub(crate) background: Option<Box<dyn Background>>,
     /// Connections of the background at a time.
@@ -34,7 +33,7 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Nothing but members that come and go.
+    /// Only members that come and go.
     pub(crate) fn new(plans: Vec<Plan>) -> Self {
         Self {
             plans,
@@ -89,7 +88,7 @@ impl Work {
         self.plans.iter().map(|plan| plan.members).sum()
     }
 
-    /// Messages that are due before `time` is up.
+    /// Messages that are due before `time` is over.
     fn scheduled(&self, time: Duration) -> u64 {
         self.plans.iter().map(|plan| plan.scheduled(time)).sum()
     }

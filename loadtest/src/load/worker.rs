@@ -26,7 +26,7 @@ pub(crate) enum Until {
     Time(Duration),
 }
 
-/// What all loops know of the phase that they are in.
+/// The phase, shared by all loops.
 pub(crate) struct Phase<'a> {
     pub(crate) run: &'a Run,
     pub(crate) start: Instant,
@@ -57,21 +57,21 @@ impl Phase<'_> {
 
     fn wake_all(&self) {
         for waker in self.wakers {
-            // A loop that cannot be woken wakes by itself a little later.
+            // A loop that cannot be woken ends its sleep a little later.
             let _ = waker.wake();
         }
     }
 }
 
-/// Something that happens on a loop beside its members' own messages.
+/// Work on a loop beside its members' messages.
 pub(crate) trait Background: Send {
     /// All members are connected.
     fn begin(&mut self, run: &Run, worker: &mut Worker) -> Result<(), Error>;
 
-    /// How often there is something to do.
+    /// The interval between its steps.
     fn step(&self) -> Duration;
 
-    /// Does what is due; `sending_since` the start of a phase, until that is over.
+    /// Does its next step; `sending_since` the start of a phase, until that is over.
     fn turn(
         &mut self,
         run: &Run,
@@ -98,7 +98,7 @@ pub(crate) trait Background: Send {
 pub(crate) struct Worker {
     pub(crate) connections: Connections,
     pub(crate) recipients: Recipients,
-    /// How long after their intended time messages left.
+    /// How long after their scheduled time messages were sent.
     pub(crate) late: Histogram<u64>,
     index: usize,
     threads: usize,
@@ -163,8 +163,9 @@ impl Worker {
         }
     }
 
-    /// Lets every publisher of this loop send what it may, with one write. False if none will send
-    /// more in this phase; `sleep` becomes at most the time until the next message is due.
+    /// Sends all messages that this loop's publishers may send, with one write each. False if none
+    /// will send more in this phase; `sleep` becomes at most the time until the next message is
+    /// due.
     fn publish(&mut self, phase: &Phase<'_>, sleep: &mut Duration) -> Result<bool, Error> {
         if phase.run.interrupt.is_set() {
             return Ok(false);

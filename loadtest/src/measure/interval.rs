@@ -6,7 +6,7 @@ use super::process::{Server, own_cpu, thread_cpu};
 use super::report::Report;
 use crate::error::Error;
 
-/// From this share of its time on, a loop of the client is at its limit.
+/// The share of its time from which on a loop of the client is at its limit.
 const BUSY: f64 = 0.9;
 
 /// Clocks as they stand when an interval begins.
@@ -18,7 +18,7 @@ pub(crate) struct Interval<'a> {
     thread_cpu: Duration,
 }
 
-/// What an interval took.
+/// The times of an interval.
 pub(crate) struct Cost {
     pub(crate) wall: Duration,
     /// `None` if no process of the server is known.
@@ -71,7 +71,7 @@ impl Cost {
     }
 
     /// Reports how busy both sides were. If the client's busiest loop, which used `busiest`, was at
-    /// its limit and the server was not, then it is the client that was measured: that is no
+    /// its limit and the server was not, then the client was measured, which is no
     /// result.
     pub(crate) fn put_limits(&self, report: &mut Report, busiest: Duration) {
         let wall = self.wall.as_secs_f64().max(f64::MIN_POSITIVE);

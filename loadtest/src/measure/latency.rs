@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 /// The moment from which times are counted.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// No latency is longer: a run that stands still ends before.
+/// No latency is longer: a stalled run ends before.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
 /// From publishing to each recipient, and to the last one.

@@ -1,4 +1,4 @@
-//! What a figure was measured on.
+//! The machine of a measurement.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ pub(crate) fn slab() -> u64 {
     size.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0) * 1_024
 }
 
-/// The rest of the first line that begins with `name`, behind its colon.
+/// The rest of the first line that begins with `name`, after its colon.
 fn line(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;

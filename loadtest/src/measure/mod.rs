@@ -1,4 +1,4 @@
-//! What a run measures, and the report that it becomes.
+//! The measurements of a run, and its report.
 
 mod faults;
 mod interval;

@@ -33,10 +33,10 @@ pub(crate) struct Memory {
 }
 
 impl Server {
-    /// Finds the processes. There may be none: then nothing is known of the server.
+    /// Finds the processes. Without any, there are no figures of the server.
     pub(crate) fn new(pids: &[i32]) -> Result<Self, Error> {
         let find = |&pid: &i32| {
-            // The clock's number is made of the pid's bits: a wild one may name another process.
+            // The clock's number contains the pid: an invalid pid could name another process.
             fs::metadata(format!("/proc/{pid}/stat")).doing("find the server process")?;
             let clock = clock_getcpuclockid(Pid::from_raw(pid)).doing("find the server process")?;
             Ok(Process { pid, clock })
@@ -44,7 +44,7 @@ impl Server {
         Ok(Self { processes: pids.iter().map(find).collect::<Result<_, Error>>()? })
     }
 
-    /// Whether anything is known of the server.
+    /// Whether there are figures of the server.
     pub(crate) fn is_known(&self) -> bool {
         !self.processes.is_empty()
     }
@@ -113,7 +113,7 @@ pub(crate) fn pin(cores: &[usize]) -> Result<(), Error> {
     nix::sched::sched_setaffinity(Pid::from_raw(0), &set).doing("pin the client")
 }
 
-/// Raises the limit of open files to what is allowed, and says how many that is.
+/// Raises the limit on open files to the hard limit; gives that.
 pub(crate) fn raise_open_files() -> Result<u64, Error> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).doing("read the limit of files")?;

@@ -67,7 +67,7 @@ impl Report {
         self.put(&format!("high_water_{when}"), memory.high_water);
     }
 
-    /// Puts in which deliveries went wrong.
+    /// Puts in the faults of deliveries.
     pub(crate) fn faults(&mut self, faults: Faults) {
         self.faulty |= faults != Faults::default();
         self.put("lost", faults.lost);
@@ -77,7 +77,7 @@ impl Report {
         self.put("echoed", faults.echoed);
     }
 
-    /// Puts in something else that the server must not do.
+    /// Puts in another fault of the server.
     pub(crate) fn fault(&mut self, what: &str) {
         self.faulty = true;
         let before = self.fields.get("fault").and_then(Value::as_str);
@@ -85,7 +85,7 @@ impl Report {
         self.put("fault", all);
     }
 
-    /// Says that the figures are not the server's, and why.
+    /// Marks the figures as not the server's, with a reason.
     pub(crate) fn doubt(&mut self, why: String) {
         self.doubt = Some(why);
     }
@@ -95,7 +95,7 @@ impl Report {
         self.fields.get(name)?.as_f64()
     }
 
-    /// Whether the server did something wrong.
+    /// Whether the server has a fault.
     pub(crate) fn is_faulty(&self) -> bool {
         self.faulty
     }
@@ -105,7 +105,7 @@ impl Report {
         self.doubt.as_deref()
     }
 
-    /// One line of JSON, with all that a reader needs who finds it later.
+    /// One line of JSON, with all that a later reader needs.
     pub(crate) fn line(&self) -> String {
         let mut fields = self.fields.clone();
         fields.insert("good".into(), (!self.faulty).into());
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_what_its_reader_needs() {
+    fn a_line_has_all_that_a_later_reader_needs() {
         let mut report = Report::new("fanout");
         report.round("ns", 1.23456);
         report.faults(Faults::default());

@@ -1,4 +1,4 @@
-//! A run that stands still is ended.
+//! Ends a run without progress.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ impl Stall {
         Self { limit, progress: 0, since: Instant::now() }
     }
 
-    /// Notes the count; true if it has stood still for too long.
+    /// Notes the count; true if it has not changed for too long.
     pub(crate) fn is_over(&mut self, progress: u64) -> bool {
         if progress != self.progress {
             self.progress = progress;

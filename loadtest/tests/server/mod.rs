@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use packer::{Packer, Packing};
 
-/// What the server does wrong, each so-many-th delivery.
+/// The server's fault, at each so-many-th delivery.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
     /// Nothing.
@@ -23,7 +23,7 @@ pub enum Fault {
     Double,
     /// It is sent after the next one to the same member.
     Swap,
-    /// One of its bytes is another.
+    /// One of its bytes is changed.
     Flip,
     /// Nothing is sent any more.
     Stall,
@@ -37,7 +37,7 @@ pub enum Fault {
     KeepOpen,
     /// A megabyte is kept for each connection that has ended.
     KeepMemory,
-    /// None of these, but no more than so many messages are relayed per second.
+    /// Only so many messages are relayed per second.
     Limit(f64),
 }
 

@@ -1,11 +1,11 @@
-//! How the server compresses for one member, and what it does wrong about that.
+//! How the server compresses for one member, and its faults in that.
 
 use flate2::{Compress, Compression, FlushCompress};
 
 /// RSV1 and the opcode of a text.
 const COMPRESSED_TEXT: u8 = 0x41;
 
-/// What a server answers about compression, and what it does.
+/// A server's answer about compression, and its behaviour.
 #[derive(Clone, Copy, Default)]
 pub struct Packing {
     /// Its `Sec-WebSocket-Extensions`, if that is not empty.
@@ -25,7 +25,7 @@ pub enum Deed {
     Context,
 }
 
-/// What it does wrong, each so-many-th delivery.
+/// Its fault, at each so-many-th delivery.
 #[derive(Clone, Copy, Default, PartialEq)]
 pub enum Lie {
     #[default]

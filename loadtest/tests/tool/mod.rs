@@ -12,7 +12,7 @@ pub fn tool(words: &str) -> Output {
     command.args(words.split_whitespace()).output().expect("the tool runs")
 }
 
-/// Runs it against a server; gives its exit code, its line and what it complained of.
+/// Runs it against a server; gives its exit code, its line and its errors.
 pub fn run(words: &str, address: SocketAddr) -> (i32, Value, String) {
     let output = tool(&format!("{words} --stall 2 --json ws://{address}/"));
     let line = serde_json::from_slice(&output.stdout).unwrap_or_default();

@@ -38,13 +38,13 @@ pub(crate) struct Options {
     /// message by itself, and with context.
     #[arg(long)]
     compression: bool,
-    /// Only work whose name has one of these in it.
+    /// Only work with one of these in its name.
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Rounds; servers take turns within each.
     #[arg(long, default_value = "3", value_parser = count::<usize>)]
     rounds: usize,
-    /// Short runs of few members: to see that it works.
+    /// Short runs of few members, as a check.
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
@@ -93,7 +93,7 @@ pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Error>
     }
 }
 
-/// Starts a server, puts one load on it, and gives the line that came of it.
+/// Starts a server, runs one load, and gives the resulting line.
 fn measure(job: &Job<'_>, peer: &Peer, round: usize) -> Result<Value, Error> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let apart = cores > 1;

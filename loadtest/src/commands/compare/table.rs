@@ -1,4 +1,4 @@
-//! The table of a comparison: what was measured, and its ratios to the first server.
+//! The table of a comparison: figures, and their ratios to the first server.
 
 use serde_json::Value;
 

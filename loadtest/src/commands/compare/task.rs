@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-/// Everything that a comparison may do: the tables of `tasks.toml`.
+/// All tasks of comparisons: the tables of `tasks.toml`.
 #[derive(Deserialize)]
 pub(crate) struct Tasks {
     servers: Vec<Task>,
@@ -44,7 +44,7 @@ impl Tasks {
         toml::from_str(include_str!("tasks.toml")).expect("a file that a test has read")
     }
 
-    /// Those of one kind of comparison whose title has one of these parts in it.
+    /// Those of one kind of comparison with one of these parts in their title.
     pub(crate) fn jobs(&self, compression: bool, quick: bool, parts: &[String]) -> Vec<Job<'_>> {
         let all = if compression { &self.compression } else { &self.servers };
         let is_wanted =

@@ -14,7 +14,7 @@ use crate::error::{Doing, Error, Plain, usage};
 
 pub(crate) use self::plot::short;
 
-/// What tells runs of the same work apart.
+/// The fields that distinguish runs of the same work.
 const SETTINGS: [&str; 9] =
     ["work", "deflate", "members", "publishers", "window", "size", "corpus", "rate", "chinese"];
 /// Figures worth a column, if a line has them.
@@ -139,12 +139,12 @@ fn table(lines: &[Value]) -> String {
     text
 }
 
-/// The lines of runs in which nothing went wrong.
+/// The lines of runs without a fault.
 fn good(lines: &[Value]) -> impl Iterator<Item = &Value> {
     lines.iter().filter(|line| line["good"] != false)
 }
 
-/// Of two runs of the same work the one counts that was disturbed less.
+/// Of two runs of the same work, the less disturbed one.
 fn quieter(figure: &str, one: f64, other: f64) -> f64 {
     if figure.ends_with("_per_s") { one.max(other) } else { one.min(other) }
 }
@@ -164,7 +164,7 @@ fn against(lines: &[Value], (x, y): (&str, &str), fits: impl Fn(&Value) -> bool)
     all
 }
 
-/// A fanout of messages that are all alike, not compressed, of one publisher.
+/// A fanout of equal messages, not compressed, of one publisher.
 fn is_plain(line: &Value) -> bool {
     line["work"] == "fanout"
         && line["size"].is_u64()
@@ -220,8 +220,8 @@ fn memory(lines: &[Value]) -> Plot {
 }
 
 fn wire_bytes(lines: &[Value]) -> Plot {
-    // How many members receive a message does not matter to its size. Of runs over different
-    // messages the longest counts.
+    // The number of members does not matter to a message's size. Of runs with different counts of
+    // messages, the longest counts.
     let mut lines = lines.to_vec();
     lines.sort_by_key(|line| Reverse(line["messages"].as_u64()));
     let name = |line: &Value| line["corpus"].as_str().map(str::to_owned);

@@ -11,7 +11,7 @@ use crate::error::{Error, usage};
 type Result<T> = std::result::Result<T, Box<dyn StdError>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Points by the name of what they belong to.
+/// Points, by the name of their series.
 pub(crate) type Lines = IndexMap<String, Vec<(f64, f64)>>;
 /// Bars by their name, in groups by the name of the group, which may be empty.
 pub(crate) type Groups = IndexMap<String, IndexMap<String, f64>>;
@@ -44,7 +44,7 @@ pub(crate) enum Data {
 }
 
 impl Plot {
-    /// Whether there is nothing to see: a line needs two points.
+    /// Whether it is empty: a line needs two points.
     pub(crate) fn is_empty(&self) -> bool {
         match &self.data {
             Data::Lines { lines, .. } => lines.values().all(|points| points.len() < 2),
