@@ -2,6 +2,7 @@
 
 use super::addresses::AddressFlags;
 use super::deflate::DeflateFlags;
+use super::history::HistoryFlags;
 use super::identity::IdentityFlags;
 use super::number::{count, size, whole};
 use super::rates::RateFlags;
@@ -122,6 +123,10 @@ pub struct Flags {
     #[arg(default_value = "10000", help_heading = "Limits")]
     pub max_rooms: usize,
 
+    /// What rooms remember.
+    #[command(flatten)]
+    pub history: HistoryFlags,
+
     /// Addresses and the proxies in front.
     #[command(flatten)]
     pub addresses: AddressFlags,
@@ -238,6 +243,7 @@ impl Flags {
         let held = HELD_BYTES_MAX.min(memory_bytes / 8).max(least_held);
         limits.connection_quota_bytes = self.connection_quota.unwrap_or(held);
         self.addresses.fill(&mut limits);
+        self.history.fill(&mut limits, memory_bytes);
         self.rates.fill(&mut limits);
         self.deflate.fill(&mut limits);
         self.times.fill(&mut limits);
@@ -255,6 +261,8 @@ fn keys_of(contradiction: &Contradiction) -> (&'static str, &'static [&'static s
         Contradiction::RoomLogTooSmall { .. } => ("room_log", &["max_message", "json"]),
         Contradiction::MessageTooLong => ("max_message", &[]),
         Contradiction::LogQuotaTooSmall => ("log_quota", &["room_log"]),
+        Contradiction::HistoryOutOfBounds => ("history_bytes", &[]),
+        Contradiction::HistoryQuotaTooSmall { .. } => ("history_quota", &["history_bytes"]),
         Contradiction::ConnectionQuotaTooSmall { .. } => ("connection_quota", &["max_message"]),
         Contradiction::HeadOutOfBounds => ("max_head", &[]),
         Contradiction::RateTooLow { .. } => ("byte_rate", &["max_message", "message_timeout"]),
@@ -289,6 +297,7 @@ mod tests {
                  slow_consumer max_connections",
             ),
             ("Limits", "max_members max_rooms"),
+            ("History", "history_messages history_seconds history_bytes history_quota"),
             ("Addresses", "max_per_address trust_proxy forwarded_by"),
             ("Compression", "deflate deflate_min deflate_level deflate_memory"),
             ("Rates", "handshake_rate message_rate byte_rate rate_policy"),

@@ -6,6 +6,7 @@ mod deflate;
 mod environment;
 mod file;
 mod flags;
+mod history;
 mod identity;
 mod impossible;
 #[cfg(fuzzing)]

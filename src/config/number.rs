@@ -42,6 +42,11 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse().map_err(|_| "expected a whole number, as in 1000".to_owned())
 }
 
+/// A number of things, or of whole seconds; 0 where there is no bound.
+pub(super) fn number(text: &str) -> Result<u32, String> {
+    whole(0..=u32::MAX.into())(text)
+}
+
 /// The same in a second.
 pub(super) fn per_second(text: &str) -> Result<u32, String> {
     whole(0..=u32::MAX.into())(text)

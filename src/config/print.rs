@@ -137,7 +137,7 @@ mod tests {
             "admin" => r#""127.0.0.1:2047""#,
             "heartbeat" => r#""ping=pong""#,
             "log_quota" => r#""128MiB""#,
-            "connection_quota" => r#""64MiB""#,
+            "connection_quota" | "history_quota" => r#""64MiB""#,
             "max_connections" => "500",
             "max_members" => "100",
             "trust_proxy" => r#"["127.0.0.1"]"#,

@@ -1,6 +1,6 @@
 //! Rules of rooms, as they are written: `[[room]]` tables in TOML.
 
-use super::number::{bytes_per_second, per_second, size, whole};
+use super::number::{bytes_per_second, number, per_second, size, whole};
 use super::similar::similar;
 use super::value::{self, Wrong};
 use crate::protocol::http::path::PATH_BYTES_MAX;
@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 pub(super) const KEY: &str = "room";
 
 /// What a rule may say, in the order in which it is printed.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 12] = [
     "pattern",
     "publish",
     "hear",
@@ -23,6 +23,9 @@ const KEYS: [&str; 9] = [
     "max_members",
     "message_rate",
     "byte_rate",
+    "history_messages",
+    "history_seconds",
+    "history_bytes",
 ];
 
 /// One `[[room]]` table; what is left out is as for all rooms.
@@ -168,6 +171,9 @@ fn set(rule: &mut Rule, name: &str, value: &Spanned<DeValue<'_>>) -> Result<(), 
         }
         "message_rate" => rule.messages_per_s = Some(value::parsed(value, per_second)?),
         "byte_rate" => rule.bytes_per_s = Some(value::parsed(value, bytes_per_second)?),
+        "history_messages" => rule.history_messages = Some(value::parsed(value, number)?),
+        "history_seconds" => rule.history_s = Some(value::parsed(value, number)?),
+        "history_bytes" => rule.history_bytes = Some(value::parsed(value, size)?),
         _ => return Err((value.span(), format!("expected a text, not {}", value::kind(value)))),
     }
     Ok(())
@@ -220,7 +226,8 @@ mod tests {
                          hear = \"anyone\"\n\n\
                          [[room]]\npattern = \"*\"\necho = true\ndeflate = false\n\
                          max_message = \"10KiB\"\nmax_members = 3\nmessage_rate = 5\n\
-                         byte_rate = 6000\n";
+                         byte_rate = 6000\nhistory_messages = 100\n\
+                         history_seconds = 60\nhistory_bytes = \"64KiB\"\n";
 
     fn read(text: &str) -> Result<Vec<Room>, file::Fault> {
         file::read(text, &Flags::command()).map(|content| content.rooms)
@@ -235,6 +242,8 @@ mod tests {
         let mut rest = Rule::new("*");
         (rest.echo, rest.message_bytes_max, rest.members_max) = (Some(true), Some(10_240), Some(3));
         (rest.messages_per_s, rest.bytes_per_s, rest.deflate) = (Some(5), Some(6_000), Some(false));
+        (rest.history_messages, rest.history_s) = (Some(100), Some(60));
+        rest.history_bytes = Some(65_536);
         assert_eq!(rooms.iter().map(Rule::from).collect::<Vec<_>>(), [news, rest]);
         assert_eq!(to_toml(&rooms).trim_start(), WHOLE);
         let in_a_line = "room = [{ pattern = \"*\", max_members = 0x10, byte_rate = \"1MB\" }]";

@@ -29,10 +29,12 @@ impl Invariants<'_> {
             assert_eq!(room.policy, self.0.limits.policy(room.name()), "the rules in force");
             for audience in room.audiences() {
                 self.check_log(room, audience);
-                log_bytes += audience.log.held_bytes();
+                log_bytes += audience.log.pending_bytes();
             }
             let others = || room.audiences().skip(1);
-            let in_use = |other: &Audience| other.listeners > 0 || other.log.held_bytes() > 0;
+            let in_use = |other: &Audience| {
+                other.listeners > 0 || other.log.held_bytes() > 0 || other.log.keeps()
+            };
             assert!(room.due || others().all(in_use), "a class without members costs nothing");
         }
         self.check_sharing();
@@ -94,7 +96,7 @@ impl Invariants<'_> {
     fn check_sharing(&self) {
         let mut compressors = 0;
         for (key, room) in self.0.rooms.iter() {
-            let may_share = |index: &&u32| self.0.conns[**index].member.may_share;
+            let may_share = |index: &&u32| self.0.conns[**index].member.may_share();
             assert_eq!(room.members().iter().filter(may_share).count(), room.sharers as usize);
             for audience in room.audiences().filter(|audience| audience.shared.is_some()) {
                 assert!(audience.class.is_shared());
@@ -105,7 +107,7 @@ impl Invariants<'_> {
         assert!(compressors <= shared::compressors_max(&self.0.limits.deflate));
         for index in self.0.conns.indexes() {
             let member = &self.0.conns[index].member;
-            assert!(member.may_share || member.room == NO_ROOM || !member.class.is_shared());
+            assert!(member.may_share() || member.room == NO_ROOM || !member.class.is_shared());
         }
     }
 
@@ -117,10 +119,13 @@ impl Invariants<'_> {
         let behind: Vec<u64> = behind.map(|member| member.position).collect();
         let log = &audience.log;
         log.check(&behind);
+        if log.keeps() {
+            log.check_sequences(room.sequence);
+        }
         assert!(
-            log.held_bytes() <= self.0.limits.room_log_bytes_max,
-            "{} bytes held of {}",
-            log.held_bytes(),
+            log.pending_bytes() <= self.0.limits.room_log_bytes_max,
+            "{} bytes pending of {}",
+            log.pending_bytes(),
             self.0.limits.room_log_bytes_max
         );
     }

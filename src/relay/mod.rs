@@ -53,9 +53,11 @@ pub use message::Message;
 pub use observe::event::{Event, Failure};
 pub use observe::inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use observe::metrics::Metrics;
+pub use observe::replays::Replays;
 pub use observe::savings::{Packed, Savings};
 pub use output::order::{Departed, Offer, Order, Slices};
 pub use rooms::encoding::Encoding;
+pub use rooms::history::{History, MessageId};
 pub use rooms::policy::{Hear, Publish, Rule};
 pub use time::Time;
 
@@ -105,14 +107,26 @@ impl Relay {
         Relay { limits: limits.made_possible(), ..Relay::default() }
     }
 
+    /// Epochs of rooms follow from this random word from now on: a relay that was started anew must
+    /// not give ids that it gave before.
+    pub fn seed(&mut self, word: u64) {
+        self.rooms.seed(word);
+    }
+
     /// Takes other limits from now on; members keep the encoding that they joined with and what
     /// they agreed on about compression, and stay where they would not be let in any more.
     pub fn configure(&mut self, limits: Limits) {
         let mut limits = limits.made_possible();
         // Members rely on the window that they were promised.
         limits.deflate.window_bits = self.limits.deflate.window_bits;
-        self.rooms.apply(&limits);
+        self.rooms.apply(&limits, self.now.seconds());
         self.limits = limits;
+        let rooms: Vec<u32> = self.rooms.iter().map(|(key, _)| key).collect();
+        for key in rooms {
+            self.keep_room_log(key);
+            self.close_room_if_over(key);
+        }
+        self.keep_history_quota();
         let all: Vec<u32> = self.conns.indexes().collect();
         all.into_iter().for_each(|index| self.reconsider(index));
     }
@@ -133,6 +147,7 @@ impl Relay {
         self.schedule.begin();
         self.run_drain();
         self.run_deadlines();
+        self.look_at_histories();
         self.keep_quota();
     }
 
@@ -145,7 +160,8 @@ impl Relay {
         let hand = (connections > 0).then(|| self.hand.next_step());
         let drain = self.drain.as_ref().filter(|_| connections > 0);
         let drain = drain.map(|drain| drain.next_step(connections, self.now));
-        [hand, drain, self.paused.next_step()].into_iter().flatten().min()
+        let look = self.rooms.next_look_s().map(|look_s| Time::from_seconds(look_s).max(self.now));
+        [hand, drain, look, self.paused.next_step()].into_iter().flatten().min()
     }
 
     /// The next thing that happened in the relay and was not polled yet. The server polls before it
@@ -177,7 +193,7 @@ impl Relay {
             held_bytes: self.quota.bytes(),
             is_draining: self.is_draining(),
         };
-        [self.metrics.families(), gauges.people(), gauges.budgets()].concat()
+        [self.metrics.families(), gauges.people(), gauges.budgets(), gauges.histories()].concat()
     }
 
     /// The limits in force.

@@ -20,6 +20,11 @@ impl Time {
         Time(self.0.saturating_add(millis))
     }
 
+    /// The same in seconds.
+    pub(crate) fn from_seconds(seconds: u32) -> Time {
+        Time(u64::from(seconds) * 1000)
+    }
+
     /// Whole seconds: the grain of all deadlines.
     pub(crate) fn seconds(self) -> u32 {
         (self.0 / 1000) as u32

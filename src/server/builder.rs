@@ -7,6 +7,7 @@ use super::{Certificates, Server, StartError, files};
 use crate::listen::{Door, Pair, doors_together, leaves_ipv4};
 use crate::relay::Limits;
 use mio::{Poll, Registry};
+use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
 
 /// The settings of a server.
@@ -102,6 +103,7 @@ impl Builder {
         let certificates = Certificates::load(self.pairs, &doors)?;
         let mut server = Server::new(Poll::new()?, limits)?;
         let registry = server.poll.registry();
+        server.relay.seed(RandomState::new().hash_one(())); // the library's random keys
         if self.has_signals {
             server.signals = Some(Signals::new(registry)?);
         }

@@ -37,7 +37,9 @@ impl Letter {
                 }
                 Letter::Command(Command::Send { message, .. }, _) => message.parts().1.len(),
                 Letter::Command(Command::Disconnect(_) | Command::Drain, _) => 0,
-                Letter::Subscribe(room, _) => room.len(),
+                Letter::Subscribe(room, _) | Letter::Command(Command::Forget(room), _) => {
+                    room.len()
+                }
             }
     }
 }

@@ -31,9 +31,9 @@ async function dial(t, port) {
   return line;
 }
 
-async function member(t, port) {
+async function member(t, port, path = '/news') {
   const line = await dial(t, port);
-  line.socket.write(upgrade);
+  line.socket.write(upgrade.replace('/news', path));
   const answer = handshake.slice(upgrade.length);
   assert.equal((await line.take(answer.length)).toString(), answer);
   return line;
@@ -46,12 +46,18 @@ for (const { flags, body } of wires) {
     t.after(() => relay.stop('SIGKILL'));
     const one = await member(t, relay.port);
     const other = await member(t, relay.port);
+    let late;
     for (const row of body.trim().split('\n')) {
-      const [, way, hex] = /^([→←⇐]) ((?:[0-9a-f]{2} ?)+)/.exec(row);
+      const [, path] = /^\+ (\S+)/.exec(row) ?? [];
+      if (path) {
+        late = await member(t, relay.port, path);
+        continue;
+      }
+      const [, way, hex] = /^([→←⇐⇠]) ((?:[0-9a-f]{2} ?)+)/.exec(row);
       const bytes = Buffer.from(hex.replace(/ /g, ''), 'hex');
       if (way === '→') one.socket.write(bytes);
       else {
-        const hears = way === '←' ? one : other;
+        const hears = { '←': one, '⇐': other, '⇠': late }[way];
         assert.equal((await hears.take(bytes.length)).toString('hex'), bytes.toString('hex'), row);
       }
     }

@@ -25,6 +25,8 @@ pub struct Arrival {
     pub token: Option<Token>,
     /// How many bytes its socket takes at first.
     pub window: usize,
+    /// It asks for so many of the newest messages.
+    pub last: Option<usize>,
     /// It does not answer pings and close frames.
     pub is_rude: bool,
     /// As the server does it: its request is read, and answered, at once.
@@ -184,13 +186,14 @@ fn room(word: &str) -> usize {
 }
 
 impl Arrival {
-    fn plainer(&self) -> [Arrival; 7] {
+    fn plainer(&self) -> [Arrival; 8] {
         let like = || self.clone();
         [
             Arrival { room: 0, ..like() },
             Arrival { from: From::Socket, ..like() },
             Arrival { offer: 0, ..like() },
             Arrival { token: None, ..like() },
+            Arrival { last: None, ..like() },
             Arrival { window: WIDE, ..like() },
             Arrival { is_rude: false, ..like() },
             Arrival { is_greeted: true, ..like() },
@@ -210,6 +213,7 @@ impl Arrival {
                 pair("from", from),
                 pair("offer", (self.offer > 0).then_some(self.offer)),
                 pair("token", self.token.as_ref().map(Token::text)),
+                pair("last", self.last),
                 mark("rude", self.is_rude),
                 mark("greeted", self.is_greeted),
             ],
@@ -234,6 +238,7 @@ impl Arrival {
             offer: words.key("offer").unwrap_or_default(),
             token: token.as_deref().map(Token::read),
             window: words.key("window").unwrap_or(WIDE),
+            last: words.key("last"),
             is_rude: words.mark("rude"),
             is_greeted: words.mark("greeted"),
         };

@@ -91,8 +91,11 @@ impl Client {
         self.units.push(Unit { start, end: self.sent, frames, inflates, meaning });
     }
 
-    pub fn request(&mut self, room: usize, token: Option<&str>, fields: &str) {
-        let query = token.map_or(String::new(), |token| format!("?token={token}"));
+    pub fn request(&mut self, room: usize, token: Option<&str>, last: Option<usize>, fields: &str) {
+        let token = token.map(|token| format!("token={token}"));
+        let last = last.map(|last| format!("last={last}"));
+        let query: Vec<String> = token.into_iter().chain(last).collect();
+        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
         let path = ROOMS[room].0;
         let head = format!(
             "GET /{path}{query} HTTP/1.1\r\nHost: sim\r\n\

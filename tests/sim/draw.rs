@@ -36,11 +36,11 @@ impl Chance {
             return rules(random, world);
         }
         if world.peers.is_empty() || random.one_in(30) {
-            return vec![self.connect()];
+            return vec![self.connect(world)];
         }
         if random.one_in(1_500) {
             let count = random.between(5, 45);
-            return std::iter::repeat_with(|| self.connect()).take(count).collect();
+            return std::iter::repeat_with(|| self.connect(world)).take(count).collect();
         }
         let by = random.between(0, world.peers.len());
         if self.is_loud && random.one_in(2) {
@@ -75,7 +75,7 @@ impl Chance {
         vec![one]
     }
 
-    fn connect(&mut self) -> Action {
+    fn connect(&mut self, world: &World) -> Action {
         let random = &mut self.random;
         let last = *random.pick(&[1, 2]);
         let all_from = [From::Socket, From::Socket, From::Address(last), From::Proxy(last)];
@@ -85,6 +85,8 @@ impl Chance {
             offer: random.between(0, OFFERS.len()),
             token: if self.has_law { token(random) } else { None },
             window: *random.pick(&[0, 10, 1_000, 50_000, 200_000, 10_000_000, 1 << 40]),
+            last: (world.setting.remembers() && random.one_in(2))
+                .then(|| *random.pick(&[0, 1, 3, 20, 1_000])),
             is_rude: random.one_in(5),
             is_greeted: random.one_in(2),
         })

@@ -227,6 +227,9 @@ impl Face {
         counted.extend([
             ("skipped", metrics.skipped),
             ("cut", metrics.cut),
+            ("resumed", metrics.replays.resumed),
+            ("replayed", metrics.replays.messages),
+            ("histories_cut", metrics.replays.cuts),
             ("heartbeats", metrics.heartbeats),
             ("paused", metrics.rate_pauses),
             ("compressors_taken", metrics.savings.compressors_taken),

@@ -17,6 +17,7 @@ mod ended;
 mod face;
 mod frames;
 mod ground;
+mod history;
 mod inflate;
 mod law;
 mod model;
@@ -47,7 +48,7 @@ use world::World;
 const SEEDS: u64 = 256;
 
 /// What a sweep must have come upon, or it proves nothing about it.
-const TO_BE_SEEN: [&str; 37] = [
+const TO_BE_SEEN: [&str; 40] = [
     "address_full",
     "binary_in_json",
     "compressed",
@@ -62,6 +63,7 @@ const TO_BE_SEEN: [&str; 37] = [
     "handshake_timeout",
     "heartbeats",
     "connection_quota",
+    "histories_cut",
     "may_not_speak",
     "message_timeout",
     "message_too_long",
@@ -69,7 +71,9 @@ const TO_BE_SEEN: [&str; 37] = [
     "paused",
     "peer_closed",
     "put_off",
+    "replayed",
     "reset",
+    "resumed",
     "room_denied",
     "room_full",
     "rooms_full",

@@ -42,8 +42,12 @@ pub struct Message {
     /// Which of its sender's units it is.
     pub unit: usize,
     pub arrived: Moment,
+    /// The same by the wall clock.
+    pub arrived_s: u64,
     /// It was published at this moment, or before.
     pub known: Option<Moment>,
+    /// The same by the wall clock.
+    pub known_s: u64,
     /// Whether its sender receives it.
     pub echoes: Holds,
 }
@@ -64,6 +68,8 @@ pub struct Model {
     pub skips: bool,
     rooms_max: usize,
     pub moment: Moment,
+    /// The second of the wall clock.
+    pub now_s: u64,
     pub shadows: Vec<Shadow>,
     pub messages: Vec<Message>,
     /// Messages by what a member receives: in JSON or not, text or not, and the payload.
@@ -80,6 +86,7 @@ impl Model {
             skips,
             rooms_max,
             moment: 0,
+            now_s: 0,
             shadows: Vec::new(),
             messages: Vec::new(),
             names: BTreeMap::new(),
@@ -89,8 +96,8 @@ impl Model {
     }
 
     /// A client has come; gives its number.
-    pub fn come(&mut self, ticket: Ticket, offers: bool) -> usize {
-        self.shadows.push(Shadow::new(ticket, offers));
+    pub fn come(&mut self, ticket: Ticket, offers: bool, last: Option<usize>) -> usize {
+        self.shadows.push(Shadow::new(ticket, offers, last));
         self.shadows.len() - 1
     }
 
@@ -157,6 +164,8 @@ impl Model {
         let membership = Membership {
             room,
             from: self.moment,
+            from_s: arrival.now_s,
+            last: shadow.last,
             is_admitted: false,
             until: None,
             may_join: refuses.is_none() && !self.is_draining,
@@ -177,7 +186,17 @@ impl Model {
                 let echoes = if self.law.echoes(room) { Holds::Yes } else { Holds::No };
                 let arrived = self.moment;
                 let id = self.messages.len();
-                let message = Message { by: number, room, unit: at, arrived, known: None, echoes };
+                let (arrived_s, known_s) = (self.now_s, self.now_s);
+                let message = Message {
+                    by: number,
+                    room,
+                    unit: at,
+                    arrived,
+                    arrived_s,
+                    known: None,
+                    known_s,
+                    echoes,
+                };
                 self.messages.push(message);
                 shadow.messages.push(id);
                 let in_json = if *is_text { json(payload) } else { payload.clone() };
@@ -244,6 +263,7 @@ impl Model {
     fn is_certain(&mut self, id: usize) {
         let message = &mut self.messages[id];
         message.known = Some(self.moment);
+        message.known_s = self.now_s;
         let Message { by, room, arrived, echoes, .. } = *message;
         for (number, shadow) in self.shadows.iter_mut().enumerate() {
             let is_for_it = number != by || echoes == Holds::Yes;

@@ -11,6 +11,7 @@ use crate::world::{Peer, World};
 impl World {
     /// Bytes of a client arrive, at most so many, if the relay reads it.
     pub fn deliver(&mut self, number: usize, bytes_max: usize) {
+        self.model.now_s = self.unix_s();
         let peer = &self.peers[number];
         let Some(id) = peer.id else { return };
         let on_their_way = bytes_max.min(peer.client.outgoing.len());
@@ -153,6 +154,7 @@ impl World {
     /// The second half of a turn.
     pub fn turn(&mut self) {
         self.model.moment += 1;
+        self.model.now_s = self.unix_s();
         self.face.set_wall_clock(self.now, self.unix_s());
         self.note_time();
         self.face.turn(self.now);

@@ -123,7 +123,9 @@ impl Model {
     ) {
         let shadow = &self.shadows[number];
         let join = graph.node(format!("{number} joins"));
-        graph.within(join, membership.from, Some(membership.from));
+        // A member that resumes joined earlier, as far as it can tell.
+        let first = if membership.last.is_some() { 0 } else { membership.from };
+        graph.within(join, first, Some(membership.from));
         let end = graph.node(format!("{number} ends"));
         graph.within(end, membership.from, membership.until);
         let mut last = join;

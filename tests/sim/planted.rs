@@ -60,6 +60,10 @@ faults! {
     ClockStands => "ignores that time passes",
     NeverPings => "sends no pings",
     NeverDrains => "does not drain",
+    LosesReplayed => "loses the first of the earlier messages to a client that resumes",
+    RemembersLess => "keeps one message less than it should",
+    RemembersMore => "keeps one message more than it should",
+    RemembersLonger => "keeps messages for longer than it should",
     NeverDismisses => "does not close a connection that the operator closes",
 }
 
@@ -110,6 +114,15 @@ impl Planted {
                 }
             }
             Fault::OldRules => limits.rules.clear(),
+            Fault::RemembersLess | Fault::RemembersMore => {
+                let more = if self.fault == Fault::RemembersMore { 1 } else { -1 };
+                let most = limits.history.messages_max;
+                limits.history.messages_max = most.and_then(|most| most.checked_add_signed(more));
+            }
+            Fault::RemembersLonger => {
+                let most_s = limits.history.age_max_s;
+                limits.history.age_max_s = most_s.map(|most_s| most_s.saturating_mul(9));
+            }
             _ => {}
         }
         limits
@@ -179,6 +192,7 @@ impl Fault {
             self,
             Fault::NeverFlushes
                 | Fault::LosesOne
+                | Fault::LosesReplayed
                 | Fault::LosesAfterSkip
                 | Fault::DeliversTwice
                 | Fault::SwapsDelivered

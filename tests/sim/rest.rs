@@ -135,7 +135,13 @@ impl World {
         let skipped: usize = self.model.shadows.iter().map(|shadow| shadow.skipped.len()).sum();
         let counted = self.face.metrics().skipped;
         assert!(skipped as u64 <= counted, "{skipped} lost, {counted} counted");
-        assert_eq!(self.face.rooms(), self.model.rooms_with_members());
+        let is_cut = self.face.metrics().replays.cuts > 0 || self.setting.is_history_tight();
+        self.model.check_resumed(&self.setting, is_cut);
+        let rooms = self.model.rooms_with_members();
+        match self.setting.remembers() {
+            false => assert_eq!(self.face.rooms(), rooms),
+            true => assert!((rooms..=self.setting.rooms_max).contains(&self.face.rooms())),
+        }
         for (number, peer) in self.peers.iter().enumerate() {
             let is_well = self.model.shadows[number].is_well();
             assert!(!is_well || peer.client.is_between_frames(), "{number} stands in a frame");
@@ -155,6 +161,9 @@ impl World {
             self.work();
         }
         assert_eq!(self.face.connections(), 0);
+        self.setting.history_messages = 0;
+        self.setting.history_s = 0;
+        self.configure(); // a room that remembers nothing is over
         assert_eq!((self.face.rooms(), self.face.log_bytes()), (0, 0));
         assert_eq!(self.face.next_deadline(), None, "an empty relay sleeps");
         let metrics = self.face.metrics();

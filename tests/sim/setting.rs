@@ -3,7 +3,8 @@
 use crate::random::Random;
 use crate::words::Words;
 use fanfare::relay::{
-    Access, Deflate, Encoding, Heartbeat, Limits, RatePolicy, Rates, SlowConsumer, TrustedProxies,
+    Access, Deflate, Encoding, Heartbeat, History, Limits, RatePolicy, Rates, SlowConsumer,
+    TrustedProxies,
 };
 
 /// Connections that a world takes, in all and from one address.
@@ -12,6 +13,9 @@ pub const ADDRESS_MAX: usize = 5;
 
 /// The bound of what is held for connections, where it is none in practice.
 const HELD_BYTES_WIDE: usize = 1 << 26;
+
+/// The bound of a room's history, where it is none in practice.
+const HISTORY_BYTES_WIDE: usize = 1 << 24;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
@@ -31,6 +35,10 @@ pub struct Setting {
     pub contexts_bytes_max: usize,
     /// The time that each order takes, so that turns end in the middle of their work.
     pub order_us: usize,
+    /// What rooms keep; 0 is no bound.
+    pub history_messages: usize,
+    pub history_s: usize,
+    pub history_bytes: usize,
     pub skips: bool,
     pub closes_over_rate: bool,
     pub echo: bool,
@@ -57,6 +65,9 @@ impl Default for Setting {
             share_min: 2,
             contexts_bytes_max: 1 << 20,
             order_us: 0,
+            history_messages: 0,
+            history_s: 0,
+            history_bytes: HISTORY_BYTES_WIDE,
             skips: false,
             closes_over_rate: false,
             echo: false,
@@ -88,16 +99,19 @@ impl Setting {
             share_min: random.between(1, 5),
             contexts_bytes_max: *random.pick(&[0, 330_000, 1 << 20]),
             order_us: *random.pick(&[0, 0, 100, 1_500]),
+            rooms_max: *random.pick(&[3, 3, 4, 5]),
+            history_messages: *random.pick(&[0, 0, 0, 1, 5, 100]),
+            history_s: *random.pick(&[0, 0, 0, 1, 4, 20]),
+            history_bytes: *random.pick(&[HISTORY_BYTES_WIDE, HISTORY_BYTES_WIDE, 8 * 1024]),
             skips: random.one_in(2),
             closes_over_rate: random.one_in(2),
             echo: random.one_in(4),
             has_keys: random.one_in(4),
             deflates: !random.one_in(4),
-            ..Setting::default()
         }
     }
 
-    fn numbers(&mut self) -> [(&'static str, &mut usize); 15] {
+    fn numbers(&mut self) -> [(&'static str, &mut usize); 18] {
         [
             ("rooms", &mut self.rooms_max),
             ("message", &mut self.message_bytes_max),
@@ -114,6 +128,9 @@ impl Setting {
             ("share", &mut self.share_min),
             ("contexts", &mut self.contexts_bytes_max),
             ("order-us", &mut self.order_us),
+            ("history-messages", &mut self.history_messages),
+            ("history-s", &mut self.history_s),
+            ("history-bytes", &mut self.history_bytes),
         ]
     }
 
@@ -200,6 +217,7 @@ impl Setting {
                 bytes_per_s: self.bytes_per_s as u32,
                 policy: if self.closes_over_rate { RatePolicy::Close } else { RatePolicy::Pause },
             },
+            history: self.history(),
             echo: self.echo,
             access,
             encoding,
@@ -214,6 +232,30 @@ impl Setting {
             heartbeat: Some(Heartbeat { word: "ping".into(), answer: "pong".into() }),
             ..Limits::default()
         }
+    }
+
+    fn history(&self) -> History {
+        let bound = |number: usize| (number > 0).then_some(number as u32);
+        History {
+            messages_max: bound(self.history_messages),
+            age_max_s: bound(self.history_s),
+            bytes_max: self.history_bytes,
+        }
+    }
+
+    /// Whether rooms keep anything of what was published.
+    pub fn remembers(&self) -> bool {
+        self.history().is_on()
+    }
+
+    /// How many messages a member is given that asks for so many.
+    pub fn kept(&self, last: usize) -> usize {
+        if self.history_messages == 0 { last } else { last.min(self.history_messages) }
+    }
+
+    /// Whether a history may be too small for what it is to keep.
+    pub fn is_history_tight(&self) -> bool {
+        self.history_bytes < HISTORY_BYTES_WIDE
     }
 
     /// Whether the limits agree with each other.

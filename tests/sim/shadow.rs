@@ -12,6 +12,10 @@ pub struct Membership {
     pub room: usize,
     /// The request arrived at this moment, and was judged.
     pub from: Moment,
+    /// The same by the wall clock.
+    pub from_s: u64,
+    /// It asks for so many of the newest messages.
+    pub last: Option<usize>,
     /// The client received the answer that lets it in.
     pub is_admitted: bool,
     /// It ended at this moment, or before.
@@ -48,6 +52,8 @@ pub struct Shadow {
     pub ticket: Ticket,
     /// It made an offer about compression that can be met.
     pub offers: bool,
+    /// It asks for so many of its room's newest messages.
+    pub last: Option<usize>,
     pub memberships: Vec<Membership>,
     pub fates: Vec<Fate>,
     /// So many units have arrived whole.
@@ -89,8 +95,8 @@ pub struct Shadow {
 }
 
 impl Shadow {
-    pub fn new(ticket: Ticket, offers: bool) -> Shadow {
-        Shadow { ticket, offers, ..Shadow::default() }
+    pub fn new(ticket: Ticket, offers: bool, last: Option<usize>) -> Shadow {
+        Shadow { ticket, offers, last, ..Shadow::default() }
     }
 
     /// Its membership of a room in which it is, or may be.

@@ -19,6 +19,7 @@ fn arrival(room: usize, is_packing: bool) -> Action {
         offer: usize::from(is_packing),
         token: None,
         window: 100_000,
+        last: None,
         is_rude: false,
         is_greeted: false,
     })

@@ -245,7 +245,7 @@ impl World {
         if !offer.is_empty() {
             fields += &format!("Sec-WebSocket-Extensions: {offer}\r\n");
         }
-        client.request(arrival.room, ticket.text.as_deref(), &fields);
+        client.request(arrival.room, ticket.text.as_deref(), arrival.last, &fields);
         self.peers.push(Peer {
             client,
             from,
@@ -269,7 +269,8 @@ impl World {
             cut: None,
             taken_cut: None,
         });
-        let number = self.model.come(ticket, can_be_met(offer, self.setting.window_bits));
+        let number =
+            self.model.come(ticket, can_be_met(offer, self.setting.window_bits), arrival.last);
         if self.setting.is_held_tightly() {
             self.model.ground(number, Ground::Held);
         }

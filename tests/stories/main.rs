@@ -26,6 +26,7 @@ mod failures;
 mod flags;
 mod handshake;
 mod held;
+mod history;
 mod image;
 mod kernel;
 mod keys;

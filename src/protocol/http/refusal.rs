@@ -40,6 +40,8 @@ pub enum Refusal {
     TrailersTooLong,
     /// The path is not properly percent-encoded.
     Path,
+    /// `?last=` is no number of messages.
+    Last,
     /// The path is longer than a room's name may be.
     PathTooLong,
     /// There is nothing at this path.
@@ -94,6 +96,7 @@ named!(Refusal {
     Chunk => "chunk",
     TrailersTooLong => "trailers_too_long",
     Path => "path",
+    Last => "last",
     PathTooLong => "path_too_long",
     NotFound => "not_found",
     Body => "body",
@@ -151,6 +154,7 @@ impl Refusal {
             | Refusal::BodyLength
             | Refusal::Chunk
             | Refusal::Path
+            | Refusal::Last
             | Refusal::Body
             | Refusal::ConnectionHeader
             | Refusal::Key => Status::BAD_REQUEST,
@@ -218,6 +222,7 @@ impl Refusal {
                 "Extensions of chunks and trailer fields may have 4 KiB together."
             }
             Refusal::Path => "The path is not properly percent-encoded.",
+            Refusal::Last => "?last= needs a number of messages, as in ?last=50.",
             Refusal::PathTooLong => "A room's name has at most 255 bytes.",
             Refusal::NotFound => "There is nothing here; paths under /_/ are the relay's own.",
             Refusal::Body => "Requests with a body are not accepted.",
@@ -235,14 +240,21 @@ impl Refusal {
                 "This is a WebSocket relay: connect with ws:// to this path."
             }
             Refusal::Timeout => "The request took too long to arrive.",
+            Refusal::Denied(denial) => denial.problem().sentence,
+            _ => self.sentence_about_us(),
+        }
+    }
+
+    /// The request is right, and a limit of ours stands against it.
+    fn sentence_about_us(self) -> &'static str {
+        match self {
             Refusal::AddressFull => "Your address has as many connections as it may.",
             Refusal::TooManyHandshakes => "Too many clients connect at the moment; try again soon.",
             Refusal::ConnectionsFull => "The relay has as many connections as it may.",
             Refusal::RoomsFull => "The relay has as many rooms as it may.",
             Refusal::RoomFull => "The room has as many members as it may.",
-            Refusal::Denied(denial) => denial.problem().sentence,
             Refusal::NoMemory => "The relay has no memory left for a connection.",
-            Refusal::Draining => "The relay is shutting down.",
+            _ => "The relay is shutting down.",
         }
     }
 }

@@ -55,7 +55,7 @@ impl Sharing<'_> {
         let echo = self.rooms[key].policy.echo;
         if let Some(publisher) = publisher.filter(|_| !echo) {
             let conn = &mut self.conns[publisher];
-            if conn.member.may_share {
+            if conn.member.may_share() {
                 conn.published_s = self.now_s as u16;
                 let class = conn.member.class;
                 if class.is_shared() {
@@ -90,7 +90,7 @@ impl Sharing<'_> {
         let is_waiting = |index: &u32| {
             let conn = &self.conns[*index];
             let quiet_s = (self.now_s as u16).wrapping_sub(conn.published_s);
-            conn.member.may_share
+            conn.member.may_share()
                 && conn.member.class == from
                 && quiet_s >= QUIET_S
                 && conn.phase() == Phase::Open
@@ -148,7 +148,7 @@ impl Sharing<'_> {
     }
 
     /// Moves a member that has got everything to another class of its room.
-    fn move_to(&mut self, index: u32, class: Class) {
+    pub(crate) fn move_to(&mut self, index: u32, class: Class) {
         let member = &mut self.conns[index].member;
         let room = &mut self.rooms[member.room];
         debug_assert_eq!(

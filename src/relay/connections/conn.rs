@@ -5,7 +5,7 @@ use crate::relay::connections::phase::Phase;
 use crate::relay::connections::private::Private;
 use crate::relay::connections::skips::Skips;
 use crate::relay::output::pending::Pending;
-use crate::relay::rooms::class::Class;
+use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::log::Log;
 use crate::relay::{Cause, ConnId};
 use std::ops::Range;
@@ -53,8 +53,34 @@ pub(crate) struct Member {
     pub(crate) class: Class,
     /// It is counted in the segment of the log that it stands in.
     pub(crate) behind: bool,
-    /// It keeps a context for compression: it may be in a class that shares one.
-    pub(crate) may_share: bool,
+    /// What it agreed on about compression when it joined.
+    pub(crate) agreed: Packing,
+}
+
+impl Member {
+    /// Whether it keeps a context for compression: it may be in a class that shares one.
+    pub(crate) fn may_share(&self) -> bool {
+        self.agreed == Packing::Shared
+    }
+
+    /// Whether its messages may be compressed, in both directions.
+    pub(crate) fn may_compress(&self) -> bool {
+        self.agreed != Packing::Plain
+    }
+
+    /// The class in which it gets what is published, unless it shares a context.
+    pub(crate) fn home(&self) -> Class {
+        let packing = match self.agreed {
+            Packing::Plain => Packing::Plain,
+            Packing::Alone | Packing::Shared => Packing::Alone,
+        };
+        Class { packing, ..self.class }
+    }
+
+    /// Whether it reads plain messages only until it has caught up with its room.
+    pub(crate) fn resumes(&self) -> bool {
+        self.class.packing == Packing::Plain && self.may_compress()
+    }
 }
 
 /// One connection. What is rare is boxed.
@@ -136,7 +162,7 @@ impl Conn {
             place: 0,
             class: Class::RAW,
             behind: false,
-            may_share: false,
+            agreed: Packing::Plain,
         };
         Conn {
             member,

@@ -7,7 +7,6 @@ use crate::relay::connections::phase::Phase;
 use crate::relay::input::page;
 use crate::relay::input::publish::Rejected;
 use crate::relay::message::Message;
-use crate::relay::observe::event::Event;
 use crate::relay::rooms::encoding::Encoding;
 use crate::relay::{Cause, ConnId, Relay, Time};
 
@@ -30,6 +29,9 @@ pub enum Command {
     },
     /// Closes a connection: a member is told 1008, one that is no member is cut.
     Disconnect(ConnId),
+    /// Forgets what the room of this name remembers: its messages are told to no one that comes,
+    /// and their ids to no one that comes back.
+    Forget(Box<[u8]>),
     /// Goes down in order, as [`Relay::drain`] does.
     Drain,
 }
@@ -48,6 +50,7 @@ impl Relay {
             }
             Command::Send { to, message } => self.send(*to, message),
             Command::Disconnect(id) => self.disconnect(*id),
+            Command::Forget(room) => self.forget(room),
             Command::Drain => {
                 self.drain(now);
                 Ok(self.connections() as u32)
@@ -65,26 +68,15 @@ impl Relay {
         check_name(room)?;
         let key = match self.rooms.key_of(room) {
             Some(key) => key,
-            None => self.open_room(room)?,
+            None => self.open_room(room).map_err(rejected)?,
         };
-        self.rooms[key].subscribers += 1;
-        Ok(key)
-    }
-
-    fn open_room(&mut self, name: &[u8]) -> Result<u32, Rejected> {
-        let opened = self.rooms.open(name, &self.limits);
-        let (key, _) = opened.map_err(|refusal| match refusal {
-            Refusal::NoMemory => Rejected::NoMemory,
-            _ => Rejected::RoomsFull,
-        })?;
-        self.events.push(Event::RoomOpened { room: key, name: name.into() }, &mut self.metrics);
+        self.rooms.change_subscribers(key, 1);
         Ok(key)
     }
 
     /// Lets a subscriber of the room with this number go.
     pub fn unsubscribe(&mut self, room: u32) {
-        let subscribers = &mut self.rooms[room].subscribers;
-        *subscribers = subscribers.checked_sub(1).expect("each subscriber goes once");
+        self.rooms.change_subscribers(room, -1);
         self.close_room_if_over(room);
     }
 
@@ -100,7 +92,11 @@ impl Relay {
         }
         match self.rooms.key_of(room) {
             Some(key) => self.publish_in(key, None, kind, payload).map(|done| done.members),
-            None => Ok(0),
+            None if !policy.history.is_on() => Ok(0),
+            None => {
+                let key = self.open_room(room).map_err(rejected)?;
+                self.publish_in(key, None, kind, payload).map(|done| done.members)
+            }
         }
     }
 
@@ -134,6 +130,16 @@ impl Relay {
         sent
     }
 
+    fn forget(&mut self, room: &[u8]) -> Result<u32, Rejected> {
+        check_name(room)?;
+        let Some(key) = self.rooms.key_of(room) else { return Ok(0) };
+        self.rooms.forget(key);
+        self.keep_room_log(key);
+        let members = self.rooms.get(key).map_or(0, |room| room.members().len());
+        self.close_room_if_over(key);
+        Ok(members as u32)
+    }
+
     fn disconnect(&mut self, id: ConnId) -> Result<u32, Rejected> {
         let conn = self.conns.get(id).ok_or(Rejected::Gone)?;
         match conn.phase() {
@@ -141,6 +147,14 @@ impl Relay {
             _ => self.end(id.index, Cause::Dismissed),
         }
         Ok(1)
+    }
+}
+
+/// Why a room that cannot be opened takes no message.
+fn rejected(refusal: Refusal) -> Rejected {
+    match refusal {
+        Refusal::NoMemory => Rejected::NoMemory,
+        _ => Rejected::RoomsFull,
     }
 }
 
@@ -155,6 +169,7 @@ fn check_name(room: &[u8]) -> Result<(), Rejected> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::relay::Event;
     use crate::relay::Limits;
     use crate::relay::pretend::Pretend;
 

@@ -10,9 +10,12 @@ use crate::relay::compression::{agreement, share};
 use crate::relay::connections::phase::Phase;
 use crate::relay::identity::grant::Grant;
 use crate::relay::input::page::{self, About};
+use crate::relay::input::resume;
 use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
+use crate::relay::rooms::directory::Place;
 use crate::relay::rooms::policy::Policy;
+use crate::relay::rooms::window::Start;
 use crate::relay::{Cause, ConnId, Limits, Relay, Time};
 use core::net::IpAddr;
 
@@ -245,20 +248,16 @@ impl Relay {
         self.limits.access.origins.judge(head)?;
         let policy = self.policy(path);
         let Limits { access, deflate, encoding, .. } = &self.limits;
+        let start = resume::start(head)?;
         let grant = self.identities.grant(head, path, &policy, access, self.now)?;
-        let (key, is_new) = self.rooms.open(path, &self.limits)?;
-        if is_new {
-            self.events.push(Event::RoomOpened { room: key, name: path.into() }, &mut self.metrics);
-        }
         let agreed = agreement::agree(&policy, head, deflate);
-        let packing = if agreed.is_some() { Packing::Alone } else { Packing::Plain };
-        let class = Class { encoding: *encoding, packing };
-        let may_share = agreed.is_some_and(|agreed| agreed.keeps_context);
+        let class = Class::plain(*encoding);
+        let key = self.open_room(path)?;
         let subprotocol = credential::subprotocol(head);
         self.answer(index, 0, |to| {
             upgrade::switching_protocols(accept, subprotocol, agreed.as_ref(), to);
         });
-        self.join(index, key, class, may_share);
+        self.join(index, key, class, &start, Packing::agreed(agreed.as_ref()));
         let conn = &mut self.conns[index];
         conn.may_publish = grant.may_publish;
         self.identities.keep(index, grant);
@@ -285,17 +284,49 @@ impl Relay {
         Ok(About::new(members, may_publish, &policy, &self.limits).json())
     }
 
-    fn join(&mut self, index: u32, key: u32, class: Class, may_share: bool) {
+    /// The room of this name, which is opened if it is not; a room without members, of which only
+    /// the history is left, makes place for it.
+    pub(crate) fn open_room(&mut self, name: &[u8]) -> Result<u32, Refusal> {
+        while self.rooms.is_full(&self.limits)
+            && self.rooms.key_of(name).is_none()
+            && let Some(silent) = self.rooms.histories().longest_silent()
+        {
+            self.metrics.replays.cuts += 1;
+            self.rooms.forget(silent);
+            self.close_room_if_over(silent);
+        }
+        let (key, is_new) = self.rooms.open(name, &self.limits, self.now.seconds())?;
+        if is_new {
+            self.events.push(Event::RoomOpened { room: key, name: name.into() }, &mut self.metrics);
+        }
+        Ok(key)
+    }
+
+    /// Takes the connection into the room. A member that resumes reads plain messages first.
+    fn join(&mut self, index: u32, key: u32, plain: Class, start: &Start, agreed: Packing) {
+        let now_s = self.now.seconds();
+        let place = self.rooms.place(key, plain, start, &self.limits, now_s);
+        place.iter().for_each(|place| self.metrics.replays.count(place));
+        let place = place.filter(|place| place.messages > 0);
         let room = &mut self.rooms[key];
         let conn = &mut self.conns[index];
         let member = &mut conn.member;
         member.room = key;
-        member.class = class;
-        member.place = room.join(index, class);
-        member.position = room.log(class).end();
-        member.may_share = may_share;
-        room.sharers += u32::from(may_share);
-        let now_s = self.now.seconds();
+        (member.class, member.agreed) = (plain, agreed);
+        room.sharers += u32::from(member.may_share());
+        match place {
+            Some(Place { position, .. }) => {
+                member.place = room.join(index, plain);
+                member.position = position;
+                member.behind = true;
+                room.log_mut(plain).enter(position);
+            }
+            None => {
+                member.class = member.home();
+                member.place = room.join(index, member.class);
+                member.position = room.log(member.class).end();
+            }
+        }
         conn.published_s = share::long_quiet(now_s);
         conn.enter(Phase::Open, now_s);
         // The first ping comes early by up to an interval, so that a herd that arrived together is
@@ -303,6 +334,8 @@ impl Relay {
         let spread_s = self.limits.ping_interval_ms.div_ceil(1000);
         conn.age((u64::from(index) % spread_s) as u32);
         self.events.push(Event::MemberJoined { id: conn.id(index), room: key }, &mut self.metrics);
+        self.rooms.relist(key);
+        self.keep_room_log(key); // what was too old may be needed by members that are behind
     }
 
     /// Answers with the refusal's status.

@@ -7,3 +7,4 @@ pub(crate) mod pause;
 pub(crate) mod paused;
 pub(crate) mod publish;
 mod receive;
+mod resume;

@@ -45,8 +45,7 @@ impl Relay {
     /// Whether what a connection sends may have to be inflated, or compressed for others.
     fn has_packing(&self, index: u32) -> bool {
         let member = &self.conns[index].member;
-        member.class.is_packed()
-            || self.rooms.get(member.room).is_some_and(|room| room.has_packing())
+        member.may_compress() || self.rooms.get(member.room).is_some_and(|room| room.has_packing())
     }
 
     /// How many bytes may be read of a connection at a time: few, where what comes may have to wait
@@ -55,7 +54,7 @@ impl Relay {
         let conn = &self.conns[index];
         let room = self.rooms.get(conn.member.room);
         let rates = room.map_or(self.limits.rates, |room| room.policy.rates);
-        let may_wait = conn.member.class.is_packed()
+        let may_wait = conn.member.may_compress()
             || room.is_some_and(|room| room.has_packing())
             || (rates.is_bounded() && conn.phase().takes_input());
         let bytes_max = if may_wait { KEPT_READ_BYTES_MAX } else { usize::MAX };

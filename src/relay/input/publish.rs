@@ -8,6 +8,7 @@ use crate::relay::limits::SlowConsumer;
 use crate::relay::message::Message;
 use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
+use crate::relay::rooms::history::MessageId;
 use crate::relay::rooms::room::Room;
 use crate::relay::rooms::unit::{Frame, Unit};
 use crate::relay::{Cause, Relay};
@@ -19,6 +20,8 @@ use std::ops::Range;
 pub(crate) struct Published {
     /// How many members get it.
     pub(crate) members: u32,
+    /// Its id, if the room remembers.
+    pub(crate) id: Option<MessageId>,
 }
 
 /// Why something was not done.
@@ -62,9 +65,14 @@ impl Relay {
             self.events.push(Event::Published { room: key, from, message }, &mut self.metrics);
         }
         let excluded = from.filter(|_| !room.policy.echo);
-        if excluded.is_some() && room.members().len() == 1 {
-            return Ok(Published { members: 0 }); // nothing is stored
+        let room = &mut self.rooms[key];
+        room.sequence += 1;
+        if room.window.is_some() {
+            self.begin_publishing(key);
+        } else if excluded.is_some() && room.members().len() == 1 {
+            return Ok(Published { members: 0, id: None }); // nothing is stored
         }
+        let room = &self.rooms[key];
         if room.sharers > 0 {
             self.sharing().prepare(key, from);
         }
@@ -76,14 +84,15 @@ impl Relay {
             let class = audience.class;
             let excluded = excluded.filter(|(_, of_sender)| *of_sender == class);
             let receivers = audience.listeners - u32::from(excluded.is_some());
-            if receivers == 0 {
+            if receivers == 0 && !audience.log.keeps() {
                 continue;
             }
             self.make_room_due(key); // first: a room that is due outlives its last member
-            let frame = match class == Class::RAW {
-                true => self.append(key, class, Frame::new(kind, false, payload))?,
-                false => self.append_made(key, class, kind, payload, receivers)?,
+            let appended = match class == Class::RAW {
+                true => self.append(key, class, Frame::new(kind, false, payload)),
+                false => self.append_made(key, class, kind, payload, receivers),
             };
+            let frame = appended.inspect_err(|_| self.rooms.forget(key))?;
             self.metrics.deliveries += u64::from(receivers);
             members += receivers;
             if let Some((index, _)) = excluded {
@@ -94,7 +103,14 @@ impl Relay {
                 }
             }
         }
-        Ok(Published { members })
+        Ok(Published { members, id: self.rooms[key].newest_id() })
+    }
+
+    /// A message comes for a room that remembers.
+    #[inline(never)] // rare: kept out of the hot path
+    fn begin_publishing(&mut self, key: u32) {
+        self.make_room_due(key);
+        self.rooms.note_published(key, self.now.seconds());
     }
 
     /// Appends a message to a class's log, after making space for it.
@@ -114,9 +130,16 @@ impl Relay {
         unit: impl Unit,
     ) -> Result<Range<u64>, Rejected> {
         self.make_space(key, class, unit.bytes());
-        let segment_bytes_max = self.limits.segment_bytes_max();
+        let now_s = self.now.seconds();
         let (room, pool) = self.rooms.with_pool(key);
-        let range = room.log_mut(class).append(unit, segment_bytes_max, pool);
+        let segment_bytes_max = room.segment_bytes_max(&self.limits);
+        let stamp = (room.sequence, now_s);
+        let range = room.log_mut(class).append(unit, segment_bytes_max, stamp, pool);
+        if room.window.is_some() {
+            self.rooms.trim(key, now_s);
+            self.keep_room_log(key);
+            self.keep_history_quota();
+        }
         range.ok_or(Rejected::NoMemory)
     }
 
@@ -184,7 +207,7 @@ impl Relay {
         packed: &mut Vec<u8>,
     ) -> bool {
         let (settings, now_s) = (self.limits.deflate, self.now.seconds());
-        let segment_bytes_max = self.limits.segment_bytes_max();
+        let segment_bytes_max = self.rooms[key].segment_bytes_max(&self.limits);
         loop {
             let resets = &mut self.metrics.savings.resets;
             let Some(shared) = &mut self.rooms[key].audience_mut(class).shared else {
@@ -205,7 +228,7 @@ impl Relay {
         }
     }
 
-    fn sharing(&mut self) -> Sharing<'_> {
+    pub(crate) fn sharing(&mut self) -> Sharing<'_> {
         Sharing {
             conns: &mut self.conns,
             rooms: &mut self.rooms,
@@ -226,15 +249,39 @@ impl Relay {
 
     /// Makes space for a message in the room's log, at the cost of members that are far behind.
     fn make_space(&mut self, key: u32, class: Class, unit_bytes: usize) {
-        let segment_bytes_max = self.limits.segment_bytes_max();
+        let segment_bytes_max = self.rooms[key].segment_bytes_max(&self.limits);
         loop {
             let log = self.rooms[key].log(class);
             let growth = log.growth_for(unit_bytes, segment_bytes_max);
-            if growth == 0 || log.held_bytes() + growth <= self.limits.room_log_bytes_max {
+            let growth = if log.keeps() { 0 } else { growth }; // it grows the history
+            if log.pending_bytes() + growth <= self.limits.room_log_bytes_max {
                 return;
             }
             let Some(start) = log.oldest_end() else { return };
             self.give_up_before(key, class, start);
+        }
+    }
+
+    /// Keeps a room's logs within their bound after its history has become shorter: what members
+    /// still need of it counts among what is pending from then on.
+    pub(crate) fn keep_room_log(&mut self, key: u32) {
+        let log_bytes_max = self.limits.room_log_bytes_max;
+        while let Some((class, start)) =
+            self.rooms.get(key).and_then(|room| room.beyond(log_bytes_max))
+        {
+            self.give_up_before(key, class, start);
+        }
+        if !self.schedule.has_rooms() {
+            self.keep_logs_within_bound();
+        }
+    }
+
+    /// Keeps all histories together within their bound.
+    pub(crate) fn keep_history_quota(&mut self) {
+        while let Some(key) = self.rooms.give_up_history(self.limits.history_quota_bytes) {
+            self.metrics.replays.cuts += 1;
+            self.keep_room_log(key);
+            self.close_room_if_over(key);
         }
     }
 

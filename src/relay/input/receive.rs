@@ -86,7 +86,7 @@ impl Relay {
             index,
             room: member.room,
             policy: policy.unwrap_or_else(|| self.limits.policy_by(None)),
-            is_packed: member.class.is_packed(),
+            is_packed: member.may_compress(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::relay::limits::Limits;
 use crate::relay::limits::rates::Rates;
+use crate::relay::rooms::history::History;
 use crate::relay::rooms::policy::{Hear, Policy, Publish, Rule};
 
 /// What clients may do in one room, and how much of it.
@@ -55,6 +56,19 @@ impl Limits {
                     .unwrap_or(self.rates.bytes_per_s),
                 ..self.rates
             },
+            history: self.history_by(rule),
+        }
+    }
+
+    fn history_by(&self, rule: Option<&Rule>) -> History {
+        let of_all = self.history;
+        let bound =
+            |number: Option<u32>, of_all| number.map_or(of_all, |one| (one > 0).then_some(one));
+        let Some(rule) = rule else { return of_all };
+        History {
+            messages_max: bound(rule.history_messages, of_all.messages_max),
+            age_max_s: bound(rule.history_s, of_all.age_max_s),
+            bytes_max: rule.history_bytes.unwrap_or(of_all.bytes_max),
         }
     }
 

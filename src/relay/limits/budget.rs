@@ -64,8 +64,32 @@ pub const SKIPS_MAX: usize = 4;
 /// A room's first segment.
 pub const SEGMENT_BYTES_MIN: usize = 4 * 1024;
 
+/// The first segment of a room that remembers: ten short messages. Most such rooms are small, and
+/// what they keep stays.
+pub const KEPT_SEGMENT_BYTES_MIN: usize = 1024;
+
 /// A busy room's segments: what one connection is written in one turn.
 pub const SEGMENT_BYTES_MAX: usize = 64 * 1024;
+
+/// What a segment takes beside its bytes: its place in the log's list, and the allocator's share.
+pub const SEGMENT_OVERHEAD_BYTES: usize = 64;
+
+/// The most bytes of a room's history: when members of another encoding join, it is encoded anew in
+/// one go, which takes about 1 ms for 4 MiB.
+pub const HISTORY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The least: a room's first segment with its overhead.
+pub const HISTORY_BYTES_MIN: usize = 8 * 1024;
+
+/// Rooms whose histories are looked at in one turn: about 100 µs.
+pub const HISTORIES_PER_TURN: usize = 256;
+
+/// A room that remembers and was silent for so long gives back the memory that its last segment
+/// does not use.
+pub const SILENCE_S: u32 = 10;
+
+/// How long the history in another encoding stays after the last member that reads it has left.
+pub const FAMILY_UNUSED_S: u32 = 60;
 
 /// Free segments kept for the next busy room; more goes back to the allocator.
 pub const POOL_BYTES_MAX: usize = 1024 * 1024;

@@ -1,6 +1,6 @@
 //! Limits that contradict each other.
 
-use crate::relay::limits::{HEAD_BOUNDS, MESSAGE_BYTES_MAX};
+use crate::relay::limits::{HEAD_BOUNDS, HISTORY_BOUNDS, MESSAGE_BYTES_MAX};
 use std::fmt;
 
 /// Limits that contradict each other.
@@ -15,6 +15,13 @@ pub enum Contradiction {
     MessageTooLong,
     /// All logs together may be smaller than one.
     LogQuotaTooSmall,
+    /// A room's history has more bytes than can be encoded in one go, or fewer than a segment.
+    HistoryOutOfBounds,
+    /// All histories together may be smaller than one.
+    HistoryQuotaTooSmall {
+        /// The least that `history_quota_bytes` may be.
+        least: usize,
+    },
     /// The quota of single connections is smaller than the largest message.
     ConnectionQuotaTooSmall {
         /// The least that `connection_quota_bytes` may be.
@@ -52,6 +59,16 @@ impl fmt::Display for Contradiction {
             }
             Contradiction::LogQuotaTooSmall => {
                 write!(f, "the logs of all rooms together must hold at least one room's log")
+            }
+            Contradiction::HistoryOutOfBounds => {
+                let (least, most) = (HISTORY_BOUNDS.start(), HISTORY_BOUNDS.end());
+                write!(f, "a room's history may have {least} to {most} bytes")
+            }
+            Contradiction::HistoryQuotaTooSmall { least } => {
+                write!(
+                    f,
+                    "the histories of all rooms together must hold the largest one: {least} bytes"
+                )
             }
             Contradiction::ConnectionQuotaTooSmall { least } => {
                 write!(f, "must hold the largest message while it arrives: {least} bytes")

@@ -36,6 +36,14 @@ impl Relay {
         }
     }
 
+    /// Looks at the histories for which it is time.
+    pub(crate) fn look_at_histories(&mut self) {
+        for key in self.rooms.look_at_histories(self.now.seconds()) {
+            self.keep_room_log(key);
+            self.close_room_if_over(key);
+        }
+    }
+
     /// Settles what a connection has waited for too long.
     #[inline(never)] // rare: kept out of the hot path
     fn look(&mut self, index: u32) {

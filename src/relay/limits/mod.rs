@@ -20,8 +20,11 @@ use crate::protocol::ws::deflate;
 use crate::protocol::ws::extension::{WINDOW_BITS_MAX, WINDOW_BITS_MIN};
 use crate::relay::Contradiction;
 use crate::relay::identity::access::Access;
-use crate::relay::limits::budget::{READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::relay::limits::budget::{
+    HISTORY_BYTES_MAX, HISTORY_BYTES_MIN, READ_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+};
 use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::history::History;
 use crate::relay::rooms::policy::{Hear, Publish, Rule};
 use crate::relay::{Deflate, Rates, TrustedProxies};
 use std::ops::RangeInclusive;
@@ -33,6 +36,9 @@ pub(crate) const MESSAGE_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// What a request's head may be bounded to. Below, browsers with a cookie are refused. Above, no
 /// proxy passes it on, and a head that comes byte by byte is read again for each of them.
 pub(crate) const HEAD_BOUNDS: RangeInclusive<usize> = 1024..=256 * 1024;
+
+/// What a room's history may be bounded to.
+pub(crate) const HISTORY_BOUNDS: RangeInclusive<usize> = HISTORY_BYTES_MIN..=HISTORY_BYTES_MAX;
 
 /// What becomes of a member that reads more slowly than its room speaks, once the log is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +89,11 @@ pub struct Limits {
     pub connection_quota_bytes: usize,
     /// Bytes of a request's head; a longer one is refused with 431.
     pub head_bytes_max: usize,
+    /// What rooms keep of what was published.
+    pub history: History,
+    /// Bytes of memory for all histories together; beyond it those of rooms without members go
+    /// first, then the largest are cut.
+    pub history_quota_bytes: usize,
     /// The policy at `room_log_bytes_max`.
     pub slow_consumer: SlowConsumer,
     /// Whether a sender gets its own messages, too.
@@ -127,6 +138,8 @@ impl Default for Limits {
             log_quota_bytes: 128 * 1024 * 1024,
             connection_quota_bytes: 64 * 1024 * 1024,
             head_bytes_max: HEAD_BYTES_MAX,
+            history: History::default(),
+            history_quota_bytes: 64 * 1024 * 1024,
             slow_consumer: SlowConsumer::Close,
             echo: false,
             encoding: Encoding::Raw,
@@ -169,6 +182,13 @@ impl Limits {
         }
         if self.log_quota_bytes < self.room_log_bytes_max {
             return Err(Contradiction::LogQuotaTooSmall);
+        }
+        if !self.histories().all(|history| HISTORY_BOUNDS.contains(&history.bytes_max)) {
+            return Err(Contradiction::HistoryOutOfBounds);
+        }
+        let least = self.histories().map(|history| history.bytes_max).max().unwrap_or_default();
+        if self.history_quota_bytes < least {
+            return Err(Contradiction::HistoryQuotaTooSmall { least });
         }
         let least = self.held_bytes_least();
         if self.connection_quota_bytes < least {
@@ -214,6 +234,12 @@ impl Limits {
         }
         self.room_log_bytes_max = self.room_log_bytes_max.max(self.room_log_bytes_least());
         self.log_quota_bytes = self.log_quota_bytes.max(self.room_log_bytes_max);
+        let of_rules = self.rules.iter_mut().filter_map(|rule| rule.history_bytes.as_mut());
+        for bytes_max in of_rules.chain([&mut self.history.bytes_max]) {
+            *bytes_max = (*bytes_max).clamp(HISTORY_BYTES_MIN, HISTORY_BYTES_MAX);
+        }
+        let largest = self.histories().map(|history| history.bytes_max).max().unwrap_or_default();
+        self.history_quota_bytes = self.history_quota_bytes.max(largest);
         self.connection_quota_bytes = self.connection_quota_bytes.max(self.held_bytes_least());
         self.head_bytes_max = self.head_bytes_max.clamp(*HEAD_BOUNDS.start(), *HEAD_BOUNDS.end());
         self.drain_timeout_ms = self.drain_timeout_ms.max(self.drain_ms);
@@ -233,6 +259,12 @@ impl Limits {
     /// Twice the largest message: a buffer that grows doubles.
     fn held_bytes_least(&self) -> usize {
         self.message_bytes_most().saturating_mul(2)
+    }
+
+    /// What rooms keep: by each rule, and where none decides.
+    fn histories(&self) -> impl Iterator<Item = History> {
+        let of_rules = self.rules.iter().map(|rule| self.policy_by(Some(rule)).history);
+        of_rules.chain([self.history]).filter(History::is_on)
     }
 
     fn check_access(&self) -> Result<(), Contradiction> {

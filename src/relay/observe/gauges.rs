@@ -146,4 +146,26 @@ impl Gauges<'_> {
             ),
         ]
     }
+
+    /// What rooms keep, and the bound of it.
+    pub(crate) fn histories(&self) -> Vec<Family> {
+        let row = |name, help, value: usize| Family::gauge(name, help, value as u64);
+        vec![
+            row(
+                "fanfare_history_bytes",
+                "Memory of all rooms' histories.",
+                self.rooms.histories().bytes(),
+            ),
+            row(
+                "fanfare_history_limit_bytes",
+                "Memory that all rooms' histories may have together.",
+                self.limits.history_quota_bytes,
+            ),
+            row(
+                "fanfare_silent_rooms",
+                "Rooms without members that are open for their history.",
+                self.rooms.histories().silent_rooms(),
+            ),
+        ]
+    }
 }

@@ -11,8 +11,10 @@ pub struct RoomFacts<'a> {
     pub name: &'a [u8],
     /// Connections in it.
     pub members: usize,
-    /// Memory of its logs.
+    /// Memory of its logs, without what is kept for its history.
     pub log_bytes: usize,
+    /// Messages that it remembers.
+    pub history_messages: u64,
 }
 
 /// Which rooms come first.
@@ -67,6 +69,7 @@ impl Relay {
                 name: room.name(),
                 members: room.members().len(),
                 log_bytes: room.log_bytes(),
+                history_messages: room.kept_messages(),
             })
             .collect();
         let weight = |room: &RoomFacts<'_>| match order {

@@ -3,6 +3,7 @@
 use crate::protocol::exposition::Family;
 use crate::relay::Cause;
 use crate::relay::observe::event::Event;
+use crate::relay::observe::replays::Replays;
 use crate::relay::observe::savings::Savings;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +38,8 @@ pub struct Metrics {
     pub bytes_out: u64,
     /// Connections ended by the close timeout or the drain's end, with bytes still due.
     pub cut: u64,
+    /// What members were given of their rooms' histories.
+    pub replays: Replays,
     /// What compression made of messages.
     pub savings: Savings,
     /// Connections ended, by cause.
@@ -81,6 +84,7 @@ impl Metrics {
             bytes_in,
             bytes_out,
             cut,
+            replays,
             savings,
             ended,
             refused,
@@ -127,6 +131,7 @@ impl Metrics {
             row("fanfare_received_bytes_total", "Bytes read from connections.", *bytes_in),
             row("fanfare_sent_bytes_total", "Bytes written to connections.", *bytes_out),
         ];
+        families.extend(replays.families());
         families.extend(savings.families());
         families
     }
@@ -174,6 +179,7 @@ mod tests {
             bytes_out: 112,
             cut: 113,
             rate_pauses: 128,
+            replays: Replays { resumed: 129, messages: 130, gaps: 131, cuts: 132 },
             ended: BTreeMap::from([("drained", 114)]),
             refused: BTreeMap::from([("rooms_full", 115)]),
             savings: Savings {
@@ -185,7 +191,7 @@ mod tests {
         };
         let families = metrics.families();
         let text = exposition::text(&families);
-        for number in 101..=128 {
+        for number in 101..=132 {
             let end = format!(" {number}\n");
             assert_eq!(text.matches(&end).count(), 1, "{number} in {text}");
         }

@@ -5,4 +5,5 @@ pub(crate) mod events;
 pub(crate) mod gauges;
 pub(crate) mod inspect;
 pub(crate) mod metrics;
+pub(crate) mod replays;
 pub(crate) mod savings;

@@ -6,6 +6,7 @@ use crate::relay::connections::conn::{NO_ROOM, Pause};
 use crate::relay::connections::phase::Phase;
 use crate::relay::limits::quota;
 use crate::relay::observe::event::Event;
+use crate::relay::rooms::class::Packing;
 use crate::relay::{Cause, ConnId, Relay};
 
 impl Relay {
@@ -194,7 +195,8 @@ impl Relay {
             room.log_mut(member.class).leave(member.position, pool);
         }
         member.room = NO_ROOM;
-        room.sharers -= u32::from(std::mem::take(&mut member.may_share));
+        room.sharers -= u32::from(member.may_share());
+        member.agreed = Packing::Plain;
         let moved = room.leave(member.place, member.class);
         if let Some(rare) = &mut conn.rare {
             rare.skips.clear();
@@ -209,6 +211,9 @@ impl Relay {
 
     /// Closes a room that nothing keeps open.
     pub(crate) fn close_room_if_over(&mut self, key: u32) {
+        if self.rooms.get(key).is_none() {
+            return;
+        }
         if let Some(name) = self.rooms.close_if_over(key) {
             self.events.push(Event::RoomClosed { room: key, name }, &mut self.metrics);
         }

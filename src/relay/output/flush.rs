@@ -173,6 +173,11 @@ impl Relay {
             Phase::Flushing { linger: true } => self.linger(index, Phase::Lingering),
             Phase::Flushing { linger: false } => self.linger(index, Phase::Finishing),
             Phase::Failing => self.tell_failure(index, true),
+            Phase::Open if conn.member.resumes() => {
+                let home = conn.member.home();
+                self.sharing().move_to(index, home);
+                self.caught_up(index);
+            }
             // A message that waited for this is published first.
             Phase::Open if conn.leaving && !conn.has_message_waiting() => self.farewell(index),
             _ => {}

@@ -94,7 +94,7 @@ mod tests {
     fn the_order_of_writing() {
         let (mut log, mut pool) = (Log::new(frame::measure), Pool::default());
         for word in ["one", "two", "three", "four"] {
-            log.append(Frame::new(Kind::Text, false, word.as_bytes()), 4096, &mut pool);
+            log.append(Frame::new(Kind::Text, false, word.as_bytes()), 4096, (0, 0), &mut pool);
         }
         // Two bytes of "one" are out, "two" (5 to 10) and "four" (17 to 23) are the member's own.
         let parts = |private: &'static [u8]| {

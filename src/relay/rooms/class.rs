@@ -1,5 +1,6 @@
 //! What a member gets a room's messages as: all members of one class get the same bytes.
 
+use crate::protocol::ws::extension::Agreed;
 use crate::protocol::ws::frame;
 use crate::relay::rooms::encoding::Encoding;
 use crate::relay::rooms::unit::Measure;
@@ -13,6 +14,18 @@ pub(crate) enum Packing {
     Alone,
     /// With those before it as context, for members that get the same.
     Shared,
+}
+
+impl Packing {
+    /// What a member gets that agreed on this when it joined; the class without context is where it
+    /// begins.
+    pub(crate) fn agreed(agreed: Option<&Agreed>) -> Packing {
+        match agreed {
+            None => Packing::Plain,
+            Some(agreed) if agreed.keeps_context => Packing::Shared,
+            Some(_) => Packing::Alone,
+        }
+    }
 }
 
 /// A class: its members share a log.
@@ -34,6 +47,12 @@ impl PartialEq for Class {
 impl Class {
     /// Each payload as it came.
     pub(crate) const RAW: Class = Class { encoding: Encoding::Raw, packing: Packing::Plain };
+
+    /// Its messages one by one, not compressed: the class whose log has the window of a room that
+    /// remembers.
+    pub(crate) fn plain(encoding: Encoding) -> Class {
+        Class { encoding, packing: Packing::Plain }
+    }
 
     /// Whether its members share a context.
     pub(crate) fn is_shared(self) -> bool {

@@ -3,6 +3,7 @@
 use crate::protocol::Refusal;
 use crate::relay::connections::conn::Member;
 use crate::relay::limits::Limits;
+use crate::relay::rooms::histories::Histories;
 use crate::relay::rooms::pool::Pool;
 use crate::relay::rooms::room::Room;
 use std::collections::BTreeMap;
@@ -14,7 +15,12 @@ pub(crate) struct Rooms {
     slab: slab::Slab<Room>,
     by_name: BTreeMap<Box<[u8]>, u32>,
     pool: Pool,
+    histories: Histories,
 }
+
+mod remembering;
+
+pub(crate) use remembering::Place;
 
 impl Rooms {
     /// The room of this name with a place in it, and whether it was made now.
@@ -22,15 +28,22 @@ impl Rooms {
     /// # Errors
     /// When it has as many members as it may, there are as many rooms as may be, or there is no
     /// memory.
-    pub(crate) fn open(&mut self, name: &[u8], limits: &Limits) -> Result<(u32, bool), Refusal> {
+    pub(crate) fn open(
+        &mut self,
+        name: &[u8],
+        limits: &Limits,
+        now_s: u32,
+    ) -> Result<(u32, bool), Refusal> {
         if let Some(&key) = self.by_name.get(name) {
             return self[key].may_take_one_more().map(|()| (key, false));
         }
-        if self.slab.len() >= limits.rooms_max {
+        if self.is_full(limits) {
             return Err(Refusal::RoomsFull);
         }
-        let key = self.slab.insert(Room::new(name, limits.policy(name))) as u32;
+        let room = Room::new(name, self.histories.next_epoch(), limits.policy(name));
+        let key = self.slab.insert(room) as u32;
         self.by_name.insert(name.into(), key);
+        self.follow_policy(key, now_s);
         Ok((key, true))
     }
 
@@ -39,18 +52,35 @@ impl Rooms {
         let room = &mut self[key];
         room.forget_unused();
         if room.is_alive() {
+            self.relist(key); // nothing but its history may keep it open
             return None;
         }
+        self.unlist(key);
         let room = self.slab.remove(key as usize);
         self.by_name.remove(room.name());
         Some(room.into_name())
     }
 
     /// Looks up again what holds in each room.
-    pub(crate) fn apply(&mut self, limits: &Limits) {
-        for (_, room) in &mut self.slab {
+    pub(crate) fn apply(&mut self, limits: &Limits, now_s: u32) {
+        let keys: Vec<u32> = self.iter().map(|(key, _)| key).collect();
+        for key in keys {
+            let room = &mut self[key];
             room.policy = limits.policy(room.name());
+            self.follow_policy(key, now_s);
         }
+    }
+
+    /// So many subscribers more, or fewer, keep the room open.
+    pub(crate) fn change_subscribers(&mut self, key: u32, change: i32) {
+        let subscribers = &mut self[key].subscribers;
+        *subscribers = subscribers.checked_add_signed(change).expect("each subscriber goes once");
+        self.relist(key);
+    }
+
+    /// Whether there are as many rooms as may be.
+    pub(crate) fn is_full(&self, limits: &Limits) -> bool {
+        self.slab.len() >= limits.rooms_max
     }
 
     /// The room of this name, if there is one.
@@ -80,17 +110,21 @@ impl Rooms {
         (&mut self.slab[key as usize], &mut self.pool)
     }
 
-    /// The memory that all logs hold, in bytes.
+    /// The memory that all logs hold, without what is kept for histories, in bytes.
     pub(crate) fn log_bytes(&self) -> usize {
-        self.pool.used_bytes()
+        self.pool.used_bytes() - self.histories.pool_bytes()
+    }
+
+    /// All histories.
+    pub(crate) fn histories(&self) -> &Histories {
+        &self.histories
     }
 
     /// Whether a room takes more messages now: it has no more fresh bytes than all members can be
     /// given a turn to read, and all logs together are within their bound.
     #[inline]
     pub(crate) fn accept(&self, room: &Room, limits: &Limits) -> bool {
-        room.fresh_bytes() < limits.fresh_bytes_max()
-            && self.pool.used_bytes() <= limits.log_quota_bytes
+        room.fresh_bytes() < limits.fresh_bytes_max() && self.log_bytes() <= limits.log_quota_bytes
     }
 
     /// Keeps the count of a log's readers right after a member moved on from `from`.
@@ -135,10 +169,10 @@ mod tests {
     fn rooms_are_bounded() {
         let mut rooms = Rooms::default();
         let limits = Limits { rooms_max: 1, ..Limits::default() };
-        let first = rooms.open(b"a", &limits).expect("opened").0;
-        assert_eq!(rooms.open(b"a", &limits), Ok((first, false)));
-        assert_eq!(rooms.open(b"b", &limits), Err(Refusal::RoomsFull));
+        let first = rooms.open(b"a", &limits, 0).expect("opened").0;
+        assert_eq!(rooms.open(b"a", &limits, 0), Ok((first, false)));
+        assert_eq!(rooms.open(b"b", &limits, 0), Err(Refusal::RoomsFull));
         assert_eq!(rooms.close_if_over(first).as_deref(), Some(&b"a"[..]));
-        assert!(rooms.open(b"b", &limits).is_ok());
+        assert!(rooms.open(b"b", &limits, 0).is_ok());
     }
 }

@@ -8,13 +8,16 @@
 //! segment that they stand in. All others stand at or after `settled`: the end that the last
 //! complete sweep over the room had brought everyone to. So a segment is free when it ends before
 //! `settled` and counts nobody: no list is searched for that.
+//!
+//! A room that remembers keeps its newest segments: the *window*, which members read that resume.
+//! Each segment knows the sequence of its first unit and the second in which it began.
 
 use crate::relay::rooms::pool::Pool;
 use crate::relay::rooms::unit::{Measure, Unit};
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use crate::relay::limits::budget::SEGMENT_BYTES_MIN;
+use crate::relay::limits::budget::{KEPT_SEGMENT_BYTES_MIN, SEGMENT_BYTES_MIN};
 
 /// The log.
 #[derive(Debug)]
@@ -29,6 +32,10 @@ pub(crate) struct Log {
     first_bytes: usize,
     /// The end when the log was last empty.
     empty_at: u64,
+    /// Where the window begins: segments from here on are kept. `u64::MAX`: none is.
+    kept_from: u64,
+    /// The memory of the segments in the window.
+    kept_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -37,6 +44,10 @@ struct Segment {
     bytes: Vec<u8>,
     /// Members behind that stand in here.
     readers: u32,
+    /// The second in which it began.
+    begun_s: u32,
+    /// The sequence of its first unit.
+    first: u64,
 }
 
 impl Segment {
@@ -60,6 +71,8 @@ impl Log {
             held_bytes: 0,
             first_bytes: 0,
             empty_at: 0,
+            kept_from: u64::MAX,
+            kept_bytes: 0,
         }
     }
 
@@ -112,19 +125,25 @@ impl Log {
         Some(start..self.end)
     }
 
-    /// Appends a unit; gives where it stands, or `None` when there is no memory.
+    /// Appends a unit with this sequence, published at this second; gives where it stands, or
+    /// `None` when there is no memory.
     pub(crate) fn append(
         &mut self,
         unit: impl Unit,
         segment_bytes_max: usize,
+        (sequence, now_s): (u64, u32),
         pool: &mut Pool,
     ) -> Option<Range<u64>> {
         let growth = self.growth_for(unit.bytes(), segment_bytes_max);
         if growth > 0 {
             let bytes = pool.take(growth)?;
             self.seal(pool);
+            let (base, first) = (self.end, sequence);
             self.held_bytes += bytes.capacity();
-            self.segments.push_back(Segment { base: self.end, bytes, readers: 0 });
+            if self.keeps() {
+                self.kept_bytes += bytes.capacity();
+            }
+            self.segments.push_back(Segment { base, bytes, readers: 0, begun_s: now_s, first });
         }
         self.append_in_place(unit)
     }
@@ -139,17 +158,27 @@ impl Log {
             Some(last) => last.bytes.capacity().next_power_of_two() * 2,
             None => self.first_bytes,
         };
-        bytes.max(unit_bytes.next_power_of_two()).clamp(SEGMENT_BYTES_MIN, segment_bytes_max)
+        let least = if self.keeps() { KEPT_SEGMENT_BYTES_MIN } else { SEGMENT_BYTES_MIN };
+        bytes.max(unit_bytes.next_power_of_two()).clamp(least, segment_bytes_max)
     }
 
     /// Gives back what the last segment will not use, so that memory held is bytes to be read.
     fn seal(&mut self, pool: &mut Pool) {
-        if let Some(last) = self.segments.back_mut()
-            && last.bytes.len() < last.bytes.capacity() / 8 * 7
-        {
-            self.held_bytes -= last.bytes.capacity();
-            pool.shrink(&mut last.bytes);
-            self.held_bytes += last.bytes.capacity();
+        let has_left = |last: &Segment| last.bytes.len() < last.bytes.capacity() / 8 * 7;
+        if self.segments.back().is_some_and(has_left) {
+            self.close_segment(pool);
+        }
+    }
+
+    /// Sees to it that the next unit begins a segment, and gives back what the last one leaves.
+    pub(crate) fn close_segment(&mut self, pool: &mut Pool) {
+        let Some(last) = self.segments.back_mut() else { return };
+        let capacity = last.bytes.capacity();
+        pool.shrink(&mut last.bytes);
+        let given_back = capacity - last.bytes.capacity();
+        self.held_bytes -= given_back;
+        if last.base >= self.kept_from {
+            self.kept_bytes -= given_back;
         }
     }
 
@@ -234,7 +263,7 @@ impl Log {
     /// Gives up the oldest segment; the caller has moved the members that stood in it.
     pub(crate) fn give_up_oldest(&mut self, pool: &mut Pool) {
         if let Some(segment) = self.segments.pop_front() {
-            debug_assert_eq!(segment.readers, 0);
+            debug_assert!(segment.readers == 0 && segment.base < self.kept_from);
             self.held_bytes -= segment.bytes.capacity();
             pool.give(segment.bytes);
         }
@@ -242,7 +271,8 @@ impl Log {
 
     /// Where the oldest segment ends, if there is one that is old enough to be given up.
     pub(crate) fn oldest_end(&self) -> Option<u64> {
-        self.segments.front().map(Segment::end).filter(|end| *end <= self.settled)
+        let first = self.segments.front().filter(|first| first.base < self.kept_from);
+        first.map(Segment::end).filter(|end| *end <= self.settled)
     }
 
     /// Frees the segments that nobody will read again.
@@ -250,6 +280,7 @@ impl Log {
         while let Some(first) = self.segments.front()
             && first.readers == 0
             && first.end() <= self.settled
+            && first.base < self.kept_from
         {
             if self.segments.len() == 1 {
                 self.learn_first_bytes();
@@ -295,79 +326,15 @@ impl Log {
         }
         assert_eq!((position, held_bytes), (self.end, self.held_bytes));
         assert!(self.settled <= self.end);
-        let first = self.segments.front();
-        assert!(first.is_none_or(|first| first.readers > 0 || first.end() > self.settled));
+        let is_needed = |first: &Segment| {
+            first.readers > 0 || first.end() > self.settled || first.base >= self.kept_from
+        };
+        assert!(self.segments.front().is_none_or(is_needed));
+        self.check_window();
     }
 }
+
+mod window;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::Kind;
-    use crate::protocol::ws::frame::{self, Opcode};
-    use crate::relay::rooms::unit::Frame;
-    use proptest::prelude::*;
-
-    const MAX: usize = 16 * 1024;
-
-    #[test]
-    fn an_idle_log_holds_nothing() {
-        let (mut log, mut pool) = (Log::new(frame::measure), Pool::default());
-        for _ in 0..1000 {
-            log.append(Frame::new(Kind::Text, false, &[b'x'; 100]), MAX, &mut pool);
-        }
-        assert!(log.held_bytes() > 0);
-        log.enter(102);
-        log.settle(log.end(), &mut pool);
-        assert_eq!(log.start(), 0, "somebody still reads");
-        log.leave(102, &mut pool);
-        assert_eq!((log.held_bytes(), log.start()), (0, log.end()));
-        log.append(Frame::new(Kind::Text, false, b"hello"), MAX, &mut pool);
-        assert_eq!(log.held_bytes(), MAX, "it has learned how much is said at a time");
-    }
-
-    #[test]
-    fn a_large_frame_has_a_segment_of_its_own() {
-        let (mut log, mut pool) = (Log::new(frame::measure), Pool::default());
-        log.append(Frame::new(Kind::Text, false, b"a"), MAX, &mut pool);
-        log.append(Frame::new(Kind::Binary, false, &[0; MAX]), MAX, &mut pool);
-        log.append(Frame::new(Kind::Text, false, b"b"), MAX, &mut pool);
-        assert_eq!(log.segments.len(), 3);
-        assert!(log.held_bytes() < 2 * MAX + 100, "sealed segments are shrunk");
-    }
-
-    proptest! {
-        /// Against a plain list of frames: borders, lengths and bytes are where they should be.
-        #[test]
-        fn agrees_with_a_list(lengths in prop::collection::vec(0usize..6000, 1..60)) {
-            let (mut log, mut pool) = (Log::new(frame::measure), Pool::default());
-            let mut all = Vec::new();
-            let mut borders = Vec::new();
-            for (number, length) in lengths.iter().enumerate() {
-                let payload = vec![number as u8; *length];
-                borders.push(all.len() as u64);
-                let range = log.append(Frame::new(Kind::Binary, false, &payload), MAX, &mut pool);
-                frame::write(Opcode::Binary, &payload, &mut all);
-                let border = *borders.last().expect("pushed");
-                let expected = Some(border..all.len() as u64);
-                prop_assert_eq!(range, expected);
-            }
-            log.check(&[]);
-            prop_assert_eq!(log.units_in(0..log.end()), lengths.len() as u64);
-            let counts = log.units_until(log.end(), &borders);
-            prop_assert!(counts.into_iter().eq((1..=lengths.len() as u64).rev()));
-            for position in (0..log.end()).step_by(97) {
-                let border = *borders.iter().rfind(|border| **border <= position).expect("0");
-                prop_assert_eq!(log.border(0, position), border);
-                let together = log.together(position..log.end());
-                prop_assert!(!together.is_empty());
-                prop_assert!(all[position as usize..].starts_with(together));
-            }
-            let mut position = 0;
-            while position < log.end() {
-                position += log.together(position..log.end()).len() as u64;
-            }
-            prop_assert_eq!(position, all.len() as u64);
-        }
-    }
-}
+mod tests;

@@ -3,8 +3,11 @@
 pub(crate) mod class;
 pub(crate) mod directory;
 pub(crate) mod encoding;
+pub(crate) mod histories;
+pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod policy;
 pub(crate) mod pool;
 pub(crate) mod room;
 pub(crate) mod unit;
+pub(crate) mod window;

@@ -3,6 +3,7 @@
 
 use crate::auth::pattern::Pattern;
 use crate::relay::limits::rates::Rates;
+use crate::relay::rooms::history::History;
 
 /// Which members may publish in a room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +46,12 @@ pub struct Rule {
     pub messages_per_s: Option<u32>,
     /// Bytes of one member in a second; 0: no bound.
     pub bytes_per_s: Option<u32>,
+    /// The newest messages that the room keeps; 0: no bound by number.
+    pub history_messages: Option<u32>,
+    /// Seconds for which it keeps them; 0: no bound by age.
+    pub history_s: Option<u32>,
+    /// Bytes of memory for them.
+    pub history_bytes: Option<usize>,
 }
 
 impl Rule {
@@ -60,6 +67,9 @@ impl Rule {
             members_max: None,
             messages_per_s: None,
             bytes_per_s: None,
+            history_messages: None,
+            history_s: None,
+            history_bytes: None,
         }
     }
 }
@@ -74,6 +84,7 @@ pub(crate) struct Policy {
     pub(crate) message_bytes_max: usize,
     pub(crate) members_max: usize,
     pub(crate) rates: Rates,
+    pub(crate) history: History,
 }
 
 impl Policy {

@@ -6,8 +6,9 @@ use crate::relay::rooms::class::Class;
 use crate::relay::rooms::log::Log;
 use crate::relay::rooms::policy::Policy;
 use crate::relay::rooms::pool::Pool;
+use crate::relay::rooms::window::Window;
 
-/// A room with at least one member or subscriber, or with a sweep to finish.
+/// A room with at least one member or subscriber, with a sweep to finish, or with a history.
 #[derive(Debug)]
 pub(crate) struct Room {
     name: Box<[u8]>,
@@ -26,6 +27,12 @@ pub(crate) struct Room {
     /// It stands in the list of rooms with something to send.
     pub(crate) due: bool,
     sweep: Option<Sweep>,
+    /// How many messages were published in it: the newest has this sequence.
+    pub(crate) sequence: u64,
+    /// A random word, new whenever the sequence may have lost its meaning for members that left.
+    pub(crate) epoch: u64,
+    /// What it remembers.
+    pub(crate) window: Option<Box<Window>>,
     /// What its rule says.
     pub(crate) policy: Policy,
 }
@@ -48,6 +55,8 @@ pub(crate) struct Audience {
     pub(crate) class: Class,
     /// How many they are.
     pub(crate) listeners: u32,
+    /// When a member last read its history, as far as the last look knows.
+    pub(super) used_s: u32,
     /// Where the log ended when the sweep began.
     sweep_end: u64,
     pub(crate) log: Log,
@@ -57,17 +66,18 @@ pub(crate) struct Audience {
 
 impl Audience {
     fn new(class: Class) -> Audience {
-        Audience { class, listeners: 0, sweep_end: 0, log: Log::new(class.measure()), shared: None }
+        let log = Log::new(class.measure());
+        Audience { class, listeners: 0, used_s: 0, sweep_end: 0, log, shared: None }
     }
 
     fn is_in_use(&self) -> bool {
-        self.listeners > 0 || self.log.held_bytes() > 0
+        self.listeners > 0 || self.log.held_bytes() > 0 || self.log.keeps()
     }
 }
 
 impl Room {
     /// A room that a connection is about to join.
-    pub(crate) fn new(name: &[u8], policy: Policy) -> Room {
+    pub(crate) fn new(name: &[u8], epoch: u64, policy: Policy) -> Room {
         Room {
             name: name.into(),
             members: Vec::new(),
@@ -78,6 +88,9 @@ impl Room {
             looked_at: 0,
             due: false,
             sweep: None,
+            sequence: 0,
+            epoch,
+            window: None,
             policy,
         }
     }
@@ -90,10 +103,15 @@ impl Room {
         self.name
     }
 
-    /// Whether something keeps the room open: a member, a sweep that is not complete, or a
-    /// subscriber.
+    /// Whether something keeps the room open: a member, a sweep that is not complete, a subscriber,
+    /// or a message that it remembers.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.members.is_empty() || self.due || self.subscribers > 0
+        !self.is_deserted() || self.due || self.remembers_something()
+    }
+
+    /// Whether neither a member nor a subscriber is there.
+    pub(crate) fn is_deserted(&self) -> bool {
+        self.members.is_empty() && self.subscribers == 0
     }
 
     /// Whether some of its messages may have to be compressed.
@@ -146,6 +164,11 @@ impl Room {
         std::iter::once(&self.first).chain(&self.others)
     }
 
+    /// The same, to be changed.
+    pub(crate) fn audiences_mut(&mut self) -> impl Iterator<Item = &mut Audience> {
+        std::iter::once(&mut self.first).chain(&mut self.others)
+    }
+
     /// How many they are.
     #[inline]
     pub(crate) fn audiences_count(&self) -> usize {
@@ -179,18 +202,27 @@ impl Room {
         self.first.log.fresh_bytes().max(others.unwrap_or_default())
     }
 
-    /// The memory of all its logs.
+    /// The memory of all its logs, without what is kept for its history.
     pub(crate) fn log_bytes(&self) -> usize {
-        self.audiences().map(|audience| audience.log.held_bytes()).sum()
+        self.audiences().map(|audience| audience.log.pending_bytes()).sum()
     }
 
     /// Of its largest log that has a segment to give up: the class, and where that segment ends.
     pub(crate) fn oldest_segment(&self) -> Option<(Class, u64)> {
         let ends = self.audiences().filter_map(|audience| {
-            Some((audience.log.held_bytes(), audience.class, audience.log.oldest_end()?))
+            Some((audience.log.pending_bytes(), audience.class, audience.log.oldest_end()?))
         });
         let (_, class, end) = ends.max_by_key(|(bytes, ..)| *bytes)?;
         Some((class, end))
+    }
+
+    /// Of a log with more memory than it may have beside what is kept, if it has a segment to give
+    /// up: the class, and where that segment ends.
+    pub(crate) fn beyond(&self, log_bytes_max: usize) -> Option<(Class, u64)> {
+        let is_beyond = |audience: &&Audience| audience.log.pending_bytes() > log_bytes_max;
+        self.audiences()
+            .filter(is_beyond)
+            .find_map(|audience| Some((audience.class, audience.log.oldest_end()?)))
     }
 
     /// Takes a member in; gives its place in the list.
@@ -202,6 +234,11 @@ impl Room {
 
     /// Counts a member of this class.
     fn admit(&mut self, class: Class) {
+        self.open_class(class).listeners += 1;
+    }
+
+    /// The class, which is made if it is not in use.
+    pub(crate) fn open_class(&mut self, class: Class) -> &mut Audience {
         if self.of_class(class).is_none() {
             if self.first.is_in_use() {
                 self.others.push(Audience::new(class));
@@ -209,7 +246,15 @@ impl Room {
                 self.first = Audience::new(class);
             }
         }
-        self.audience_mut(class).listeners += 1;
+        self.audience_mut(class)
+    }
+
+    /// A class that has this log, of which every member was given all.
+    pub(super) fn open_family(&mut self, class: Class, log: Log, now_s: u32) {
+        let audience = self.open_class(class);
+        audience.sweep_end = log.end();
+        audience.used_s = now_s;
+        audience.log = log;
     }
 
     /// The next message of this class is to refer to nothing.
@@ -276,7 +321,7 @@ impl Room {
     pub(crate) fn begin_sweep(&mut self, segment_bytes_max: usize) {
         let rounds_left = self.fresh_bytes() / segment_bytes_max;
         self.sweep = Some(Sweep { next: 0, goes_round: false, rounds_left });
-        for audience in std::iter::once(&mut self.first).chain(&mut self.others) {
+        for audience in self.audiences_mut() {
             audience.sweep_end = audience.log.end();
         }
     }
@@ -300,7 +345,7 @@ impl Room {
             sweep.next = 0;
             return false;
         }
-        for audience in std::iter::once(&mut self.first).chain(&mut self.others) {
+        for audience in self.audiences_mut() {
             // A class that is younger than the sweep stands at its beginning.
             audience.log.settle(audience.sweep_end, pool);
         }
@@ -317,7 +362,7 @@ mod tests {
     #[test]
     fn leaving_during_a_sweep_hides_no_member() {
         for leaver in 0..5u32 {
-            let mut room = Room::new(b"x", Limits::default().policy(b"x"));
+            let mut room = Room::new(b"x", 0, Limits::default().policy(b"x"));
             for index in 0..5 {
                 room.join(index, Class::RAW);
             }

@@ -2,7 +2,7 @@
 //! one ends.
 
 use crate::protocol::Kind;
-use crate::protocol::ws::frame;
+use crate::protocol::ws::frame::{self, Opcode};
 
 /// A message as it is written to a log.
 pub(crate) trait Unit: Copy {
@@ -28,6 +28,18 @@ impl<'a> Frame<'a> {
     pub(crate) fn new(kind: Kind, is_compressed: bool, payload: &'a [u8]) -> Frame<'a> {
         Frame { first: frame::first(kind.opcode(), is_compressed), payload }
     }
+
+    /// The message in the frame at the beginning of these bytes, which a log of plain frames holds.
+    pub(crate) fn read(bytes: &'a [u8]) -> (Kind, &'a [u8]) {
+        let end = frame::measure(bytes);
+        let header_bytes = match bytes[1] {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        let is_text = bytes[0] == frame::first(Opcode::Text, false);
+        (if is_text { Kind::Text } else { Kind::Binary }, &bytes[header_bytes..end])
+    }
 }
 
 impl Unit for Frame<'_> {
@@ -39,5 +51,23 @@ impl Unit for Frame<'_> {
     #[inline]
     fn write(self, to: &mut Vec<u8>) {
         frame::write_with(self.first, self.payload, to);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_from_its_frame() {
+        for payload_bytes in [0, 1, 125, 126, 0xffff, 0x1_0000] {
+            for kind in [Kind::Text, Kind::Binary] {
+                let payload = vec![b'x'; payload_bytes];
+                let mut log = Vec::new();
+                Frame::new(kind, false, &payload).write(&mut log);
+                log.extend_from_slice(b"the next one");
+                assert_eq!(Frame::read(&log), (kind, &payload[..]), "{payload_bytes}");
+            }
+        }
     }
 }

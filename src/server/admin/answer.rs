@@ -175,10 +175,12 @@ impl Server {
         for (number, room) in self.relay.top_rooms(count, order).iter().enumerate() {
             let before = if number == 0 { "\n" } else { ",\n" };
             let (path, members, bytes) = (path::encode(room.name), room.members, room.log_bytes);
+            let messages = room.history_messages;
             push(
                 &mut json,
                 format_args!(
-                    "{before}{{\"room\":\"{path}\",\"members\":{members},\"log_bytes\":{bytes}}}"
+                    "{before}{{\"room\":\"{path}\",\"members\":{members},\
+                     \"log_bytes\":{bytes},\"history_messages\":{messages}}}"
                 ),
             );
         }

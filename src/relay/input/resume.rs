@@ -1,0 +1,45 @@
+//! From where a client wants to read its room: it says so in its request.
+
+use crate::protocol::Refusal;
+use crate::protocol::http::head::Head;
+use crate::protocol::http::path;
+use crate::relay::rooms::window::Start;
+
+/// The field in which event streams say the last id that they saw.
+const FIELD: &str = "last-event-id";
+
+/// The same in the query: each is what some client writes that cannot set a field.
+const NAMES: [&str; 4] = ["last_event_id", "lastEventId", "lastEventID", "Last-Event-ID"];
+
+/// Where the sender of this request wants to begin. An id wins over a number.
+///
+/// # Errors
+/// When the number of messages is none.
+pub(crate) fn start(head: &Head<'_>) -> Result<Start, Refusal> {
+    if let Some(id) = head.values(FIELD).next() {
+        let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
+        return Ok(Start::Behind(id));
+    }
+    let mut start = Start::Live;
+    for part in path::query(head.target) {
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        if NAMES.contains(&name) {
+            // The colon of an id may be percent-encoded.
+            let id = value.replace("%3A", ":").replace("%3a", ":");
+            return Ok(Start::Behind(id.parse().ok()));
+        }
+        if name == "last" {
+            start = Start::Last(count(value).ok_or(Refusal::Last)?);
+        }
+    }
+    Ok(start)
+}
+
+/// A number of messages; one that is too large is as many as there are.
+fn count(text: &str) -> Option<u32> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests;
