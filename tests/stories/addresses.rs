@@ -1,4 +1,4 @@
-//! Whose connection it is: bounds for each address, and proxies that are believed or not.
+//! Clients' addresses: bounds for each, and trusted proxies.
 
 use crate::client::{Client, dial, request};
 use crate::http::Answer;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::TcpStream;
 
-/// A request that somebody in front says is for `client`.
+/// A request that a proxy forwards for `client`.
 fn forwarded(client: &str) -> String {
     request("/").replacen("\r\n", &format!("\r\nX-Forwarded-For: {client}\r\n"), 1)
 }
@@ -20,7 +20,7 @@ fn ask(relay: &Relay, head: &str) -> TcpStream {
 }
 
 impl Relay {
-    /// The clients of all connections, in the order of their coming, at the admin listener.
+    /// The clients of all connections, in the order of arrival, at the admin listener.
     pub(crate) fn clients(&self) -> Vec<Value> {
         let connections = self.admin_json("/connections")["connections"].clone();
         let client = |one: &Value| {
@@ -31,7 +31,7 @@ impl Relay {
         connections.as_array().expect("a list").iter().map(client).collect()
     }
 
-    /// The three lines about each of so many connections, in the order of their coming.
+    /// The three lines about each of so many connections, in the order of arrival.
     pub(crate) fn lives<const N: usize>(&self) -> [[Value; 3]; N] {
         self.log.wait("all lines", |lines, _| {
             let mut lives: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
@@ -47,7 +47,7 @@ impl Relay {
 }
 
 #[test]
-fn a_proxys_clients_are_counted_and_one_too_many_is_told_429() {
+fn a_proxys_clients_are_counted_and_one_too_many_gets_429() {
     let relay = Relay::start(&["--trust-proxy", "127.0.0.0/8", "--max-per-address", "2"]);
     let inside = ["1.2.3.4", "6.6.6.6, 1.2.3.4"]
         .map(|client| Client::hear_greeting(ask(&relay, &forwarded(client))));
@@ -60,7 +60,7 @@ fn a_proxys_clients_are_counted_and_one_too_many_is_told_429() {
 }
 
 #[test]
-fn the_field_that_is_named_is_read_and_the_other_is_not() {
+fn only_the_configured_field_is_read() {
     let trust = ["--trust-proxy", "127.0.0.1", "--forwarded-by", "forwarded"];
     let relay = Relay::start_watched(&trust);
     let head = request("/").replacen("\r\n", "\r\nForwarded: for=1.2.3.4;proto=https\r\n", 1);
@@ -70,7 +70,7 @@ fn the_field_that_is_named_is_read_and_the_other_is_not() {
 }
 
 #[test]
-fn who_is_no_proxy_is_not_believed() {
+fn the_field_of_an_untrusted_peer_is_ignored() {
     let relay = Relay::start_watched(&["--max-per-address", "1", "--log-level", "debug"]);
     let forged: Vec<Client> =
         (0..3).map(|_| Client::hear_greeting(ask(&relay, &forwarded("1.2.3.4")))).collect();
@@ -82,7 +82,7 @@ fn who_is_no_proxy_is_not_believed() {
 }
 
 #[test]
-fn a_proxys_client_is_named_wherever_a_connection_is() {
+fn a_proxys_client_is_named_with_its_connection() {
     let flags = ["--trust-proxy", "127.0.0.1", "--max-per-address", "1", "--log-level", "debug"];
     let relay = Relay::start_watched(&flags);
     let clients = ["1.2.3.4", "2001:db8:1:2:3::4", "127.0.0.1"];

@@ -1,4 +1,4 @@
-//! The admin listener: who it answers, what, and when.
+//! The admin listener: its answers, and the requests that it refuses.
 
 use crate::client::{Client, dial, request};
 use crate::http::Answer;
@@ -43,7 +43,7 @@ fn each_path_is_answered() {
 }
 
 #[test]
-fn a_place_that_others_reach_is_warned_of() {
+fn a_public_place_is_warned_of() {
     for (place, is_public) in [("0.0.0.0:0", true), ("[::]:0", true), ("[::1]:0", false)] {
         let mut command = program();
         command.args(["--listen", "127.0.0.1:0", "--admin", place]);
@@ -112,7 +112,7 @@ fn rooms_and_connections_are_shown() {
     assert_eq!((&one["room"], &one["state"]), (&"/news".into(), &"open".into()));
     assert_eq!((&one["behind_bytes"], &one["blocked"]), (&0.into(), &false.into()));
     assert_eq!(relay.admin_json(&format!("/connections/{}", one["id"])), *one);
-    // One is closed by hand, and stays away: 1008 says that it is not welcome.
+    // The operator closes one with 1008, after which clients do not reconnect.
     let gone = relay.admin(&format!("DELETE /connections/{}", one["id"]));
     assert_eq!(gone.status, 202, "{gone:?}");
     assert_eq!(small[1].hear_close(), Some(1008));
@@ -125,7 +125,7 @@ fn rooms_and_connections_are_shown() {
 }
 
 #[test]
-fn a_request_without_upgrade_can_be_dismissed_too() {
+fn a_connection_that_is_not_a_member_can_be_closed_too() {
     let relay = Relay::start_watched(&[]);
     let mut begun = dial(relay.address());
     begun.write_all(b"GET / HTTP/1.1\r\n").expect("the relay reads");
@@ -154,13 +154,13 @@ fn web_pages_cannot_reach_it() {
         assert_eq!(relay.admin_with("GET /connections", fields).status, 403, "{fields}");
     }
     assert_eq!(relay.admin_with(&order, "").status, 400);
-    // Prometheus may know it by a name.
+    // Prometheus may use a name.
     assert_eq!(relay.admin_with("GET /metrics", "Host: relay.example:2047\r\n").status, 200);
     member.hear_nothing();
 }
 
 #[test]
-fn readyz_says_503_while_the_relay_goes_down() {
+fn readyz_says_503_during_a_drain() {
     let mut relay = Relay::start_watched(&["--drain-timeout", "20", "--close-timeout", "20"]);
     let mut member = relay.connect("/");
     relay.signal(Signal::TERM);
@@ -189,7 +189,7 @@ fn it_answers_when_the_relay_is_full() {
 }
 
 #[test]
-fn it_answers_when_no_descriptor_is_left() {
+fn it_answers_when_no_descriptor_is_free() {
     let relay = Relay::start_watched(&[]);
     let inside = relay.connect_all::<3>("/");
     let address = relay.admin_address();
@@ -201,7 +201,7 @@ fn it_answers_when_no_descriptor_is_left() {
     relay.log.wait("an attempt to accept", |lines, _| {
         lines.iter().any(|line| line.contains("cannot accept")).then_some(())
     });
-    // Time and again, although somebody holds a connection and says nothing.
+    // Several times, although another connection is open and silent.
     for _ in 0..5 {
         let _silent = TcpStream::connect(address).expect("the kernel keeps it");
         let metrics = relay.metrics();
@@ -216,13 +216,13 @@ fn it_answers_when_no_descriptor_is_left() {
 }
 
 #[test]
-fn slow_and_silent_watchers_hurt_nobody() {
+fn slow_and_silent_clients_of_it_disturb_no_others() {
     let relay = Relay::start_watched(&[]);
     let [mut one, mut two] = relay.connect_all("/");
     let address = relay.admin_address();
     let mut silent: Vec<TcpStream> = (0..20).map(|_| dial(address)).collect();
     for stream in &mut silent[10..] {
-        // Some of them have been told already that their place is another's.
+        // Some of them have lost their place already.
         let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\n");
     }
     for number in 0..50 {
@@ -230,24 +230,24 @@ fn slow_and_silent_watchers_hurt_nobody() {
         assert_eq!(two.hear_text(), format!("{number}"));
         assert_eq!(relay.admin("GET /healthz").status, 200);
     }
-    // The oldest made place for the newest.
+    // The newest has replaced the oldest.
     assert!(matches!(silent[10].read(&mut [0; 8]), Ok(0) | Err(_)));
-    // Whoever sends for ever is not heard for ever.
+    // A client that sends without an end is cut.
     let mut talker = dial(address);
     let talk = [b'x'; 64 * 1024];
     let sent = (0..1000).take_while(|_| talker.write_all(&talk).is_ok()).count();
     assert!(sent < 1000, "{sent} times 64 KiB");
-    // Whoever says nothing is not waited for, also when its place is wanted by nobody.
+    // A silent client is closed, also when no other needs its place.
     drop(silent);
-    // To its end: one read alone may be interrupted.
+    // To the end: a single read may be interrupted.
     let mut rest = Vec::new();
     assert_eq!(dial(address).read_to_end(&mut rest).expect("an end in order"), 0);
     assert_eq!(relay.metrics().get("fanfare_members"), 2.0);
 }
 
 #[test]
-fn a_place_that_is_taken() {
-    // Somebody else may have it already: that is the same to us.
+fn a_taken_place_is_reported() {
+    // Another program may have it already, which is as good here.
     let _taken = TcpListener::bind("127.0.0.1:2047");
     let mut command = program();
     command.env_remove("FANFARE_ADMIN").args(["--listen", "127.0.0.1:0"]);
@@ -286,7 +286,7 @@ fn a_unix_socket_is_a_place_too() {
     let mut relay = Relay::run(command);
     assert_eq!(relay.admin_place(), place);
     let mut stream = UnixStream::connect(&path).expect("the relay listens");
-    // No web page gets here: any name will do.
+    // No web page can reach it: any name is accepted.
     let request = b"GET /rooms HTTP/1.1\r\nHost: fanfare\r\n\r\n";
     stream.write_all(request).expect("the relay reads");
     assert_eq!(Answer::read(stream).status, 200);

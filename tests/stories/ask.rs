@@ -78,7 +78,7 @@ fn a_head_may_be_as_long_as_max_head_says_and_have_100_fields() {
 }
 
 #[test]
-fn each_answer_names_what_is_to_be_mended() {
+fn each_answer_says_what_to_fix() {
     let relay = Relay::start(&[]);
     let good = request("/room");
     let cases = [
@@ -108,7 +108,7 @@ fn each_answer_names_what_is_to_be_mended() {
 }
 
 #[test]
-fn a_probe_is_told_that_the_relay_is_well_however_full_it_is() {
+fn a_probe_gets_200_also_from_a_full_relay() {
     let relay = Relay::start(&["--max-connections", "1", "--allow-origin", "https://h.example"]);
     for is_full in [false, true] {
         relay.counters_when(|counters| counters.get("connections") == 0);
@@ -119,7 +119,7 @@ fn a_probe_is_told_that_the_relay_is_well_however_full_it_is() {
             assert_eq!(get.header("cache-control"), Some("no-store"));
             let head = relay.ask(format!("HEAD /_/health HTTP/{version}\r\n").as_bytes());
             assert_eq!((head.status, head.length(), head.body.as_str()), (200, 3, ""));
-            // What HAProxy asks as long as it is told nothing else.
+            // HAProxy's default check.
             let options = relay.ask(format!("OPTIONS / HTTP/{version}\r\n").as_bytes());
             assert_eq!(options.status, 204);
             assert_eq!(options.header("allow"), Some("GET, HEAD, OPTIONS"));
@@ -144,7 +144,7 @@ fn http_1_0_is_answered() {
 }
 
 #[test]
-fn a_browser_is_shown_a_page_and_others_are_told_to_upgrade() {
+fn a_browser_gets_a_page_and_others_get_426() {
     let relay = Relay::start(&[]);
     for path in ["/", "/news"] {
         let answer = relay.ask(BROWSER.replace("/news", path).as_bytes());
@@ -169,13 +169,13 @@ fn head_is_answered_like_get_without_the_body() {
 }
 
 #[test]
-fn a_client_that_ends_its_side_behind_the_request_is_still_answered() {
+fn a_client_that_ends_its_side_after_the_request_is_answered() {
     let relay = Relay::start(&[]);
     for _ in 0..20 {
         assert_eq!(relay.ask_and_shut(BROWSER.as_bytes()).status, 200);
         assert_eq!(relay.ask_and_shut(CURL.as_bytes()).status, 426);
     }
-    // What else was said in one go is not answered, and does not destroy the answer.
+    // Further bytes of the same write are ignored, and do not destroy the answer.
     let twice = CURL.repeat(2);
     let answer = relay.ask_and_shut(twice.as_bytes());
     assert_eq!((answer.status, answer.body.len()), (426, answer.length()));
@@ -183,7 +183,7 @@ fn a_client_that_ends_its_side_behind_the_request_is_still_answered() {
 }
 
 #[test]
-fn more_than_was_announced_does_not_destroy_the_answer() {
+fn bytes_after_the_request_do_not_destroy_the_answer() {
     let relay = Relay::start(&[]);
     let mut stream = dial(relay.address());
     stream.write_all(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n").expect("the relay reads");
@@ -203,7 +203,7 @@ fn a_request_that_does_not_arrive_in_time_is_answered_408() {
 }
 
 #[test]
-fn one_connection_too_many_is_told_503() {
+fn one_connection_too_many_gets_503() {
     let relay = Relay::start(&["--max-connections", "2"]);
     let [one, mut two] = relay.connect_all("/");
     for _ in 0..3 {
@@ -219,7 +219,7 @@ fn one_connection_too_many_is_told_503() {
 }
 
 #[test]
-fn one_room_too_many_is_told_503() {
+fn one_room_too_many_gets_503() {
     let relay = Relay::start(&["--max-rooms", "1"]);
     let [one, two] = relay.connect_all("/one");
     assert_eq!(relay.ask(request("/two").as_bytes()).status, 503);

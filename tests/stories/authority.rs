@@ -46,14 +46,14 @@ impl Authority {
         self.directory.path().join(file)
     }
 
-    /// Writes a certificate for this name, with the intermediate behind it, and its key.
+    /// Writes a certificate for this name, with the intermediate after it, and its key.
     pub(crate) fn issue(&self, file: &str, name: &str) {
         let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
         params.distinguished_name.push(DnType::CommonName, name);
         let key = key();
         let certificate = params.signed_by(&key, &self.middle).expect("a certificate");
         let chain = certificate.pem() + &self.middle.pem();
-        // Written beside and moved over, as those who renew certificates do.
+        // Written to another file and renamed, as tools that renew certificates do.
         for (end, text) in [("crt", chain), ("key", key.serialize_pem())] {
             let beside = self.path("beside");
             fs::write(&beside, text).expect("a file");
@@ -71,7 +71,7 @@ impl Authority {
         files.iter().flat_map(both).collect()
     }
 
-    /// What a client needs who trusts the root.
+    /// The configuration of a client that trusts the root.
     pub(crate) fn client(&self) -> Arc<ClientConfig> {
         self.client_with(rustls::crypto::ring::default_provider(), rustls::DEFAULT_VERSIONS)
     }
@@ -91,7 +91,7 @@ impl Authority {
     }
 }
 
-/// Speaks TLS over `stream`; the handshake goes on with the first read or write.
+/// TLS over `stream`; the first read or write makes the handshake.
 pub(crate) fn wrap(config: &Arc<ClientConfig>, name: &'static str, stream: TcpStream) -> TlsStream {
     let name = ServerName::try_from(name).expect("a name");
     let connection = ClientConnection::new(Arc::clone(config), name).expect("a client");

@@ -1,14 +1,14 @@
-//! Members that do not read: the room goes on, and memory stays bounded.
+//! Members that do not read: the others are served, and memory stays bounded.
 
 use crate::client::{CLOSE, Client, Frame, TEXT};
 use crate::relay::Relay;
 
-/// The least log that these messages allow, and a bit.
+/// A little more than the least log for these messages.
 const ROOM_LOG: u64 = 512 * 1024;
 const MESSAGE_BYTES: usize = 32 * 1024;
 const FLAGS: [&str; 4] = ["--room-log", "524288", "--close-timeout", "20"];
 
-/// A message that tells its number and whether it is whole.
+/// A message that contains its number, and is checked for completeness.
 fn numbered(number: u64) -> String {
     format!("{number:08} {}", "x".repeat(MESSAGE_BYTES - 10)) + "!"
 }
@@ -19,7 +19,7 @@ fn number_of(message: &str) -> u64 {
     number
 }
 
-/// Says the next message, and hears it at somebody who reads.
+/// Sends the next message, and receives it at a member that reads.
 fn say(number: u64, publisher: &mut Client, reader: &mut Client) {
     let message = numbered(number);
     publisher.send_text(&message);
@@ -27,11 +27,11 @@ fn say(number: u64, publisher: &mut Client, reader: &mut Client) {
 }
 
 #[test]
-fn who_never_reads_is_closed_and_the_others_lose_nothing() {
+fn a_member_that_never_reads_is_closed_and_the_others_miss_nothing() {
     let relay = Relay::start(&FLAGS);
     let mut slow = relay.connect_narrow("/");
     let [mut publisher, mut reader] = relay.connect_all("/");
-    // The log grows while the slow one is kept, and is empty when it is given up.
+    // The log grows until the slow member is closed, and is empty then.
     let (mut said, mut log_bytes_max) = (0, 0);
     loop {
         say(said, &mut publisher, &mut reader);
@@ -44,7 +44,7 @@ fn who_never_reads_is_closed_and_the_others_lose_nothing() {
         }
     }
     say(said, &mut publisher, &mut reader);
-    // What was on its way is heard whole and in order, then why there is no more.
+    // Messages on their way arrive complete and in order, then the close frame.
     let mut heard = 0;
     let code = loop {
         match slow.hear() {
@@ -70,7 +70,7 @@ fn who_never_reads_is_closed_and_the_others_lose_nothing() {
 }
 
 #[test]
-fn who_reads_nothing_at_all_is_cut_after_the_close_timeout() {
+fn a_member_that_reads_nothing_is_cut_after_the_close_timeout() {
     let relay = Relay::start(&["--room-log", "524288", "--close-timeout", "1"]);
     let _slow = relay.connect_narrow("/");
     let [mut publisher, mut reader] = relay.connect_all("/");
@@ -84,7 +84,7 @@ fn who_reads_nothing_at_all_is_cut_after_the_close_timeout() {
 }
 
 #[test]
-fn who_ends_its_side_while_it_is_behind_still_hears_the_frame_that_was_begun() {
+fn a_slow_member_that_ends_its_side_gets_the_rest_of_its_frame() {
     let relay = Relay::start(&FLAGS);
     let mut slow = relay.connect_narrow("/");
     let [mut publisher, mut reader] = relay.connect_all("/");
@@ -94,7 +94,7 @@ fn who_ends_its_side_while_it_is_behind_still_hears_the_frame_that_was_begun() {
         said += 1;
     }
     slow.shut();
-    // Nothing is kept for it any more but the rest of that frame.
+    // The relay keeps only the rest of that frame for it.
     relay.counters_when(|counters| counters.get("log_bytes") == 0);
     let mut heard = 0;
     while !slow.has_ended() {
@@ -107,7 +107,7 @@ fn who_ends_its_side_while_it_is_behind_still_hears_the_frame_that_was_begun() {
 }
 
 #[test]
-fn with_skip_who_is_behind_misses_the_oldest_messages_and_stays() {
+fn with_skip_a_slow_member_misses_the_oldest_messages_and_stays() {
     let relay = Relay::start(&[&FLAGS[..], &["--slow-consumer", "skip"]].concat());
     let mut slow = relay.connect_narrow("/");
     let [mut publisher, mut reader] = relay.connect_all("/");
@@ -125,7 +125,7 @@ fn with_skip_who_is_behind_misses_the_oldest_messages_and_stays() {
     assert_eq!(heard[0], 0);
     assert_eq!(heard.len() as u64 + skipped, said, "each is heard or counted: {heard:?}");
     slow.hear_nothing();
-    // It is a member like the others again.
+    // It receives all messages again.
     publisher.send_text("and now?");
     assert_eq!((slow.hear_text(), reader.hear_text()), ("and now?".into(), "and now?".into()));
     slow.send_text("all well");
@@ -134,7 +134,7 @@ fn with_skip_who_is_behind_misses_the_oldest_messages_and_stays() {
 }
 
 #[test]
-fn who_does_not_read_what_it_is_owed_is_not_listened_to_until_it_does() {
+fn a_member_that_does_not_read_is_not_read_until_it_does() {
     const WORDS: u64 = 20;
     let relay = Relay::start(&[]);
     let mut deaf = relay.connect_narrow("/");
@@ -144,8 +144,8 @@ fn who_does_not_read_what_it_is_owed_is_not_listened_to_until_it_does() {
         say(said, &mut other, &mut reader);
         said += 1;
     }
-    // Each word of the deaf one between two of the other is another place in the log that must be
-    // left out for it: the relay notes a few of them.
+    // Each of its messages between two of the other's is a place in the log that must be left out
+    // for it: the relay notes a few of them.
     let mut words_heard = 0;
     for word in 0..WORDS {
         deaf.send_text(&format!("word {word}"));
@@ -164,7 +164,7 @@ fn who_does_not_read_what_it_is_owed_is_not_listened_to_until_it_does() {
     for number in 0..said {
         assert_eq!(number_of(&deaf.hear_text()), number);
     }
-    // It has read everything: the rest of its words is heard, each once and in order.
+    // It has read everything: the rest of its messages is relayed, each once and in order.
     for word in 0..WORDS {
         assert_eq!(other.hear_text(), format!("word {word}"));
     }

@@ -16,8 +16,8 @@ pub(crate) const PONG: u8 = 0xa;
 /// Set in the first byte of the last frame of a message.
 pub(crate) const FIN: u8 = 0x80;
 
-/// Set in the first byte of a compressed message; it is kept with the opcode, so that whoever does
-/// not expect it notices.
+/// Set in the first byte of a compressed message; it is kept with the opcode, so that a test
+/// notices it.
 pub(crate) const RSV1: u8 = 0x40;
 
 /// A frame from the relay.
@@ -56,7 +56,7 @@ pub(crate) fn request(path: &str) -> String {
     )
 }
 
-/// What section 1.3 of RFC 6455 computes from that key.
+/// The answer to that key (RFC 6455, section 1.3).
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// A client; by default over TCP.
@@ -66,7 +66,7 @@ pub(crate) struct Client<S: Read = TcpStream> {
     pings: u64,
 }
 
-/// A TCP connection on which nothing was said yet.
+/// A new TCP connection.
 pub(crate) fn dial(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the relay listens");
     be_patient(&stream);
@@ -90,10 +90,10 @@ impl Relay {
         Client::greet(dial(self.address()), request(path).as_bytes())
     }
 
-    /// A client for whom the kernel keeps little: it is behind as soon as it does not read.
+    /// A client with small kernel buffers: it is behind as soon as it does not read.
     pub(crate) fn connect_narrow(&self, path: &str) -> Client {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        // Wide enough that whole loopback segments pass: a narrower window crawls.
+        // Wide enough for whole loopback segments: a narrower window is very slow.
         socket.set_recv_buffer_size(128 * 1024).expect("a size");
         socket.connect(&self.address().into()).expect("the relay listens");
         let stream = TcpStream::from(socket);
@@ -139,7 +139,7 @@ impl<S: Read + Write> Client<S> {
         (Client { stream, pings: 0 }, head)
     }
 
-    /// What carries it.
+    /// The stream.
     pub(crate) fn stream(&mut self) -> &mut S {
         self.stream.get_mut()
     }
@@ -229,12 +229,12 @@ impl<S: Read + Write> Client<S> {
         String::from_utf8(payload.get(2..).unwrap_or_default().to_vec()).expect("text")
     }
 
-    /// Whether nothing more comes; waits until that is known.
+    /// Whether the stream has ended; waits until that is known.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.stream.fill_buf().expect("bytes, or an end in order").is_empty()
     }
 
-    /// The relay ends the connection, and says nothing before it does.
+    /// The relay ends the connection without a frame before.
     pub(crate) fn hear_end(&mut self) {
         let mut rest = Vec::new();
         self.stream.read_to_end(&mut rest).expect("an end in order");
@@ -248,8 +248,8 @@ impl<S: Read + Write> Client<S> {
         self.hear_end();
     }
 
-    /// What was said before this and heard by somebody else was not for this client: the next
-    /// thing that it hears is the answer to its own ping.
+    /// Checks that earlier messages were not for this client: its next frame is the pong to its own
+    /// ping.
     pub(crate) fn hear_nothing(&mut self) {
         self.pings += 1;
         let payload = self.pings.to_be_bytes();

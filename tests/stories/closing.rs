@@ -24,7 +24,7 @@ fn a_close_is_answered_with_its_code_and_the_relay_ends_the_connection() {
 }
 
 #[test]
-fn what_was_said_before_a_close_is_heard_and_what_follows_it_is_not() {
+fn messages_before_a_close_are_relayed_and_later_ones_are_not() {
     let relay = Relay::start(&[]);
     let [mut sender, mut other] = relay.connect_all("/");
     let frames = [
@@ -77,7 +77,7 @@ fn each_broken_rule_has_its_code() {
 }
 
 #[test]
-fn nothing_of_a_message_that_breaks_off_is_relayed() {
+fn a_partial_message_is_not_relayed() {
     let relay = Relay::start(&[]);
     let mut other = relay.connect("/");
     let halves: [&[u8]; 4] = [
@@ -98,7 +98,7 @@ fn nothing_of_a_message_that_breaks_off_is_relayed() {
 }
 
 #[test]
-fn a_reset_hurts_nobody_else() {
+fn a_reset_does_not_disturb_the_others() {
     let relay = Relay::start(&[]);
     let [mut one, mut two] = relay.connect_all("/");
     for number in 1..=20 {
@@ -117,14 +117,14 @@ fn a_reset_hurts_nobody_else() {
 }
 
 #[test]
-fn who_never_answers_a_close_is_cut() {
+fn a_member_that_never_answers_a_close_is_cut() {
     let relay = Relay::start(&["--close-timeout", "1"]);
     let mut other = relay.connect("/");
     let mut failed = relay.connect("/");
     failed.send(FIN | CONTINUATION, b"");
     assert_eq!(failed.hear_close(), Some(1002));
     failed.hear_end();
-    // Neither a close frame nor an end of stream follows; the relay keeps nothing for it.
+    // Neither a close frame nor an end of stream follows; the relay releases the connection.
     let counters = relay.counters_when(|counters| counters.get("connections") == 1);
     assert_eq!((counters.get("cut"), counters.ended("nothing_to_continue")), (1, 1));
     while failed.try_send_raw(b"is anybody there?").is_ok() {}

@@ -31,7 +31,7 @@ impl File {
         command.envs(variables.iter().copied()).output().expect("the program ends")
     }
 
-    /// A relay as people have it: with an admin listener.
+    /// A relay with an admin listener, as usual.
     fn start(&self) -> Relay {
         let mut command = program();
         command.args(["--admin", "127.0.0.1:0", "--config"]).arg(self.path());
@@ -44,7 +44,7 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 #[test]
-fn the_later_layer_wins_and_each_value_tells_where_it_came_from() {
+fn the_later_layer_wins_and_each_value_has_its_source() {
     let file = File::new("max_rooms = 5\nmax_message = 1000\nping_interval = 7\n");
     let variables = [("FANFARE_MAX_MESSAGE", "2000"), ("FANFARE_PING_INTERVAL", "8")];
     let output = file.run("print-config", &["--ping-interval", "9"], &variables);
@@ -60,7 +60,7 @@ fn the_later_layer_wins_and_each_value_tells_where_it_came_from() {
     assert_eq!(line("ping_interval"), ("ping_interval = 9".into(), "--ping-interval".into()));
     assert_eq!(line("echo"), ("echo = false".into(), "default".into()));
     assert_eq!(line("listen"), (r#"listen = ["127.0.0.1:2046"]"#.into(), "default".into()));
-    // What was printed is a configuration itself.
+    // The output is a valid configuration.
     let again = text(File::new(&printed).run("print-config", &[], &[]).stdout);
     let settings = |text: &str| -> Vec<String> {
         text.lines().map(|line| line.split(" # ").next().unwrap_or("").trim().to_owned()).collect()
@@ -69,7 +69,7 @@ fn the_later_layer_wins_and_each_value_tells_where_it_came_from() {
 }
 
 #[test]
-fn what_is_wrong_is_told_with_its_place_and_exit_code_2() {
+fn errors_name_their_place_and_end_with_exit_code_2() {
     let cases: [(&str, &[&str], &str); 5] = [
         ("echo = true\nmax_mesage = 1\n", &[], "fanfare.toml:2:1: there is no key `max_mesage`"),
         ("room_log = 100000\n", &[], "fanfare.toml:1:1: room_log: a room's log must hold four"),
@@ -87,7 +87,7 @@ fn what_is_wrong_is_told_with_its_place_and_exit_code_2() {
     let output = File::new("").run("check-config", &[], &slip);
     let why = "there is no FANFARE_MAX_MESAGE: did you mean FANFARE_MAX_MESSAGE?";
     assert_eq!((output.status.code(), text(output.stderr).contains(why)), (Some(2), true));
-    // What Kubernetes sets for a service that is called so.
+    // Kubernetes sets these for a service of that name.
     let foreign = ["FANFARE_PORT", "FANFARE_TLS_PORT", "FANFARE_ROOM_PORT", "FANFARE_SERVICE_HOST"];
     let foreign = foreign.map(|name| (name, "tcp://10.0.0.1:80"));
     let output = File::new("").run("check-config", &[], &foreign);
@@ -103,7 +103,7 @@ fn what_is_wrong_is_told_with_its_place_and_exit_code_2() {
 }
 
 #[test]
-fn what_fails_before_there_is_a_log_is_said_too() {
+fn errors_before_the_log_starts_are_printed() {
     let full = fs::File::options().write(true).open("/dev/full").expect("it opens");
     let output = program().arg("check-config").stdout(full).output().expect("it ends");
     assert_eq!(output.status.code(), Some(1));
@@ -112,7 +112,7 @@ fn what_fails_before_there_is_a_log_is_said_too() {
 }
 
 #[test]
-fn no_message_needs_knowledge_of_the_language_that_the_relay_is_written_in() {
+fn no_message_has_words_of_the_programming_language() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).display().to_string();
     fs::write(path("bytes.toml"), b"echo = true # \xff").expect("space");
@@ -215,7 +215,7 @@ fn a_rule_that_never_applies_is_warned_of() {
     wait_for(&relay, "these paths are the relay's own");
 }
 
-/// What a line of the packaged file needs that is not on this machine, or in another line.
+/// Files and keys that a line of the packaged file needs.
 const LACKS: [(&str, &str); 4] = [
     ("tls_cert", "certificates need as many keys"),
     ("tls_key", "certificates need as many keys"),
@@ -224,7 +224,7 @@ const LACKS: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn each_line_of_the_packaged_file_is_a_right_configuration() {
+fn each_line_of_the_packaged_file_is_a_valid_configuration() {
     let packaged = include_str!("../../dist/fanfare.toml");
     let lines = packaged.lines().filter_map(|line| line.strip_prefix('#'));
     let settings: Vec<&str> = lines.filter(|line| !line.starts_with('#')).collect();
@@ -250,7 +250,7 @@ fn wait_for(relay: &Relay, part: &str) {
 }
 
 #[test]
-fn sighup_changes_what_can_change_also_for_those_who_are_here() {
+fn sighup_changes_live_keys_also_for_connected_members() {
     let file = File::new(BEFORE);
     let relay = file.start();
     let [mut one, mut two] = relay.connect_all("/");
@@ -272,7 +272,7 @@ fn sighup_changes_what_can_change_also_for_those_who_are_here() {
 }
 
 #[test]
-fn a_bad_file_changes_nothing() {
+fn an_invalid_file_changes_nothing() {
     let file = File::new(BEFORE);
     let relay = file.start();
     let [mut one, mut two] = relay.connect_all("/");

@@ -1,4 +1,4 @@
-//! What the relay counts, asked for with SIGUSR1, and what the kernel knows of its process.
+//! The relay's counters, by SIGUSR1, and the kernel's figures of its process.
 
 use crate::relay::{PATIENCE, Relay};
 use rustix::process::Signal;
@@ -26,7 +26,7 @@ impl Counters {
     }
 }
 
-/// All that was told so far: a line for each reason, then one for everything else.
+/// The lines so far: one for each reason, then one for the rest.
 fn all(lines: &[String]) -> Vec<Counters> {
     let mut all = Vec::new();
     let mut ended = BTreeMap::new();
@@ -63,7 +63,7 @@ impl Relay {
                 return counters;
             }
             assert!(begin.elapsed() < PATIENCE, "waited in vain: {counters:?}");
-            // Only so that asking is not all that the relay does.
+            // So that the relay does other work too.
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -3,7 +3,7 @@
 use crate::relay::Relay;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// The clients of this story are files of ours.
+/// Raises this process's limit on open files, for the clients.
 fn raise_our_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -11,7 +11,7 @@ fn raise_our_file_limit() {
 }
 
 #[test]
-fn a_thousand_clients_hear_several_senders_in_one_order() {
+fn a_thousand_clients_receive_several_senders_in_one_order() {
     const SENDERS: usize = 4;
     const EACH: usize = 5;
     raise_our_file_limit();

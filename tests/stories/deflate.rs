@@ -1,4 +1,4 @@
-//! Compression: who asks for it shares rooms with who does not.
+//! Compression: members with and without it share rooms.
 
 use crate::client::{
     BINARY, CLOSE, CONTINUATION, Client, FIN, Frame, PING, PONG, RSV1, TEXT, dial,
@@ -51,7 +51,7 @@ pub(crate) fn ticker(number: u32) -> String {
 }
 
 #[test]
-fn nothing_is_compressed_unless_both_sides_want_it() {
+fn messages_are_compressed_only_if_both_sides_agree() {
     let relay = Relay::start(&[]);
     let (mut other, answer) = connect(&relay, "/", OFFER);
     assert_eq!(answer, None, "it is off unless asked for");
@@ -74,7 +74,7 @@ fn members_with_and_without_it_share_a_room() {
     let (mut packed, answer) = connect(&relay, "/", OFFER);
     let answer = answer.expect("it is agreed on");
     assert!(answer.starts_with("permessage-deflate; client_no_context_takeover"), "{answer}");
-    // A window smaller than ours is not agreed on.
+    // A smaller window is declined.
     let (mut narrow, answer) =
         connect(&relay, "/", "permessage-deflate; server_max_window_bits=10");
     assert_eq!(answer, None);
@@ -127,7 +127,7 @@ fn compressed_messages_in_pieces_and_empty_ones() {
 }
 
 #[test]
-fn a_client_that_keeps_its_context_is_told_and_may_decline_compression() {
+fn a_client_that_keeps_its_context_is_closed_and_may_decline_compression() {
     let relay = Relay::start(&["--deflate"]);
     let (mut keeper, answer) = connect(&relay, "/", OFFER);
     assert!(answer.is_some_and(|answer| answer.contains("client_no_context_takeover")));
@@ -161,7 +161,7 @@ fn a_client_that_keeps_its_context_is_told_and_may_decline_compression() {
 }
 
 #[test]
-fn what_is_wrong_with_it_ends_its_sender_alone() {
+fn broken_compression_ends_only_its_sender() {
     let relay = Relay::start(&["--deflate", "--max-message", "10000"]);
     let mut other = relay.connect("/");
     let bomb = deflate(&vec![0; 8_000_000]);
@@ -182,9 +182,9 @@ fn what_is_wrong_with_it_ends_its_sender_alone() {
     other.hear_nothing();
 }
 
-/// Few bytes that become more than a log takes at a time: they are heard in parts.
+/// Few bytes that inflate to more than a log takes at a time: they are relayed in parts.
 #[test]
-fn a_burst_that_becomes_more_than_a_log_is_heard_in_parts() {
+fn a_burst_that_inflates_to_more_than_a_log_is_relayed_in_parts() {
     let relay = Relay::start(&["--deflate", "--room-log", "3000000"]);
     let (mut sender, _) = connect(&relay, "/", OFFER);
     let mut other = relay.connect("/");
@@ -203,7 +203,7 @@ fn a_burst_that_becomes_more_than_a_log_is_heard_in_parts() {
     sender.hear_nothing();
 }
 
-/// The bytes of a text on the wire for a listener of such a relay, and what was agreed on with it.
+/// The bytes of a text on the wire for a listener of such a relay, and the agreement.
 fn packed_by(flags: &[&str], text: &str) -> (usize, String) {
     let relay = Relay::start(&[&["--deflate"], flags].concat());
     let (mut listener, answer) = connect(&relay, "/", OFFER);
@@ -217,7 +217,7 @@ fn packed_by(flags: &[&str], text: &str) -> (usize, String) {
 }
 
 #[test]
-fn each_knob_reaches_the_compressor() {
+fn each_flag_reaches_the_compressor() {
     let (short, long) = ("x".repeat(127), (0..200).map(quote).collect::<String>());
     let agreed = |flags: &[&str]| packed_by(flags, &short);
     assert_eq!(agreed(&[]).0, 127, "shorter than the default");
@@ -232,7 +232,7 @@ fn each_knob_reaches_the_compressor() {
     assert_eq!(packed_by(&[], &long).0, usual, "6 is the default");
 }
 
-/// What a stock exchange says: only the numbers change.
+/// A stock ticker's message: only the numbers change.
 fn quote(number: u32) -> String {
     let noise = number.wrapping_mul(2_654_435_761) >> 8;
     format!(
@@ -245,9 +245,10 @@ fn quote(number: u32) -> String {
     )
 }
 
-/// Twelve who only listen share a context; a new one and one who speaks are heard by themselves.
+/// Twelve members that do not publish share a context; a new one and a publisher get messages that
+/// are compressed by themselves.
 #[test]
-fn those_who_listen_share_a_context() {
+fn members_that_do_not_publish_share_a_context() {
     let relay = Relay::start(&["--deflate"]);
     let mut speaker = relay.connect("/");
     let listen = || {
@@ -266,7 +267,7 @@ fn those_who_listen_share_a_context() {
         }
     };
     let (mut alone_bytes, mut number) = (0, 0);
-    // Until the first second is over; whoever shares hears less than whoever does not.
+    // Until the first second is over; members that share get fewer bytes.
     while listeners.iter().any(|listener| listener.2 * 5 > alone_bytes * 2) || number < 100 {
         let text = quote(number);
         speaker.send_text(&text);
@@ -277,7 +278,7 @@ fn those_who_listen_share_a_context() {
         number += 1;
         assert!(number < 100_000, "they never share");
     }
-    // One of them speaks: all others hear it, and it goes on to hear the rest.
+    // One of them publishes: all others receive it, and it receives later messages.
     let said = quote(number);
     listeners[0].0.send_text(&said);
     assert_eq!(speaker.hear_text(), said);
@@ -298,7 +299,7 @@ fn frame_bytes(payload_bytes: usize) -> usize {
     payload_bytes + if payload_bytes < 126 { 2 } else { 4 }
 }
 
-/// What a message became for a listener: compressed or not, and its payload's bytes.
+/// A message as a listener gets it: compressed or not, and its payload's bytes.
 fn hear_quote((client, state): &mut (Client, Decompress), text: &str) -> (bool, usize) {
     let Frame { opcode, payload } = client.hear();
     match opcode {
@@ -308,7 +309,7 @@ fn hear_quote((client, state): &mut (Client, Decompress), text: &str) -> (bool, 
     (opcode != TEXT, payload.len())
 }
 
-/// What is counted by context: messages compressed and left, bytes in, out and saved.
+/// The counters of a context: messages compressed and not, bytes in, out and saved.
 fn counted(metrics: &Samples, context: &str) -> [f64; 5] {
     let names = [
         "compressed_messages",
@@ -321,7 +322,7 @@ fn counted(metrics: &Samples, context: &str) -> [f64; 5] {
 }
 
 #[test]
-fn what_it_saves_is_counted_exactly() {
+fn its_savings_are_counted_exactly() {
     let relay = Relay::start_watched(&["--deflate", "--deflate-share-min", "2"]);
     let mut speaker = relay.connect("/");
     let listen = |offer| (connect(&relay, "/", offer).0, Decompress::new(false));
@@ -373,7 +374,7 @@ fn what_it_saves_is_counted_exactly() {
     assert_eq!(moved("fanfare_context_resets_total"), 0.0);
     let saved = counted(&after, "none")[4] + counted(&after, "shared")[4];
     assert_eq!(relay.counters().get("saved_bytes") as f64, saved);
-    // Somebody comes in: the context begins anew for all.
+    // A member joins: the context is reset for all.
     let mut three = listen(OFFER);
     let mut number = 2000;
     while relay.metrics().get("fanfare_sharing_members") < 3.0 {

@@ -1,4 +1,4 @@
-//! When there are no descriptors left.
+//! Without free descriptors.
 
 use crate::client::{Client, dial, request};
 use crate::http::Answer;
@@ -9,7 +9,7 @@ use std::io::Write;
 const REASON: &str = "cannot accept";
 
 impl Relay {
-    /// From now on it gets no descriptors beyond those that it has.
+    /// From now on it gets no further descriptors.
     pub(crate) fn leave_no_descriptors(&self) {
         let files = Some(self.descriptor_next());
         let limit = Rlimit { current: files, maximum: files };
@@ -18,7 +18,7 @@ impl Relay {
 }
 
 #[test]
-fn without_descriptors_the_relay_waits_without_spinning_and_goes_on_when_some_are_free() {
+fn without_descriptors_the_relay_pauses_and_accepts_again_when_some_are_free() {
     let relay = Relay::start(&["--handshake-timeout", "1", "--close-timeout", "20"]);
     let mut inside: Vec<Client> = relay.connect_all::<10>("/").into();
     let mut unfinished = dial(relay.address());
@@ -32,15 +32,15 @@ fn without_descriptors_the_relay_waits_without_spinning_and_goes_on_when_some_ar
     relay.log.wait("an attempt to accept", |lines, _| {
         lines.iter().any(|line| line.contains(REASON)).then_some(())
     });
-    // The handshake's timeout is a second or two of the relay's own time: in it the relay tries
-    // again once a second, says so each time, and sleeps meanwhile.
+    // For a second or two, the handshake timeout, the relay tries once a second, logs each failure,
+    // and sleeps in between.
     let ticks_before = relay.cpu_ticks();
     assert_eq!(Answer::read(&unfinished).status, 408);
     let ticks = relay.cpu_ticks() - ticks_before;
     assert!(ticks < 20, "{ticks} hundredths of a second");
     let attempts = relay.log.lines_with(REASON).len();
     assert!((1..8).contains(&attempts), "{attempts} attempts");
-    // Those inside are served meanwhile.
+    // Members are served meanwhile.
     inside[0].send_text("are you there?");
     inside[1..].iter_mut().for_each(|other| assert_eq!(other.hear_text(), "are you there?"));
     assert_eq!(relay.counters().get("accepted"), 11);
@@ -55,7 +55,7 @@ fn without_descriptors_the_relay_waits_without_spinning_and_goes_on_when_some_ar
 }
 
 #[test]
-fn an_attempt_to_accept_at_each_end_of_a_connection_makes_no_line_at_each() {
+fn failed_attempts_to_accept_are_logged_once_a_second() {
     const ENDS: usize = 40;
     let relay = Relay::start(&[]);
     let inside = relay.connect_all::<ENDS>("/");
@@ -64,14 +64,14 @@ fn an_attempt_to_accept_at_each_end_of_a_connection_makes_no_line_at_each() {
     for mut stream in &outside {
         stream.write_all(request("/").as_bytes()).expect("the kernel keeps it");
     }
-    // One leaves, the next comes in; for the one behind it there is no descriptor.
+    // One leaves, the next is accepted; for the one after it there is no descriptor.
     let mut outside = outside.into_iter();
     let mut served = Vec::new();
     for client in inside {
         client.close();
         served.push(Client::hear_greeting(outside.next().expect("there are more")));
     }
-    // Each attempt is told or counted.
+    // Each attempt is logged or counted.
     let attempts = relay.log.wait("all attempts", |lines, _| {
         let lines =
             lines.iter().filter(|line| line.contains("annot_accept") || line.contains(REASON));

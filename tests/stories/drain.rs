@@ -1,4 +1,4 @@
-//! Going down.
+//! Draining.
 
 use crate::authority::{Authority, wrap};
 use crate::client::{CLOSE, Client, FIN, dial, frame, request};
@@ -10,14 +10,14 @@ use std::os::unix::net::UnixStream;
 
 const HEALTH: &[u8] = b"GET /_/health HTTP/1.1\r\nHost: h\r\n\r\n";
 
-/// Waits until the relay has heard that it is to go down.
+/// Waits until the relay drains.
 fn wait_until_draining(relay: &Relay) {
     while relay.ask(HEALTH).status != 503 {
         std::thread::yield_now();
     }
 }
 
-/// Fills what the kernel keeps for a member that does not read; gives how many messages that took.
+/// Fills the kernel's buffers of a member that does not read; gives the number of messages.
 fn leave_behind(relay: &Relay, publisher: &mut Client) -> u64 {
     let mut said = 0;
     while relay.counters().get("log_bytes") < 1_000_000 {
@@ -28,7 +28,7 @@ fn leave_behind(relay: &Relay, publisher: &mut Client) -> u64 {
 }
 
 #[test]
-fn at_sigterm_everyone_hears_what_is_due_then_1012_and_the_exit_code_is_0() {
+fn at_sigterm_members_get_their_output_then_1012_and_the_exit_code_is_0() {
     let times = ["--close-timeout", "20", "--drain", "1", "--drain-timeout", "20"];
     let mut relay = Relay::start(&times);
     let mut behind = relay.connect_narrow("/");
@@ -56,7 +56,7 @@ fn at_sigterm_everyone_hears_what_is_due_then_1012_and_the_exit_code_is_0() {
 }
 
 #[test]
-fn a_client_may_speak_until_it_has_answered_the_goodbye() {
+fn a_client_may_publish_until_it_has_answered_the_close_frame() {
     let mut relay = Relay::start(&["--drain", "0"]);
     let [mut one, mut two] = relay.connect_all("/");
     relay.signal(Signal::INT);
@@ -70,7 +70,7 @@ fn a_client_may_speak_until_it_has_answered_the_goodbye() {
 }
 
 #[test]
-fn a_crowd_is_told_at_a_pace_and_when_to_come_back() {
+fn a_crowd_is_closed_at_a_pace_with_the_time_to_reconnect() {
     let mut relay = Relay::start(&["--drain", "2"]);
     let crowd = relay.connect_all::<400>("/");
     relay.signal(Signal::TERM);
@@ -88,7 +88,7 @@ fn a_crowd_is_told_at_a_pace_and_when_to_come_back() {
 }
 
 #[test]
-fn without_clients_the_end_comes_at_once() {
+fn without_clients_the_drain_ends_at_once() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut relay = Relay::start(&[]);
         relay.signal(signal);
@@ -97,7 +97,7 @@ fn without_clients_the_end_comes_at_once() {
 }
 
 #[test]
-fn who_does_not_answer_the_goodbye_within_the_close_timeout_is_not_what_exit_code_3_means() {
+fn a_member_that_does_not_answer_its_close_frame_does_not_cause_exit_code_3() {
     let mut relay = Relay::start(&["--close-timeout", "1", "--drain-timeout", "20"]);
     let mut silent = relay.connect("/");
     relay.signal(Signal::TERM);
@@ -106,7 +106,7 @@ fn who_does_not_answer_the_goodbye_within_the_close_timeout_is_not_what_exit_cod
 }
 
 #[test]
-fn a_newcomer_is_told_503_until_the_last_member_is_gone() {
+fn a_new_client_gets_503_until_the_last_member_has_left() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("fanfare.sock");
     let place = format!("unix:{}", path.display());
@@ -139,7 +139,7 @@ fn a_newcomer_is_told_503_until_the_last_member_is_gone() {
 }
 
 #[test]
-fn a_newcomer_under_tls_is_told_503_as_well() {
+fn a_new_client_with_tls_gets_503_too() {
     let authority = Authority::new();
     authority.issue("one", "localhost");
     let flags = authority.flags(&["one"]);
@@ -153,7 +153,7 @@ fn a_newcomer_under_tls_is_told_503_as_well() {
     let mut newcomer = wrap(&config, "localhost", dial(relay.address()));
     newcomer.write_all(request("/").as_bytes()).expect("the relay reads");
     assert_eq!(Answer::read(newcomer).status, 503);
-    // One that does not even begin holds nothing up.
+    // A client that does not begin its handshake delays nothing.
     let _silent = dial(relay.address());
     member.send_close(1012);
     member.hear_end();
@@ -161,7 +161,7 @@ fn a_newcomer_under_tls_is_told_503_as_well() {
 }
 
 #[test]
-fn who_waits_to_be_accepted_when_the_relay_ends_is_answered_and_not_reset() {
+fn a_client_that_waits_to_be_accepted_is_answered_and_not_reset() {
     let mut relay = Relay::start(&[]);
     relay.signal(Signal::STOP);
     let bytes = [request("/").into_bytes(), frame(FIN | CLOSE, &[0x03, 0xe8])].concat();
@@ -179,7 +179,7 @@ fn who_waits_to_be_accepted_when_the_relay_ends_is_answered_and_not_reset() {
     for mut stream in waiting {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("an answer and an end in order");
-        // The first ones may be accepted before the signal is heard.
+        // The first ones may be accepted before the signal.
         let status = answer.get(..12).map(String::from_utf8_lossy).unwrap_or_default();
         assert!(["HTTP/1.1 101", "HTTP/1.1 503"].contains(&&*status), "{}", answer.escape_ascii());
         refused += u32::from(status.ends_with("503"));
@@ -189,7 +189,7 @@ fn who_waits_to_be_accepted_when_the_relay_ends_is_answered_and_not_reset() {
 }
 
 #[test]
-fn who_never_reads_is_cut_when_the_drain_is_over_and_the_exit_code_is_3() {
+fn a_member_that_never_reads_is_cut_at_the_drains_end_with_exit_code_3() {
     let mut relay = Relay::start(&["--drain", "1", "--drain-timeout", "1"]);
     let _behind = relay.connect_narrow("/");
     let mut publisher = relay.connect("/");
@@ -202,7 +202,7 @@ fn who_never_reads_is_cut_when_the_drain_is_over_and_the_exit_code_is_3() {
 }
 
 #[test]
-fn who_never_answers_the_goodbye_is_cut_as_well() {
+fn a_member_that_never_answers_the_close_frame_is_cut_too() {
     let mut relay = Relay::start(&["--drain", "1", "--drain-timeout", "1"]);
     let mut silent = relay.connect("/");
     relay.signal(Signal::TERM);
@@ -221,7 +221,7 @@ fn a_second_signal_ends_it_at_once_with_exit_code_4() {
 }
 
 #[test]
-fn a_request_that_has_begun_is_told_503() {
+fn a_request_that_has_begun_gets_503() {
     let mut relay = Relay::start(&[]);
     let mut stream = dial(relay.address());
     stream.write_all(b"GET / HTTP/1.1\r\n").expect("the relay reads");

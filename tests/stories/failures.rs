@@ -1,4 +1,4 @@
-//! What the log says, without being asked for more, of connections that end for a reason.
+//! Warnings in the log about connections that end for a reason.
 
 use crate::authority::{Authority, wrap};
 use crate::client::{BINARY, Client, FIN, dial, request};
@@ -42,7 +42,7 @@ fn send(relay: &Relay, bytes: &[u8]) -> TcpStream {
     stream
 }
 
-/// Says too much, and goes as a client should.
+/// Exceeds a limit, and closes as a client should.
 fn say_too_much<S: Read + Write>(mut client: Client<S>) {
     client.send_binary(&[0; 2000]);
     assert_eq!(client.hear_close(), Some(1009));
@@ -65,7 +65,7 @@ fn an_end_at_a_limit_names_its_peer_on_every_listener() {
     let address = own(client.tcp());
     say_too_much(client);
     expect(&relay, &address, Value::Null);
-    // Through a socket of IPv6 an IPv4 address is written as everywhere else.
+    // Through an IPv6 socket, an IPv4 address is written as everywhere else.
     let relay = start("[::]:0", &LIMIT);
     let stream = dial(SocketAddr::from(([127, 0, 0, 1], relay.addresses()[0].port())));
     let address = own(&stream);
@@ -100,7 +100,7 @@ fn a_peer_that_resets_its_connection_is_named_too() {
     let relay = start("127.0.0.1:0", &["--max-message", "1000", "--log-level", "debug"]);
     for _ in 0..20 {
         let mut client = relay.connect("/");
-        // Its socket knows nothing any more when the relay hears of it.
+        // Its socket has no address any more when the relay notices.
         client.send(FIN | BINARY, &[0; 2000]);
         client.reset();
     }
@@ -124,7 +124,7 @@ fn a_peer_that_resets_its_connection_is_named_too() {
 }
 
 #[test]
-fn a_listener_that_is_not_what_its_clients_take_it_for_is_told_with_what_to_do() {
+fn a_listener_used_in_another_way_is_logged_with_what_to_do() {
     let upgrade = request("/");
     let old = upgrade.replace("HTTP/1.1", "HTTP/1.0").replace("Upgrade: websocket\r\n", "");
     let hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".repeat(20);
@@ -168,7 +168,7 @@ fn a_listener_that_is_not_what_its_clients_take_it_for_is_told_with_what_to_do()
 }
 
 #[test]
-fn what_comes_to_a_tls_listener_without_tls_is_told_with_what_to_do() {
+fn requests_without_tls_at_a_tls_listener_are_logged_with_what_to_do() {
     let authority = Authority::new();
     authority.issue("one", "localhost");
     let flags = authority.flags(&["one"]);
@@ -191,7 +191,7 @@ fn what_comes_to_a_tls_listener_without_tls_is_told_with_what_to_do() {
 }
 
 #[test]
-fn a_client_that_does_not_take_the_certificate_is_told() {
+fn a_client_that_refuses_the_certificate_is_logged() {
     let authority = Authority::new();
     authority.issue("one", "elsewhere");
     let flags = authority.flags(&["one"]);
@@ -207,7 +207,7 @@ fn a_client_that_does_not_take_the_certificate_is_told() {
 }
 
 impl Relay {
-    /// Waits until so many were told of or counted, in lines that come a second apart.
+    /// Waits until so many were logged or counted, in lines a second apart.
     fn all_told(&self, reason: &str, count: u64) {
         let part = format!("\"reason\":\"{reason}\"");
         self.log.wait("all of them", |lines, _| {
@@ -224,11 +224,11 @@ impl Relay {
 }
 
 #[test]
-fn a_refused_origin_is_named_and_cannot_steer_a_terminal() {
+fn a_refused_origin_is_logged_and_cannot_control_a_terminal() {
     let relay = Relay::start(&["--allow-origin", "https://example.org"]);
     let evil = "https://evil.example\x1b[2J\" client=\"192.0.2.1";
     let head = request("/").replace("\r\n\r\n", &format!("\r\nOrigin: {evil}\r\n\r\n"));
-    let head = head.replace('\x1b', "\t"); // what is worse is no header field
+    let head = head.replace('\x1b', "\t"); // other control characters are refused in a field
     assert_eq!(Answer::read(send(&relay, head.as_bytes())).status, 403);
     let line = relay.warning("origin");
     let origin = "https://evil.example%09[2J%22%20client=%22192.0.2.1";
@@ -242,7 +242,7 @@ fn a_refused_origin_is_named_and_cannot_steer_a_terminal() {
     assert!(origin.is_ascii() && origin.len() < 1000, "{origin}");
 }
 
-/// The filter's patterns, as fail2ban reads them, with what its tags stand for.
+/// The filter's patterns, as fail2ban reads them, with its tags expanded.
 fn filter() -> Vec<regex::Regex> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/fail2ban/filter.d/fanfare.conf");
     let text = std::fs::read_to_string(path).expect("the filter");
@@ -255,7 +255,7 @@ fn filter() -> Vec<regex::Regex> {
 }
 
 #[test]
-fn a_program_that_bans_finds_who_came_with_a_forged_token() {
+fn the_fail2ban_filter_finds_addresses_with_forged_tokens() {
     let mut command = program();
     command.args(["--listen", "127.0.0.1:0", "--token-key", &key(), "--trust-proxy", "127.0.0.2"]);
     let mut child = command
@@ -288,7 +288,7 @@ fn a_program_that_bans_finds_who_came_with_a_forged_token() {
     assert_eq!(ask([127, 0, 0, 9], with(&forged)), 401);
     assert_eq!(ask([127, 0, 0, 2], by_proxy(with("x.y"), "2001:db8:1:2::3")), 401);
     assert_eq!(ask([127, 0, 0, 8], request("/")), 401);
-    // Who goes on is told of again in each second, with its address: here twice more.
+    // A client that continues is logged once a second with its address: here twice more.
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_millis(2_100) {
         assert_eq!(ask([127, 0, 0, 9], with(&forged)), 401);
@@ -299,7 +299,7 @@ fn a_program_that_bans_finds_who_came_with_a_forged_token() {
     let log = String::from_utf8(output.stderr).expect("text");
     let filter = filter();
     assert_eq!(filter.len(), 2);
-    // fail2ban takes the time away before it looks.
+    // fail2ban removes the time before it matches.
     let stripped = |line: &str| line.split_once('Z').expect("a time").1.to_owned();
     let in_journal = |line: &str| format!("host.example fanfare[7]: {line}");
     let banned = |line: String| {
@@ -314,6 +314,6 @@ fn a_program_that_bans_finds_who_came_with_a_forged_token() {
     assert!(again.len() >= 2 && again.iter().all(|one| one == "127.0.0.9"), "{log}");
     let from_journal: Vec<String> = log.lines().map(in_journal).filter_map(banned).collect();
     assert_eq!(from_journal, from_file, "{log}");
-    // Nobody is banned whose token is missing or has expired, nor for what a stranger wrote.
+    // Missing and expired tokens ban no address, and neither does text that a stranger wrote.
     assert!(log.contains("reason=\"token_missing\"") && log.contains("reason=\"token_too_late\""));
 }

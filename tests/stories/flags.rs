@@ -1,4 +1,4 @@
-//! What is said on the command line and in the environment, and what the program says at its start.
+//! The command line and the environment, and the program's first output.
 
 use crate::client::{Client, dial, request};
 use crate::relay::{Relay, program};
@@ -27,7 +27,7 @@ fn the_first_line_says_where_to_connect() {
 }
 
 #[test]
-fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
+fn impossible_flags_are_refused_with_exit_code_2_and_the_reason() {
     let cases: [(&[&str], &str); 39] = [
         (&["--room-log", "100000"], "a room's log must hold four of the largest messages: 262184"),
         (&["--room-log", "262183"], "262184 bytes"),
@@ -84,7 +84,7 @@ fn flags_that_cannot_work_are_refused_with_exit_code_2_and_the_reason() {
 }
 
 #[test]
-fn an_address_in_use_is_told_with_exit_code_1() {
+fn an_address_in_use_ends_with_exit_code_1() {
     let relay = Relay::start(&[]);
     let (code, stderr) = run(&["--listen", &relay.address().to_string()]);
     assert_eq!(code, Some(1), "{stderr}");
@@ -94,7 +94,7 @@ fn an_address_in_use_is_told_with_exit_code_1() {
 }
 
 #[test]
-fn what_is_wrong_in_the_environment_is_told_by_the_variables_name() {
+fn errors_in_the_environment_name_the_variable() {
     for (variable, value, reason) in [
         ("FANFARE_MAX_MESSAGE", "64 kilo", "`64 kilo` is not valid: a size is a number of bytes"),
         ("FANFARE_DRAIN", "", "`` is not valid: a time is a number of seconds or has a unit"),
@@ -116,7 +116,7 @@ fn what_is_wrong_in_the_environment_is_told_by_the_variables_name() {
 }
 
 #[test]
-fn what_is_no_text_is_named() {
+fn arguments_that_are_not_utf8_are_named() {
     let no_text = OsStr::from_bytes(b"\xff");
     let mut command = program();
     let output = command.arg("check-config").env("FANFARE_TOKEN_AUDIENCE", no_text).output();
@@ -128,7 +128,7 @@ fn what_is_no_text_is_named() {
 }
 
 #[test]
-fn a_wrong_variable_is_blamed_on_no_other_and_keeps_no_page_from_being_written() {
+fn an_invalid_variable_does_not_affect_other_commands() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), "max_message = 1000\n").expect("space");
     let with = |arguments: &[&str]| {
@@ -146,7 +146,7 @@ fn a_wrong_variable_is_blamed_on_no_other_and_keeps_no_page_from_being_written()
 }
 
 #[test]
-fn places_that_one_program_cannot_have_together_are_refused() {
+fn places_that_exclude_each_other_are_refused() {
     for (one, other, reason) in [
         ("127.0.0.1:2046", "127.0.0.1:2046", "--listen: 127.0.0.1:2046 is there twice"),
         ("[::]:2046", "127.0.0.1:2046", "[::]:2046 hears IPv4 too, unless 0.0.0.0 with its port"),
@@ -159,7 +159,7 @@ fn places_that_one_program_cannot_have_together_are_refused() {
 }
 
 #[test]
-fn the_environment_configures_and_a_flag_is_stronger() {
+fn the_environment_configures_and_a_flag_overrides_it() {
     let mut command = program();
     command.env("FANFARE_LISTEN", "127.0.0.1:0,127.0.0.1:0").env("FANFARE_ECHO", "true");
     command.env("FANFARE_MAX_CONNECTIONS", "5").args(["--max-connections", "6"]);
@@ -191,7 +191,7 @@ fn a_switch_in_the_environment_is_set_by_1_and_not_by_0() {
 }
 
 #[test]
-fn help_and_version_are_told_with_exit_code_0() {
+fn help_and_version_end_with_exit_code_0() {
     for (flag, part) in [("--help", "FANFARE_ROOM_LOG"), ("--version", env!("CARGO_PKG_VERSION"))] {
         let output = program().arg(flag).output().expect("the program starts");
         assert_eq!(output.status.code(), Some(0));

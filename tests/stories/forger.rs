@@ -1,5 +1,5 @@
-//! A TLS client's ciphers that seal any type of record: what `mark` marks leaves as a record of
-//! that type, under the connection's keys and in its sequence.
+//! Ciphers with which a TLS client seals any type of record: a payload from `mark` becomes a record
+//! of that type, under the connection's keys and in its sequence.
 
 use rustls::crypto::cipher::{
     AeadKey, Iv, KeyBlockShape, MessageDecrypter, MessageEncrypter, OutboundOpaqueMessage,
@@ -11,13 +11,13 @@ use rustls::{
     Tls13CipherSuite,
 };
 
-/// What a marked record begins with; no other plaintext does.
+/// The prefix of a marked record, with which no other plaintext begins.
 const MARK: [u8; 15] = *b"a forged record";
 
 /// A handshake's messages (RFC 8446, section 5.1).
 pub(crate) const HANDSHAKE: u8 = 22;
 
-/// What a client writes, in one piece, to send `payload` as a record of another type.
+/// The bytes with which a client sends `payload` as a record of another type.
 pub(crate) fn mark(content_type: u8, payload: &[u8]) -> Vec<u8> {
     [&MARK[..], &[content_type], payload].concat()
 }

@@ -31,7 +31,8 @@ fn a_request_may_be_cut_at_every_byte() {
         let mut stream = dial(relay.address());
         stream.write_all(&bytes[..cut]).expect("the relay reads");
         if cut < request("/").len() {
-            // The relay reads in the order of arrival: its answer says that it has the first part.
+            // The relay reads in the order of arrival: this answer proves that it has the first
+            // part.
             witness.hear_nothing();
         }
         stream.write_all(&bytes[cut..]).expect("the relay reads");
@@ -80,7 +81,7 @@ fn headers_are_read_in_any_spelling() {
 #[test]
 fn a_key_may_have_any_last_bits() {
     let relay = Relay::start(&[]);
-    // The example of RFC 6455, section 4.2.1, and what section 1.3 computes from it.
+    // The example of RFC 6455, section 4.2.1, and its answer by section 1.3.
     let request = request("/").replace("dGhlIHNhbXBsZSBub25jZQ==", "AQIDBAUGBwgJCgsMDQ4PEC==");
     let mut stream = dial(relay.address());
     stream.write_all(request.as_bytes()).expect("the relay reads");
@@ -91,7 +92,7 @@ fn a_key_may_have_any_last_bits() {
 }
 
 #[test]
-fn an_upgrade_and_a_message_of_a_client_that_ends_its_side_at_once_are_taken() {
+fn a_client_that_ends_its_side_at_once_still_publishes_its_message() {
     let relay = Relay::start(&[]);
     let mut other = relay.connect("/");
     let mut bytes = request("/").into_bytes();

@@ -1,4 +1,4 @@
-//! Memory for single connections: what they began, and what they alone were told.
+//! The quota of single connections: partial messages and private output.
 
 use crate::authority::{Authority, TlsStream, wrap};
 use crate::client::{Client, FIN, TEXT, dial, frame, request};
@@ -14,11 +14,11 @@ fn cut(bytes: usize) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn who_holds_the_most_goes_first() {
+fn the_connection_that_holds_the_most_is_closed_first() {
     let relay = Relay::start(&["--connection-quota", "200000"]);
     let [mut greedy, mut hearer] = relay.connect_all("/");
     greedy.send_raw(&cut(60_000).0);
-    // The last one to grow is not the one that holds the most.
+    // The last connection to grow is not the one that holds the most.
     let (begin, end) = cut(30_000);
     let mut modest: [Client; 5] = relay.connect_all("/");
     for client in &mut modest {
@@ -40,7 +40,7 @@ fn send_most_of_a_record(stream: &mut TlsStream, bytes: usize) {
 }
 
 #[test]
-fn records_of_tls_that_never_end_count_as_held() {
+fn partial_tls_records_count_in_the_quota() {
     let authority = Authority::new();
     authority.issue("one", "localhost");
     let flags = authority.flags(&["one"]);
@@ -52,7 +52,7 @@ fn records_of_tls_that_never_end_count_as_held() {
         let stream = wrap(&config, "localhost", dial(relay.address()));
         Client::greet(stream, request("/").as_bytes())
     };
-    // Nine of these are too many, and a little more goes than must.
+    // Nine of these are too many, and a little more is closed than necessary.
     let mut greedy: Vec<Client<TlsStream>> = (0..10).map(join).collect();
     for client in &mut greedy {
         send_most_of_a_record(client.stream(), 16_000);
@@ -63,7 +63,7 @@ fn records_of_tls_that_never_end_count_as_held() {
     assert_eq!(hearer.hear_text(), "still here?");
 }
 
-/// From now on the relay gets so many bytes more of the system, and nothing beyond.
+/// From now on the relay gets at most so many further bytes from the system.
 fn leave_memory(relay: &Relay, bytes: u64) {
     let limit = Some(relay.address_space_bytes() + bytes);
     let limit = Rlimit { current: limit, maximum: limit };
@@ -71,13 +71,13 @@ fn leave_memory(relay: &Relay, bytes: u64) {
 }
 
 #[test]
-fn without_memory_for_a_message_its_sender_is_closed_and_the_relay_goes_on() {
+fn without_memory_for_a_message_only_its_sender_is_closed() {
     const MIB: usize = 1 << 20;
     let sizes = ["--max-message", "33554432", "--room-log", "268435456"];
     let relay = Relay::start(&[&sizes[..], &["--message-timeout", "1000"]].concat());
     let [mut one, mut two] = relay.connect_all("/");
     leave_memory(&relay, 24 * MIB as u64);
-    // Its buffer doubles: there is no room for that beyond 16 MiB.
+    // Its buffer doubles, which fails beyond 16 MiB.
     let (begin, _) = cut(30 * MIB);
     let mut greedy = relay.connect("/");
     let _ = greedy.try_send_raw(&begin); // the relay stops reading it midway

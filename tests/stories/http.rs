@@ -24,7 +24,7 @@ impl Answer {
         Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
-    /// The value of the header, as it stands there.
+    /// The value of the header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let fields = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
         fields.filter(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value).next()
@@ -37,7 +37,7 @@ impl Answer {
 }
 
 impl Relay {
-    /// Sends `request` and reads what it is answered.
+    /// Sends `request` and reads the answer.
     pub(crate) fn ask(&self, request: &[u8]) -> Answer {
         let mut stream = dial(self.address());
         stream.write_all(request).expect("the relay reads");
@@ -46,7 +46,7 @@ impl Relay {
         answer
     }
 
-    /// The same, but our side ends right behind the request.
+    /// The same, but our side ends right after the request.
     pub(crate) fn ask_and_shut(&self, request: &[u8]) -> Answer {
         let mut stream = dial(self.address());
         stream.write_all(request).expect("the relay reads");

@@ -1,4 +1,4 @@
-//! The container image: what it is made of, what it is told, and how it is asked for its health.
+//! The container image: its files, its variables and its health check.
 
 use crate::relay::{Relay, program};
 use rustix::process::Signal;
@@ -12,14 +12,14 @@ const DOCKERFILE: &str = include_str!("../../dist/Dockerfile");
 const IGNORED: &str = include_str!("../../dist/Dockerfile.dockerignore");
 const COMPOSE: &str = include_str!("../../dist/compose.yaml");
 
-/// What stands behind an instruction, for each time that it is there.
+/// The arguments of each occurrence of an instruction.
 fn instructions(name: &str) -> Vec<&'static str> {
     let of_name = |line: &'static str| line.strip_prefix(name)?.strip_prefix(' ');
     DOCKERFILE.lines().filter_map(of_name).collect()
 }
 
 #[test]
-fn it_is_made_of_what_is_there_and_of_nothing_that_is_ignored() {
+fn it_copies_only_files_that_exist_and_are_not_ignored() {
     let copied: BTreeSet<&str> = instructions("COPY")
         .into_iter()
         .filter(|copy| !copy.starts_with("--from"))
@@ -35,7 +35,7 @@ fn it_is_made_of_what_is_there_and_of_nothing_that_is_ignored() {
 }
 
 #[test]
-fn its_variables_are_read_and_right() {
+fn its_variables_are_valid() {
     let of_image = instructions("ENV").into_iter().map(|pair| pair.split_once('=').expect(pair));
     let of_compose = COMPOSE.lines().filter_map(|line| {
         let pair = line.trim_start().trim_start_matches("# ");
@@ -52,7 +52,7 @@ fn its_variables_are_read_and_right() {
         let told = printed.lines().find(|line| line.ends_with(&format!("# {name}")));
         assert!(told.is_some_and(|line| line.contains(value)), "{name}: {printed}");
     }
-    // What stands behind the image's name must not replace where it listens.
+    // Flags after the image's name must not replace its places.
     assert!(instructions("CMD").is_empty());
 }
 
@@ -61,7 +61,7 @@ fn health(place: &str) -> Output {
 }
 
 #[test]
-fn a_relay_is_well_while_it_runs() {
+fn health_succeeds_while_the_relay_runs() {
     let check = instructions("HEALTHCHECK").pop().expect("one");
     assert!(check.ends_with(r#"CMD ["/fanfare", "health"]"#), "{check}");
     let mut relay = Relay::start_watched(&[]);
@@ -78,7 +78,7 @@ fn a_relay_is_well_while_it_runs() {
 }
 
 #[test]
-fn what_is_no_relay_is_not_well() {
+fn health_fails_without_a_relay() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let place = listener.local_addr().expect("bound").to_string();
     let other = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! What the kernel holds for connections: bounded while they last, and gone with them.
+//! The kernel's memory for connections: bounded while they last, released after them.
 
 use crate::authority::{Authority, wrap};
 use crate::client::{CLOSE, Client, dial, request};
@@ -6,8 +6,8 @@ use crate::relay::Relay;
 use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 
-/// The most that may be written to a member that reads nothing: the mark, a write that began below
-/// it, and what its own window took.
+/// The most that is written to a member that reads nothing: the bound on unsent bytes, one write
+/// beyond it, and the member's own window.
 const UNSENT_MAX: usize = (128 + 64 + 64) * 1024;
 
 /// Bytes that the relay's end of a client's connection wrote and the client has not acknowledged,
@@ -28,7 +28,7 @@ fn unsent(client: &TcpStream) -> Option<usize> {
     })
 }
 
-/// Says so many messages, each when the one before it was heard.
+/// Sends so many messages, each after the one before was received.
 fn say(count: usize, bytes: usize, publisher: &mut Client, reader: &mut Client) {
     for _ in 0..count {
         publisher.send_binary(&vec![7; bytes]);
@@ -36,7 +36,7 @@ fn say(count: usize, bytes: usize, publisher: &mut Client, reader: &mut Client) 
     }
 }
 
-/// Says messages until the kernel holds some for a member that does not read; gives how many.
+/// Sends messages until the kernel holds some for a member that does not read; gives the number.
 fn fill(deaf: &Client, publisher: &mut Client, reader: &mut Client) -> usize {
     let mut said = 0;
     while unsent(deaf.tcp()).expect("it is connected") < 64 * 1024 {
@@ -47,7 +47,7 @@ fn fill(deaf: &Client, publisher: &mut Client, reader: &mut Client) -> usize {
 }
 
 #[test]
-fn a_member_that_reads_nothing_costs_the_kernel_little() {
+fn a_member_that_reads_nothing_uses_little_of_the_kernels_memory() {
     let relay = Relay::start(&["--slow-consumer", "skip"]);
     let mut deaf = relay.connect_narrow("/");
     let [mut publisher, mut reader] = relay.connect_all("/");
@@ -55,7 +55,7 @@ fn a_member_that_reads_nothing_costs_the_kernel_little() {
     let unsent = unsent(deaf.tcp()).expect("it is connected");
     assert!(unsent <= UNSENT_MAX, "{unsent}");
     assert!(relay.counters().get("skipped") > 0, "it is far behind");
-    // It reads again, and is a member like the others.
+    // It reads again, and receives all messages.
     while deaf.hear_binary() != b"the newest" {
         publisher.send_binary(b"the newest");
         reader.hear_binary();
@@ -63,7 +63,7 @@ fn a_member_that_reads_nothing_costs_the_kernel_little() {
 }
 
 #[test]
-fn messages_that_the_kernel_does_not_take_at_once_all_come_to_a_slow_reader() {
+fn all_messages_reach_a_slow_reader_with_full_kernel_buffers() {
     let relay = Relay::start(&["--max-message", "1000000"]);
     let mut slow = relay.connect_narrow("/");
     let [mut publisher, mut reader] = relay.connect_all("/");
@@ -71,7 +71,7 @@ fn messages_that_the_kernel_does_not_take_at_once_all_come_to_a_slow_reader() {
     for _ in 0..6 {
         assert_eq!(slow.hear_binary().len(), 600_000);
     }
-    // What it hears now has to wake it: it has taken everything.
+    // It has received everything: the next message must wake it.
     say(3, 1_000_000, &mut publisher, &mut reader);
     for _ in 0..3 {
         assert_eq!(slow.hear_binary().len(), 1_000_000);
@@ -80,7 +80,7 @@ fn messages_that_the_kernel_does_not_take_at_once_all_come_to_a_slow_reader() {
 }
 
 #[test]
-fn a_member_that_is_closed_as_slow_and_cut_leaves_nothing_behind() {
+fn a_slow_member_that_was_cut_leaves_nothing_in_the_kernel() {
     let relay = Relay::start(&["--room-log", "524288", "--close-timeout", "1"]);
     let mut deaf = relay.connect_narrow("/");
     let [mut publisher, mut reader] = relay.connect_all("/");
@@ -97,7 +97,7 @@ fn a_member_that_is_closed_as_slow_and_cut_leaves_nothing_behind() {
 }
 
 #[test]
-fn what_a_leaving_member_has_not_received_counts_with_its_connection() {
+fn a_leaving_member_counts_until_it_has_received_its_output() {
     let relay = Relay::start(&["--close-timeout", "1"]);
     let deaf = relay.connect_narrow("/");
     let [mut publisher, mut reader] = relay.connect_all("/");
@@ -124,7 +124,7 @@ fn a_leaving_member_that_reads_in_time_receives_its_last_bytes() {
         if ends_its_side {
             late.shut();
         }
-        // The relay knows of the close frame, and waits.
+        // The relay has the close frame, and waits.
         relay.metrics_when(|metrics| metrics.get("fanfare_members") == 2.0);
         assert_eq!(relay.counters().get("connections"), 3);
         for _ in 0..said {
@@ -139,7 +139,7 @@ fn a_leaving_member_that_reads_in_time_receives_its_last_bytes() {
 }
 
 #[test]
-fn tls_changes_nothing_about_it() {
+fn the_same_holds_with_tls() {
     let authority = Authority::new();
     authority.issue("one", "localhost");
     let flags = authority.flags(&["one"]);

@@ -1,5 +1,5 @@
-//! Files of keys: each form is recognised or refused by its name, and a token that is forged from a
-//! public key's bytes is never let in.
+//! Files of keys: each form is recognised or refused by name, and a token forged from a public
+//! key's bytes is never accepted.
 
 use crate::client::request;
 use crate::relay::{Relay, program};
@@ -15,7 +15,7 @@ fn kept(name: &str) -> Vec<u8> {
     fs::read(format!("{}/tests/keys/{name}", env!("CARGO_MANIFEST_DIR"))).expect("kept")
 }
 
-/// A token that is signed with these bytes as a secret, as anybody can who knows them.
+/// A token signed with these bytes as a secret, which everyone that knows them can make.
 fn forged(secret: &[u8]) -> String {
     let parts = [r#"{"alg":"HS256","typ":"JWT"}"#, r#"{"sub":"root"}"#];
     let message = parts.map(|part| URL_SAFE_NO_PAD.encode(part)).join(".");
@@ -44,14 +44,14 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What stands between the lines of a PEM file.
+/// The base64 of a PEM file.
 fn body(pem: &[u8]) -> String {
     let text = text(pem);
     text.lines().filter(|line| !line.starts_with('-')).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn a_public_key_in_any_form_lets_nobody_in_who_knows_it() {
+fn a_token_forged_from_a_public_key_is_refused_in_any_form() {
     let (rsa, p256) = (kept("rsa.pem"), kept("p256.pem"));
     let jwk = text(&kept("rfc7515-a2.jwk"));
     let attributes = b"Bag Attributes\n    localKeyID: 01 02 03\nKey Attributes: <No Attributes>\n";
@@ -77,7 +77,7 @@ fn a_public_key_in_any_form_lets_nobody_in_who_knows_it() {
             assert_eq!(relay.ask(request.as_bytes()).status, 401, "{what}");
         }
         relay.connect(&format!("/news/x?token={}", text(&kept(token)).trim())).close();
-        // Nor is it a secret because somebody says so.
+        // It is refused also when it is marked as a secret.
         let output = check(&[&format!("secret:{path}")], &[]);
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{what}: {stderr}");
@@ -88,7 +88,7 @@ fn a_public_key_in_any_form_lets_nobody_in_who_knows_it() {
 }
 
 #[test]
-fn what_is_no_public_key_is_refused_with_what_it_is_and_what_to_do() {
+fn other_files_are_refused_by_name_with_what_to_do() {
     let rsa = kept("rsa.pem");
     let ssh = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQCxHG3VMacLSOGziYIuHTcQ ann@example.org\n";
     let ed25519 = ssh.replace("ssh-rsa AAAAB3NzaC1yc2E", "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5");
@@ -126,7 +126,7 @@ fn what_is_no_public_key_is_refused_with_what_it_is_and_what_to_do() {
 }
 
 #[test]
-fn keys_are_told_by_what_they_are_and_secrets_are_not_told() {
+fn keys_are_shown_by_kind_and_secrets_are_not_shown() {
     let secret = "hunter2 hunter2 hunter2 hunter2!";
     let (_folder, path) = file(format!("{secret}\n").as_bytes());
     let short = format!("kid=a:base64:{}", STANDARD.encode("hunter2"));

@@ -1,4 +1,4 @@
-//! The log, when nobody reads it, and at the end.
+//! The log, when it is blocked, and at the end.
 
 use crate::client::request;
 use crate::http::Answer;
@@ -17,8 +17,8 @@ use tempfile::TempDir;
 
 const DROPPED: &str = "fanfare_log_lines_dropped_total";
 
-/// A relay at level `debug`. Its admin listener is at a Unix socket: nobody reads in its log where
-/// it is.
+/// A relay at level `debug`. Its admin listener is at a Unix socket, for the log is not read to
+/// find a port.
 struct Quiet {
     relay: Relay,
     folder: TempDir,
@@ -33,7 +33,7 @@ impl Quiet {
         Quiet { relay: Relay::run_into(command, stderr, None), folder }
     }
 
-    /// The log tells each target, so long ones fill it.
+    /// The log has each target, so long ones fill it.
     fn ask(&self, target: &str) -> Answer {
         let stream = UnixStream::connect(self.folder.path().join("admin")).expect("it listens");
         stream.set_read_timeout(Some(PATIENCE)).expect("not zero");
@@ -45,7 +45,7 @@ impl Quiet {
         Samples::parse(&self.ask("/metrics").body).get(DROPPED) as u64
     }
 
-    /// Makes lines until some were dropped.
+    /// Causes lines until some are dropped.
     fn fill_log(&self) {
         let target = format!("/{}", "x".repeat(300));
         let begin = Instant::now();
@@ -55,7 +55,7 @@ impl Quiet {
         }
     }
 
-    /// Members hear each other, and the answers to their own pings.
+    /// Members receive each other's messages, and the pongs to their own pings.
     fn assert_serves(&self) {
         let [mut one, mut two] = self.relay.connect_all("/");
         one.send_text("still here?");
@@ -70,13 +70,13 @@ fn pipe() -> (PipeReader, Stdio) {
 }
 
 #[test]
-fn a_log_that_nobody_reads_keeps_nobody_waiting_and_says_later_what_it_dropped() {
+fn a_blocked_log_delays_no_client_and_reports_dropped_lines_later() {
     let (reader, writer) = pipe();
     let mut quiet = Quiet::start(writer);
     assert_eq!(quiet.dropped(), 0, "it is there from the start");
     quiet.fill_log();
     quiet.assert_serves();
-    // Now somebody reads.
+    // Now the log is read.
     quiet.relay.read_log(reader);
     let told = |lines: &[String]| {
         let lines = lines.iter().filter(|line| line.contains("log lines were dropped"));
@@ -88,7 +88,7 @@ fn a_log_that_nobody_reads_keeps_nobody_waiting_and_says_later_what_it_dropped()
     quiet.relay.log.wait("a word about it", |lines, _| (told(lines) > 0).then_some(()));
     let dropped = quiet.dropped();
     quiet.relay.log.wait("all of them", |lines, _| (told(lines) == dropped).then_some(()));
-    // Each line that was written is whole, and those that come now are there.
+    // Each written line is complete, and new lines are there.
     let lines = quiet.relay.log.lines_with("");
     assert!(lines.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{lines:?}");
     quiet.relay.signal(Signal::TERM);
@@ -97,9 +97,9 @@ fn a_log_that_nobody_reads_keeps_nobody_waiting_and_says_later_what_it_dropped()
 }
 
 #[test]
-fn a_log_that_nobody_reads_does_not_keep_the_relay_from_its_end() {
+fn a_blocked_log_does_not_delay_the_end() {
     let (_reader, writer) = pipe();
-    // What systemd gives: the other end is the journal's.
+    // As under systemd: the other end is the journal's.
     let (_journal, socket) = UnixStream::pair().expect("a pair");
     for stderr in [writer, OwnedFd::from(socket).into()] {
         let mut quiet = Quiet::start(stderr);
@@ -114,7 +114,7 @@ fn a_log_that_nobody_reads_does_not_keep_the_relay_from_its_end() {
 }
 
 #[test]
-fn a_log_that_cannot_be_written_is_counted() {
+fn failed_writes_of_the_log_are_counted() {
     let (reader, writer) = pipe();
     drop(reader);
     let full = File::options().write(true).open("/dev/full").expect("a device");
@@ -130,11 +130,11 @@ fn a_log_that_cannot_be_written_is_counted() {
 }
 
 #[test]
-fn a_relay_starts_though_nobody_reads_its_output() {
+fn a_relay_starts_with_a_blocked_standard_output() {
     let (mut reader, writer) = io::pipe().expect("a pipe");
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("relay");
-    // What another process, perhaps this relay before its restart, has left there.
+    // Bytes of another process, perhaps of this relay before its restart.
     fill(&writer);
     let mut command = program();
     command.args(["--listen", &format!("unix:{}", path.display())]).stdin(Stdio::null());
@@ -153,7 +153,7 @@ fn a_relay_starts_though_nobody_reads_its_output() {
     let mut status = [0; 12];
     stream.read_exact(&mut status).expect("an answer");
     assert_eq!(&status, b"HTTP/1.1 101");
-    // The line that it could not say is in the log.
+    // The line that it could not print is in the log.
     let reading = std::thread::spawn(move || {
         let mut text = Vec::new();
         reader.read_to_end(&mut text).map(|_| text)
@@ -166,7 +166,7 @@ fn a_relay_starts_though_nobody_reads_its_output() {
     assert!(text.contains(" INFO fanfare ") && text.contains(" listens on unix:"), "{text}");
 }
 
-/// Writes to a pipe until it takes nothing more.
+/// Fills a pipe.
 fn fill(mut pipe: &PipeWriter) {
     let takes = || {
         let mut one = [PollFd::new(pipe.as_fd(), PollFlags::POLLOUT)];
@@ -178,7 +178,7 @@ fn fill(mut pipe: &PipeWriter) {
 }
 
 #[test]
-fn a_program_that_cannot_say_why_it_ends_tells_it_by_its_code() {
+fn without_standard_error_the_exit_code_still_tells() {
     let (reader, writer) = pipe();
     drop(reader);
     let mut command: Command = program();

@@ -1,10 +1,10 @@
-//! What becomes of a message.
+//! Messages, from one member to the others.
 
 use crate::client::{BINARY, CONTINUATION, FIN, Frame, PING, PONG, TEXT};
 use crate::relay::Relay;
 
 #[test]
-fn everyone_else_hears_each_message_once_unchanged_and_in_order() {
+fn all_others_receive_each_message_once_unchanged_and_in_order() {
     let relay = Relay::start(&[]);
     let [mut sender, mut others @ ..] = relay.connect_all::<5>("/");
     let lengths = [0, 1, 125, 126, 127, 4096, 65_535, 65_536].into_iter().cycle().take(80);
@@ -28,7 +28,7 @@ fn everyone_else_hears_each_message_once_unchanged_and_in_order() {
     let counters = relay.counters();
     assert_eq!(counters.get("messages"), 80);
     assert_eq!(counters.get("deliveries"), 80 * 4);
-    assert_eq!(counters.get("log_bytes"), 0, "who has heard all needs no log");
+    assert_eq!(counters.get("log_bytes"), 0, "without pending output there is no log");
 }
 
 #[test]
@@ -69,13 +69,13 @@ fn fragments_arrive_as_one_frame_and_a_ping_between_them_is_answered_at_once() {
 }
 
 #[test]
-fn a_frame_that_comes_byte_by_byte_is_heard() {
+fn a_frame_that_comes_byte_by_byte_is_relayed() {
     let relay = Relay::start(&[]);
     let [mut sender, mut other] = relay.connect_all("/");
     let frame = crate::client::frame(FIN | TEXT, &[b'x'; 130]);
     for byte in &frame[..frame.len() - 1] {
         sender.send_raw(&[*byte]);
-        // Its answer says that the byte before it was read.
+        // The pong proves that the byte before it was read.
         other.hear_nothing();
     }
     sender.send_raw(&frame[frame.len() - 1..]);
@@ -83,7 +83,7 @@ fn a_frame_that_comes_byte_by_byte_is_heard() {
 }
 
 #[test]
-fn with_echo_the_sender_hears_itself_among_the_others() {
+fn with_echo_the_sender_receives_its_messages_among_the_others() {
     let relay = Relay::start(&["--echo"]);
     let [mut one, mut two] = relay.connect_all("/");
     one.send_text("from one");
@@ -134,7 +134,7 @@ fn a_heartbeat_is_answered_to_its_sender_alone() {
     sender.send_text("ping");
     assert_eq!(sender.hear_text(), "pong");
     other.hear_nothing();
-    // Only the very text is a heartbeat.
+    // Only exactly this text is a heartbeat.
     for text in ["ping ", "Ping", "pong", ""] {
         sender.send_text(text);
         assert_eq!(other.hear_text(), text);

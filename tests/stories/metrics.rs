@@ -1,4 +1,4 @@
-//! What is counted, and what is told of it: metrics, the dashboard over them, the log.
+//! Counters: metrics, the dashboard, the log.
 
 use crate::authority::{Authority, wrap};
 use crate::client::{Client, dial, request};
@@ -19,7 +19,7 @@ fn known_traffic_is_counted_exactly() {
     let [mut one, mut two, mut three] = relay.connect_all("/a");
     let mut other = relay.connect("/b");
     let before = relay.metrics();
-    // Also what has not happened yet is there, so that its first time is seen in a rate.
+    // Events that have not happened are there with 0, so that a rate shows the first one.
     for name in [
         "closes_total{reason=\"slow_consumer\"}",
         "closes_total{reason=\"not_utf8\"}",
@@ -56,7 +56,7 @@ fn known_traffic_is_counted_exactly() {
     assert!(after.get("process_cpu_seconds_total") > 0.0);
     let version = format!("fanfare_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     assert_eq!(after.get(&version), 1.0);
-    // How each of them leaves, and who does not come in.
+    // How each of them ends, and a refused one.
     one.close();
     two.reset();
     three.send_raw(&[0xff; 8]);
@@ -82,7 +82,7 @@ fn total_bytes(paths: &[&str]) -> f64 {
 }
 
 #[test]
-fn slow_consumers_are_counted_by_what_became_of_them() {
+fn slow_consumers_are_counted_by_outcome() {
     for (policy, counted) in [("close", "closed"), ("skip", "skipped")] {
         let relay = Relay::start_watched(&["--slow-consumer", policy, "--room-log", "1000000"]);
         let _slow = relay.connect_narrow("/");
@@ -112,7 +112,7 @@ fn slow_consumers_are_counted_by_what_became_of_them() {
 }
 
 #[test]
-fn the_dashboard_asks_only_for_what_there_is() {
+fn the_dashboard_asks_only_for_metrics_that_exist() {
     let relay = Relay::start_watched(&[]);
     let Samples { families, .. } = relay.metrics();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/grafana.json");
@@ -149,7 +149,7 @@ fn the_dashboard_asks_only_for_what_there_is() {
             "{name}"
         );
     }
-    // What is counted is worth a look.
+    // Each metric is in the dashboard.
     let mut unseen = Vec::new();
     for (name, kind) in families.iter().filter(|(name, _)| name.starts_with("fanfare_")) {
         let is_asked = match kind.as_str() {
@@ -171,7 +171,7 @@ fn metrics_in(expression: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_log_tells_each_connections_life() {
+fn the_log_has_each_connections_start_and_end() {
     let relay = Relay::start_watched(&["--log-level", "debug"]);
     let member = relay.connect("/news/%22");
     let address = member.tcp().local_addr().expect("connected").to_string();
@@ -214,13 +214,13 @@ fn refusals_are_warned_of_once_a_second_and_none_is_lost() {
     assert!(told.len() < 10, "{told:?}");
 }
 
-/// Makes a file into a pipe from which nothing comes before somebody writes.
+/// Replaces a file by a pipe, from which a read waits for a writer.
 fn make_pipe(path: &Path) {
     fs::remove_file(path).expect("it is there");
     mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR).expect("a pipe in its place");
 }
 
-/// Writes to such a pipe what it held before, when the relay has waited for so long.
+/// Writes the file's content to the pipe, when the relay has waited for so long.
 fn let_wait(path: &Path, text: &str) {
     let mut pipe = File::options().write(true).open(path).expect("the relay opens it too");
     std::thread::sleep(Duration::from_millis(150));
@@ -228,14 +228,14 @@ fn let_wait(path: &Path, text: &str) {
 }
 
 #[test]
-fn a_long_turn_is_told_with_what_took_the_time() {
+fn a_long_turn_is_logged_with_its_times() {
     let told = |relay: &Relay, reason: &str| -> Value {
         relay.log.wait(reason, |lines, _| {
             let line = lines.iter().find(|line| line.contains(&format!("\"{reason}\"")))?;
             Some(serde_json::from_str(line).expect("JSON"))
         })
     };
-    // A file that takes its time is the one thing that makes a turn as long as a story wants.
+    // Only a slow file can make a turn as long as a story needs.
     let authority = Authority::new();
     authority.issue("one", "localhost");
     let config = authority.path("fanfare.toml");

@@ -1,4 +1,4 @@
-//! Pages of which origins are let in.
+//! Which origins' pages are accepted.
 
 use crate::client::{Client, dial, request};
 use crate::relay::Relay;
@@ -14,14 +14,14 @@ impl Relay {
 }
 
 #[test]
-fn without_a_list_every_page_is_let_in() {
+fn without_a_list_every_page_is_accepted() {
     let relay = Relay::start(&[]);
     relay.lets_in(&from("https://anything.example"));
     relay.lets_in(&from("null"));
 }
 
 #[test]
-fn a_page_that_is_not_in_the_list_is_told_403_and_what_mends_it() {
+fn a_page_that_is_not_in_the_list_gets_403_and_what_to_do() {
     let relay = Relay::start(&[
         "--allow-origin",
         "https://example.org",
@@ -39,14 +39,14 @@ fn a_page_that_is_not_in_the_list_is_told_403_and_what_mends_it() {
     }
     let counters = relay.counters_when(|counters| counters.get("connections") == 0);
     assert_eq!((counters.ended("origin"), counters.get("upgraded")), (4, 4));
-    // Reading is the browser's own business: no header lets another page's script do it.
+    // The browser decides about reading: no header allows it to another page's script.
     let page = "GET / HTTP/1.1\r\nHost: h\r\nAccept: text/html\r\nOrigin: https://evil.example\r\n";
     let page = relay.ask(format!("{page}\r\n").as_bytes());
     assert_eq!((page.status, page.header("access-control-allow-origin")), (200, None));
 }
 
 #[test]
-fn programs_are_turned_away_where_an_origin_is_required() {
+fn requests_without_an_origin_are_refused_where_one_is_required() {
     let relay = Relay::start(&["--require-origin", "--allow-origin", "wechat"]);
     let answer = relay.ask(request("/").as_bytes());
     assert_eq!(answer.status, 403);
@@ -59,7 +59,7 @@ fn programs_are_turned_away_where_an_origin_is_required() {
 }
 
 #[test]
-fn extensions_and_files_of_a_program_can_be_let_in() {
+fn extensions_and_files_of_a_program_can_be_accepted() {
     let list = "file://,chrome-extension://*,moz-extension://*";
     let relay = Relay::start(&["--allow-origin", list]);
     relay.lets_in(&from("file://"));
@@ -71,7 +71,7 @@ fn extensions_and_files_of_a_program_can_be_let_in() {
 }
 
 #[test]
-fn what_is_no_origin_fits_no_pattern() {
+fn an_invalid_origin_matches_no_pattern() {
     let list = "https://*.sub.example.org,*.example.net,https://example.org,http://localhost:*";
     for patterns in [list, "*"] {
         let relay = Relay::start(&["--allow-origin", patterns, "--allow-origin", "same,wechat"]);

@@ -1,4 +1,4 @@
-//! The live page and its parts, and what the relay says of a room.
+//! The live page and its parts, and the description of a room.
 
 use crate::client::dial;
 use crate::relay::Relay;
@@ -18,7 +18,7 @@ fn get(path: &str, fields: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_part_of_the_page_is_served_and_known_again() {
+fn every_part_of_the_page_is_served_and_has_an_entity_tag() {
     let relay = Relay::start(&[]);
     for (path, content_type) in PARTS {
         let answer = relay.ask(&get(path, ""));
@@ -57,7 +57,7 @@ fn gzip_unpacks_to_the_same_bytes() {
 }
 
 #[test]
-fn a_page_is_made_for_its_path_and_known_again_there() {
+fn a_page_is_made_for_its_path_and_has_an_entity_tag_there() {
     let relay = Relay::start(&[]);
     let page =
         |path: &str, fields: &str| relay.ask(&get(path, &format!("Accept: text/html\r\n{fields}")));
@@ -86,7 +86,7 @@ fn a_page_is_made_for_its_path_and_known_again_there() {
 }
 
 #[test]
-fn pages_of_other_origins_read_what_is_for_them_where_they_may_connect() {
+fn pages_of_allowed_origins_may_read_the_answers() {
     const OWN: &str = "https://own.example";
     let shared = ["/_/client.js", "/_/room/news", "/_/room/only/tokens"];
     let rules = "[[room]]\npattern = \"only/*\"\nhear = \"tokens\"\n";
@@ -143,7 +143,7 @@ fn the_page_may_load_nothing_from_elsewhere() {
 }
 
 #[test]
-fn a_room_is_described_to_who_knows_its_name() {
+fn a_room_is_described() {
     let relay = Relay::start(&["--heartbeat", "ping=pong", "--max-message", "1000"]);
     let about = |path: &str| relay.ask(&get(path, ""));
     let empty = r#"{"members":0,"speak":true,"echo":false,"json":false,"#.to_owned()
@@ -157,7 +157,7 @@ fn a_room_is_described_to_who_knows_its_name() {
     assert_eq!(about("/_/room/").body, empty.replace(":0", ":1"));
     assert_eq!(about("/_/room").status, 404);
     drop((members, root));
-    // Asking makes no room.
+    // The request opens no room.
     relay.counters_when(|counters| counters.get("rooms") == 0);
     let json = Relay::start(&["--json", "--echo"]);
     let answer = json.ask(&get("/_/room/x", ""));

@@ -75,7 +75,7 @@ fn at_one_port(listen: &str) -> (Relay, u16) {
 }
 
 #[test]
-fn localhost_and_a_port_alone_are_heard_by_ipv4_and_ipv6() {
+fn localhost_and_a_port_alone_listen_on_ipv4_and_ipv6() {
     for listen in ["localhost:0", ":0", "[::]:0"] {
         if listen == "[::]:0" && !has_six() {
             continue;
@@ -95,7 +95,7 @@ fn localhost_and_a_port_alone_are_heard_by_ipv4_and_ipv6() {
 }
 
 #[test]
-fn only_a_unix_socket_is_a_place_as_well() {
+fn a_unix_socket_alone_is_enough() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("fanfare.sock");
     let relay = start(&path);
@@ -104,14 +104,14 @@ fn only_a_unix_socket_is_a_place_as_well() {
 }
 
 #[test]
-fn a_socket_file_that_nobody_listens_at_is_replaced() {
+fn a_socket_file_without_a_listener_is_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("fanfare.sock");
     drop(UnixListener::bind(&path).expect("a socket"));
     assert!(path.exists(), "as a relay that was killed leaves it");
     let relay = start(&path);
     connect(&path, "/").close();
-    // A second one may not take the place of the first.
+    // A second relay must not replace the first one's.
     let second = program().args(["--listen", &at(&path)]).output().expect("the program starts");
     assert_eq!(second.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&second.stderr);
@@ -143,7 +143,7 @@ fn a_socket_file_that_another_relay_took_over_stays() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("fanfare.sock");
     let mut first = start(&path);
-    fs::remove_file(&path).expect("as somebody does who is in a hurry");
+    fs::remove_file(&path).expect("removed by hand");
     let _second = start(&path);
     first.signal(Signal::TERM);
     assert_eq!(first.exit_code(), Some(0));
@@ -151,7 +151,7 @@ fn a_socket_file_that_another_relay_took_over_stays() {
 }
 
 #[test]
-fn a_file_that_is_no_socket_is_left_alone() {
+fn a_file_that_is_not_a_socket_is_not_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("notes.txt");
     fs::write(&path, "keep me").expect("a file");
@@ -164,7 +164,7 @@ fn a_file_that_is_no_socket_is_left_alone() {
 fn a_socket_file_has_the_mode_and_the_owner_that_were_asked_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let own = fs::metadata(folder.path()).expect("it is there");
-    // Only root may give files away; to oneself one always may.
+    // Only root may change a file's owner; to the own user it always works.
     let (user, group) = if own.uid() == 0 { (1, 2) } else { (own.uid(), own.gid()) };
     let cases = [
         ("?mode=660".to_owned(), 0o660, own.uid()),
@@ -186,7 +186,7 @@ fn a_socket_file_has_the_mode_and_the_owner_that_were_asked_for() {
 }
 
 #[test]
-fn an_owner_that_is_not_there_is_named_and_no_file_is_left() {
+fn an_unknown_owner_is_named_and_no_file_is_left() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("fanfare.sock");
     for (owner, why) in [

@@ -1,4 +1,4 @@
-//! The PROXY protocol: a proxy tells whose connection it is, before anything else.
+//! The PROXY protocol: a proxy names the client, before all other bytes.
 
 use crate::authority::{Authority, wrap};
 use crate::client::{Client, dial, request};
@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-/// A relay whose only door wants the header; two connections from one address are allowed.
+/// A relay whose only listener needs the header; two connections from one address are allowed.
 fn start() -> Relay {
     let mut command = program();
     command.args(["--listen", "127.0.0.1:0?proxy", "--admin", "none", "--max-per-address", "2"]);
@@ -29,7 +29,7 @@ fn join(relay: &Relay, header: &[u8]) -> TcpStream {
 }
 
 #[test]
-fn whom_the_header_names_is_counted() {
+fn the_client_that_the_header_names_is_counted() {
     let relay = start();
     let one = b"PROXY TCP4 192.0.2.1 127.0.0.1 12345 2046\r\n";
     let mut first = Client::hear_greeting(join(&relay, one));
@@ -42,13 +42,13 @@ fn whom_the_header_names_is_counted() {
 }
 
 #[test]
-fn whom_the_header_names_is_told() {
+fn the_client_that_the_header_names_is_logged() {
     let mut command = program();
     command.args(["--listen", "127.0.0.1:0?proxy", "--admin", "127.0.0.1:0"]);
     command.args(["--max-per-address", "1", "--log-level", "debug"]);
     let relay = Relay::run(command);
     let six = b"PROXY TCP6 2001:db8:1:2:3::4 ::1 1 2\r\n";
-    // It is known before the request comes.
+    // The client is known before the request.
     let mut stream = dial(relay.addresses()[0]);
     stream.write_all(six).expect("the relay reads");
     let network = "2001:db8:1:2::/64";
@@ -61,7 +61,7 @@ fn whom_the_header_names_is_told() {
     client.close();
     Client::hear_greeting(join(&relay, &v2([192, 0, 2, 1]))).close();
     let clients = relay.lives::<3>().map(|life| life.map(|line| line["client"].clone()));
-    // When it was accepted, nothing was known.
+    // At the accept it was not known.
     let of = |client: &str| [Value::Null, client.into(), client.into()];
     assert_eq!(clients, [of(network), of(network), of("192.0.2.1")]);
 }

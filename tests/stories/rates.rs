@@ -1,14 +1,14 @@
-//! How fast clients may speak and come.
+//! Rates of messages, bytes and handshakes.
 
 use crate::client::{CLOSE, FIN, PING, PONG, TEXT, dial, frame, request};
 use crate::relay::Relay;
 use std::io::{Read, Write};
 
 #[test]
-fn who_is_too_fast_is_heard_more_slowly_and_nothing_is_lost() {
+fn a_client_above_its_rate_is_read_more_slowly_and_loses_nothing() {
     let relay = Relay::start(&["--message-rate", "100"]);
     let [mut fast, mut hearer, mut calm] = relay.connect_all("/");
-    // Three seconds more than may be owed: so long this takes, however slow the machine is.
+    // Three seconds' worth beyond the burst: it takes that long on any machine.
     for number in 0..400 {
         fast.send_text(&number.to_string());
     }
@@ -16,7 +16,7 @@ fn who_is_too_fast_is_heard_more_slowly_and_nothing_is_lost() {
         assert_eq!(hearer.hear_text(), number.to_string());
         calm.hear_text();
     }
-    // What it says now waits, and others do not wait for it.
+    // Its next message waits, and other clients do not wait for it.
     fast.send_text("late");
     calm.send_text("at once");
     assert_eq!(hearer.hear_text(), "at once");
@@ -24,25 +24,25 @@ fn who_is_too_fast_is_heard_more_slowly_and_nothing_is_lost() {
     assert_eq!(relay.counters().get("messages"), 402);
 }
 
-/// What each of them said would take an hour, and their places are needed.
+/// Their messages would take an hour at this rate, and their places are needed.
 #[test]
-fn who_has_left_does_not_stay_for_as_long_as_its_debts_last() {
+fn a_client_that_has_left_does_not_stay_for_its_pause() {
     let relay = Relay::start(&["--message-rate", "10", "--ping-interval", "1"]);
     let [mut left, mut broken, mut here] = ["/1", "/2", "/3"].map(|path| relay.connect(path));
     let flood = frame(FIN | TEXT, b"again").repeat(36_000);
     left.send_raw(&flood);
-    drop(left); // its end lies behind all that it said
+    drop(left); // the end comes after all its messages
     broken.send_raw(&flood);
     broken.reset();
     here.send_raw(&flood);
     relay.counters_when(|counters| counters.ended("reset") == 2);
-    // Who only says too much is pinged too, and its answers are not waited for.
+    // A client above its rate is pinged too, and need not answer while it is paused.
     relay.counters_when(|counters| counters.get("pings") >= 4);
     assert_eq!(relay.counters().get("connections"), 1);
 }
 
 #[test]
-fn who_is_too_fast_is_closed_when_that_is_wanted() {
+fn a_client_above_its_rate_is_closed_by_that_policy() {
     let relay = Relay::start(&["--message-rate", "10", "--rate-policy", "close"]);
     let [mut fast, mut hearer] = relay.connect_all("/");
     for number in 0..20 {
@@ -57,7 +57,7 @@ fn who_is_too_fast_is_closed_when_that_is_wanted() {
 }
 
 #[test]
-fn bytes_are_counted_whatever_they_are() {
+fn all_bytes_count() {
     let relay = Relay::start(&["--byte-rate", "2000", "--rate-policy", "close"]);
     let mut fast = relay.connect("/");
     (0..40).for_each(|_| fast.send_text(&"x".repeat(100)));
@@ -70,7 +70,7 @@ fn bytes_are_counted_whatever_they_are() {
 }
 
 #[test]
-fn too_many_handshakes_are_told_when_to_come_again() {
+fn too_many_handshakes_get_503_with_a_delay() {
     let relay = Relay::start(&["--handshake-rate", "3"]);
     let mut heads = std::iter::repeat_with(|| {
         let mut stream = dial(relay.address());
@@ -79,7 +79,7 @@ fn too_many_handshakes_are_told_when_to_come_again() {
         stream.read_exact(&mut status).expect("an answer");
         (status.ends_with(b"503"), stream)
     });
-    // At three a second, some of those who come at once are too many.
+    // At three a second, some of these are too many.
     let refused = heads.by_ref().take(1000).find(|(is_refused, _)| *is_refused);
     let (_, mut stream) = refused.expect("one too many");
     let mut rest = String::new();

@@ -1,4 +1,4 @@
-//! Records of TLS that bring half of something: whatever follows, the relay goes on.
+//! TLS records with a partial message: whatever follows, the relay continues.
 
 use crate::authority::{Authority, TlsStream, wrap};
 use crate::client::{Client, break_off, dial, request};
@@ -11,19 +11,19 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
-/// A record of a handshake with the first byte of a message of 65,536 bytes: a greeting.
+/// A handshake record with the first byte of a ClientHello of 65,536 bytes.
 const BEGUN: &[u8] = b"\x16\x03\x01\x00\x01\x01";
 
-/// What follows half of something.
+/// What follows the partial message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
     Close,
     HalfClose,
     Reset,
-    /// Until the relay's patience is over.
+    /// Silence, until a timeout.
     Silence,
     AnotherRecord,
-    /// The relay is told to end.
+    /// A drain of the relay.
     Stop,
 }
 
@@ -43,7 +43,7 @@ fn join(relay: &Relay, config: &Arc<ClientConfig>) -> Client<TlsStream> {
     Client::greet(stream, request("/").as_bytes())
 }
 
-/// Does what follows with the connection, and waits until the relay has ended it.
+/// Does this with the connection, and waits until the relay has ended it.
 fn follow(relay: &Relay, mut stream: TcpStream, then: Then, record: &[u8]) {
     match then {
         Then::Close => drop(stream.shutdown(Shutdown::Both)),
@@ -53,7 +53,7 @@ fn follow(relay: &Relay, mut stream: TcpStream, then: Then, record: &[u8]) {
         Then::AnotherRecord => stream.write_all(record).expect("the relay reads"),
         Then::Stop => {
             relay.signal(Signal::TERM);
-            let _ = stream.read(&mut [0; 64]); // a goodbye that is sealed, or an end
+            let _ = stream.read(&mut [0; 64]); // a sealed close frame, or an end
             return;
         }
     }
@@ -61,7 +61,7 @@ fn follow(relay: &Relay, mut stream: TcpStream, then: Then, record: &[u8]) {
 }
 
 #[test]
-fn a_greeting_of_one_byte_ends_its_connection_and_nothing_else() {
+fn a_handshake_of_one_byte_ends_only_its_connection() {
     let authority = Authority::new();
     let mut relay = start(&authority);
     let config = authority.client();
@@ -85,7 +85,7 @@ fn a_greeting_of_one_byte_ends_its_connection_and_nothing_else() {
     assert_eq!(relay.exit_code(), Some(0));
 }
 
-/// A member that sends one encrypted byte of a handshake's message, and hears what is said then.
+/// A member that sends one encrypted byte of a handshake message, and receives later messages.
 fn begin_sealed_message(version: &'static SupportedProtocolVersion) {
     let authority = Authority::new();
     let mut relay = start(&authority);
@@ -98,7 +98,7 @@ fn begin_sealed_message(version: &'static SupportedProtocolVersion) {
         assert_eq!(two.hear_text(), "heard meanwhile", "{then:?}");
         assert_eq!(half.hear_text(), "heard meanwhile", "{then:?}");
         match then {
-            Then::Silence => continue, // a member may be silent; it is there at the end
+            Then::Silence => continue, // a member may be silent
             Then::Stop => {
                 relay.signal(Signal::TERM);
                 assert_eq!(half.hear_close(), Some(1012));
@@ -128,23 +128,23 @@ fn begin_sealed_message(version: &'static SupportedProtocolVersion) {
 }
 
 #[test]
-fn a_sealed_byte_of_a_message_harms_nobody_in_tls_1_2() {
+fn a_sealed_byte_of_a_message_is_harmless_in_tls_1_2() {
     begin_sealed_message(&TLS12);
 }
 
 #[test]
-fn a_sealed_byte_of_a_message_harms_nobody_in_tls_1_3() {
+fn a_sealed_byte_of_a_message_is_harmless_in_tls_1_3() {
     begin_sealed_message(&TLS13);
 }
 
-/// A complete greeting of TLS 1.2, as short as it may be (RFC 5246, section 7.4.1.2).
+/// A complete ClientHello of TLS 1.2, as short as it may be (RFC 5246, section 7.4.1.2).
 fn hello() -> Vec<u8> {
     let body = [&b"\x03\x03"[..], &[7; 32], b"\0", b"\0\x02\xc0\x2b", b"\x01\0"].concat();
     [&[1, 0, 0, body.len() as u8], &body[..]].concat()
 }
 
 #[test]
-fn a_member_may_ask_for_another_handshake_and_goes_on_without_one() {
+fn a_member_may_ask_for_another_handshake_and_stays_without_one() {
     let authority = Authority::new();
     let relay = start(&authority);
     let config = authority.client_with(forger::provider(), &[&TLS12]);
@@ -154,7 +154,7 @@ fn a_member_may_ask_for_another_handshake_and_goes_on_without_one() {
     assert_eq!(two.hear_text(), "as before");
     two.send_text("so do I");
     assert_eq!(one.hear_text(), "so do I"); // a warning came first
-    // Who asks again and again is no member.
+    // A client that asks again and again is closed.
     one.send_raw(&mark(HANDSHAKE, &hello()));
     one.send_raw(&mark(HANDSHAKE, &hello()));
     one.stream().read_to_end(&mut Vec::new()).expect_err("an end without order");
@@ -163,7 +163,7 @@ fn a_member_may_ask_for_another_handshake_and_goes_on_without_one() {
 }
 
 #[test]
-fn a_member_may_change_its_keys_while_it_speaks_and_hears() {
+fn a_member_may_change_its_keys_at_any_time() {
     let authority = Authority::new();
     let relay = start(&authority);
     let config = authority.client_with(forger::provider(), &[&TLS13]);
@@ -176,7 +176,7 @@ fn a_member_may_change_its_keys_while_it_speaks_and_hears() {
         two.send_text(&text);
         assert_eq!(one.hear_text(), text);
     }
-    // Another handshake is no matter of TLS 1.3.
+    // TLS 1.3 has no second handshake.
     one.send_raw(&mark(HANDSHAKE, &hello()));
     one.stream().read_to_end(&mut Vec::new()).expect_err("an alert");
     relay.counters_when(|counters| counters.ended("tls_failed") == 1);

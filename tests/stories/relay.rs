@@ -1,4 +1,5 @@
-//! The real relay as a child process: started with flags, told by signals, ended with the story.
+//! The real relay as a child process: started with flags, controlled by signals, ended with the
+//! story.
 
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, PipeReader};
@@ -7,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Nothing waits for this long unless the relay is broken.
+/// The longest wait, which only a broken relay reaches.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running relay; it is killed when the story is over, however that ends.
@@ -30,7 +31,7 @@ pub(crate) struct Log {
 impl Log {
     /// The lines so far, and whether they are all.
     fn lock(&self) -> MutexGuard<'_, (Vec<String>, bool)> {
-        // Who waited in vain panics under the lock, and has changed nothing.
+        // A failed wait panics under the lock, and has changed nothing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -39,7 +40,7 @@ impl Log {
         self.changed.notify_all();
     }
 
-    /// Waits until `seen` finds what it looks for in the lines so far.
+    /// Waits until `seen` gives a value for the lines so far.
     pub(crate) fn wait<T>(&self, what: &str, seen: impl Fn(&[String], bool) -> Option<T>) -> T {
         let (state, _) = self
             .changed
@@ -57,7 +58,7 @@ impl Log {
     }
 }
 
-/// The relay's program, with nothing of our own environment that would configure it.
+/// The relay's program, without variables of our environment that would configure it.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
     for (name, _) in std::env::vars_os() {
@@ -78,7 +79,7 @@ impl Relay {
         Relay::run(command)
     }
 
-    /// A relay as `command` says; it is there when this returns.
+    /// A relay by `command`; it is running when this returns.
     pub(crate) fn run(command: Command) -> Relay {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         Relay::run_into(command, writer, Some(reader))

@@ -1,4 +1,4 @@
-//! What a reload must not open, and what it tells of what it opens.
+//! Openings that a reload refuses, and those that it warns of.
 
 use crate::client::request;
 use crate::relay::{Relay, program};
@@ -40,7 +40,7 @@ impl Reloaded {
         warnings(&self.relay.log.lines_with(part), part)
     }
 
-    /// Waits until each of these was warned of once.
+    /// Waits for one warning of each of these.
     fn wait_for_warnings(&self, parts: &[&str]) {
         self.relay.log.wait("warnings", |lines, _| {
             parts.iter().all(|part| warnings(lines, part) == 1).then_some(())
@@ -53,14 +53,14 @@ impl Reloaded {
     }
 }
 
-/// So many lines warn of it.
+/// The number of warnings with this text.
 fn warnings(lines: &[String], part: &str) -> usize {
     let is_it = |line: &&String| line.contains("\"level\":\"WARN\"") && line.contains(part);
     lines.iter().filter(is_it).count()
 }
 
 #[test]
-fn a_file_that_lost_its_key_opens_nothing() {
+fn a_file_without_its_keys_changes_nothing() {
     let keys = format!("token_key = [{:?}]\n", key());
     let file = Reloaded::start(&keys);
     let mut member = file.relay.connect(&format!("/room?token={}", token("{}")));
@@ -70,7 +70,7 @@ fn a_file_that_lost_its_key_opens_nothing() {
     }
     assert_eq!(file.warnings("this needs a restart; the configuration is not changed"), 3);
     assert!(file.relay.log.lines_with("configuration read again").is_empty());
-    // Nothing else of these files holds.
+    // Nothing else of these files is used.
     member.send_text("longer than ten bytes, and not heard by its sender");
     member.hear_nothing();
     file.reload(&format!("{keys}echo = true\n"), "configuration read again", 1);
@@ -80,7 +80,7 @@ fn a_file_that_lost_its_key_opens_nothing() {
 }
 
 #[test]
-fn a_file_that_lost_its_origins_opens_nothing() {
+fn a_file_without_its_origins_changes_nothing() {
     let evil = "Origin: https://evil.example\r\n";
     let list = "allow_origin = [\"https://example.org\"]\nrequire_origin = true\n";
     let file = Reloaded::start(list);
@@ -88,14 +88,14 @@ fn a_file_that_lost_its_origins_opens_nothing() {
     file.reload("", "allow_origin is gone", 2);
     assert_eq!((file.status("/", evil), file.status("/", "")), (403, 403));
     assert_eq!(file.warnings("allow_origin is gone"), 2);
-    // A list that says so opens to all, with a warning.
+    // A list with `*` accepts all, with a warning.
     file.reload("allow_origin = [\"*\"]\n", "configuration read again", 1);
     file.wait_for_warnings(&["pages of all origins now", "require_origin is off now"]);
     file.relay.connect("/").close();
 }
 
 #[test]
-fn what_a_reload_opens_is_a_warning() {
+fn openings_by_a_reload_are_warnings() {
     let keys = format!("token_key = [{:?}]\n", key());
     let rule = "[[room]]\npattern = \"archive/*\"\npublish = \"nobody\"\n";
     let file = Reloaded::start(&format!("{keys}message_rate = 5\n{rule}"));
@@ -110,7 +110,7 @@ fn what_a_reload_opens_is_a_warning() {
 }
 
 #[test]
-fn what_the_start_warns_of_is_told_again_after_each_reload() {
+fn warnings_of_the_start_are_repeated_after_each_reload() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("fanfare.toml");
     fs::write(&path, "echo = true\n").expect("space");

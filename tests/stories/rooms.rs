@@ -4,7 +4,7 @@ use crate::client::request;
 use crate::relay::Relay;
 
 #[test]
-fn rooms_hear_nothing_of_each_other() {
+fn messages_stay_in_their_room() {
     let relay = Relay::start(&[]);
     let names = ["/", "/news", "/news/", "/News", "/news/today", "//"];
     let mut rooms: Vec<_> = names.map(|name| (name, relay.connect_all::<2>(name))).into();
@@ -22,7 +22,7 @@ fn rooms_hear_nothing_of_each_other() {
 }
 
 #[test]
-fn a_name_is_what_the_path_decodes_to() {
+fn a_name_is_the_decoded_path() {
     let relay = Relay::start(&[]);
     let same = [
         ["/a%20b", "/%61%20b"],
@@ -61,7 +61,7 @@ fn a_name_has_at_most_255_bytes() {
 }
 
 #[test]
-fn the_relays_own_paths_are_no_rooms() {
+fn the_relays_own_paths_are_not_rooms() {
     let relay = Relay::start(&[]);
     for path in ["/_/x", "/_/", "/%5f/x", "/_%2fx"] {
         for request in [request(path), format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")] {

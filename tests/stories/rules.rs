@@ -1,4 +1,4 @@
-//! Rules of rooms: what holds in some rooms only.
+//! Rules of rooms: settings for some rooms.
 
 use crate::client::{CLOSE, Client, dial, request};
 use crate::deflate::{OFFER, connect, hear_packed, ticker};
@@ -7,7 +7,7 @@ use crate::token::{key, token, token_by};
 use std::io::{Seek, Write};
 use tempfile::NamedTempFile;
 
-/// A relay with these rules; the file is gone when it runs, for it is read once.
+/// A relay with these rules; the file is removed when it runs, for it is read once.
 fn ruled(rules: &str, flags: &[&str]) -> Relay {
     let (_file, path) = written(rules);
     Relay::start(&[&["--config", &path], flags].concat())
@@ -35,7 +35,7 @@ impl Relay {
 }
 
 #[test]
-fn each_limit_is_told_in_the_log() {
+fn each_limit_is_logged() {
     let flags = ["--max-message", "100", "--ping-interval", "1", "--handshake-timeout", "1"];
     let more = ["--message-timeout", "1", "--max-rooms", "2", "--message-rate", "5"];
     let rules = "[[room]]\npattern = \"pair\"\nmax_members = 1\n";
@@ -125,7 +125,7 @@ fn the_first_rule_that_matches_decides() {
     }
 }
 
-/// Whether what is said in this room is heard compressed there.
+/// Whether messages are compressed in this room.
 fn packs(relay: &Relay, path: &str) -> bool {
     let (mut listener, answer) = connect(relay, path, OFFER);
     relay.connect(path).send_text(&ticker(1));
@@ -144,7 +144,7 @@ fn some_rooms_are_compressed_and_others_are_not() {
     let relay = ruled(rules, &["--deflate-window-bits", "10"]);
     let of = |path: &str| packs(&relay, path);
     assert!(of("/prices/new") && !of("/prices/old") && !of("/pictures/1") && !of("/"));
-    // How it is done holds where only a rule wants it.
+    // The flags about compression also apply where only a rule turns it on.
     let (_, answer) = connect(&relay, "/prices/new", OFFER);
     assert!(answer.is_some_and(|answer| answer.ends_with("server_max_window_bits=10")));
     let relay = ruled(rules, &["--deflate"]);
@@ -153,7 +153,7 @@ fn some_rooms_are_compressed_and_others_are_not() {
 }
 
 #[test]
-fn who_is_in_keeps_what_was_agreed_on() {
+fn a_member_keeps_its_compression() {
     let (mut file, path) = written("[[room]]\npattern = \"a\"\ndeflate = true\n");
     let relay = Relay::start(&["--config", &path]);
     let (mut packed, _) = connect(&relay, "/a", OFFER);
@@ -169,7 +169,7 @@ fn who_is_in_keeps_what_was_agreed_on() {
 }
 
 #[test]
-fn a_room_may_hold_so_many() {
+fn a_room_has_a_bound_on_members() {
     let relay = ruled("[[room]]\npattern = \"small\"\nmax_members = 2\n", &[]);
     let [one, _two] = relay.connect_all("/small");
     for _ in 0..2 {
@@ -188,7 +188,7 @@ fn a_room_may_hold_so_many() {
 }
 
 #[test]
-fn rooms_with_and_without_tokens_stand_side_by_side() {
+fn rooms_with_and_without_tokens_coexist() {
     let rules = "[[room]]\npattern = \"stage\"\nhear = \"anyone\"\n\
                  [[room]]\npattern = \"plaza\"\nhear = \"anyone\"\npublish = \"anyone\"\n";
     let relay = ruled(rules, &["--token-key", &key()]);
@@ -207,13 +207,13 @@ fn rooms_with_and_without_tokens_stand_side_by_side() {
     one.send_text("hello");
     assert_eq!(two.hear_text(), "hello");
     assert_eq!(relay.ask(request("/backstage").as_bytes()).status, 401);
-    // A token that is not believed lets nobody in, even where none is needed.
+    // An invalid token is refused even where none is needed.
     assert_eq!(relay.ask(request("/plaza?token=x.y.z").as_bytes()).status, 401);
     relay.connect(&format!("/plaza?token={}", token(r#"{"hear":[],"speak":[]}"#))).close();
 }
 
 #[test]
-fn rules_that_cannot_work_are_refused_with_their_place() {
+fn impossible_rules_are_refused_with_their_place() {
     for (rules, reason) in [
         ("[[room]]\npattern = \"x\"\nspeek = 1\n", ":3:1: a rule has no key `speek`"),
         ("[[room]]\npattern = \"x\"\nhear = \"tokens\"\n", ":2:11: room: a room's rule asks for"),
@@ -232,7 +232,7 @@ fn rules_that_cannot_work_are_refused_with_their_place() {
              [[room]]\npattern = \"y\"\nhear = \"tokens\"\n",
             ":2:11: room: a room's log must hold four",
         ),
-        // Without the rule it is wrong already.
+        // It is invalid without the rule already.
         ("room_log = 1\n[[room]]\npattern = \"x\"\nmax_message = 9000000\n", ":1:1: room_log: "),
     ] {
         let (_file, path) = written(rules);
@@ -300,7 +300,7 @@ fn origins_and_the_content_of_key_files_change_too() {
 }
 
 #[test]
-fn what_is_printed_holds_the_rules_and_no_secret() {
+fn the_printed_configuration_has_the_rules_and_no_secret() {
     let rules = "[[room]]\npattern = \"x\"\ndeflate = true\nmax_members = 3\n";
     let (_file, path) = written(rules);
     let key = format!("kid=a:{}", key());

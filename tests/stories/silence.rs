@@ -1,4 +1,4 @@
-//! Clients that say nothing, or only pings.
+//! Clients that send nothing, or only pings.
 
 use crate::client::{Client, FIN, Frame, PING, PONG, TEXT};
 use crate::relay::{PATIENCE, Relay};
@@ -6,7 +6,7 @@ use std::io::Write;
 use std::time::Instant;
 
 #[test]
-fn silent_clients_are_pinged_and_who_does_not_pong_is_closed() {
+fn silent_clients_are_pinged_and_closed_without_a_pong() {
     let relay = Relay::start(&["--ping-interval", "1"]);
     let [mut dead, mut alive] = relay.connect_all("/");
     let listens = |client: &mut Client| {
@@ -42,7 +42,7 @@ fn silent_clients_are_pinged_and_who_does_not_pong_is_closed() {
 }
 
 #[test]
-fn a_message_that_is_never_finished_is_ended() {
+fn a_message_that_is_never_finished_closes_its_sender() {
     let relay = Relay::start(&["--message-timeout", "1"]);
     let [mut trickler, mut other] = relay.connect_all("/");
     trickler.send(TEXT, b"begun, ");
@@ -58,7 +58,7 @@ fn a_message_that_is_never_finished_is_ended() {
 }
 
 #[test]
-fn a_flood_of_pings_costs_no_memory_and_keeps_nobody_waiting() {
+fn a_flood_of_pings_uses_no_memory_and_delays_no_client() {
     const PINGS: u64 = 100_000;
     let relay = Relay::start(&[]);
     let [mut one, mut two] = relay.connect_all("/");
@@ -74,17 +74,17 @@ fn a_flood_of_pings_costs_no_memory_and_keeps_nobody_waiting() {
                 flood.write_all(&frames).expect("the relay reads, in the end");
             }
         });
-        // Nobody reads the answers meanwhile.
+        // The answers are not read meanwhile.
         for number in 0..200 {
             one.send_text(&format!("{number}"));
             assert_eq!(two.hear_text(), format!("{number}"));
         }
-        // Answers come in order; some stand for those before them; the last ping is answered.
+        // Answers come in order; some replace earlier ones; the last ping is answered.
         let mut last = None;
         while last != Some(PINGS - 1) {
             let heard = flooder.hear_any();
             if heard.opcode != PONG {
-                continue; // what the others say, or a ping: the flood is sign enough of life
+                continue; // others' messages, or a ping, which the flood answers
             }
             let number = *heard.payload.first_chunk().expect("as in the ping");
             let number = u64::from_be_bytes(number);

@@ -1,4 +1,4 @@
-//! Started by systemd: sockets that are there already, and words to whoever watches over us.
+//! Under systemd: sockets that it passes, and notifications for it.
 
 use crate::client::{Client, dial, request};
 use crate::http::Answer;
@@ -14,7 +14,7 @@ use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Opens sockets as systemd does, and becomes the program behind `--`.
+/// Opens sockets as systemd does, and executes the program after `--`.
 const LAUNCHER: &str = r#"
     use Socket; use POSIX ();
     $^F = 99; # descriptors up to this one stay open
@@ -34,7 +34,7 @@ const LAUNCHER: &str = r#"
     exec @ARGV or die;
 "#;
 
-/// The relay behind a launcher that opens `sockets`.
+/// The relay, started by a launcher that opens `sockets`.
 fn launched(sockets: &[&str], flags: &[&str]) -> Command {
     let relay = program();
     let mut command = Command::new("perl");
@@ -49,7 +49,7 @@ fn launched(sockets: &[&str], flags: &[&str]) -> Command {
     command
 }
 
-/// What systemd hears.
+/// systemd's socket.
 struct Ear {
     socket: UnixDatagram,
     folder: TempDir,
@@ -89,7 +89,7 @@ impl Ear {
 }
 
 #[test]
-fn systemd_hears_of_start_state_reload_and_end() {
+fn systemd_is_notified_of_start_state_reload_and_end() {
     let ear = Ear::new();
     let mut relay = ear.start(&[]);
     assert_eq!(ear.hear(), "READY=1\n");
@@ -116,7 +116,7 @@ fn systemd_hears_of_start_state_reload_and_end() {
 }
 
 #[test]
-fn the_watchdog_hears_from_an_idle_relay_and_not_from_one_that_stands_still() {
+fn the_watchdog_is_pinged_by_an_idle_relay_and_not_by_a_stopped_one() {
     let ear = Ear::new();
     let relay = ear.start(&[("WATCHDOG_USEC", "200000")]);
     assert_eq!(ear.hear(), "READY=1\n");
@@ -135,7 +135,7 @@ fn the_watchdog_hears_from_an_idle_relay_and_not_from_one_that_stands_still() {
 }
 
 #[test]
-fn a_watchdog_of_somebody_else_hears_nothing() {
+fn the_watchdog_of_another_process_is_not_pinged() {
     let ear = Ear::new();
     let relay = ear.start(&[("WATCHDOG_USEC", "200000"), ("WATCHDOG_PID", "1")]);
     assert_eq!(ear.hear(), "READY=1\n");
@@ -145,7 +145,7 @@ fn a_watchdog_of_somebody_else_hears_nothing() {
 }
 
 #[test]
-fn that_nobody_hears_is_no_reason_not_to_relay() {
+fn the_relay_runs_without_systemds_socket() {
     for name in ["/nowhere/notify", ""] {
         let mut command = program();
         command.args(["--listen", "127.0.0.1:0"]).env("NOTIFY_SOCKET", name);
@@ -164,7 +164,7 @@ fn connect_unix(path: &Path) -> Client<UnixStream> {
 }
 
 #[test]
-fn sockets_that_are_given_are_listened_at_and_no_others() {
+fn the_relay_listens_only_on_sockets_that_were_passed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let [given, admin, own] = ["given", "admin", "own"].map(path);
@@ -195,16 +195,16 @@ fn sockets_that_are_given_are_listened_at_and_no_others() {
     remote.hear_close();
     remote.send_close(1001);
     assert_eq!(relay.exit_code(), Some(0));
-    assert!(given.exists(), "the file is systemd's, who goes on listening");
+    assert!(given.exists(), "the file is systemd's, which listens on");
 }
 
 #[test]
-fn who_comes_during_a_drain_to_a_given_socket_waits_for_the_next_relay() {
+fn a_client_at_a_passed_socket_waits_during_a_drain_for_the_next_relay() {
     let mut relay = Relay::run(launched(&["tcp"], &["--drain-timeout", "20"]));
     let mut member = relay.connect("/");
     relay.signal(Signal::TERM);
     assert_eq!(member.hear_close(), Some(1012));
-    // The launcher's own copy of the socket is still open; it goes with the relay's process.
+    // The launcher's own copy of the socket is open until the relay's process ends.
     let mut newcomer = dial(relay.address());
     newcomer.write_all(request("/").as_bytes()).expect("the kernel takes it");
     member.send_close(1012);
@@ -216,7 +216,7 @@ fn who_comes_during_a_drain_to_a_given_socket_waits_for_the_next_relay() {
 }
 
 #[test]
-fn what_listen_says_of_a_given_sockets_place_holds_there() {
+fn options_of_listen_apply_to_a_passed_socket_of_that_place() {
     let folder = tempfile::tempdir().expect("a folder");
     let place = format!("unix:{}", folder.path().join("given").display());
     let flags = ["--listen", &format!("{place}?proxy"), "--trust-proxy", "unix"];
@@ -239,7 +239,7 @@ fn sockets_for_another_process_are_not_ours() {
 }
 
 #[test]
-fn what_cannot_be_accepted_from_is_told_with_its_name() {
+fn an_unsuitable_socket_is_named() {
     let cases = [
         ("udp", "cannot listen on descriptor 4 (chat): it is no TCP or Unix stream socket"),
         ("idle", "cannot listen on descriptor 4 (chat): it does not listen: the socket unit needs"),
@@ -257,7 +257,7 @@ fn what_cannot_be_accepted_from_is_told_with_its_name() {
 const HAND_OVER: &str = "exec 3<&$0; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"";
 
 #[test]
-fn who_came_before_the_relay_is_served_and_so_is_who_comes_late() {
+fn clients_before_and_after_the_start_are_served() {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = socket.local_addr().expect("bound");
     let mut early = dial(address);

@@ -1,4 +1,4 @@
-//! TLS: the relay at a port where nothing is said in the clear.
+//! TLS: a relay with a TLS listener.
 
 use crate::authority::{Authority, TlsStream, wrap};
 use crate::client::{Client, dial, request};
@@ -44,7 +44,7 @@ fn members_chat_and_large_messages_pass_both_ways() {
         two.send_text(&text);
         assert!(one.hear_text() == text, "{bytes} bytes");
     }
-    // Many at once: more plaintext than the relay takes in one go.
+    // Many at once: more plaintext than the relay takes at a time.
     let many: Vec<u8> = (0..2000)
         .flat_map(|number: u32| crate::client::frame(0x82, &number.to_be_bytes()))
         .collect();
@@ -71,7 +71,7 @@ fn the_page_comes_over_https_and_the_end_is_in_order() {
 }
 
 #[test]
-fn a_slow_reader_costs_no_more_than_its_rooms_log_and_the_others_lose_nothing() {
+fn a_slow_reader_uses_at_most_its_rooms_log_and_the_others_miss_nothing() {
     let authority = Authority::new();
     authority.issue("one", "localhost");
     let log = ["--room-log", "524288", "--close-timeout", "20"];
@@ -80,7 +80,7 @@ fn a_slow_reader_costs_no_more_than_its_rooms_log_and_the_others_lose_nothing() 
     let mut slow = join(&relay, &config, "/");
     let [mut publisher, mut reader] = [join(&relay, &config, "/"), join(&relay, &config, "/")];
     let message = |number: u32| format!("{number:08}{}", "x".repeat(32_000));
-    // The log grows while the slow one is kept, and is empty when it is given up.
+    // The log grows until the slow member is closed, and is empty then.
     let (mut said, mut log_bytes_max) = (0, 0);
     loop {
         publisher.send_text(&message(said));
@@ -89,7 +89,7 @@ fn a_slow_reader_costs_no_more_than_its_rooms_log_and_the_others_lose_nothing() 
         let log_bytes = relay.counters().get("log_bytes");
         log_bytes_max = log_bytes_max.max(log_bytes);
         let metrics = relay.metrics();
-        // Once it is given up, the rest of the frame that it was in is kept too.
+        // Then the rest of its frame is kept too.
         let is_kept = metrics.get("fanfare_slow_consumers_total{outcome=\"closed\"}") == 0.0;
         let most = 16_384.0 + 256.0 + if is_kept { 0.0 } else { 32_100.0 };
         let held_bytes = metrics.get("fanfare_connection_bytes");
@@ -98,7 +98,7 @@ fn a_slow_reader_costs_no_more_than_its_rooms_log_and_the_others_lose_nothing() 
             break;
         }
     }
-    // What was on its way comes whole and in order, then why there is no more.
+    // Messages on their way arrive complete and in order, then the close frame.
     let mut heard = 0;
     let last = loop {
         let frame = slow.hear();
@@ -135,7 +135,7 @@ fn a_session_is_resumed_by_its_ticket() {
     assert_eq!(kinds[1], Some(HandshakeKind::Resumed));
 }
 
-/// Asks with openssl; gives all that it says.
+/// Connects with openssl; gives its output.
 fn openssl(relay: &Relay, authority: &Authority, name: &str, version: &str) -> String {
     let mut child = Command::new("openssl")
         .args(["s_client", "-connect", &relay.address().to_string(), "-servername", name])
@@ -154,7 +154,7 @@ fn openssl(relay: &Relay, authority: &Authority, name: &str, version: &str) -> S
 }
 
 #[test]
-fn openssl_verifies_the_chain_of_the_name_that_it_asks_for() {
+fn openssl_verifies_the_chain_of_its_server_name() {
     let authority = Authority::new();
     authority.issue("one", "one.example");
     authority.issue("two", "*.two.example");
@@ -182,13 +182,13 @@ fn shown(config: &Arc<ClientConfig>, address: SocketAddr) -> Vec<u8> {
 }
 
 #[test]
-fn a_door_may_have_a_certificate_of_its_own() {
+fn a_listener_may_have_a_certificate_of_its_own() {
     let authority = Authority::new();
     authority.issue("common", "localhost");
     authority.issue("own", "localhost");
     let path = |file: &str| authority.path(file).display().to_string();
     let own = format!("127.0.0.1:0?cert={}&key={}", path("own.crt"), path("own.key"));
-    // The first --listen is the story's own; it speaks TLS with what is for all.
+    // The first --listen is the story's own; it uses the common certificates.
     let relay = start(&authority, &["common"], &["--listen", &own]);
     let config = authority.client();
     let shown = |address| shown(&config, address);
@@ -208,7 +208,7 @@ fn a_door_may_have_a_certificate_of_its_own() {
 }
 
 #[test]
-fn new_files_are_taken_and_bad_ones_are_not() {
+fn new_files_are_loaded_and_invalid_ones_are_not() {
     let authority = Authority::new();
     authority.issue("one", "localhost");
     let relay = start(&authority, &["one"], &[]);
@@ -217,7 +217,7 @@ fn new_files_are_taken_and_bad_ones_are_not() {
     let certificate = || shown(&config, relay.address());
     let first = certificate();
     authority.issue("one", "localhost");
-    // It looks by itself every few seconds.
+    // The relay checks every few seconds.
     relay.log.wait("a look at the files", |lines, _| {
         lines.iter().any(|line| line.contains("certificates read again")).then_some(())
     });
@@ -235,7 +235,7 @@ fn new_files_are_taken_and_bad_ones_are_not() {
 }
 
 #[test]
-fn a_renewal_for_which_there_was_no_descriptor_is_read_when_there_is_one() {
+fn a_renewal_that_failed_without_descriptors_is_read_later() {
     const GOOD: &str = "fanfare_certificates_last_reload_successful";
     const READ: &str = "fanfare_certificates_last_reload_success_timestamp_seconds";
     const EXPIRY: &str = "fanfare_certificate_expiry_timestamp_seconds";
@@ -257,7 +257,7 @@ fn a_renewal_for_which_there_was_no_descriptor_is_read_when_there_is_one() {
     let bad = relay.metrics();
     assert_eq!((bad.get(GOOD), bad.get(READ)), (0.0, before.get(READ)));
     members.into_iter().for_each(Client::close);
-    // The files have not changed since they could not be read.
+    // The files have not changed since the failed reading.
     relay.log.wait("another attempt", |lines, _| {
         lines.iter().any(|line| line.contains("certificates read again")).then_some(())
     });
@@ -267,7 +267,7 @@ fn a_renewal_for_which_there_was_no_descriptor_is_read_when_there_is_one() {
 }
 
 #[test]
-fn what_is_no_tls_ends_and_half_a_handshake_has_its_time() {
+fn other_bytes_end_the_connection_and_half_a_handshake_times_out() {
     let authority = Authority::new();
     authority.issue("one", "localhost");
     let relay = start(&authority, &["one"], &["--handshake-timeout", "1", "--close-timeout", "1"]);
@@ -285,7 +285,7 @@ fn what_is_no_tls_ends_and_half_a_handshake_has_its_time() {
 }
 
 #[test]
-fn files_that_do_not_fit_are_refused_at_the_start() {
+fn a_key_of_another_certificate_is_refused_at_the_start() {
     let authority = Authority::new();
     authority.issue("one", "one.example");
     authority.issue("two", "two.example");

@@ -1,4 +1,4 @@
-//! Tokens: where they may stand, what they let somebody do, and their end.
+//! Tokens: their places, what they allow, and their end.
 
 use crate::client::{CLOSE, Client, dial, request};
 use crate::http::Answer;
@@ -42,14 +42,14 @@ fn with(path: &str, fields: &str) -> String {
 }
 
 impl Relay {
-    /// A client that comes with a token.
+    /// A client with a token.
     pub(crate) fn connect_with(&self, path: &str, claims: &str) -> Client {
         self.connect(&format!("{path}?token={}", token(claims)))
     }
 }
 
 #[test]
-fn a_token_may_stand_in_each_of_its_places() {
+fn a_token_is_accepted_in_each_of_its_places() {
     let relay = Relay::start(&[
         "--token-key",
         &key(),
@@ -108,7 +108,7 @@ fn the_subprotocol_is_answered_by_one_of_those_offered() {
 }
 
 #[test]
-fn each_kind_of_key_confirms_its_tokens() {
+fn each_kind_of_key_verifies_its_tokens() {
     let kept = |name: &str| format!("{}/tests/keys/{name}", env!("CARGO_MANIFEST_DIR"));
     for name in ["rsa", "p256", "ed25519"] {
         let relay = Relay::start(&["--token-key", &kept(&format!("{name}.pem"))]);
@@ -146,7 +146,7 @@ fn keys_take_turns_by_their_ids() {
 }
 
 #[test]
-fn what_is_not_believed_is_told_401() {
+fn an_invalid_token_gets_401() {
     let relay = Relay::start(&["--token-key", &key(), "--token-leeway", "0"]);
     let now = unix_s();
     let good = token("{}");
@@ -177,7 +177,7 @@ fn what_is_not_believed_is_told_401() {
 }
 
 #[test]
-fn rooms_are_heard_and_spoken_in_as_the_token_says() {
+fn a_client_receives_and_publishes_as_its_token_allows() {
     let relay = Relay::start(&["--token-key", &key()]);
     let reader = r#"{"sub":"reader","hear":["news/*"],"speak":[]}"#;
     let mut editor = relay.connect_with("/news/today", r#"{"sub":"editor"}"#);
@@ -192,7 +192,7 @@ fn rooms_are_heard_and_spoken_in_as_the_token_says() {
     listener.hear_end();
     editor.hear_nothing();
     relay.counters_when(|counters| counters.ended("may_not_speak") == 1);
-    // What the room is like is told to those who may hear it.
+    // The description of a room is for clients that may join it.
     let about = |query: &str| {
         let path = format!("/_/room/news/today{query}");
         relay.ask(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes())
@@ -223,7 +223,7 @@ fn a_member_is_closed_with_4401_when_its_token_ends() {
 }
 
 #[test]
-fn the_user_stands_in_the_log() {
+fn the_user_is_logged() {
     let relay = Relay::start(&["--token-key", &key(), "--log-level", "debug"]);
     relay.connect_with("/", r#"{"sub":"ann"}"#).close();
     relay.log.wait("the end of ann's connection", |lines, _| {
@@ -233,7 +233,7 @@ fn the_user_stands_in_the_log() {
 }
 
 #[test]
-fn the_admin_listener_tells_who_somebody_is() {
+fn the_admin_listener_shows_the_user() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("admin");
     let place = format!("unix:{}", path.display());
@@ -248,7 +248,7 @@ fn the_admin_listener_tells_who_somebody_is() {
 }
 
 #[test]
-fn an_open_relay_that_others_reach_says_so_once() {
+fn an_open_public_relay_warns_once() {
     let warning = "without --token-key";
     let mut command = program();
     command.args(["--listen", "0.0.0.0:0"]);

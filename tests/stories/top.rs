@@ -26,7 +26,7 @@ fn once_shows_a_second_of_it() {
     assert!(text.contains("\nconnections  2 of ") && text.contains(": 2 open\n"), "{text}");
     assert!(text.contains("\nmembers      2 in 1 rooms;"), "{text}");
     assert!(text.contains("\ncompression  none\n"), "{text}");
-    // What was before it began is no rate.
+    // Earlier events are not in the rate.
     let messages = text.lines().find(|line| line.starts_with("messages in")).expect("a line");
     let words: Vec<&str> = messages.split_whitespace().collect();
     assert_eq!(words, ["messages", "in", "0/s", "1", "deliveries", "0/s", "1"]);
@@ -35,7 +35,7 @@ fn once_shows_a_second_of_it() {
 }
 
 #[test]
-fn into_a_pipe_it_writes_block_after_block_until_nobody_reads() {
+fn into_a_pipe_it_writes_blocks_until_the_pipe_is_closed() {
     let relay = Relay::start_watched(&[]);
     let mut command = top(&relay.admin_place());
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
@@ -47,7 +47,7 @@ fn into_a_pipe_it_writes_block_after_block_until_nobody_reads() {
 }
 
 #[test]
-fn an_answer_that_would_steer_the_terminal_does_not() {
+fn an_answer_cannot_control_the_terminal() {
     let evil = "\x1b]0;title\x07\x1b[2J\u{9b}1m";
     let metrics = format!(
         "fanfare_members 1\nfanfare_build_info{{version=\"{evil}\"}} 1\n\
@@ -82,14 +82,14 @@ fn an_answer_that_would_steer_the_terminal_does_not() {
 
 #[test]
 fn without_a_relay_it_says_so() {
-    // Whoever has just had a port of its own leaves one that nobody listens at.
+    // A port that was free a moment ago: no program listens there.
     let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let place = free.expect("a port").to_string();
     let output = top(&place).output().expect("the program starts");
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).expect("text");
     assert!(stderr.contains(&format!("no metrics from {place}: Connection refused")), "{stderr}");
-    // The relay's own port is not what it looks for.
+    // The relay's own port is not the admin listener's.
     let relay = Relay::start_watched(&[]);
     let output = top(&relay.address().to_string()).output().expect("the program starts");
     let stderr = String::from_utf8(output.stderr).expect("text");

@@ -1,4 +1,4 @@
-//! Watching a relay: a relay with an admin listener, and a strict reader of Prometheus' text.
+//! A relay with an admin listener, and a strict parser of Prometheus' text.
 
 use crate::client::dial;
 use crate::http::Answer;
@@ -17,7 +17,7 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// Reads the text format 0.0.4, and nothing that is not quite like it.
+    /// Parses the text format 0.0.4 strictly.
     pub(crate) fn parse(text: &str) -> Samples {
         let (mut values, mut families) = (BTreeMap::new(), BTreeMap::new());
         let (mut helped, mut family) = (BTreeSet::new(), String::new());
@@ -108,7 +108,7 @@ impl Relay {
         self.admin_place().parse().expect("an address")
     }
 
-    /// What the admin listener answers to this method and path.
+    /// The admin listener's answer to this method and path.
     pub(crate) fn admin(&self, line: &str) -> Answer {
         self.admin_with(line, "Host: localhost\r\n")
     }
@@ -147,7 +147,7 @@ impl Relay {
                 return metrics;
             }
             assert!(begin.elapsed() < PATIENCE, "waited in vain: {metrics:#?}");
-            // Only so that asking is not all that the relay does.
+            // So that the relay does other work too.
             std::thread::sleep(Duration::from_millis(10));
         }
     }
