@@ -64,7 +64,9 @@ impl Server {
         let Some((entry, layer)) = self.streams.layered(id) else { return false };
         if plain.is_empty() {
             self.plain = plain;
-            if layer.has_ended {
+            if layer.has_ended && taken > 0 {
+                is_drained = false; // it may have a backlog, and is told when it wants more
+            } else if layer.has_ended {
                 ended = ended.or(Some(Cause::EndOfStream));
             }
         } else {

@@ -11,7 +11,8 @@ use crate::relay::{Cause, ConnId, Relay};
 
 impl Relay {
     /// The stream is broken ([`Cause::Reset`]) or the peer wrote its last byte
-    /// ([`Cause::EndOfStream`]).
+    /// ([`Cause::EndOfStream`]): `begin_read` is asked before that is told, for a connection with a
+    /// backlog has more to say.
     pub fn closed(&mut self, id: ConnId, cause: Cause) {
         let Some(conn) = self.conns.current(id) else { return };
         let index = id.index;

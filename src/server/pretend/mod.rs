@@ -4,10 +4,19 @@
 #[cfg(all(test, feature = "tls"))]
 mod client;
 #[cfg(all(test, feature = "tls"))]
+mod judge;
+#[cfg(all(test, feature = "tls"))]
+mod keys;
+#[cfg(all(test, feature = "tls"))]
+#[path = "../../../tests/sim/random.rs"]
+mod random;
+#[cfg(all(test, feature = "tls"))]
 mod seeds;
 #[cfg(test)]
 #[allow(dead_code, reason = "the seeds, which use all of it, need the feature tls")]
 pub(super) mod stream;
+#[cfg(all(test, feature = "tls"))]
+mod world;
 
 use super::Server;
 use super::stream::Stream;

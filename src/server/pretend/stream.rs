@@ -24,19 +24,24 @@ pub(super) struct Pipe {
     /// The client has sent its last byte; that has arrived.
     has_ended: bool,
     end_arrived: bool,
-    /// One end has broken it.
-    is_reset: bool,
+    /// One end has broken it; that is told once, by a call that fails.
+    pub(super) is_reset: bool,
+    is_untold: bool,
     /// What the server wrote and the client has not taken.
     outbox: VecDeque<u8>,
     /// The most of that.
     outbox_bytes_max: usize,
     /// A write was not taken whole: the poller tells when there is room again.
     is_full: bool,
+    pub(super) was_blocked: bool,
+    /// The next byte that the client takes is another one.
+    is_corrupted: bool,
     /// The server has ended its side; has dropped its end.
     is_shut: bool,
     pub(super) is_closed: bool,
-    /// Then it took hardly anything.
+    /// Then it took hardly anything; so much is left for the client.
     pub(super) was_full: bool,
+    pub(super) left_bytes: usize,
     /// Known to the poller by this.
     id: Option<ConnId>,
     /// What the poller has to tell.
@@ -69,9 +74,12 @@ impl Pipe {
         self.has_ended = true;
     }
 
-    /// The client breaks it: what has arrived is lost as well.
-    pub(super) fn reset(&mut self) {
+    /// The client breaks it: what is on its way is lost, what has arrived perhaps.
+    pub(super) fn reset(&mut self, is_all_lost: bool) {
+        self.arrived = if is_all_lost { 0 } else { self.arrived };
+        self.inbox.truncate(self.arrived);
         self.is_reset = true;
+        self.is_untold = true;
         self.changes.is_readable = true;
         self.changes.is_writable = true;
         self.changes.has_ended = true;
@@ -96,13 +104,39 @@ impl Pipe {
         if bytes > 0 && std::mem::take(&mut self.is_full) {
             self.changes.is_writable = true;
         }
-        self.outbox.drain(..bytes).collect()
+        let mut taken: Vec<u8> = self.outbox.drain(..bytes).collect();
+        if let Some(first) = taken.first_mut()
+            && std::mem::take(&mut self.is_corrupted)
+        {
+            *first ^= 0x10;
+        }
+        taken
     }
 
-    /// Whether something is on its way, in either direction.
-    pub(super) fn is_moving(&self) -> bool {
+    /// The network changes a byte that is on its way to the client, or the next one that will be.
+    pub(super) fn corrupt_outbox(&mut self) {
+        self.is_corrupted = true;
+    }
+
+    /// The network changes a byte that is on its way to the server, if there is one.
+    pub(super) fn corrupt_inbox(&mut self, place: usize) {
+        let mut coming = self.inbox.range_mut(self.arrived..);
+        if let count @ 1.. = coming.len()
+            && let Some(byte) = coming.nth(place % count)
+        {
+            *byte ^= 0x10;
+        }
+    }
+
+    /// Whether something is on its way: to a client that is stuck nothing is.
+    pub(super) fn is_moving(&self, is_stuck: bool) -> bool {
         let is_coming = self.arrived < self.inbox.len() || self.has_ended != self.end_arrived;
-        !self.is_reset && (is_coming || !self.outbox.is_empty())
+        !self.is_reset && (is_coming || !self.outbox.is_empty() && !is_stuck)
+    }
+
+    /// How much is on its way, and how much of it has arrived.
+    pub(super) fn lengths(&self) -> [usize; 3] {
+        [self.inbox.len(), self.arrived, self.outbox.len()]
     }
 
     /// Whether the server has closed it, or shut it for as long as much is left for the client.
@@ -113,7 +147,8 @@ impl Pipe {
     /// What the poller tells, once.
     pub(super) fn poll(&mut self) -> Option<(ConnId, Readiness)> {
         let id = self.id.filter(|_| !self.is_closed)?;
-        let changes = std::mem::take(&mut self.changes);
+        let mut changes = std::mem::take(&mut self.changes);
+        changes.is_broken &= self.is_untold;
         let is_change = changes.is_readable || changes.is_writable || changes.has_ended;
         is_change.then_some((id, changes))
     }
@@ -130,7 +165,16 @@ impl Pipe {
             self.interruptions -= 1;
             return Err(io::ErrorKind::Interrupted.into());
         }
-        match self.is_reset {
+        Ok(())
+    }
+
+    /// At the end of the server's side.
+    fn note_fullness(&mut self) {
+        self.was_full |= self.outbox.len() + LAST_WORD_BYTES > self.outbox_bytes_max;
+    }
+
+    fn tell_reset(&mut self) -> io::Result<()> {
+        match std::mem::take(&mut self.is_untold) {
             true => Err(io::ErrorKind::ConnectionReset.into()),
             false => Ok(()),
         }
@@ -146,7 +190,9 @@ impl PretendStream {
         let pipe = &mut *self.0.borrow_mut();
         pipe.call()?;
         if pipe.arrived == 0 {
-            return if pipe.end_arrived { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
+            pipe.tell_reset()?;
+            let is_over = pipe.end_arrived || pipe.is_reset;
+            return if is_over { Ok(0) } else { Err(io::ErrorKind::WouldBlock.into()) };
         }
         let bytes = pipe.arrived.min(buffer.len());
         pipe.arrived -= bytes;
@@ -164,7 +210,8 @@ impl PretendStream {
     ) -> io::Result<usize> {
         let pipe = &mut *self.0.borrow_mut();
         pipe.call()?;
-        if pipe.is_shut {
+        pipe.tell_reset()?;
+        if pipe.is_shut || pipe.is_reset {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let room = pipe.outbox_bytes_max.saturating_sub(pipe.outbox.len());
@@ -172,6 +219,7 @@ impl PretendStream {
         let bytes = room.min(all);
         pipe.outbox.extend(slices.iter().flat_map(|slice| slice.iter()).take(bytes));
         pipe.is_full |= bytes < all;
+        pipe.was_blocked |= pipe.is_full;
         match bytes {
             0 if all > 0 => Err(io::ErrorKind::WouldBlock.into()),
             _ => Ok(bytes),
@@ -182,7 +230,8 @@ impl PretendStream {
         let pipe = &mut *self.0.borrow_mut();
         pipe.call()?;
         pipe.is_shut = true;
-        Ok(())
+        pipe.note_fullness();
+        if pipe.is_reset { Err(io::ErrorKind::NotConnected.into()) } else { Ok(()) }
     }
 
     /// The poller tells at once what is possible already.
@@ -210,7 +259,8 @@ impl Drop for PretendStream {
     fn drop(&mut self) {
         let pipe = &mut *self.0.borrow_mut();
         pipe.is_closed = true;
-        pipe.was_full = pipe.outbox.len() + LAST_WORD_BYTES > pipe.outbox_bytes_max;
+        pipe.left_bytes = pipe.outbox.len();
+        pipe.note_fullness();
     }
 }
 
