@@ -1,5 +1,4 @@
-//! One connection's TLS: ciphertext in and out, plaintext between. Only `session` and
-//! `certificates` use the TLS library.
+//! One connection's TLS: ciphertext in and out, plaintext between.
 //!
 //! The library has no buffers: it opens records in the loop's buffer and seals them into another of
 //! the loop's. A connection keeps a partial record of input (in its session) and the end of one
