@@ -1,5 +1,5 @@
-// Makes the CommonJS build of fanfare.js, and its types: the same text, with CommonJS's word for
-// what is exported. npm runs it when the package is packed or its tests are installed.
+// Makes the CommonJS build of fanfare.js, and its types: the same text, with CommonJS exports. npm
+// runs it when the package is packed or its tests are installed.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 

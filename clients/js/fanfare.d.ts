@@ -1,8 +1,8 @@
-/** What a room does, and when. */
+/** The options of a room. */
 export interface RoomOptions {
   /** Subprotocols of the handshake. */
   protocols?: string | string[];
-  /** Parse what comes as JSON (without a BOM), and serialise what goes. */
+  /** Parse received messages as JSON (without a BOM), and serialise sent ones. */
   json?: boolean;
   /** The word pair of the relay's `--heartbeat`. */
   heartbeat?: [ask: string, answer: string] | null;
@@ -16,7 +16,7 @@ export interface RoomOptions {
   backoffBaseMs?: number;
   /** The longest delay (20 000). */
   backoffMaxMs?: number;
-  /** Open for so long, a loss begins with the first delay again (5 000). */
+  /** After so long open, the delays begin again (5 000). */
   stableMs?: number;
   /** Messages kept while there is no connection (100). */
   queueMessages?: number;
@@ -33,13 +33,13 @@ export interface RoomOptions {
 export type RoomState = 'connecting' | 'open' | 'reconnecting' | 'closed';
 
 export interface RoomEvents<T> {
-  /** Text as a string, binary as an ArrayBuffer, or what JSON said. */
+  /** Text as a string, binary as an ArrayBuffer, or the parsed JSON. */
   message: T;
   open: void;
-  /** The connection is gone, for good unless `willReconnect`; once for each loss. */
+  /** The connection has ended, for good unless `willReconnect`; once for each loss. */
   close: { code: number; reason: string; willReconnect: boolean };
   reconnecting: { attempt: number; delayMs: number };
-  /** Something was missed: own messages that the queue dropped, or others' while we were away. */
+  /** Missed messages: own ones that the queue dropped, or others' during a loss. */
   gap: { dropped: number; awayMs: number };
   /** The heartbeat was answered. */
   pong: { roundTripMs: number };
@@ -52,29 +52,29 @@ export interface Room<T = string | ArrayBuffer> {
   readonly state: RoomState;
   /** Resolves when the connection is open: this one, or the next; rejects when it never will be. */
   readonly ready: Promise<void>;
-  /** Hears an event; the function that comes back takes the listener off. */
+  /** Adds a listener; the returned function removes it. */
   on<E extends keyof RoomEvents<T>>(
     event: E,
     listener: (detail: RoomEvents<T>[E]) => void,
   ): () => void;
   /**
-   * Sends a string, an ArrayBuffer or a view, or with `json` anything else; or keeps it for later.
-   * False when it will never leave; throws a TypeError for what is no message.
+   * Sends a string, an ArrayBuffer or a view, or with `json` anything else; or queues it. False when
+   * it will never be sent; throws a TypeError for other values.
    */
   send(data: unknown): boolean;
   /** Sends the heartbeat's word now. */
   ping(): void;
-  /** Ends it for good; never throws. */
+  /** Closes the room for good; never throws. */
   close(code?: number, reason?: string): void;
 }
 
 /**
- * Joins a room, and comes back to it by itself. A server may name the least delay before that in its
- * close reason: `retry-after=SECONDS`.
+ * Joins a room, and reconnects by itself. A server may name the least delay before that in its close
+ * reason: `retry-after=SECONDS`.
  */
 export function connect<T = string | ArrayBuffer>(url: string, options?: RoomOptions): Room<T>;
 
-/** Whether to connect again after a close that one did not ask for. */
+/** Whether to connect again after an unexpected close. */
 export function mayRetry(code: number, reason?: string): boolean;
 
 /** The shape of WebSocket on a mini-program's SocketTask, for this and other libraries. */

@@ -1,4 +1,4 @@
-// A room of a WebSocket relay that comes back by itself: browsers, mini-programs, Node.
+// A room of a WebSocket relay that reconnects by itself: browsers, mini-programs, Node.
 
 const DEFAULTS = {
   pingIntervalMs: 25000, // proxies cut silence after 60 s
@@ -6,20 +6,20 @@ const DEFAULTS = {
   openTimeoutMs: 15000, // bad networks
   backoffBaseMs: 500,
   backoffMaxMs: 20000,
-  stableMs: 5000, // then the next loss is a new one
+  stableMs: 5000, // then the backoff is reset
   queueMessages: 100,
   queueBytes: 256 * 1024, // offline, and also inside the socket
   random: Math.random,
 };
-const WAKE_JITTER_MS = 500; // all phones come out of a tunnel at once
-const WAKE_PONG_MS = 3000; // somebody looks
+const WAKE_JITTER_MS = 500; // many clients wake at once
+const WAKE_PONG_MS = 3000; // a user is waiting
 const NAMED_MAX_S = 3600; // timers overflow after 24 days
 
 /** Whether to connect again after a close. */
 export function mayRetry(code, reason) {
-  // A refusal, but for these two: the next connection may do better.
+  // Refused, but for these two causes, which may not come again.
   if (code === 1008) return /^(no pong|message took too long)$/.test(reason);
-  // We broke a rule, or were told not to. WeChat's 1000 "interrupted" is neither.
+  // A broken rule, or a final close. WeChat's 1000 "interrupted" is neither.
   return !/^(100[2379]|1010|3[5-9]\d\d|400[1-9]|40[1-9]\d|440[13])$/.test(code);
 }
 
@@ -63,7 +63,7 @@ class Room {
     const isGiven = !queue.length;
     let dropped = 0;
     while (queue.length > o.queueMessages || this._queued > o.queueBytes) {
-      // What is too large by itself pushes no others out.
+      // A message that is too large by itself replaces no others.
       this._queued -= (size > o.queueBytes ? queue.pop() : queue.shift()).size;
       dropped += 1;
     }
@@ -78,7 +78,7 @@ class Room {
     this._timers[method] = null;
   }
 
-  /** Calls a method later; each waits for one call at most. */
+  /** Calls a method later; at most one call of each is pending. */
   _after(delayMs, method, ...args) {
     this._cancel(method);
     this._timers[method] = setTimeout(() => {
@@ -89,7 +89,7 @@ class Room {
 
   _renew() {
     this.ready = new Promise((...both) => { this._settle = both; });
-    this.ready.catch(() => {}); // nobody has to ask
+    this.ready.catch(() => {}); // it may be unused
   }
 
   _leave(code, reason) {
@@ -108,10 +108,10 @@ class Room {
     try {
       own = new o.WebSocket(url, o.protocols, o.socketOptions);
     } catch (error) {
-      setTimeout(() => this._fault(error), 0); // nobody listens yet
-      return this._end(1006, 'no socket'); // the address will not get better
+      setTimeout(() => this._fault(error), 0); // listeners come later
+      return this._end(1006, 'no socket'); // the address stays invalid
     }
-    this._socket = own; // one at most; others are not heard
+    this._socket = own; // one at most; events of others are ignored
     own.binaryType = 'arraybuffer';
     const mine = (work) => (event) => { if (this._socket === own) work(event ?? {}); };
     own.onopen = mine(() => this._opened());
@@ -137,9 +137,9 @@ class Room {
   }
 
   _heard(data) {
-    this._heardAt = Date.now(); // anything that comes is a sign of life
+    this._heardAt = Date.now(); // any event is a sign of life
     this._cancel('_lost');
-    // Only while an answer is owed: others may say the word, too.
+    // Only while an answer is pending: members may send the word, too.
     if (data === this._o.heartbeat?.[1] && this._asked.length) {
       return this._emit('pong', { roundTripMs: clock() - this._asked.shift() });
     }
@@ -154,21 +154,21 @@ class Room {
 
   _watch() {
     const { pingIntervalMs, pongTimeoutMs } = this._o;
-    // Somebody may set the clock back.
+    // The clock may be set back.
     const leftMs = pingIntervalMs - Math.abs(Date.now() - this._heardAt);
     this._after(leftMs > 0 ? leftMs : pingIntervalMs, '_watch');
     if (leftMs <= 0 && !this._timers._lost) this._ask(pongTimeoutMs);
   }
 
   _ask(timeoutMs) {
-    // Who asks twice does not put off the end.
+    // A second ping does not delay the end.
     if (!this._timers._lost) this._after(timeoutMs, '_lost', 1006, 'no pong');
     this._asked.push(clock());
     this._give(this._o.heartbeat[0]);
   }
 
   _lost(code, reason, clean) {
-    // Safari 15 and others compress what no relay can read.
+    // Safari 15 and others compress in a way that no relay can read.
     if (code === 1007 && !this._plain && this._socket.extensions) this._plain = true;
     else if (!mayRetry(code, reason)) return this._end(code, reason);
     if (this.state === 'open') {
@@ -182,10 +182,10 @@ class Room {
     if (this.state === 'reconnecting') this._retry(reason);
   }
 
-  /** Full jitter: a herd that lost its relay together comes back spread out. */
+  /** Full jitter: clients that lost their relay together reconnect spread out. */
   _retry(reason) {
     const { backoffBaseMs, backoffMaxMs, random } = this._o;
-    const named = /\bretry-after=(\d+)/.exec(reason); // seconds, and no sooner
+    const named = /\bretry-after=(\d+)/.exec(reason); // the least delay in seconds
     const leastMs = named ? Math.min(named[1], NAMED_MAX_S) * 1000 : 0;
     const most = Math.min(backoffMaxMs, backoffBaseMs * 2 ** this._attempt);
     const delayMs = Math.round(leastMs + random() * most);
@@ -196,7 +196,7 @@ class Room {
     this._emit('reconnecting', { attempt: this._attempt, delayMs });
   }
 
-  /** The page is seen again, or the network is back. */
+  /** The page is visible again, or the network is back. */
   _wake() {
     const { heartbeat, pingIntervalMs, pongTimeoutMs, random } = this._o;
     if (this._timers._dial) {
@@ -217,14 +217,14 @@ class Room {
     }
   }
 
-  /** Gives the socket what is queued, as long as it takes it. */
+  /** Sends queued messages until the socket is full. */
   _flush() {
     const socket = this._socket;
     while (this._queue.length && this.state === 'open') {
-      if (socket.readyState > 1) return; // closing: it would swallow it
+      if (socket.readyState > 1) return; // closing: it would drop them
       const { wire, size } = this._queue[0];
       if (socket.bufferedAmount > 0 && socket.bufferedAmount + size > this._o.queueBytes) {
-        return this._after(100, '_flush'); // no event tells
+        return this._after(100, '_flush'); // there is no event for it
       }
       this._queue.shift();
       this._queued -= size;
@@ -270,11 +270,11 @@ function safely(listener, detail, self) {
   try {
     listener.call(self, detail);
   } catch (error) {
-    setTimeout(() => { throw error; }, 0); // their fault, and nobody else's loss
+    setTimeout(() => { throw error; }, 0); // a listener's fault, reported alone
   }
 }
 
-/** A copy of binary data: its owner may write to it again. */
+/** A copy of binary data, whose owner may change it. */
 function bufferOf(data) {
   const { buffer = data, byteOffset = 0, byteLength } = data ?? {};
   if (!(byteLength >= 0 && buffer.slice)) return null; // instanceof fails for other realms
@@ -284,21 +284,21 @@ function bufferOf(data) {
 /** Closes a socket, without a code at once; never throws. */
 function dismiss(socket, code, reason = '') {
   try {
-    // Only `ws` has it: it would wait 30 s.
+    // Only `ws` has it, and would wait 30 s.
     if (!code && socket.terminate) return socket.terminate();
     const isOurs = /^(1000|[34]\d{3})$/.test(code); // a client may send no others
     socket.close(isOurs ? code : 1000, String(reason).slice(0, 41)); // 123 bytes at most
   } catch { /* there is none, or it is closed */ }
 }
 
-/** It need not be on any global object. */
+/** It may not be on a global object. */
 function miniProgram() {
   /* global wx, uni, tt, my */
   return [typeof wx === 'object' && wx, typeof uni === 'object' && uni,
     typeof tt === 'object' && tt, typeof my === 'object' && my].find((app) => app?.connectSocket);
 }
 
-/** Wakes when the page is seen or the network is back; gives what ends that. */
+/** Wakes when the page is visible or the network is back; returns a function that stops it. */
 function onWake(wake) {
   const page = typeof self === 'object' ? self : {};
   const app = miniProgram() ?? {};
@@ -326,11 +326,11 @@ export class WxSocket {
       binaryType: 'arraybuffer', onopen: null, onmessage: null, onerror: null, onclose: null,
       addEventListener: (type, listener, how) => { on(type, listener, how?.once); },
       removeEventListener: off, _emit: emit });
-    const fail = (cause) => setTimeout(() => this._fail(cause), 0); // nobody listens yet
+    const fail = (cause) => setTimeout(() => this._fail(cause), 0); // listeners come later
     const wanted = [].concat(protocols);
     try {
       const task = this._task = app.connectSocket({ ...options, url, fail, success() {},
-        multiple: true, // Alipay's word for "a task of its own"
+        multiple: true, // Alipay's name for "a task of its own"
         ...(wanted.length ? { protocols: wanted } : {}) });
       task.onOpen((answer) => this._open(answer));
       task.onMessage((message) => this._message(message, app));
@@ -360,7 +360,7 @@ export class WxSocket {
   }
 
   _open(answer) {
-    if (this.readyState > 1) return this._leave(); // it could not before
+    if (this.readyState > 1) return this._leave(); // it could not leave before
     for (const [name, value] of Object.entries(answer?.header ?? {})) {
       const [, own] = /^sec-websocket-(protocol|extensions)$/i.exec(name) ?? [];
       if (own) this[own.toLowerCase()] = value;
@@ -381,7 +381,7 @@ export class WxSocket {
     setTimeout(() => this._finish(1006, message), SETTLE_MS);
   }
 
-  /** One close, in whatever order the platform's come. */
+  /** One close event for the platform's, in any order. */
   _finish(code, reason) {
     if (this.readyState > 2) return;
     this.readyState = 3;

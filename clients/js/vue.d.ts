@@ -2,7 +2,7 @@ import type { MaybeRefOrGetter, ShallowRef } from 'vue';
 import type { RoomOptions, RoomState } from './fanfare.js';
 
 /**
- * A room that is left when the component goes, and changed when the address changes. There is none
+ * A room that is left when the component is unmounted, and changed with the address. There is none
  * while the address is empty; in Node only with `options.WebSocket`.
  */
 export function useFanfare<T = string | ArrayBuffer>(
@@ -11,7 +11,7 @@ export function useFanfare<T = string | ArrayBuffer>(
 ): {
   messages: Readonly<ShallowRef<readonly T[]>>;
   state: Readonly<ShallowRef<RoomState>>;
-  /** Sends, or keeps it for later; false when it will never leave. */
+  /** Sends or queues; false when it will never be sent. */
   send(data: unknown): boolean;
   close(): void;
 };

@@ -2,15 +2,15 @@
 import { onScopeDispose, shallowRef, toValue, watch } from 'vue';
 import { connect } from './fanfare.js';
 
-const HISTORY = 500; // messages kept for the page; more is a job for a store
+const HISTORY = 500; // messages kept for the page
 
-// A page that is rendered on a server would join and never leave.
+// On a server a page would join and never leave.
 const isServer = typeof window === 'undefined' && typeof process === 'object'
   && Boolean(process.versions?.node);
 
 /**
  * Joins the room at `url` (a string, ref or getter; none while it is empty), leaves it when the
- * component goes, and moves when the address changes. `options` are those of `connect`, and
+ * component is unmounted, and changes rooms with the address. `options` are those of `connect`, and
  * `history`: messages kept. In Node it joins only with `options.WebSocket`.
  */
 export function useFanfare(url, options = {}) {

@@ -1,4 +1,4 @@
-// Whatever happens, in whatever order: what must hold always. ANYTHING_SEED replays one run.
+// Invariants under random events in random order. ANYTHING_SEED replays one run.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { join, pass, stopClock } from './fake-socket.js';
@@ -62,7 +62,7 @@ function live(seed) {
   return made.length;
 }
 
-test('one socket at most, order, nothing twice, nothing lost in silence', (t) => {
+test('one socket at most, order, no duplicates, no silent loss', (t) => {
   const first = Number(process.env.ANYTHING_SEED ?? process.hrtime.bigint() % 1_000_000_000n);
   const runs = process.env.ANYTHING_SEED ? 1 : RUNS;
   let sockets = 0;

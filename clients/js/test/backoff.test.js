@@ -1,4 +1,4 @@
-// Coming back after a loss, on a fake clock.
+// Reconnecting after a loss, on a fake clock.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { connect, mayRetry } from '../fanfare.js';
@@ -19,7 +19,7 @@ test('which closes are final', () => {
   assert.equal(mayRetry(1008, 'message took too long'), true);
 });
 
-test('compression that cannot be read is left out once, and the rest of the address stays', () => {
+test('compression that cannot be read is declined once, and the rest of the address stays', () => {
   for (const [url, plain] of [
     ['ws://relay/', 'ws://relay/?deflate=off'],
     ['ws://relay/a?token=x.y', 'ws://relay/a?token=x.y&deflate=off'],
@@ -36,7 +36,7 @@ test('compression that cannot be read is left out once, and the rest of the addr
     newest().end(1006);
     pass(1000);
     assert.equal(newest().url, plain, 'and does not come back');
-    newest().extensions = 'permessage-deflate'; // of a relay that does not listen
+    newest().extensions = 'permessage-deflate'; // of a relay that ignores the address
     newest().open();
     newest().end(1007);
     assert.equal(room.state, 'closed');
@@ -53,7 +53,7 @@ test('without compression 1007 is final', () => {
   assert.equal(room.state, 'closed');
 });
 
-test('delays double up to their bound, and begin anew after five good seconds', () => {
+test('delays double up to their bound, and are reset after five good seconds', () => {
   const { room, newest, told } = join();
   for (let n = 0; n < 8; n += 1) {
     newest().end(1006);
@@ -64,7 +64,7 @@ test('delays double up to their bound, and begin anew after five good seconds', 
   assert.deepEqual(told('reconnecting').map(({ attempt }) => attempt), [1, 2, 3, 4, 5, 6, 7, 8]);
   assert.equal(told('close').length, 1, 'one loss, however long it takes');
   newest().open();
-  assert.deepEqual(told('gap'), [], 'who was never there has missed nothing');
+  assert.deepEqual(told('gap'), [], 'a room that was never open has no gap');
   pass(4999);
   newest().end(1006);
   assert.equal(told('reconnecting').at(-1).delayMs, 20000, 'not stable yet');
@@ -100,7 +100,7 @@ test('a delay that the server names is the least, and jitter comes on top', () =
   room.close();
 });
 
-test('a socket that never opens is replaced, and what it says late is not heard', () => {
+test('a socket that never opens is replaced, and its late events are ignored', () => {
   const { room, made, told } = join();
   pass(15000);
   assert.equal(told('close')[0].reason, 'no answer');
@@ -119,7 +119,7 @@ test('a socket that never opens is replaced, and what it says late is not heard'
   room.close();
 });
 
-test('what was missed is told: since the goodbye, or else since the last sign of life', () => {
+test('a gap is reported: since the close, or else since the last sign of life', () => {
   const { room, newest, told } = join();
   newest().open();
   pass(60_000);
@@ -183,7 +183,7 @@ test('a code that a client may not send becomes 1000, and a long reason is cut',
   }
 });
 
-test('options that are undefined are defaults, and what is for the socket gets there', () => {
+test('undefined options are defaults, and socket options reach the socket', () => {
   const { room, newest, told } = join({
     backoffBaseMs: undefined, protocols: ['a'], socketOptions: { headers: { a: 'b' } },
   });
@@ -196,7 +196,7 @@ test('options that are undefined are defaults, and what is for the socket gets t
   room.close();
 });
 
-test('a listener that throws takes nothing from the others', () => {
+test('a listener that throws does not affect the others', () => {
   const { room, newest, told } = join();
   newest().open();
   room.on('message', () => { throw new Error('theirs'); });
@@ -212,8 +212,8 @@ test('a listener that throws takes nothing from the others', () => {
   room.close();
 });
 
-// The relay of 1,000 members restarts: when does each dial, the first time and when it is back?
-test('a herd of 1,000 comes back spread out', (t) => {
+// The relay of 1,000 members restarts: when does each connect, at first and when it is back?
+test('1,000 clients reconnect spread out', (t) => {
   const sockets = fakeSockets();
   const herd = Array.from({ length: 1000 }, () => (
     connect('ws://relay/', { WebSocket: sockets.FakeSocket })));
@@ -245,13 +245,13 @@ test('a herd of 1,000 comes back spread out', (t) => {
     t.diagnostic(`${`${bin}`.padStart(6)} ms ${'#'.repeat(Math.ceil(number / 4))} ${number}`);
   }
   assert.equal([...arrivals.values()].reduce((sum, number) => sum + number), 1000, 'all are back');
-  // The first delay is chosen from 500 ms: 200 dials in 100 ms. Who has failed by then chooses from
-  // a second: 90 more. With few third ones it is 300 at most, give or take six times 16. Without
-  // jitter it is all 1,000.
+  // The first delay is chosen from 500 ms: 200 attempts in 100 ms. Clients that have failed by then
+  // choose from a second: 90 more. With few third ones it is 300 at most, give or take six times
+  // 16. Without jitter it is all 1,000.
   t.diagnostic(`at most ${most(dials)} dials and ${most(arrivals)} connections within 100 ms`);
   assert.ok(most(dials) <= 400, `${most(dials)} dials within 100 ms`);
-  // When the relay is back the delays are chosen from 2 s and more: 5 in 100 of those who wait, and
-  // a few whose last was shorter. 70 at most, give or take six times 8.
+  // When the relay is back the delays are chosen from 2 s and more: 5 in 100 of the waiting ones,
+  // and a few with a shorter last delay. 70 at most, give or take six times 8.
   assert.ok(most(arrivals) <= 120, `${most(arrivals)} connections within 100 ms`);
   herd.forEach((room) => room.close());
 });

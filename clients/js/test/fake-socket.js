@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { mock } from 'node:test';
 import { connect } from '../fanfare.js';
 
-/** Stops the clock; at an hour of its own, for a time of 0 is none. */
+/** Stops the clock at one hour, for 0 counts as no time. */
 export function stopClock() {
   mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 3_600_000 });
 }
 
-/** Lets time pass, a millisecond at a time: what a timer starts has its own time, too. */
+/** Lets time pass, a millisecond at a time, so that timers started meanwhile fire in time. */
 export function pass(ms) {
   const step = ms > 2000 ? 10 : 1;
   for (let left = ms; left > 0; left -= step) mock.timers.tick(Math.min(step, left));

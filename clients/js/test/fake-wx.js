@@ -1,6 +1,6 @@
 // WeChat's socket functions as its documentation describes them, over a real WebSocket:
 // `success` only means that a task was created, listeners cannot be removed, five sockets at most,
-// and after five seconds in the background everything is cut with 1000 "interrupted".
+// and after five seconds in the background all are cut with 1000 "interrupted".
 
 const SOCKETS_MAX = 5;
 const BACKGROUND_MS = 5000;
@@ -94,13 +94,13 @@ export function createFakeWx({ WebSocket }) {
     setNavigationBarTitle() {},
     hooks: () => shows.length + networks.length,
 
-    /** The user looks at something else. */
+    /** The mini-program goes to the background. */
     hide() {
       hides.forEach((work) => work());
       background = { cut: false };
       background.timer = setTimeout(() => this.cut(), BACKGROUND_MS);
     },
-    /** What happens after five seconds of that. */
+    /** Five seconds in the background have passed. */
     cut() {
       background = { ...background, cut: true };
       for (const task of [...tasks]) {
@@ -109,7 +109,7 @@ export function createFakeWx({ WebSocket }) {
         task.tell('close', { code: 1000, reason: 'interrupted' });
       }
     },
-    /** And comes back. */
+    /** The mini-program is visible again. */
     show() {
       clearTimeout(background?.timer);
       background = null;

@@ -1,4 +1,4 @@
-// Signs of life: the heartbeat, and waking up, on a fake clock.
+// Signs of life: the heartbeat and wake-ups, on a fake clock.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { fakeSockets, join, pass, stopClock } from './fake-socket.js';
@@ -16,7 +16,7 @@ afterEach(() => {
   mock.timers.reset();
 });
 
-/** Changes what the clock says, and no timer's time. */
+/** Changes the clock, and no timer. */
 function shiftClock(ms) {
   const { now } = Date;
   Date.now = () => now.call(Date) + ms;
@@ -35,7 +35,7 @@ function fakePage() {
   return count({ document: count({ visibilityState: 'visible' }) });
 }
 
-test('silence is asked, and after more of it the connection is replaced', () => {
+test('after silence a ping is sent, and after more of it the connection is replaced', () => {
   const { room, made, newest, told } = join({ heartbeat });
   newest().open();
   pass(24_999);
@@ -62,7 +62,7 @@ test('silence is asked, and after more of it the connection is replaced', () => 
   room.close();
 });
 
-test('anything that comes is an answer', () => {
+test('any message is a sign of life', () => {
   const { room, newest } = join({ heartbeat });
   newest().open();
   pass(25_000);
@@ -72,7 +72,7 @@ test('anything that comes is an answer', () => {
   room.close();
 });
 
-test('without a heartbeat, silence is only silence', () => {
+test('without a heartbeat, silence has no effect', () => {
   const { room, newest } = join();
   newest().open();
   pass(600_000);
@@ -82,7 +82,7 @@ test('without a heartbeat, silence is only silence', () => {
   room.close();
 });
 
-test('who asks again and again does not put off the end', () => {
+test('repeated pings do not delay the end', () => {
   const { room, newest } = join({ heartbeat });
   newest().open();
   for (let s = 0; s < 10; s += 1) {
@@ -93,7 +93,7 @@ test('who asks again and again does not put off the end', () => {
   assert.equal(room.state, 'reconnecting');
 });
 
-test("others may say the heartbeat's words: only an answer that is owed is one", () => {
+test("members may send the heartbeat's words: only a pending answer counts", () => {
   const { room, newest, told } = join({ heartbeat });
   newest().open();
   newest().say('pong');
@@ -139,7 +139,7 @@ test('a dead socket of Node is terminated, for it would wait for an answer', () 
   assert.deepEqual([terminated, sockets.newest().closedWith], [1, [4000, 'bye']], 'in order');
 });
 
-test('a page that is seen or online again goes at once, with a little jitter', () => {
+test('a page that is visible or online again reconnects at once, with a little jitter', () => {
   for (const wake of [() => page.fire('online'), () => page.document.fire('visibilitychange')]) {
     const { room, newest, made } = join({ random: () => 0.9, backoffBaseMs: 60_000,
       backoffMaxMs: 60_000 });
@@ -153,7 +153,7 @@ test('a page that is seen or online again goes at once, with a little jitter', (
     wake();
     pass(449);
     assert.equal(made.length, 1);
-    wake(); // and again: it does not begin anew
+    wake(); // again: no new delay
     pass(1);
     assert.equal(made.length, 2);
     wake();
@@ -163,7 +163,7 @@ test('a page that is seen or online again goes at once, with a little jitter', (
   }
 });
 
-test('waking up makes nothing later, and hurries past no delay that the server named', () => {
+test('a wake-up delays nothing, and keeps a delay that the server named', () => {
   const { room, newest, made } = join({ random: () => 0.9 });
   newest().end(1006);
   pass(440);
@@ -179,7 +179,7 @@ test('waking up makes nothing later, and hurries past no delay that the server n
   room.close();
 });
 
-test('who wakes up connected asks with little patience, if it was quiet for long', () => {
+test('a wake-up after long silence pings with a short timeout', () => {
   const { room, newest, told } = join({ heartbeat });
   newest().open();
   pass(1000);

@@ -1,4 +1,4 @@
-// What is shipped.
+// The package.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
@@ -34,7 +34,7 @@ test('the types are right', () => {
   execFileSync(process.execPath, [tsc, ...flags, ...files], { stdio: ['ignore', 'inherit', 'inherit'] });
 });
 
-test('where there is no WebSocket, it says what to do', () => {
+test('without a WebSocket, the error says what to do', () => {
   const native = Object.getOwnPropertyDescriptor(globalThis, 'WebSocket');
   delete globalThis.WebSocket; // newer Nodes have one
   try {
@@ -44,7 +44,7 @@ test('where there is no WebSocket, it says what to do', () => {
   }
 });
 
-test('a Vue component follows its room, moves with its address, and leaves it', async () => {
+test('a Vue component joins its room, follows its address, and leaves', async () => {
   const relay = await startRelay();
   const other = module.connect(`${relay.url}/one`, { WebSocket });
   await other.ready;
@@ -70,7 +70,7 @@ test('a Vue component follows its room, moves with its address, and leaves it', 
   await relay.stop();
 });
 
-test('a Vue page joins nothing without an address, and nothing on a server', async () => {
+test('a Vue page joins no room without an address, and none on a server', async () => {
   const made = [];
   class Counting { constructor(url) { made.push([url, this]); } close() { this.closed = true; } }
   const url = ref('');
@@ -91,7 +91,7 @@ test('a Vue page joins nothing without an address, and nothing on a server', asy
   assert.equal(await renderToString(createSSRApp({ setup })), '<p>closed: 0</p>');
 });
 
-test('what is published is what is named, made as it is packed; no registry is named', (t) => {
+test('the package has exactly the named files, built when it is packed, and names no registry', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'fanfare-client-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const made = ['fanfare.cjs', 'fanfare.d.cts'];

@@ -1,4 +1,4 @@
-// What is sent while there is no connection, or faster than the socket takes it.
+// Messages that are sent without a connection, or faster than the socket takes them.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { join, pass, stopClock } from './fake-socket.js';
@@ -6,7 +6,7 @@ import { join, pass, stopClock } from './fake-socket.js';
 beforeEach(stopClock);
 afterEach(() => mock.timers.reset());
 
-test('the queue is bounded by messages and by bytes, and says what it dropped', () => {
+test('the queue is bounded by messages and by bytes, and reports dropped ones', () => {
   const { room, newest, told } = join({ queueMessages: 3, queueBytes: 10 });
   ['a', 'b', 'c', 'd'].forEach((data) => assert.equal(room.send(data), true));
   assert.deepEqual(told('gap'), [{ dropped: 1, awayMs: 0 }]);
@@ -17,7 +17,7 @@ test('the queue is bounded by messages and by bytes, and says what it dropped', 
   room.close();
 });
 
-test('100 messages and 256 KiB unless told otherwise', () => {
+test('100 messages and 256 KiB by default', () => {
   const { room, newest, told } = join();
   for (let n = 0; n < 100_000; n += 1) room.send(`${n}`);
   assert.equal(told('gap').reduce((sum, { dropped }) => sum + dropped, 0), 99_900);
@@ -40,7 +40,7 @@ test('bytes are those of the wire, or more', () => {
   room.close();
 });
 
-test('what is too large for the queue goes alone', () => {
+test('a message too large for the queue is sent alone', () => {
   const { room, newest, told } = join({ queueBytes: 10 });
   room.send('a');
   assert.equal(room.send('12345678901'), false, 'it will never leave');
@@ -51,7 +51,7 @@ test('what is too large for the queue goes alone', () => {
   room.close();
 });
 
-test('a queue of nothing keeps nothing', () => {
+test('a queue with a bound of 0 keeps no message', () => {
   const { room, newest } = join({ queueMessages: 0 });
   assert.equal(room.send('a'), false);
   newest().open();
@@ -60,7 +60,7 @@ test('a queue of nothing keeps nothing', () => {
   room.close();
 });
 
-test('a socket that takes nothing is given nothing', () => {
+test('a full socket gets no further message', () => {
   const { room, newest, told } = join({ queueMessages: 2 });
   newest().open();
   newest().bufferedAmount = 300_000;
@@ -74,7 +74,7 @@ test('a socket that takes nothing is given nothing', () => {
   room.close();
 });
 
-test('what a closing socket would swallow is kept for the next', () => {
+test('messages for a closing socket are kept for the next', () => {
   const { room, newest } = join();
   newest().open();
   newest().readyState = 2;
@@ -87,7 +87,7 @@ test('what a closing socket would swallow is kept for the next', () => {
   room.close();
 });
 
-test('order is kept, whoever sends in between', () => {
+test('order is kept, also of messages sent in between', () => {
   const { room, newest } = join();
   ['a', 'b'].forEach((data) => room.send(data));
   room.on('open', () => room.send('c'));
@@ -97,7 +97,7 @@ test('order is kept, whoever sends in between', () => {
   room.close();
 });
 
-test('what waits when the room ends is told as lost', () => {
+test('messages queued at the end of the room are reported as dropped', () => {
   const { room, told } = join();
   ['a', 'b'].forEach((data) => room.send(data));
   room.close();
@@ -106,7 +106,7 @@ test('what waits when the room ends is told as lost', () => {
   assert.equal(room.send('c'), false);
 });
 
-test('binary is copied: its owner may write to it again', () => {
+test('binary is copied: its owner may change it', () => {
   for (const json of [false, true]) {
     const { room, newest } = join({ json });
     const bytes = new Uint8Array([0, 1, 2, 3]);
@@ -123,7 +123,7 @@ test('binary is copied: its owner may write to it again', () => {
   }
 });
 
-test('what is no message is refused at once, in every state', () => {
+test('other values are refused at once, in every state', () => {
   const { room, newest } = join();
   const cyclic = {};
   cyclic.self = cyclic;
@@ -144,7 +144,7 @@ test('what is no message is refused at once, in every state', () => {
   json.room.close();
 });
 
-test('a socket that throws is told as an error, and takes nothing with it', () => {
+test('a socket that throws is an error event, and loses no message', () => {
   const { room, newest, told } = join();
   newest().open();
   newest().send = () => { throw new Error('full'); };
@@ -153,7 +153,7 @@ test('a socket that throws is told as an error, and takes nothing with it', () =
   room.close();
 });
 
-test('what is not JSON is an error with the data, and never an exception', () => {
+test('invalid JSON is an error event with the data, and never an exception', () => {
   const { room, newest, told } = join({ json: true });
   newest().open();
   const texts = ['', '{', 'undefined', '\ufeff', '{"a":1}x', '\0'];

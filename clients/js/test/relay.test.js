@@ -16,7 +16,7 @@ async function pair(path, more = {}) {
   return rooms;
 }
 
-test('text is a string and binary an ArrayBuffer, and the sender hears nothing', async () => {
+test('text is a string and binary an ArrayBuffer, and the sender receives nothing', async () => {
   const [one, two] = await pair('/kinds');
   one.on('message', () => assert.fail('an echo'));
   let heard = next(two, 'message');
@@ -29,7 +29,7 @@ test('text is a string and binary an ArrayBuffer, and the sender hears nothing',
   two.close();
 });
 
-test('json is parsed and serialised, a byte order mark is cleaned, and nonsense is an error', async () => {
+test('json is parsed and serialised, a byte order mark is removed, and invalid JSON is an error', async () => {
   const [one, two] = await pair('/json', { json: true });
   let heard = next(two, 'message');
   one.send({ a: [1, 'zwei'] });
@@ -45,7 +45,7 @@ test('json is parsed and serialised, a byte order mark is cleaned, and nonsense 
   [one, two, raw].forEach((room) => room.close());
 });
 
-test('what is sent before the connection is open arrives, in order', async () => {
+test('messages sent before the connection is open arrive, in order', async () => {
   const listener = connect(`${relay.url}/early`, options);
   await listener.ready;
   const heard = [];
@@ -81,7 +81,7 @@ test('the heartbeat is answered by the relay and stays between the two', async (
   assert.equal(one.state, 'closed');
 });
 
-test('a restart of the relay is survived, and told', async () => {
+test('the room survives a restart of the relay, and reports it', async () => {
   const own = await startRelay();
   const room = connect(`${own.url}/restart`, options);
   await room.ready;
@@ -99,7 +99,7 @@ test('a restart of the relay is survived, and told', async () => {
   await again.stop();
 });
 
-test('a mistake that would be repeated is not', async () => {
+test('after a broken rule the room does not reconnect', async () => {
   const room = connect(`${relay.url}/long`, options);
   await room.ready;
   const closed = next(room, 'close');
@@ -131,7 +131,7 @@ test('a relay with --json spells texts as JSON strings, and the heartbeat as it 
   await own.stop();
 });
 
-test('closing is final in every state, and rejects who still waits', async () => {
+test('closing is final in every state, and rejects pending promises', async () => {
   const room = connect(`${relay.url}/close`, options);
   const waits = room.ready;
   const closed = next(room, 'close');
@@ -156,7 +156,7 @@ class Keeper extends WebSocket {
   }
 }
 
-test('a platform that keeps its compression context is back without compression', async () => {
+test('a platform that keeps its compression context reconnects without compression', async () => {
   const deflating = await startRelay(['--deflate']);
   const url = `${deflating.url}/a?x=1`;
   const keeper = connect(url, { ...options, WebSocket: Keeper });

@@ -1,4 +1,5 @@
-// Mini-programs: WxSocket and the client over a fake `wx`, against the real relay; and the seed.
+// Mini-programs: WxSocket and the client over a fake `wx`, against the real relay; and its first
+// version.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, mock, test } from 'node:test';
 import { WebSocket as PartySocket } from 'partysocket';
@@ -38,7 +39,7 @@ test('WxSocket looks and works like WebSocket', async () => {
   other.close();
 });
 
-test('one close event, in whatever order fail, error and close come', () => {
+test('one close event, in any order of fail, error and close', () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   const orders = [['fail'], ['error'], ['close'], ['fail', 'error', 'close'], ['error', 'close'],
     ['close', 'error', 'fail'], ['error', 'fail']];
@@ -87,7 +88,7 @@ test('closing while connecting never throws, and closes', () => {
   mock.timers.reset();
 });
 
-test('a task that opens when nobody waits any more is closed', () => {
+test('a task that opens too late is closed', () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   const calls = { closed: 0 };
   globalThis.wx = {
@@ -112,7 +113,7 @@ test('a task that opens when nobody waits any more is closed', () => {
   mock.timers.reset();
 });
 
-test('a platform that throws, or gives no task, is a socket that fails', () => {
+test('the socket fails when the platform throws or gives no task', () => {
   mock.timers.enable({ apis: ['setTimeout'] });
   const platforms = [() => { throw new Error('not now'); }, () => undefined, () => Promise.resolve()];
   for (const connectSocket of platforms) {
@@ -152,7 +153,7 @@ test('listeners are those of an EventTarget', async () => {
   other.close();
 });
 
-test('subprotocol and header get there, whatever the case of the answer', () => {
+test('subprotocol and header are sent, with any case of the answer', () => {
   const calls = [];
   globalThis.wx = {
     connectSocket: (options) => {
@@ -168,7 +169,7 @@ test('subprotocol and header get there, whatever the case of the answer', () => 
   assert.equal('protocols' in calls[1], false, 'none asked for, none sent');
 });
 
-test('uni, tt and my will do as well; Alipay wraps messages, and spells binary in base64', () => {
+test('uni, tt and my work too; Alipay wraps messages, and spells binary in base64', () => {
   const { wx } = globalThis;
   delete globalThis.wx;
   for (const name of ['uni', 'tt', 'my']) {
@@ -234,7 +235,7 @@ test('a sixth socket fails, and says so', async () => {
   await Promise.all(five.map((socket) => socketEvent(socket, 'close')));
 });
 
-test('a mini-program in the background is cut with 1000 and comes back when it is seen', async () => {
+test('a mini-program in the background is cut with 1000 and reconnects when it is visible', async () => {
   const options = { WebSocket: WxSocket, backoffBaseMs: 60000, backoffMaxMs: 60000, random: () => 0.9 };
   const room = connect(`${relay.url}/background`, options);
   await room.ready;
@@ -244,13 +245,13 @@ test('a mini-program in the background is cut with 1000 and comes back when it i
   const { code, reason, willReconnect } = await closed;
   assert.deepEqual([code, reason, willReconnect], [1000, 'interrupted', true]);
   wx.show();
-  await room.ready; // in half a second, and not in a minute
+  await room.ready; // within half a second
   assert.equal(wx.tasks.size, 1);
   room.close();
   assert.equal(wx.hooks(), 0, 'nothing is left behind');
 });
 
-test('the network comes back, and so does the room', async () => {
+test('the room reconnects when the network is back', async () => {
   const options = { WebSocket: WxSocket, backoffBaseMs: 60000, backoffMaxMs: 60000, random: () => 0.9 };
   const room = connect('ws://127.0.0.1:1/', options);
   await next(room, 'close');
@@ -261,10 +262,10 @@ test('the network comes back, and so does the room', async () => {
   room.close();
 });
 
-test("the seed's mini-program works as it was", async () => {
+test("the first version's mini-program works unchanged", async () => {
   const own = await startRelay(['--json']);
   const log = [];
-  // What the seed's app.js does, in its order and with its global functions.
+  // The first version's app.js, in its order and with its global functions.
   const app = {
     globalData: { socketStatus: 'closed' },
     onLaunch() { if (this.globalData.socketStatus === 'closed') this.openSocket(); },
