@@ -1,4 +1,4 @@
-//! A server within another program: what its threads may do through a handle, and what of the
+//! A server within another program: the handle of its threads, and what of the
 //! process stays theirs.
 
 use fanfare::limits::{Rule, SlowConsumer};
@@ -49,7 +49,7 @@ impl Running {
         tungstenite::client(url, stream).expect("an upgrade").0
     }
 
-    /// Waits until the server has done all that it was told before.
+    /// Waits until the server has carried out all earlier commands.
     fn sync(&self) {
         self.publish("nobody is here", "").wait().expect("it runs");
     }
@@ -78,7 +78,7 @@ fn close_code(client: &mut Client) -> Option<u16> {
 }
 
 #[test]
-fn a_program_hears_a_room_answers_one_member_and_closes_another() {
+fn a_program_subscribes_answers_one_member_and_closes_another() {
     let server = run(builder());
     let room = server.handle.subscribe("a/b", Capacity::default()).expect("it listens");
     let [mut ann, mut bob] = [(); 2].map(|()| server.join("a%2Fb"));
@@ -161,7 +161,7 @@ fn a_room_is_open_while_it_has_a_subscriber() {
     let other = subscribe("b");
     assert_eq!(server.publish("b", "y").wait(), Ok(0));
     assert_eq!(other.recv().map(|one| (*one.message).clone()), Ok(Message::from("y")));
-    // One that is dropped before the server hears of it leaves nothing behind.
+    // A subscription that is dropped at once leaves nothing behind.
     drop(other);
     drop(subscribe("c"));
     assert_eq!(server.publish("d", "z").wait(), Ok(0));
@@ -215,7 +215,7 @@ fn a_server_that_ended_says_so() {
 }
 
 #[test]
-fn a_drain_tells_members_why_and_changes_nothing_the_second_time() {
+fn a_drain_closes_members_with_1012_and_changes_nothing_the_second_time() {
     let server = run(builder());
     let [mut one, mut two] = [(); 2].map(|()| server.join("a"));
     assert_eq!(server.publish("a", "the last word").wait(), Ok(2));
@@ -317,7 +317,7 @@ fn signals_the_environment_and_limits_of_the_process_stay_as_they_are() {
 }
 
 #[test]
-fn what_cannot_work_is_told_when_the_server_is_built() {
+fn impossible_settings_fail_the_build() {
     let none = Server::builder();
     let small = Limits { room_log_bytes_max: 1, ..limits() };
     let many = Limits { connections_max: usize::MAX, ..limits() };

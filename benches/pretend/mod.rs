@@ -43,7 +43,7 @@ impl Room {
         Room::offering(count, "")
     }
 
-    /// The same, of members who send these fields beside the usual ones.
+    /// The same, of members that send these fields too.
     pub fn offering(count: usize, fields: &str) -> Self {
         let deflate = Deflate { is_on: true, ..Deflate::default() };
         let relay = Relay::new(Limits { connections_max: count, deflate, ..Limits::default() });

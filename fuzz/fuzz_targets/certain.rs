@@ -178,7 +178,7 @@ pub fn server() -> Arc<ServerConfig> {
     Arc::new(config)
 }
 
-/// A client with these ciphers, who trusts anybody.
+/// A client with these ciphers that trusts any certificate.
 pub fn client(
     provider: CryptoProvider,
     version: &'static SupportedProtocolVersion,

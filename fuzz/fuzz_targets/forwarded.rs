@@ -1,5 +1,5 @@
 //! Any bytes in `Forwarded` and `X-Forwarded-For`: never a panic, and what a stranger wrote, before
-//! a proxy's element or within its quotes, never changes whom the proxy names.
+//! a proxy's element or within its quotes, never changes the client that the proxy names.
 #![no_main]
 
 use arbitrary::Arbitrary;

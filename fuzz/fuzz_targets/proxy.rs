@@ -14,6 +14,6 @@ fuzz_target!(|bytes: &[u8]| {
         }
         assert_eq!(proxy::read(&bytes[..header.bytes]), whole);
     }
-    // Who waits for more does not wait for ever.
+    // The need for more bytes has a bound.
     assert!(whole != Ok(None) || bytes.len() < 16 + 2048);
 });

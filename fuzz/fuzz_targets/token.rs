@@ -1,5 +1,5 @@
 //! Any bytes as a token, as keys, as origins and as a request that carries them: never a panic,
-//! nobody is let in whom no key confirms, and what is recognised as a key is no secret.
+//! no token is accepted that no key verifies, and bytes recognised as a key are not a secret.
 #![no_main]
 
 use arbitrary::Arbitrary;

@@ -3,7 +3,7 @@
 use crate::law::{ROOMS, Terms, Token};
 use crate::words::{Words, line, mark, pair};
 
-/// Where a client comes from.
+/// The origin of a client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum From {
     Socket,
@@ -15,7 +15,7 @@ pub enum From {
 /// A socket that takes everything.
 const WIDE: usize = 1 << 40;
 
-/// A client that comes.
+/// A new client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
     pub room: usize,
@@ -39,7 +39,7 @@ pub struct Content {
     pub bytes: usize,
     pub fragments: usize,
     pub is_binary: bool,
-    /// A ping stands behind each fragment but the last.
+    /// A ping follows each fragment but the last.
     pub has_pings: bool,
     /// It is compressed with this level, if that was agreed on.
     pub level: Option<u32>,
@@ -77,7 +77,7 @@ pub enum Action {
     /// The operator closes it.
     Dismiss(usize),
     Drain,
-    /// Whether members that come from now on are written JSON.
+    /// Whether later members receive JSON.
     Json(bool),
     /// The operator sets the rule of a room.
     Rule(usize, Terms),
@@ -117,7 +117,7 @@ impl Action {
         plainer
     }
 
-    /// As a story tells it, in a line.
+    /// As a line of a story.
     pub fn text(&self) -> String {
         match self {
             Action::Connect(arrival) => arrival.text(),

@@ -1,5 +1,5 @@
-//! A pretend client: what it has sent but is not delivered, and what it made of the relay's bytes.
-//! Its frames are written and read here, apart from the code under test.
+//! A pretend client: bytes that it has sent and are not delivered, and its view of the relay's
+//! bytes. Its frames are written and read here, apart from the code under test.
 
 use crate::action::Content;
 use crate::inflate::{Inflate, deflate};
@@ -48,7 +48,7 @@ pub enum Received {
     Message(bool, Vec<u8>),
     Ping,
     Pong(Vec<u8>),
-    /// With the reason that stands behind the code.
+    /// With the close reason.
     Close(Option<u16>, String),
 }
 
@@ -232,7 +232,7 @@ impl Client {
         self.send(&bytes);
     }
 
-    /// Takes bytes from the relay; gives what they mean.
+    /// Takes bytes from the relay; gives their events.
     pub fn take(&mut self, bytes: &[u8]) -> Vec<Received> {
         self.incoming.extend_from_slice(bytes);
         let mut received = Vec::new();

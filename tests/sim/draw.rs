@@ -1,4 +1,4 @@
-//! Chance: which action comes next, weighted.
+//! The random choice of the next action, weighted.
 
 use crate::action::{Action, Arrival, Content, From};
 use crate::inflate::OFFERS;
@@ -7,13 +7,13 @@ use crate::random::Random;
 use crate::world::World;
 use fanfare::relay::Publish;
 
-/// Clients come to so many rooms: one is too many.
+/// Clients join so many rooms: one more than the limit.
 const ROOMS_USED: usize = 4;
 
 /// How long time may pass.
 const TIMES_MS: [u64; 5] = [1, 100, 1_000, 3_000, 12_000];
 
-/// What chance has decided once for a whole run.
+/// Random decisions for a whole run.
 pub struct Chance {
     random: Random,
     /// One room gets most messages.

@@ -16,7 +16,7 @@ impl Model {
         self.shadows[number].is_broken = true;
     }
 
-    /// The relay closes a client's stream. A client that reads was told why.
+    /// The relay closes a client's stream. A client that reads has received the close frame.
     pub fn close(&mut self, number: usize, is_paused: bool) {
         let shadow = &self.shadows[number];
         let grounds = &shadow.grounds;
@@ -53,7 +53,7 @@ impl Model {
         self.rested = self.moment;
     }
 
-    /// A client that was not told of its end is well: all of it that was taken is certain.
+    /// A client without an end is well: all that the relay took of it is certain.
     fn find_well(&mut self, number: usize) {
         let shadow = &mut self.shadows[number];
         if shadow.is_over() || shadow.memberships.is_empty() {

@@ -3,19 +3,19 @@
 /// Something that entitles the relay to end a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ground {
-    /// The relay goes down.
+    /// The relay drains.
     Drained,
     /// The client's token is over.
     Expired,
     /// The operator closed it.
     Dismissed,
-    /// It gave no sign of life although it was pinged.
+    /// It sent nothing after a ping.
     Silent,
     /// It began a message long ago.
     Unfinished,
     /// It sent more than its rate allows.
     TooFast,
-    /// It did not read what was written to it.
+    /// It did not read its output.
     Slow,
     /// Connections hold too much memory, or may do so.
     Held,
@@ -41,7 +41,7 @@ impl Ground {
         }
     }
 
-    /// Whether the connection may be cut without a word.
+    /// Whether the connection may be cut without a close frame.
     pub fn cuts(self) -> bool {
         matches!(self, Ground::Dismissed | Ground::Held | Ground::Stalled)
     }

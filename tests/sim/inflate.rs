@@ -21,7 +21,7 @@ pub fn can_be_met(offer: &str, window_bits: usize) -> bool {
     offer != OFFERS[0] && offer != OFFERS[6] && (offer != OFFERS[4] || window_bits <= 10)
 }
 
-/// The client's side of what was agreed on.
+/// The client's side of the agreement.
 pub struct Inflate {
     state: Decompress,
     forgets: bool,

@@ -31,7 +31,7 @@ pub const ROOMS: [(&str, &str); 12] = [
     ("12", "12"),
 ];
 
-/// What stands in a client's token.
+/// The claims of a client's token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     pub subscribes: bool,
@@ -42,7 +42,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// As a story tells it, in one word.
+    /// As one word of a story.
     pub fn text(&self) -> String {
         let ends = self.ends_s.map_or("-".to_owned(), |ends_s| ends_s.to_string());
         let marks = [(self.subscribes, "s"), (self.publishes, "p"), (self.is_forged, "f")];
@@ -93,7 +93,7 @@ pub struct Ticket {
     ends: Option<u64>,
 }
 
-/// What a rule says of one room.
+/// A rule's settings for one room.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Terms {
     pub publish: Option<Publish>,
@@ -108,7 +108,7 @@ const PUBLISHERS: [(Publish, &str); 3] =
     [(Publish::Anyone, "anyone"), (Publish::Tokens, "tokens"), (Publish::Nobody, "nobody")];
 
 impl Terms {
-    /// As a story tells it, behind the room.
+    /// As words of a story, after the room.
     pub fn text(&self, begin: String) -> String {
         let publish = PUBLISHERS.iter().find(|(publish, _)| Some(*publish) == self.publish);
         line(
@@ -168,7 +168,7 @@ impl Law {
             let terms = terms.as_ref()?;
             let mut rule = Rule::new(pattern);
             (rule.echo, rule.deflate) = (terms.echo, terms.deflate);
-            // Without keys nobody has a token.
+            // Without keys there are no tokens.
             let publish = terms.publish.filter(|one| self.has_keys || *one != Publish::Tokens);
             rule.publish = publish;
             rule.hear = terms.is_open.then_some(Hear::Anyone);
@@ -202,7 +202,7 @@ impl Law {
         self.terms(room).and_then(|terms| terms.deflate).unwrap_or(self.deflate)
     }
 
-    /// The most members that the room takes.
+    /// The most members of the room.
     pub fn members_max(&self, room: usize) -> usize {
         let most = self.terms(room).and_then(|terms| terms.members_max);
         most.map_or(usize::MAX, |most| most as usize)

@@ -47,7 +47,7 @@ use world::World;
 /// So many seeds a sweep has by default.
 const SEEDS: u64 = 256;
 
-/// What a sweep must have come upon, or it proves nothing about it.
+/// Outcomes that a run of all seeds must contain, or it proves nothing about them.
 const TO_BE_SEEN: [&str; 40] = [
     "address_full",
     "binary_in_json",
@@ -95,7 +95,7 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
-/// Plays a seed; what goes wrong comes with the story so far.
+/// Plays a seed; gives a fault with the story so far.
 fn play(seed: u64, fault: Option<Fault>) -> Result<World, Box<(Story, String)>> {
     let (mut story, mut world) = (Story::default(), None);
     match fault_of(|| world = Some(improvise(seed, fault, &mut story))) {
@@ -104,7 +104,7 @@ fn play(seed: u64, fault: Option<Fault>) -> Result<World, Box<(Story, String)>> 
     }
 }
 
-/// Panics with the smallest story of what goes wrong in this one.
+/// Panics with the smallest story of this one's fault.
 fn show(story: &Story, wrong: &str) -> ! {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {})); // each attempt may panic

@@ -1,4 +1,4 @@
-//! What a client receives, held against the model.
+//! A client's received bytes, checked against the model.
 
 use crate::ground::receives_all_first;
 use crate::model::{Holds, Message, Model};
@@ -70,7 +70,7 @@ impl Model {
         let own = shadow.memberships.first_mut();
         if status == 101 {
             let own = own.expect("a request was answered that did not arrive");
-            assert!(own.may_join, "{number} was let in");
+            assert!(own.may_join, "{number} was accepted");
             own.is_admitted = true;
             return self.reckon(number);
         }

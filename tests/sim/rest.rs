@@ -1,4 +1,4 @@
-//! What must hold when the relay is at rest, and when everything has come to an end.
+//! What must hold when the relay is at rest, and at the end.
 
 use crate::face::Time;
 use crate::ground::Ground;
@@ -80,7 +80,7 @@ impl World {
         let has_left_late = self.drained.is_some_and(|begin| is_over(begin, times.drain_ms));
         let is_read = !peer.is_paused && !peer.is_unasked;
         let has_left_late = has_left_late && shadow.is_admitted() && is_read;
-        assert!(!has_left_late, "{number} received no goodbye");
+        assert!(!has_left_late, "{number} received no close frame");
         if !shadow.is_admitted() {
             assert!(!is_over(peer.came, times.handshake_timeout_ms), "{number} has no request");
             return;

@@ -1,10 +1,10 @@
-//! Making a story of a fault smaller, for as long as it tells of the same fault.
+//! Makes a story of a fault smaller while it has the same fault.
 
 use crate::planted::Fault;
 use crate::story::Story;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What goes wrong when a story is played; `None`: nothing.
+/// The fault of a story; `None`: it has none.
 pub fn fault_of(play: impl FnOnce()) -> Option<String> {
     let panic = catch_unwind(AssertUnwindSafe(play)).err()?;
     let text = panic.downcast_ref::<String>().cloned();

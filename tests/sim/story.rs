@@ -1,4 +1,4 @@
-//! Stories: a setting and what happens in it, written down, played, and made smaller.
+//! Stories: a setting and its actions, written down, played, and made smaller.
 
 use crate::action::Action;
 use crate::draw::Chance;
@@ -9,7 +9,7 @@ use crate::words::Words;
 use crate::world::World;
 use std::iter::repeat_n;
 
-/// A setting, and what happens in it.
+/// A setting, and its actions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Story {
     pub setting: Setting,
@@ -62,7 +62,7 @@ impl Story {
     }
 }
 
-/// Plays what chance makes of a seed; what happens is written down in `story`, as far as it comes.
+/// Plays the random actions of a seed, and writes them into `story`.
 pub fn improvise(seed: u64, fault: Option<Fault>, story: &mut Story) -> World {
     let mut random = Random::new(seed);
     story.setting = Setting::draw(&mut random);

@@ -56,14 +56,14 @@ impl Streams {
         }
     }
 
-    /// What is left of what a client sends.
+    /// The client's bytes after the fault.
     pub fn inbound(&mut self, id: ConnId, bytes: &[u8], fault: Fault) -> Vec<u8> {
         let stream = self.stream(id);
         let pieces = stream.sent.cut(bytes);
         pieces.into_iter().flat_map(|piece| stream.pass_sent(piece, fault)).collect()
     }
 
-    /// What is left of what it receives.
+    /// The bytes to the client after the fault.
     pub fn outbound(
         &mut self,
         id: ConnId,

@@ -20,7 +20,7 @@ impl<'a> Words<'a> {
         self.rest.remove(0)
     }
 
-    /// The next word as what it means.
+    /// The next word, parsed.
     pub fn value<T: FromStr<Err: Debug>>(&mut self) -> T {
         let word = self.next();
         self.read(word)
@@ -30,7 +30,7 @@ impl<'a> Words<'a> {
         word.parse().unwrap_or_else(|error| panic!("{word}: {error:?}: {}", self.line))
     }
 
-    /// The value of `key=value`, if it stands here.
+    /// The value of `key=value`, if it is next.
     pub fn key<T: FromStr<Err: Debug>>(&mut self, key: &str) -> Option<T> {
         let is_it = |word: &&str| word.split_once('=').is_some_and(|(name, _)| name == key);
         let at = self.rest.iter().position(is_it)?;
@@ -38,7 +38,7 @@ impl<'a> Words<'a> {
         Some(self.read(&word[key.len() + 1..]))
     }
 
-    /// Whether this word stands here.
+    /// Whether this word is next.
     pub fn mark(&mut self, mark: &str) -> bool {
         let at = self.rest.iter().position(|word| *word == mark);
         at.map(|at| self.rest.remove(at)).is_some()
@@ -55,7 +55,7 @@ pub fn pair<T: ToString>(key: &str, value: Option<T>) -> Option<String> {
     value.map(|value| format!("{key}={}", value.to_string()))
 }
 
-/// The word, if this holds.
+/// The word, if the condition holds.
 pub fn mark(word: &str, holds: bool) -> Option<String> {
     holds.then(|| word.to_owned())
 }

@@ -23,7 +23,7 @@ pub struct Peer {
     pub client: Client,
     pub from: From,
     pub id: Option<ConnId>,
-    /// How many bytes its socket takes at the moment.
+    /// The free space of its socket.
     pub window: usize,
     pub is_blocked: bool,
     /// It is not read until the order to resume comes.
@@ -49,7 +49,7 @@ pub struct Peer {
     pub pinged: Option<Time>,
     /// It was read since the relay was asked last whether it may be.
     pub is_unasked: bool,
-    /// Since when something has arrived that the relay may not have taken, or not yet whole.
+    /// Since when bytes have arrived that the relay may not have taken, or that are a partial unit.
     pub begun: Option<Time>,
     /// Since when a unit has arrived in part.
     pub cut: Option<Time>,
@@ -181,7 +181,7 @@ impl World {
         panic!("it has always something to do");
     }
 
-    /// The relay stands still in the middle of its work, and wakes late.
+    /// The relay stops in the middle of its work, and continues late.
     fn stall(&mut self, millis: u64) {
         self.model.moment += 1;
         (0..self.peers.len()).for_each(|number| self.model.ground(number, Ground::Stalled));
@@ -215,7 +215,7 @@ impl World {
         }
     }
 
-    /// A client comes, unless the relay takes none.
+    /// A client connects, unless the relay accepts none.
     pub fn connect(&mut self, arrival: &Arrival) {
         let from = arrival.from;
         let address = match from {
@@ -306,7 +306,7 @@ impl World {
         self.face.check();
     }
 
-    /// A client reads: its socket takes more.
+    /// A client reads: its socket has space.
     pub fn read(&mut self, number: usize, bytes: usize) {
         let peer = &mut self.peers[number];
         peer.window += bytes;

@@ -22,7 +22,7 @@ pub(crate) fn circles(graph: &Graph) -> Vec<Vec<&str>> {
     circles
 }
 
-/// The files that `file` needs, and those that these need; itself only if it stands in a circle.
+/// The files that `file` needs, and those that these need; itself only if it is in a circle.
 fn reached_from<'a>(graph: &'a Graph, file: &str) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut to_visit: Vec<&str> = vec![file];

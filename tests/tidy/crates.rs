@@ -27,7 +27,7 @@ const LICENCES: [&str; 15] = [
     "Zlib",
 ];
 
-/// Where it runs: what is built for other systems only is not judged.
+/// The target: crates for other systems are not checked.
 const TARGETS: [&str; 4] = [
     "x86_64-unknown-linux-gnu",
     "aarch64-unknown-linux-gnu",
@@ -95,7 +95,7 @@ fn judge_lock(lock: &toml::Table, ours: &[String]) -> Vec<String> {
 /// What names another place than the registry that is there without being named.
 const PLACES: [&str; 3] = ["git", "registry", "registry-index"];
 
-/// Dependencies that any version would do for, or that come from a place of their own.
+/// Dependencies without a version, or from another place than the registry.
 fn judge_manifest(manifest: &toml::Table) -> Vec<String> {
     fn judge(table: &toml::Table, faults: &mut Vec<String>) {
         for (key, value) in table {
@@ -177,7 +177,7 @@ fn what_is_built_in_has_a_known_licence_a_known_source_and_one_version() {
 }
 
 #[test]
-fn a_licence_that_nobody_read_and_a_second_version_are_told() {
+fn an_unknown_licence_and_a_second_version_are_found() {
     let one = "a v1.0.0\tMIT\n\nb v0.2.0 (proc-macro)\tMIT\na v1.0.0\tMIT\n";
     assert_eq!(judge_crates(&crates(one)), [] as [&str; 0]);
     for (line, why) in [
@@ -192,7 +192,7 @@ fn a_licence_that_nobody_read_and_a_second_version_are_told() {
 }
 
 #[test]
-fn a_package_from_elsewhere_is_told() {
+fn a_package_from_elsewhere_is_found() {
     let lock = |source: &str| {
         let text = format!("[[package]]\nname = \"a\"\nversion = \"1.0.0\"\n{source}");
         text.parse::<toml::Table>().expect("TOML")
@@ -212,7 +212,7 @@ fn a_package_from_elsewhere_is_told() {
 }
 
 #[test]
-fn a_dependency_on_any_version_or_from_elsewhere_is_told() {
+fn a_dependency_on_any_version_or_from_elsewhere_is_found() {
     let good = "[package]\nname = \"*\"\n[dependencies]\na = \"1\"\nb = { version = \"1.2\" }\n\
                 c = { path = \"..\" }\nd.workspace = true\n[profile.release]\nlto = \"fat\"\n";
     let judge = |text: &str| judge_manifest(&text.parse().expect("TOML"));

@@ -90,7 +90,7 @@ fn is_mod(source: &Source) -> bool {
     ["/mod.rs", "src/lib.rs", "src/main.rs"].iter().any(|end| source.path.ends_with(end))
 }
 
-/// The path whose last name a `mod.rs` passes on under this name.
+/// The path that a `mod.rs` re-exports under this name.
 fn passed_on_as(source: &Source, name: &str) -> Option<String> {
     let statements = source.code.match_indices("use ").filter_map(|(at, _)| {
         let before = source.code[..at].trim_end();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_found_by_whatever_way_it_goes() {
+    fn a_circle_is_found_by_every_kind_of_import() {
         let ways = [
             "use super::b::B;",
             "use crate::x::b;",

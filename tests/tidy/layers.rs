@@ -1,4 +1,4 @@
-//! Who may know whom, and what the layers without I/O may not touch.
+//! Which layer may import which, and what the layers without I/O must not use.
 
 use crate::source::{Source, closed, word};
 use crate::{Fault, fault};
@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("top", &["config", "listen", "protocol", "plain"]),
 ];
 
-/// Folders of a layer, and what they may not import from: HTTP knows no WebSocket.
+/// Folders of a layer, and what they must not import: HTTP knows no WebSocket.
 const FOLDERS: [(&str, &str); 1] = [("src/protocol/http/", "crate::protocol::ws")];
 
 /// What the program itself imports.
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_core_is_told_everything() {
+    fn the_core_uses_no_clock_file_or_socket() {
         let impure = [
             "use std::net::TcpStream;",
             "use std::{fmt, fs};",

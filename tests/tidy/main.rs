@@ -1,4 +1,4 @@
-//! The rules of the house that a program can check; each failure is told as `file:line: why`.
+//! The rules of the house that a program can check; each failure is printed as `file:line: why`.
 
 mod circles;
 mod crates;
@@ -13,7 +13,7 @@ mod source;
 use source::Source;
 use std::path::{Path, PathBuf};
 
-/// Where sources are; those that are not there yet are passed over.
+/// Folders of sources; missing ones are skipped.
 const FOLDERS: [&str; 7] =
     ["src", "tests", "benches", "examples", "loadtest", "fuzz/fuzz_targets", "build.rs"];
 

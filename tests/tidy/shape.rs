@@ -1,4 +1,4 @@
-//! The shape of a file: how long, how wide, how it begins, what it must not leave behind.
+//! The shape of a file: its length, its width, its first line, words that it must not contain.
 
 use crate::source::{Source, closed, is_word, word};
 use crate::{Fault, fault};
@@ -17,7 +17,7 @@ pub(crate) fn faults(source: &Source) -> Vec<Fault> {
     [opening(source), lengths(source), leftovers(source)].concat()
 }
 
-/// Every file says in a sentence what it is.
+/// Every file begins with a sentence that says what it is.
 fn opening(source: &Source) -> Vec<Fault> {
     let doc = source.text.lines().map_while(|line| line.strip_prefix("//!"));
     let first: Vec<&str> = doc.take_while(|line| !line.trim().is_empty()).collect();

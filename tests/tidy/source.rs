@@ -7,7 +7,7 @@ use std::ops::Range;
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) text: String,
-    /// The text, byte for byte, with blanks for what is no code.
+    /// The text, byte for byte, with blanks for comments and literals.
     pub(crate) code: String,
     tests: Vec<Range<usize>>,
 }
@@ -24,7 +24,7 @@ impl Source {
         1 + self.code[..at].matches('\n').count()
     }
 
-    /// Whether the byte at `at` stands in code that only tests compile.
+    /// Whether the byte at `at` is in code that only tests compile.
     pub(crate) fn is_test(&self, at: usize) -> bool {
         self.path.starts_with("tests/") || self.tests.iter().any(|range| range.contains(&at))
     }
@@ -66,7 +66,7 @@ fn tests(code: &str) -> Vec<Range<usize>> {
     code.match_indices("#[cfg(test)]").map(item).collect()
 }
 
-/// The text with blanks in place of comments and of what stands in literals.
+/// The text with blanks in place of comments and literals.
 fn blank(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
