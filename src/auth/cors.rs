@@ -25,11 +25,31 @@ pub fn fields(origins: &Origins, with_cookie: bool, head: &Head<'_>) -> String {
     fields
 }
 
-/// The fields of the answer to OPTIONS: a browser asks before it sends a token in a header.
+/// What a script may read of an answer beside its body: when to come again, and where a stream of
+/// events begins.
+const EXPOSED: &str = "Access-Control-Expose-Headers: Retry-After, X-Last-Event-Id\r\n";
+
+/// How long a browser need not ask again, in seconds: an origin that is not let in any more is
+/// refused whether it has asked or not.
+const PREFLIGHT_S: &str = "Access-Control-Max-Age: 600\r\n";
+
+/// The fields of the answer to a message, for pages of other origins; nothing for programs, which
+/// send no origin.
+pub fn fields_of_answer(origins: &Origins, with_cookie: bool, head: &Head<'_>) -> String {
+    match head.values("origin").next() {
+        None => String::new(),
+        Some(_) => fields(origins, with_cookie, head) + EXPOSED,
+    }
+}
+
+/// The fields of the answer to OPTIONS: a browser asks before it sends a token in a header, or a
+/// message that is no form and no plain text.
 pub fn preflight(origins: &Origins, with_cookie: bool, head: &Head<'_>) -> String {
     let mut fields = fields(origins, with_cookie, head);
     if head.once("access-control-request-method").is_some() {
-        fields.push_str("Access-Control-Allow-Headers: Authorization\r\n");
+        fields.push_str("Access-Control-Allow-Methods: GET, HEAD, POST\r\n");
+        fields.push_str("Access-Control-Allow-Headers: Authorization, Content-Type\r\n");
+        fields.push_str(PREFLIGHT_S);
     }
     fields
 }

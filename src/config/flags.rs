@@ -301,7 +301,8 @@ mod tests {
             ("Addresses", "max_per_address trust_proxy forwarded_by"),
             ("Compression", "deflate deflate_min deflate_level deflate_memory"),
             ("Rates", "handshake_rate message_rate byte_rate rate_policy"),
-            ("Times", "ping_interval message_timeout handshake_timeout close_timeout drain"),
+            ("Times", "ping_interval message_timeout handshake_timeout"),
+            ("Times", "keep_alive close_timeout drain"),
             ("Access", "allow_origin require_origin token_key token_audience token_cookie"),
             ("Log", "log_level log_format"),
         ];

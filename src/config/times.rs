@@ -25,6 +25,12 @@ pub struct TimeFlags {
     #[arg(default_value = "10s")]
     pub handshake_timeout: Duration,
 
+    /// The most time between two requests (POST) on one connection; then it is closed without an
+    /// answer
+    #[arg(long, env = "FANFARE_KEEP_ALIVE", value_name = "TIME", value_parser = time)]
+    #[arg(default_value = "75s")]
+    pub keep_alive: Duration,
+
     /// The most time for a closing connection to send its last bytes and get the client's close
     /// frame; then it is cut
     #[arg(long, env = "FANFARE_CLOSE_TIMEOUT", value_name = "TIME", value_parser = time)]
@@ -49,6 +55,7 @@ impl TimeFlags {
         limits.ping_interval_ms = ms(self.ping_interval);
         limits.message_timeout_ms = ms(self.message_timeout);
         limits.handshake_timeout_ms = ms(self.handshake_timeout);
+        limits.keep_alive_ms = ms(self.keep_alive);
         limits.close_timeout_ms = ms(self.close_timeout);
         limits.drain_ms = ms(self.drain);
         limits.drain_timeout_ms = ms(self.drain_timeout);

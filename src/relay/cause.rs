@@ -94,6 +94,9 @@ impl Cause {
 
     /// Whether a limit of ours ended it, which the operator may want to raise.
     pub fn is_our_limit(self) -> bool {
+        if let Cause::Refused(Refusal::Unpublished(unpublished)) = self {
+            return unpublished.is_our_limit();
+        }
         matches!(
             self,
             Cause::SlowConsumer

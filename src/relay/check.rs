@@ -2,8 +2,9 @@
 
 use crate::relay::Relay;
 use crate::relay::compression::shared;
-use crate::relay::connections::conn::{NO_ADDRESS, NO_ROOM, Pause};
+use crate::relay::connections::conn::{NO_ROOM, Pause};
 use crate::relay::connections::phase::Phase;
+use crate::relay::identity::address::NO_ADDRESS;
 use crate::relay::input::pause;
 use crate::relay::rooms::room::{Audience, Room};
 

@@ -53,6 +53,7 @@ pub use message::Message;
 pub use observe::event::{Event, Failure};
 pub use observe::inspect::{ConnFacts, RoomFacts, RoomOrder};
 pub use observe::metrics::Metrics;
+pub use observe::publishes::Publishes;
 pub use observe::replays::Replays;
 pub use observe::savings::{Packed, Savings};
 pub use output::order::{Departed, Offer, Order, Slices};

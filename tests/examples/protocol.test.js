@@ -1,11 +1,14 @@
 // The bytes in docs/protocol.md, one by one, on the real relay.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { startRelay } from '../../clients/js/test/relay.js';
 import { until } from './program.js';
 
+const run = promisify(execFile);
 const text = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8');
 const blocks = (kind) => [...text.matchAll(new RegExp(`^\`\`\`${kind}(.*)\\n([^]*?)^\`\`\``, 'gm'))]
   .map(([, flags, body]) => ({ flags: flags.trim().split(' ').filter(Boolean), body }));
@@ -69,6 +72,21 @@ for (const { flags, body } of wires) {
   });
 }
 
+const shells = blocks('shell');
+for (const { flags, body } of shells) {
+  test(`as docs/protocol.md says: ${body.split('\n')[0]}`, async (t) => {
+    const relay = await startRelay(flags);
+    t.after(() => relay.stop('SIGKILL'));
+    for (const part of body.split(/^\$ /m).slice(1)) {
+      const [command] = part.split('\n', 1);
+      const here = command.replaceAll('127.0.0.1:2046', `127.0.0.1:${relay.port}`);
+      // curl waits for an answer, and only the relay can keep it waiting.
+      const { stdout } = await run('sh', ['-c', here]);
+      assert.equal(stdout.trim(), part.slice(command.length).trim(), command);
+    }
+  });
+}
+
 test('what is told of a room', async (t) => {
   const relay = await startRelay();
   t.after(() => relay.stop('SIGKILL'));
@@ -79,4 +97,6 @@ test('what is told of a room', async (t) => {
   assert.equal(line.heard.toString().split('\r\n\r\n')[1], body.trim());
 });
 
-test('there are enough examples', () => assert.ok(wires.length >= 9, `${wires.length}`));
+test('there are enough examples', () => {
+  assert.ok(wires.length >= 9 && shells.length >= 1, `${wires.length} ${shells.length}`);
+});

@@ -30,7 +30,8 @@ fn each_fault_of_a_request_has_its_status() {
         (400, "\x16\x03\x01\x02".to_owned()),
         (400, "hello relay\r\n\r\n".to_owned()),
         (404, good.replace("/room", "/_/status")),
-        (405, good.replace("GET ", "POST ")),
+        (405, good.replace("GET ", "PUT ")),
+        (404, "POST /_/health HTTP/1.1\r\nHost: h\r\n\r\n".to_owned()),
         (405, good.replace("GET ", "HEAD ")),
         (405, "DELETE / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned()),
         (414, good.replace("/room", &format!("/{}", "r".repeat(256)))),
@@ -122,7 +123,7 @@ fn a_probe_gets_200_also_from_a_full_relay() {
             // HAProxy's default check.
             let options = relay.ask(format!("OPTIONS / HTTP/{version}\r\n").as_bytes());
             assert_eq!(options.status, 204);
-            assert_eq!(options.header("allow"), Some("GET, HEAD, OPTIONS"));
+            assert_eq!(options.header("allow"), Some("GET, HEAD, POST, OPTIONS"));
         }
         if is_full {
             assert_eq!(relay.ask(BROWSER.as_bytes()).status, 503);
@@ -186,7 +187,7 @@ fn a_client_that_ends_its_side_after_the_request_is_answered() {
 fn bytes_after_the_request_do_not_destroy_the_answer() {
     let relay = Relay::start(&[]);
     let mut stream = dial(relay.address());
-    stream.write_all(b"POST / HTTP/1.1\r\nHost: h\r\n\r\n").expect("the relay reads");
+    stream.write_all(b"PUT / HTTP/1.1\r\nHost: h\r\n\r\n").expect("the relay reads");
     stream.write_all(&[b'x'; 300_000]).expect("what has no meaning is thrown away");
     assert_eq!(Answer::read(stream).status, 405);
 }

@@ -37,6 +37,7 @@ mod origin;
 mod page;
 mod places;
 mod proxy;
+mod publish;
 mod rates;
 mod records;
 mod reload;

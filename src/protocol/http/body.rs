@@ -222,9 +222,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The content of a body that comes in these pieces, and what is left behind it; `None` when it
-    /// has not ended.
-    fn read(framing: Framing, pieces: &[&[u8]]) -> Result<Option<(Vec<u8>, Vec<u8>)>, Refusal> {
+    /// The content of a body, and what is left behind it.
+    type Whole = (Vec<u8>, Vec<u8>);
+
+    /// Reads a body that comes in these pieces; `None` when it has not ended.
+    fn read(framing: Framing, pieces: &[&[u8]]) -> Result<Option<Whole>, Refusal> {
         let (mut body, mut content) = (Body::new(framing), Vec::new());
         for (number, bytes) in pieces.iter().enumerate() {
             let mut at = 0;

@@ -30,6 +30,8 @@ pub enum Denial {
     TokenAudience,
     /// The token does not allow this room (claim `hear`).
     Room,
+    /// Neither the room's rule nor a token lets this client publish there.
+    Publish,
 }
 
 named!(Denial {
@@ -46,6 +48,7 @@ named!(Denial {
     TokenTooEarly => "token_too_early",
     TokenAudience => "token_audience",
     Room => "room_denied",
+    Publish => "publish_denied",
 });
 
 /// The challenge that a 401 needs (RFC 9110, section 15.5.2; the values: RFC 6750, section 3).
@@ -91,6 +94,9 @@ impl Denial {
                 (S::UNAUTHORIZED, "The token is for another audience (see --token-audience).")
             }
             Denial::Room => (S::FORBIDDEN, "The token does not allow this room (claim `hear`)."),
+            Denial::Publish => {
+                (S::FORBIDDEN, "The room's rule or the token does not allow you to publish there.")
+            }
         };
         let fields = match self {
             Denial::TokenMissing => NO_TOKEN,

@@ -1,9 +1,10 @@
 //! Why a request is refused, one variant a rule; the variant decides the status.
 
-use super::{Denial, Problem, Status};
+use super::{Denial, Problem, Status, Unpublished};
 use crate::protocol::named::named;
 
-/// Why a request does not become a WebSocket connection. It ends with an HTTP status.
+/// Why a request becomes neither a WebSocket connection nor a message. It is answered with an HTTP
+/// status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// The head is no HTTP request.
@@ -18,7 +19,7 @@ pub enum Refusal {
     Field,
     /// The target has a space or another byte that must be percent-encoded (RFC 9112, section 3).
     TargetBytes,
-    /// The target has none of the forms for GET (RFC 9112, section 3.2).
+    /// The target has none of the forms for GET and POST (RFC 9112, section 3.2).
     TargetForm,
     /// The head has more bytes or header fields than allowed.
     HeadTooLong,
@@ -26,7 +27,7 @@ pub enum Refusal {
     HttpVersion,
     /// An upgrade over HTTP/1.0, where `Upgrade` has no meaning (RFC 9110, section 7.8).
     Http10,
-    /// The method is none of GET, HEAD and OPTIONS.
+    /// The method is none of GET, HEAD, POST and OPTIONS.
     Method,
     /// `Host` is missing, given more than once, or invalid (RFC 9112, section 3.2).
     Host,
@@ -72,6 +73,8 @@ pub enum Refusal {
     RoomFull,
     /// The request is valid, and its origin or token does not allow it.
     Denied(Denial),
+    /// The request is in order and its sender let in, and its body does not become a message.
+    Unpublished(Unpublished),
     /// There is no memory for the connection.
     NoMemory,
     /// The relay is shutting down.
@@ -113,10 +116,10 @@ named!(Refusal {
     RoomFull => "room_full",
     NoMemory => "no_memory",
     Draining => "draining",
-} Denied(Denial));
+} Denied(Denial) Unpublished(Unpublished));
 
 /// The methods that are answered.
-pub(super) const METHODS: &str = "GET, HEAD, OPTIONS";
+pub(super) const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// A 426 names what to upgrade to (RFC 9110, section 15.5.22).
 const UPGRADE: &[(&str, &str)] = &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
@@ -128,8 +131,10 @@ const LATER: &[(&str, &str)] = &[("Retry-After", "5")];
 impl Refusal {
     /// The answer.
     pub fn problem(self) -> Problem {
-        if let Refusal::Denied(denial) = self {
-            return denial.problem();
+        match self {
+            Refusal::Denied(denial) => return denial.problem(),
+            Refusal::Unpublished(unpublished) => return unpublished.problem(),
+            _ => {}
         }
         let (status, sentence) = (self.status(), self.sentence());
         let fields = match status {
@@ -176,6 +181,7 @@ impl Refusal {
             | Refusal::NoMemory
             | Refusal::Draining => Status::SERVICE_UNAVAILABLE,
             Refusal::Denied(denial) => denial.problem().status,
+            Refusal::Unpublished(unpublished) => unpublished.problem().status,
             Refusal::HttpVersion => Status::HTTP_VERSION,
         }
     }
@@ -210,7 +216,7 @@ impl Refusal {
                 "A WebSocket needs HTTP/1.1, and this request came with HTTP/1.0; does a proxy \
                  in front use that? nginx needs `proxy_http_version 1.1;`."
             }
-            Refusal::Method => "Only GET, HEAD and OPTIONS are answered, and only GET can upgrade.",
+            Refusal::Method => "Only GET, HEAD, POST and OPTIONS are answered; only GET upgrades.",
             Refusal::Host => "The request needs exactly one Host header, with a host and no more.",
             Refusal::BodyLength => {
                 "A body needs one Content-Length of digits alone, or Transfer-Encoding: chunked, \
@@ -218,14 +224,12 @@ impl Refusal {
             }
             Refusal::TransferCoding => "No transfer coding except chunked is supported.",
             Refusal::Chunk => "A chunk of the body, or a trailer field, is malformed.",
-            Refusal::TrailersTooLong => {
-                "Extensions of chunks and trailer fields may have 4 KiB together."
-            }
+            Refusal::TrailersTooLong => "Chunk extensions and trailers may have 4 KiB together.",
             Refusal::Path => "The path is not properly percent-encoded.",
             Refusal::Last => "?last= needs a number of messages, as in ?last=50.",
             Refusal::PathTooLong => "A room's name has at most 255 bytes.",
             Refusal::NotFound => "There is nothing here; paths under /_/ are the relay's own.",
-            Refusal::Body => "Requests with a body are not accepted.",
+            Refusal::Body => "Only a POST may have a body: it is the message.",
             Refusal::ConnectionHeader => {
                 "`Upgrade: websocket` came without `Connection: upgrade`; \
                  does a proxy in front drop that header?"
@@ -256,6 +260,12 @@ impl Refusal {
             Refusal::NoMemory => "The relay has no memory left for a connection.",
             _ => "The relay is shutting down.",
         }
+    }
+}
+
+impl From<Unpublished> for Refusal {
+    fn from(unpublished: Unpublished) -> Refusal {
+        Refusal::Unpublished(unpublished)
     }
 }
 

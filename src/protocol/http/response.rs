@@ -1,7 +1,7 @@
 //! The HTTP answers: a page, a room's description, a refusal.
 
 use super::refusal::METHODS;
-use super::{Problem, Refusal, Status, Wants, Writer};
+use super::{Fate, Problem, Refusal, Status, Wants, Writer};
 use std::hash::{DefaultHasher, Hasher};
 
 /// The media type of text.
@@ -98,6 +98,20 @@ pub fn json(json: &str, fields: &str, wants: &Wants, to: &mut Vec<u8>) {
     answer.body(JSON, json.as_bytes(), wants.head_only);
 }
 
+/// The interim answer to a client that waits for it before it sends a body (RFC 9110, section
+/// 15.2.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// `200` for a message that was published, with the JSON that says how; `fields` are further ones.
+pub fn published(json: &[u8], fields: &str, fate: Fate, to: &mut Vec<u8>) {
+    Writer::begin(Status::OK, to).lines(fields).fate(fate).body(JSON, json, false);
+}
+
+/// The same for one that was not; `fields` are further ones.
+pub fn not_published(refusal: Refusal, fields: &str, fate: Fate, to: &mut Vec<u8>) {
+    told(fields, &refusal.problem(), fate, false, to);
+}
+
 /// `204` that says which methods are answered (RFC 9110, section 9.3.7); `fields` are further ones.
 pub fn options(fields: &str, to: &mut Vec<u8>) {
     Writer::begin(Status::NO_CONTENT, to).field("Allow", METHODS).lines(fields).no_body();
@@ -121,7 +135,11 @@ pub fn refusal_with(fields: &str, refusal: Refusal, head_only: bool, to: &mut Ve
 
 /// The refusal of every listener; `fields` are further ones.
 pub fn problem(fields: &str, problem: &Problem, head_only: bool, to: &mut Vec<u8>) {
-    let mut answer = Writer::begin(problem.status, to).lines(fields);
+    told(fields, problem, Fate::Close, head_only, to);
+}
+
+fn told(fields: &str, problem: &Problem, fate: Fate, head_only: bool, to: &mut Vec<u8>) {
+    let mut answer = Writer::begin(problem.status, to).fate(fate).lines(fields);
     for (name, value) in problem.fields {
         answer = answer.field(name, value);
     }

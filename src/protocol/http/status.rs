@@ -38,6 +38,8 @@ impl Status {
     pub const CONTENT_TOO_LARGE: Status = status(413, "HTTP/1.1 413 Content Too Large\r\n");
     /// The body has an unsupported type.
     pub const UNSUPPORTED_MEDIA: Status = status(415, "HTTP/1.1 415 Unsupported Media Type\r\n");
+    /// `Expect` has an unsupported expectation.
+    pub const EXPECTATION_FAILED: Status = status(417, "HTTP/1.1 417 Expectation Failed\r\n");
     /// The path needs another protocol.
     pub const UPGRADE_REQUIRED: Status = status(426, "HTTP/1.1 426 Upgrade Required\r\n");
     /// This client has used up its limit.

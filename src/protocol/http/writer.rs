@@ -1,7 +1,7 @@
 //! The writer of an answer's head: the status, the fields, the body's length and whether the
 //! connection stays open.
 
-use super::Status;
+use super::{Fate, Status};
 use std::io::Write;
 
 /// An answer that is being written (RFC 9112, sections 4 to 6). The calls that end it consume it,
@@ -10,6 +10,7 @@ use std::io::Write;
 #[derive(Debug)]
 pub struct Writer<'a> {
     status: Status,
+    fate: Fate,
     to: &'a mut Vec<u8>,
 }
 
@@ -18,7 +19,13 @@ impl<'a> Writer<'a> {
     #[inline]
     pub fn begin(status: Status, to: &'a mut Vec<u8>) -> Writer<'a> {
         to.extend_from_slice(status.line.as_bytes());
-        Writer { status, to }
+        Writer { status, fate: Fate::Close, to }
+    }
+
+    /// What becomes of the connection: without this, it is closed.
+    #[inline]
+    pub fn fate(self, fate: Fate) -> Writer<'a> {
+        Writer { fate, ..self }
     }
 
     /// A field.
@@ -72,6 +79,8 @@ impl<'a> Writer<'a> {
     #[inline]
     fn end(self) -> &'a mut Vec<u8> {
         self.to.extend_from_slice(match self.status {
+            _ if self.fate == Fate::Keep => b"\r\n",
+            _ if self.fate == Fate::KeepOld => b"Connection: keep-alive\r\n\r\n",
             // The other protocol follows.
             Status::SWITCHING_PROTOCOLS => b"Connection: Upgrade\r\n\r\n",
             // It must list `upgrade` beside `close` (RFC 9110, section 7.8).
@@ -103,6 +112,10 @@ mod tests {
         );
         let head = written(|answer| answer.body("text/plain", b"c", true), Status::OK);
         assert!(head.ends_with("Content-Length: 1\r\nConnection: close\r\n\r\n"), "{head}");
+        let kept = written(|answer| answer.fate(Fate::Keep).body("a/b", b"c", false), Status::OK);
+        assert!(kept.ends_with("\r\nContent-Length: 1\r\n\r\nc"), "{kept}");
+        let kept = written(|answer| answer.fate(Fate::KeepOld).no_body(), Status::OK);
+        assert!(kept.ends_with("OK\r\nConnection: keep-alive\r\n\r\n"), "{kept}");
         let none = written(|answer| answer.no_body(), Status::NOT_MODIFIED);
         assert_eq!(none, "HTTP/1.1 304 Not Modified\r\nConnection: close\r\n\r\n");
         let own = |answer: Writer<'_>| answer.field_by("A", |to| to.push(b'b')).no_body();

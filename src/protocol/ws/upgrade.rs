@@ -30,6 +30,13 @@ pub enum Request {
     },
     /// OPTIONS, with any target.
     Options,
+    /// POST: a message for the room of this name.
+    Publish {
+        /// The decoded path.
+        path: Vec<u8>,
+        /// How the message is delimited.
+        framing: Framing,
+    },
     /// A plain GET or HEAD.
     Plain {
         /// The decoded path.
@@ -46,8 +53,10 @@ pub type Accept = [u8; 28];
 pub fn judge(head: &Head<'_>) -> Result<Request, Refusal> {
     head.host()?;
     let framing = Framing::of(head)?;
-    if !matches!(head.method, "GET" | "HEAD" | "OPTIONS") {
-        return Err(Refusal::Method);
+    match head.method {
+        "GET" | "HEAD" | "OPTIONS" => {}
+        "POST" => return Ok(Request::Publish { path: path::decode(head.target)?, framing }),
+        _ => return Err(Refusal::Method),
     }
     if framing != Framing::NONE {
         return Err(Refusal::Body);
@@ -138,7 +147,7 @@ mod tests {
     #[test]
     fn each_rule() {
         let cases = [
-            ("GET", "POST", Refusal::Method),
+            ("GET", "PUT", Refusal::Method),
             ("GET", "HEAD", Refusal::Method),
             ("HTTP/1.1", "HTTP/1.0", Refusal::Http10),
             ("HTTP/1.1", "HTTP/2.0", Refusal::HttpVersion),
@@ -207,6 +216,18 @@ mod tests {
             let expected = Request::Upgrade { path: b"chat".to_vec(), accept: *proof };
             assert_eq!(judged(&request), Ok(expected), "{key}");
         }
+    }
+
+    #[test]
+    fn post_publishes_its_body() {
+        let post = "POST /a%20b?x HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
+        let expected = |framing| Ok(Request::Publish { path: b"a b".to_vec(), framing });
+        assert_eq!(judged(post), expected(Framing::Length(5)));
+        assert_eq!(judged(&post.replace("1.1", "1.0")), expected(Framing::Length(5)));
+        let chunked = post.replace("Content-Length: 5", "Transfer-Encoding: chunked");
+        assert_eq!(judged(&chunked), expected(Framing::Chunked));
+        assert_eq!(judged(&post.replace("Host: h\r\n", "")), Err(Refusal::Host));
+        assert_eq!(judged(&post.replace("/a", "*")), Err(Refusal::TargetForm));
     }
 
     #[test]

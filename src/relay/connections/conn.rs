@@ -2,8 +2,10 @@
 
 use crate::protocol::{Kind, Parser};
 use crate::relay::connections::phase::Phase;
+use crate::relay::connections::post::Post;
 use crate::relay::connections::private::Private;
 use crate::relay::connections::skips::Skips;
+use crate::relay::identity::address::NO_ADDRESS;
 use crate::relay::output::pending::Pending;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::log::Log;
@@ -12,9 +14,6 @@ use std::ops::Range;
 
 /// No room.
 pub(crate) const NO_ROOM: u32 = u32::MAX;
-
-/// No address: the peer is at a Unix socket, or a proxy's header is to tell it.
-pub(crate) const NO_ADDRESS: u32 = u32::MAX;
 
 /// What a connection that is not read waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +122,8 @@ pub(crate) struct Rare {
     pub(crate) skips: Skips,
     /// The beginning of its request's head.
     pub(crate) head: Vec<u8>,
+    /// The message of its request, while that arrives.
+    pub(crate) post: Option<Box<Post>>,
     /// Input that waits until there is room for it.
     pub(crate) backlog: Option<Backlog>,
     /// Bytes that its stream keeps: parts of records that came, or wait to be taken.
@@ -147,9 +148,16 @@ impl Backlog {
 }
 
 impl Rare {
+    /// Memory of an unfinished head, of its message, and of the backlog.
+    fn partial_bytes(&self) -> usize {
+        let post = self.post.as_ref().map_or(0, |post| post.held_bytes());
+        self.head.capacity() + post + self.backlog.as_ref().map_or(0, Backlog::bytes)
+    }
+
     /// Whether there is more than output for the connection alone.
     fn stays(&self) -> bool {
-        self.backlog.is_some() || self.stream_bytes > 0 || self.starved.is_some()
+        let has_input = self.backlog.is_some() || self.post.is_some() || !self.head.is_empty();
+        has_input || self.stream_bytes > 0 || self.starved.is_some()
     }
 }
 
@@ -280,9 +288,7 @@ impl Conn {
     /// Memory of its unfinished head or message, and of its backlog.
     #[inline]
     pub(crate) fn partial_bytes(&self) -> usize {
-        let of_rare =
-            |rare: &Rare| rare.head.capacity() + rare.backlog.as_ref().map_or(0, Backlog::bytes);
-        self.parser.held_bytes() + self.rare.as_deref().map_or(0, of_rare)
+        self.parser.held_bytes() + self.rare.as_deref().map_or(0, Rare::partial_bytes)
     }
 
     /// Memory of its private output.
@@ -344,7 +350,6 @@ impl Conn {
         if let Some(rare) = &self.rare
             && rare.private.due().is_empty()
             && rare.skips.is_empty()
-            && rare.head.is_empty()
             && !rare.stays()
         {
             self.rare = None;

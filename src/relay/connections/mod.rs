@@ -3,5 +3,6 @@
 pub(crate) mod conn;
 pub(crate) mod conns;
 pub(crate) mod phase;
+pub(crate) mod post;
 pub(crate) mod private;
 pub(crate) mod skips;

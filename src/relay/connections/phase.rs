@@ -5,6 +5,7 @@
 /// | phase | it is | `since` is the second of |
 /// |---|---|---|
 /// | `Handshake` | no member yet: its head is arriving | its accept |
+/// | `Request` | no member: it carries requests | the last one's end, or the next one's begin |
 /// | `Open` | a member of its room | its last sign of life, or our ping |
 /// | `Failing` | a member that is told why after its pending output | its failure |
 /// | `Closing` | no member: our close frame is pending or out | the decision to close |
@@ -19,6 +20,8 @@
 pub(crate) enum Phase {
     /// Its request's head is arriving.
     Handshake,
+    /// A request of it was answered, or its body is arriving; another may come.
+    Request,
     /// It is a WebSocket and a member of its room.
     Open,
     /// It is still a member, and no more input of it is taken.
@@ -42,27 +45,42 @@ pub(crate) enum Phase {
 
 impl Phase {
     /// All names, in the order of a connection's life.
-    pub(crate) const NAMES: [&str; 8] =
-        ["handshake", "open", "failing", "closing", "flushing", "lingering", "finishing", "ended"];
+    pub(crate) const NAMES: [&str; 9] = [
+        "handshake",
+        "request",
+        "open",
+        "failing",
+        "closing",
+        "flushing",
+        "lingering",
+        "finishing",
+        "ended",
+    ];
 
     /// The name's place in `NAMES`.
     pub(crate) fn number(self) -> usize {
         match self {
             Phase::Handshake => 0,
-            Phase::Open => 1,
-            Phase::Failing => 2,
-            Phase::Closing => 3,
-            Phase::Flushing { .. } => 4,
-            Phase::Lingering => 5,
-            Phase::Finishing => 6,
-            Phase::Ended => 7,
+            Phase::Request => 1,
+            Phase::Open => 2,
+            Phase::Failing => 3,
+            Phase::Closing => 4,
+            Phase::Flushing { .. } => 5,
+            Phase::Lingering => 6,
+            Phase::Finishing => 7,
+            Phase::Ended => 8,
         }
     }
 
-    /// The two phases in which what a peer sends has a meaning.
+    /// The phases in which what a peer sends has a meaning, and may have to wait.
     #[inline]
     pub(crate) fn takes_input(self) -> bool {
-        matches!(self, Phase::Open | Phase::Closing)
+        matches!(self, Phase::Request | Phase::Open | Phase::Closing)
+    }
+
+    /// The two phases in which a connection has not joined a room, and carries requests.
+    pub(crate) fn is_before_open(self) -> bool {
+        matches!(self, Phase::Handshake | Phase::Request)
     }
 
     /// The two phases in which a connection is a member.
@@ -92,6 +110,7 @@ mod tests {
     fn a_life_goes_one_way() {
         let life = [
             Phase::Handshake,
+            Phase::Request,
             Phase::Open,
             Phase::Failing,
             Phase::Closing,
@@ -107,6 +126,6 @@ mod tests {
             assert!(!phase.is_member() || !Phase::NAMES[number].is_empty());
         }
         assert!(!Phase::Ended.may_become(Phase::Ended));
-        assert!(life[4].may_become(Phase::Flushing { linger: false }));
+        assert!(life[5].may_become(Phase::Flushing { linger: false }));
     }
 }

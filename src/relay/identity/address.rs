@@ -2,12 +2,14 @@
 
 use crate::protocol::Refusal;
 use crate::protocol::http::forwarded::{self, ForwardedBy};
-use crate::relay::connections::conn::NO_ADDRESS;
 use core::net::{IpAddr, Ipv6Addr};
 use ipnet::IpNet;
 use slab::Slab;
 use std::collections::BTreeMap;
 use std::fmt;
+
+/// No address: the peer is at a Unix socket, or a proxy's header is to tell it.
+pub(crate) const NO_ADDRESS: u32 = u32::MAX;
 
 /// The proxies in front, whose word about a client's address is taken.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,15 +1,16 @@
 //! Whose each connection is: its address, the client that a proxy names, and what its token allows.
 
 use crate::auth::credential;
+use crate::auth::token::Claims;
 use crate::protocol::http::forwarded;
 use crate::protocol::http::head::Head;
 use crate::protocol::{Denial, Refusal};
-use crate::relay::connections::conn::{Conn, NO_ADDRESS, Peer};
+use crate::relay::connections::conn::{Conn, Peer};
 use crate::relay::identity::access::Access;
-use crate::relay::identity::address::{Addresses, Network, TrustedProxies};
+use crate::relay::identity::address::{Addresses, NO_ADDRESS, Network, TrustedProxies};
 use crate::relay::identity::grant::{Grant, Grants};
 use crate::relay::limits::Limits;
-use crate::relay::rooms::policy::{Hear, Policy};
+use crate::relay::rooms::policy::{Hear, Policy, Publish};
 use crate::relay::time::Time;
 use core::net::IpAddr;
 use std::collections::BTreeMap;
@@ -156,18 +157,71 @@ impl Identities {
         access: &Access,
         now: Time,
     ) -> Result<Grant, Denial> {
-        let Access { trust, cookie, .. } = access;
-        if trust.keys.is_empty() {
-            return Ok(Grant::default());
-        }
-        let token = credential::token(head, cookie.as_deref())?;
-        let claims = token.map(|token| trust.verify(token, self.unix_s(now))).transpose()?;
-        match (policy.hear, &claims) {
-            (Hear::Tokens, None) => return Err(Denial::TokenMissing),
-            (Hear::Tokens, Some(claims)) if !claims.may_hear(name) => return Err(Denial::Room),
-            _ => {}
-        }
+        let claims = self.claims(head, name, policy, access, access.cookie.as_deref(), now)?;
         Ok(claims.map_or_else(Grant::default, |claims| Grant::new(claims, name)))
+    }
+
+    /// What the token of a request says, if it has one and may join the room of this name.
+    fn claims(
+        &self,
+        head: &Head<'_>,
+        name: &[u8],
+        policy: &Policy,
+        access: &Access,
+        cookie: Option<&str>,
+        now: Time,
+    ) -> Result<Option<Claims>, Denial> {
+        if access.trust.keys.is_empty() {
+            return Ok(None);
+        }
+        let token = credential::token(head, cookie)?;
+        let verify = |token| access.trust.verify(token, self.unix_s(now));
+        let claims = token.map(verify).transpose()?;
+        match (policy.hear, &claims) {
+            (Hear::Tokens, None) => Err(Denial::TokenMissing),
+            (Hear::Tokens, Some(claims)) if !claims.may_hear(name) => Err(Denial::Room),
+            _ => Ok(claims),
+        }
+    }
+
+    /// Whether the sender of a request may publish in the room of this name, where `policy` holds;
+    /// gives its user id.
+    ///
+    /// The request needs no answer of this relay to be sent, so that any page could make a browser
+    /// send it along with its user's cookie: the cookie counts for a page that is let in alone,
+    /// which the request's origin names.
+    pub(crate) fn publishing_user(
+        &self,
+        head: &Head<'_>,
+        name: &[u8],
+        policy: &Policy,
+        access: &Access,
+        now: Time,
+    ) -> Result<Option<Box<str>>, Denial> {
+        let has_origin = head.values("origin").next().is_some();
+        let cookie = access.cookie.as_deref().filter(|_| has_origin);
+        let claims = self.claims(head, name, policy, access, cookie, now)?;
+        let is_granted = claims.as_ref().is_some_and(|claims| claims.may_speak(name));
+        match (policy.lets_publish(is_granted), policy.publish, &claims) {
+            (true, ..) => Ok(claims.and_then(|claims| claims.user)),
+            (false, Publish::Tokens, None) => Err(Denial::TokenMissing),
+            (false, ..) => Err(Denial::Publish),
+        }
+    }
+
+    /// Where a request comes from: the client that a proxy names in it, or else the other end of
+    /// the connection. A proxy brings requests of many clients on one connection.
+    pub(crate) fn sender(
+        &self,
+        conn: &Conn,
+        head: &Head<'_>,
+        trusted: &TrustedProxies,
+    ) -> Option<Network> {
+        let is_trusted = |address| trusted.contain(address);
+        let named = (conn.peer == Peer::Proxy)
+            .then(|| forwarded::client(head, trusted.field, is_trusted).map(Network::of));
+        let own = || self.addresses.at(conn.address).map(|(network, _)| network);
+        named.flatten().or_else(own)
     }
 
     /// Keeps the grant of a connection.

@@ -5,9 +5,10 @@ use crate::protocol::ws::frame;
 use crate::protocol::{Kind, Refusal};
 use crate::relay::connections::phase::Phase;
 use crate::relay::input::page;
-use crate::relay::input::publish::Rejected;
+use crate::relay::input::publish::{Published, Rejected};
 use crate::relay::message::Message;
 use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::policy::Policy;
 use crate::relay::{Cause, ConnId, Relay, Time};
 
 /// Something that the relay is to do.
@@ -90,14 +91,23 @@ impl Relay {
         if kind == Kind::Binary && self.limits.encoding == Encoding::Json {
             return Err(Rejected::BinaryInJson);
         }
-        match self.rooms.key_of(room) {
-            Some(key) => self.publish_in(key, None, kind, payload).map(|done| done.members),
-            None if !policy.history.is_on() => Ok(0),
-            None => {
-                let key = self.open_room(room).map_err(rejected)?;
-                self.publish_in(key, None, kind, payload).map(|done| done.members)
-            }
-        }
+        self.publish_named(room, &policy, kind, payload).map(|done| done.members)
+    }
+
+    /// The same for a message that keeps the rules of its room. A room that remembers is opened.
+    pub(crate) fn publish_named(
+        &mut self,
+        room: &[u8],
+        policy: &Policy,
+        kind: Kind,
+        payload: &[u8],
+    ) -> Result<Published, Rejected> {
+        let key = match self.rooms.key_of(room) {
+            Some(key) => key,
+            None if policy.history.is_on() => self.open_room(room).map_err(rejected)?,
+            None => return Ok(Published { members: 0, id: None }),
+        };
+        self.publish_in(key, None, kind, payload)
     }
 
     /// Sends a message to one member: it waits with what is for that member alone.

@@ -1,6 +1,6 @@
 //! From an accepted stream to a member of a room, or to an HTTP answer.
 
-use crate::auth::{cors, credential};
+use crate::auth::credential;
 use crate::protocol::http::Wants;
 use crate::protocol::http::head::{self, Head};
 use crate::protocol::http::response;
@@ -82,80 +82,15 @@ impl Relay {
 
     /// A connection whose address is full takes nothing of the rate of handshakes: such an address
     /// may come as often as it likes, and others need the rate.
-    fn note_located(&mut self, located: Result<(), Refusal>) -> Result<(), Refusal> {
+    pub(crate) fn note_located(&mut self, located: Result<(), Refusal>) -> Result<(), Refusal> {
         if located == Err(Refusal::AddressFull) {
             self.throttle.return_handshake(self.limits.handshakes_per_s_max);
         }
         located
     }
 
-    /// Takes bytes of a request's head; gives how many of them belonged to it.
-    pub(crate) fn greet(&mut self, index: u32, bytes: &[u8]) -> usize {
-        let mut text = self.quota.take_head(&mut self.conns[index]);
-        if text.is_empty()
-            && let Some(end) = head::end(bytes, 0)
-        {
-            return self.judge(index, &bytes[..end], end);
-        }
-        if text.try_reserve_exact(bytes.len()).is_err() {
-            self.cut(index, Cause::NoMemory);
-            return usize::MAX;
-        }
-        let had = text.len();
-        text.extend_from_slice(bytes);
-        match head::end(&text, had) {
-            Some(end) => self.judge(index, &text[..end], end - had),
-            None => self.hold_head(index, text),
-        }
-    }
-
-    /// Keeps an unfinished head, if it can still become one. All bytes were used.
-    fn hold_head(&mut self, index: u32, text: Vec<u8>) -> usize {
-        if text.len() > self.limits.head_bytes_max {
-            self.refuse(index, Refusal::HeadTooLong, false);
-        } else if let Err(refusal) = head::may_become(&text) {
-            self.refuse(index, refusal, false);
-        } else {
-            self.quota.put_head(&mut self.conns[index], text);
-        }
-        usize::MAX
-    }
-
-    /// Judges a whole head; gives `used`, how many of the bytes at hand belonged to it.
-    fn judge(&mut self, index: u32, text: &[u8], used: usize) -> usize {
-        if text.len() > self.limits.head_bytes_max {
-            self.refuse(index, Refusal::HeadTooLong, false);
-            return used;
-        }
-        let head = head::parse(text);
-        let head_only = head.as_ref().is_ok_and(|head: &Head<'_>| head.method == "HEAD");
-        let answered = head.and_then(|head| {
-            let conn = &mut self.conns[index];
-            let located = self.identities.locate_client(index, conn, &head, &self.limits);
-            self.note_located(located)?;
-            match upgrade::judge(&head)? {
-                Request::Upgrade { path, accept } => self.upgrade(index, &head, &path, &accept),
-                Request::Plain { path, wants } => self.show(index, &head, &path, &wants),
-                Request::Options => {
-                    let access = &self.limits.access;
-                    let fields = cors::preflight(&access.origins, access.cookie.is_some(), &head);
-                    self.answer_probe(index, |to| response::options(&fields, to))
-                }
-            }
-        });
-        if let Err(refusal) = answered {
-            self.refuse(index, refusal, head_only);
-            if refusal == Denial::Origin.into()
-                && let Some(origin) = head::parse(text).ok().and_then(|head| head.once("origin"))
-            {
-                self.events.note_origin(self.conns.id(index), origin);
-            }
-        }
-        used
-    }
-
     /// Answers what probes ask, which is about no room: that the relay is well, or goes down.
-    fn answer_probe(
+    pub(crate) fn answer_probe(
         &mut self,
         index: u32,
         write: impl FnOnce(&mut Vec<u8>),
@@ -189,7 +124,7 @@ impl Relay {
     }
 
     /// Answers a request for something else than a connection.
-    fn show(
+    pub(crate) fn show(
         &mut self,
         index: u32,
         head: &Head<'_>,
@@ -232,7 +167,7 @@ impl Relay {
     }
 
     /// Makes the connection a member of its room, if it may be.
-    fn upgrade(
+    pub(crate) fn upgrade(
         &mut self,
         index: u32,
         head: &Head<'_>,
@@ -268,7 +203,7 @@ impl Relay {
     }
 
     /// What holds in the room of this name, whether there is one or not.
-    fn policy(&self, name: &[u8]) -> Policy {
+    pub(crate) fn policy(&self, name: &[u8]) -> Policy {
         self.rooms.named(name).map_or_else(|| self.limits.policy(name), |room| room.policy)
     }
 
@@ -345,7 +280,12 @@ impl Relay {
     }
 
     /// Answers with a body of so many bytes.
-    fn answer(&mut self, index: u32, body_bytes: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn answer(
+        &mut self,
+        index: u32,
+        body_bytes: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let bytes = body_bytes + ANSWER_BYTES;
         self.quota.push(&mut self.conns[index], bytes, |private| private.push_with(write));
     }

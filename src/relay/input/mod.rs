@@ -5,6 +5,8 @@ mod handshake;
 pub(crate) mod page;
 pub(crate) mod pause;
 pub(crate) mod paused;
+mod posted;
 pub(crate) mod publish;
 mod receive;
+mod request;
 mod resume;

@@ -57,6 +57,7 @@ impl Relay {
         let may_wait = conn.member.may_compress()
             || room.is_some_and(|room| room.has_packing())
             || (rates.is_bounded() && conn.phase().takes_input());
+        let may_wait = may_wait || conn.phase() == Phase::Request;
         let bytes_max = if may_wait { KEPT_READ_BYTES_MAX } else { usize::MAX };
         bytes_max.min(self.throttle.read_bytes_max(index))
     }

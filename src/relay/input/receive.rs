@@ -51,7 +51,7 @@ impl Relay {
         let Some(conn) = self.conns.current(id) else { return };
         let held_before = self.quota.bytes();
         let used = match conn.phase() {
-            Phase::Handshake => self.greet(id.index, bytes).min(bytes.len()),
+            Phase::Handshake | Phase::Request => self.take_requests(id.index, bytes),
             Phase::Open => {
                 conn.note_life(now.seconds());
                 0
@@ -93,7 +93,7 @@ impl Relay {
     /// Parses frames for as long as they have a meaning.
     fn parse(&mut self, sender: &Sender, bytes: &mut [u8]) {
         let conn = &mut self.conns[sender.index];
-        if !conn.phase().takes_input() {
+        if !conn.phase().takes_input() || conn.phase() == Phase::Request {
             return;
         }
         let mut parser = self.quota.take_parser(conn);
@@ -269,7 +269,6 @@ impl Relay {
             if self.compressors.is_spent() {
                 return false;
             }
-            let sender = self.sender(index); // by the rules of now
             let conn = &mut self.conns[index];
             let Some(Backlog { message, mut rest }) = self.quota.take_backlog(conn) else {
                 return true;
@@ -278,11 +277,15 @@ impl Relay {
                 Some((kind, payload)) => {
                     self.quota.put_backlog(conn, Backlog { message: None, rest });
                     if conn.phase() == Phase::Open {
+                        let sender = self.sender(index); // by the rules of now
                         self.take_message(&sender, kind, &payload);
                     }
                 }
                 None => {
-                    self.parse(&sender, &mut rest);
+                    let is_request = conn.phase() == Phase::Request;
+                    let used = if is_request { self.take_requests(index, &rest) } else { 0 };
+                    let sender = self.sender(index);
+                    self.parse(&sender, &mut rest[used..]);
                     self.conns[index].tidy();
                 }
             }

@@ -2,6 +2,7 @@
 //! drain.
 
 use crate::protocol::Refusal;
+use crate::protocol::http::Unpublished;
 use crate::protocol::ws::frame::Opcode;
 use crate::relay::connections::phase::Phase;
 use crate::relay::limits::budget::HAND_REACH;
@@ -53,6 +54,7 @@ impl Relay {
             Phase::Handshake if has_waited(self.limits.handshake_timeout_ms) => {
                 self.refuse(index, Refusal::Timeout, false);
             }
+            Phase::Request => self.look_at_request(index),
             Phase::Open if self.is_unfinished_too_long(index) => {
                 self.fail(index, Cause::MessageTimeout);
             }
@@ -76,6 +78,26 @@ impl Relay {
             }
             Phase::Finishing => self.linger(index, Phase::Finishing), // asks once more
             _ => {}
+        }
+    }
+
+    /// Settles what a connection that carries requests has waited for too long: a head, the body
+    /// behind it, or another request, which nobody has to send.
+    fn look_at_request(&mut self, index: u32) {
+        let conn = &self.conns[index];
+        let has_waited = |limit_ms| conn.since() < self.now.seconds_before(limit_ms);
+        let has_post = conn.rare.as_ref().is_some_and(|rare| rare.post.is_some());
+        let has_head = conn.rare.as_ref().is_some_and(|rare| !rare.head.is_empty());
+        if has_post {
+            if has_waited(self.limits.message_timeout_ms) {
+                self.refuse(index, Unpublished::Timeout.into(), false);
+            }
+        } else if has_head {
+            if has_waited(self.limits.handshake_timeout_ms) {
+                self.refuse(index, Refusal::Timeout, false);
+            }
+        } else if has_waited(self.limits.keep_alive_ms) {
+            self.flush_and_end(index, Cause::Answered, true);
         }
     }
 
@@ -170,6 +192,11 @@ impl Relay {
         let Some(conn) = self.conns.current(id) else { return };
         match conn.phase() {
             Phase::Handshake => self.refuse(id.index, Refusal::Draining, false),
+            // The message that is arriving is published first.
+            Phase::Request if conn.rare.as_ref().is_some_and(|rare| rare.post.is_some()) => {
+                conn.leaving = true;
+            }
+            Phase::Request => self.flush_and_end(id.index, Cause::Drained, true),
             Phase::Open => {
                 conn.leaving = true;
                 // It is closed when it has taken its pending output, perhaps at once.

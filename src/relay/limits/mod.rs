@@ -4,9 +4,11 @@ mod admission;
 pub mod budget;
 pub(crate) mod contradiction;
 mod deadline;
+mod debt;
 pub(crate) mod drain;
 pub(crate) mod hand;
 pub(crate) mod memory;
+pub(crate) mod publishers;
 pub(crate) mod quota;
 pub(crate) mod rates;
 pub(crate) mod throttle;
@@ -103,12 +105,14 @@ pub struct Limits {
     /// Whether and how messages are compressed for clients that ask for it (RFC 7692).
     pub deflate: Deflate,
     /// Milliseconds of silence before a ping, and then again before a connection without pong is
-    /// ended. It and the three that follow are kept to within two seconds, and never fall early.
+    /// ended. It and the four that follow are kept to within two seconds, and never fall early.
     pub ping_interval_ms: u64,
     /// Milliseconds from a message's first byte to its last.
     pub message_timeout_ms: u64,
     /// Milliseconds from the accept to the end of the request's head.
     pub handshake_timeout_ms: u64,
+    /// Milliseconds that a connection is kept open for another request.
+    pub keep_alive_ms: u64,
     /// Milliseconds that a closing connection has for its last bytes and the peer's answer.
     pub close_timeout_ms: u64,
     /// Milliseconds over which a drain spreads its goodbyes.
@@ -147,6 +151,7 @@ impl Default for Limits {
             ping_interval_ms: 25_000,
             message_timeout_ms: 60_000,
             handshake_timeout_ms: 10_000,
+            keep_alive_ms: 75_000,
             close_timeout_ms: 5_000,
             drain_ms: 5_000,
             drain_timeout_ms: 10_000,
@@ -166,6 +171,7 @@ impl Limits {
             ("ping_interval", self.ping_interval_ms),
             ("message_timeout", self.message_timeout_ms),
             ("handshake_timeout", self.handshake_timeout_ms),
+            ("keep_alive", self.keep_alive_ms),
             ("close_timeout", self.close_timeout_ms),
             ("deflate_share_min", self.deflate.share_min as u64),
         ];
@@ -219,6 +225,7 @@ impl Limits {
             &mut self.ping_interval_ms,
             &mut self.message_timeout_ms,
             &mut self.handshake_timeout_ms,
+            &mut self.keep_alive_ms,
             &mut self.close_timeout_ms,
         ];
         times_ms.into_iter().for_each(|value_ms| *value_ms = (*value_ms).max(1));
@@ -338,6 +345,7 @@ mod tests {
             ping_interval_ms: 0,
             message_timeout_ms: 0,
             handshake_timeout_ms: 0,
+            keep_alive_ms: 0,
             close_timeout_ms: 0,
             drain_timeout_ms: 0,
             ..Limits::default()

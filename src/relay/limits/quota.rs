@@ -6,7 +6,7 @@ use crate::protocol::ws::frame::{self, Opcode};
 use crate::relay::Cause;
 use crate::relay::connections::conn::{Backlog, Conn};
 use crate::relay::connections::conns::Conns;
-use crate::relay::connections::phase::Phase;
+use crate::relay::connections::post::Post;
 use crate::relay::connections::private::Private;
 use crate::relay::limits::budget::STRANGERS_SHARE;
 
@@ -56,6 +56,19 @@ impl Quota {
         conn.rare().head = head;
     }
 
+    /// Takes the message out that is arriving by HTTP.
+    pub(crate) fn take_post(&mut self, conn: &mut Conn) -> Option<Box<Post>> {
+        let post = conn.rare.as_mut()?.post.take()?;
+        self.partial_bytes -= post.held_bytes();
+        Some(post)
+    }
+
+    /// Keeps a message that is arriving by HTTP.
+    pub(crate) fn put_post(&mut self, conn: &mut Conn, post: Box<Post>) {
+        self.partial_bytes += post.held_bytes();
+        conn.rare().post = Some(post);
+    }
+
     /// Takes the input out that waits.
     pub(crate) fn take_backlog(&mut self, conn: &mut Conn) -> Option<Backlog> {
         let backlog = conn.rare.as_mut()?.backlog.take()?;
@@ -75,6 +88,7 @@ impl Quota {
         conn.parser = Parser::default();
         if let Some(rare) = &mut conn.rare {
             rare.head = Vec::new();
+            rare.post = None;
             rare.backlog = None;
         }
     }
@@ -137,7 +151,7 @@ impl Quota {
         holders.extend(sizes());
         holders.sort_unstable_by(|one, other| other.cmp(one));
         let (strangers, members): (Vec<_>, Vec<_>) =
-            holders.into_iter().partition(|(_, index)| conns[*index].phase() == Phase::Handshake);
+            holders.into_iter().partition(|(_, index)| conns[*index].phase().is_before_open());
         let mut strangers_bytes: usize = strangers.iter().map(|(bytes, _)| bytes).sum();
         let mut ending = Vec::new();
         let mut left = strangers.into_iter();

@@ -4,46 +4,13 @@
 //! passes; beyond that the connection is not read until it is within its rates again, or is closed.
 //! State exists only for connections with a debt.
 
+use crate::relay::limits::debt::{BURST_US, Debt};
+use crate::relay::limits::publishers::Publishers;
 use crate::relay::limits::rates::Rates;
 use crate::relay::limits::usage::{Priority, Usages};
 use crate::relay::time::Time;
 use std::collections::BTreeMap;
 use std::ops::Range;
-
-/// The debt that is allowed: one second's worth.
-const BURST_US: u64 = 1_000_000;
-
-/// When all that was taken is paid for, in microseconds.
-#[derive(Debug, Clone, Copy, Default)]
-struct Debt(u64);
-
-impl Debt {
-    /// Takes so much at `per_s`; 0 is no bound.
-    fn take(&mut self, amount: u64, per_s: u32, now: Time) {
-        if per_s > 0 {
-            self.0 = self.0.max(micros(now)).saturating_add(amount * 1_000_000 / u64::from(per_s));
-        }
-    }
-
-    /// Takes back what was taken.
-    fn give_back(&mut self, amount: u64, per_s: u32) {
-        if per_s > 0 {
-            self.0 = self.0.saturating_sub(amount * 1_000_000 / u64::from(per_s));
-        }
-    }
-
-    fn is_over(self, now: Time) -> bool {
-        self.0 > micros(now) + BURST_US
-    }
-
-    fn is_paid(self, now: Time) -> bool {
-        self.0 <= micros(now)
-    }
-}
-
-fn micros(now: Time) -> u64 {
-    now.as_millis() * 1000
-}
 
 /// A connection's debts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,6 +44,8 @@ pub(crate) struct Throttle {
     handshakes: Debt,
     by_index: BTreeMap<u32, Debts>,
     usages: Usages,
+    /// The debts of those that publish by HTTP.
+    pub(crate) publishers: Publishers,
 }
 
 impl Throttle {

@@ -102,7 +102,7 @@ impl Relay {
     pub fn connection(&self, id: ConnId) -> Option<ConnFacts<'_>> {
         let conn = self.conns.get(id)?;
         let room = self.rooms.get(conn.member.room);
-        let is_living = matches!(conn.phase(), Phase::Handshake | Phase::Open);
+        let is_living = conn.phase().is_before_open() || conn.phase() == Phase::Open;
         Some(ConnFacts {
             id,
             state: Phase::NAMES[conn.phase().number()],

@@ -3,6 +3,7 @@
 use crate::protocol::exposition::Family;
 use crate::relay::Cause;
 use crate::relay::observe::event::Event;
+use crate::relay::observe::publishes::Publishes;
 use crate::relay::observe::replays::Replays;
 use crate::relay::observe::savings::Savings;
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,8 @@ pub struct Metrics {
     pub messages: u64,
     /// Payload bytes of the messages received.
     pub message_bytes: u64,
+    /// What became of messages that came by HTTP.
+    pub publishes: Publishes,
     /// Deliveries of messages: one for each member that receives one.
     pub deliveries: u64,
     /// Messages that members missed by the policy `skip`.
@@ -74,6 +77,7 @@ impl Metrics {
             upgraded,
             messages,
             message_bytes,
+            publishes,
             deliveries,
             skipped,
             slow_closed,
@@ -105,6 +109,7 @@ impl Metrics {
                 "Payload bytes of the messages received.",
                 *message_bytes,
             ),
+            publishes.family(),
             row(
                 "fanfare_deliveries_total",
                 "Deliveries of messages: one for each member that receives one.",
@@ -169,6 +174,7 @@ mod tests {
             upgraded: 102,
             messages: 103,
             message_bytes: 104,
+            publishes: Publishes { published: 133, refused: 134 },
             deliveries: 105,
             skipped: 106,
             slow_closed: 107,
@@ -191,7 +197,7 @@ mod tests {
         };
         let families = metrics.families();
         let text = exposition::text(&families);
-        for number in 101..=132 {
+        for number in 101..=134 {
             let end = format!(" {number}\n");
             assert_eq!(text.matches(&end).count(), 1, "{number} in {text}");
         }

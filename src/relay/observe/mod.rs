@@ -5,5 +5,6 @@ pub(crate) mod events;
 pub(crate) mod gauges;
 pub(crate) mod inspect;
 pub(crate) mod metrics;
+pub(crate) mod publishes;
 pub(crate) mod replays;
 pub(crate) mod savings;

@@ -17,7 +17,9 @@ impl Relay {
         let Some(conn) = self.conns.current(id) else { return };
         let index = id.index;
         match (cause, conn.phase()) {
-            (Cause::EndOfStream, Phase::Open) => self.flush_and_end(index, cause, false),
+            (Cause::EndOfStream, Phase::Request | Phase::Open) => {
+                self.flush_and_end(index, cause, false);
+            }
             (Cause::EndOfStream, Phase::Failing) => self.tell_failure(index, false),
             (Cause::EndOfStream, Phase::Flushing { .. }) => {
                 conn.enter(Phase::Flushing { linger: false }, self.now.seconds());
@@ -29,7 +31,7 @@ impl Relay {
             (Cause::EndOfStream, Phase::Lingering | Phase::Finishing) => {
                 self.linger(index, Phase::Finishing);
             }
-            (_, Phase::Handshake | Phase::Open) => self.end(index, cause),
+            (_, Phase::Handshake | Phase::Request | Phase::Open) => self.end(index, cause),
             // It was ending already: what began that is the cause.
             (_, _) => {
                 let cause = conn.cause;
@@ -265,7 +267,7 @@ impl Relay {
     /// Notes that a connection ends, if that is worth telling and not what ends it already.
     fn note_failure(&mut self, index: u32, cause: Cause) {
         let conn = &self.conns[index];
-        let is_ending = !matches!(conn.phase(), Phase::Handshake | Phase::Open);
+        let is_ending = !conn.phase().is_before_open() && conn.phase() != Phase::Open;
         if cause.is_expected() || (is_ending && conn.cause == cause) {
             return;
         }

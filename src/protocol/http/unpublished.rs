@@ -1,0 +1,97 @@
+//! Why a request that publishes its body is in order as a request, and does not become a message.
+
+use super::{Problem, Status};
+use crate::protocol::named::named;
+
+/// Why a body does not become a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unpublished {
+    /// It is longer than a message may be.
+    TooLong,
+    /// It is encoded.
+    ContentCoding,
+    /// Its media type is of several parts, doubled or none.
+    MediaType,
+    /// It is text in another charset than UTF-8.
+    Charset,
+    /// It is binary, where text becomes JSON.
+    Binary,
+    /// It is said to be text, and is not in UTF-8.
+    NotText,
+    /// It did not arrive in time.
+    Timeout,
+    /// `Expect` has something else than `100-continue`.
+    Expectation,
+    /// So much is pending in the room that it is flushed first.
+    RoomBusy,
+    /// Its publisher sent more than its rates allow.
+    TooFast,
+}
+
+named!(Unpublished {
+    TooLong => "body_too_long",
+    ContentCoding => "content_coding",
+    MediaType => "media_type",
+    Charset => "charset",
+    Binary => "body_binary",
+    NotText => "body_not_text",
+    Timeout => "body_timeout",
+    Expectation => "expectation",
+    RoomBusy => "room_busy",
+    TooFast => "publisher_too_fast",
+});
+
+/// What is pending in a room is out within a second, or its slow members are.
+const SOON: &[(&str, &str)] = &[("Retry-After", "1")];
+
+/// A 415 for a coding names those that are supported (RFC 9110, section 15.5.16).
+const NOT_ENCODED: &[(&str, &str)] = &[("Accept-Encoding", "identity")];
+
+impl Unpublished {
+    /// The answer. A publisher that is too fast is told beside it how long to wait.
+    pub fn problem(self) -> Problem {
+        use Status as S;
+        let (status, sentence) = match self {
+            Unpublished::TooLong => {
+                (S::CONTENT_TOO_LARGE, "The body is longer than a message may be (--max-message).")
+            }
+            Unpublished::ContentCoding => {
+                (S::UNSUPPORTED_MEDIA, "An encoded body is not supported: send it as it is.")
+            }
+            Unpublished::MediaType => (
+                S::UNSUPPORTED_MEDIA,
+                "The body needs one media type at the most, and not one of several parts.",
+            ),
+            Unpublished::Charset => (S::UNSUPPORTED_MEDIA, "Text must be in UTF-8."),
+            Unpublished::Binary => (S::UNSUPPORTED_MEDIA, "This relay relays only text (--json)."),
+            Unpublished::NotText => (
+                S::BAD_REQUEST,
+                "The body is not UTF-8. If it is no text, say so: \
+                 `Content-Type: application/octet-stream`.",
+            ),
+            Unpublished::Timeout => (S::REQUEST_TIMEOUT, "The body took too long to arrive."),
+            Unpublished::Expectation => {
+                (S::EXPECTATION_FAILED, "No expectation except 100-continue is supported.")
+            }
+            Unpublished::RoomBusy => (
+                S::TOO_MANY_REQUESTS,
+                "So much is pending in the room that it is sent first: try again.",
+            ),
+            Unpublished::TooFast => (
+                S::TOO_MANY_REQUESTS,
+                "You publish more than you may (--message-rate, --byte-rate).",
+            ),
+        };
+        let fields = match self {
+            Unpublished::RoomBusy => SOON,
+            Unpublished::ContentCoding => NOT_ENCODED,
+            _ => &[],
+        };
+        Problem { status, sentence, fields }
+    }
+
+    /// Whether a limit of ours is the reason, which the operator may want to raise.
+    pub fn is_our_limit(self) -> bool {
+        matches!(self, Unpublished::TooLong | Unpublished::Timeout | Unpublished::TooFast)
+    }
+}

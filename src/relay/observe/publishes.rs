@@ -1,0 +1,22 @@
+//! What became of messages that came by HTTP.
+
+use crate::protocol::exposition::Family;
+
+/// What became of messages that came by HTTP.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Publishes {
+    /// Published, also in rooms in which nobody gets them.
+    pub published: u64,
+    /// Refused.
+    pub refused: u64,
+}
+
+impl Publishes {
+    /// The table: what each counter is called outside, and what it means.
+    pub(crate) fn family(&self) -> Family {
+        let Publishes { published, refused } = *self;
+        let help = "Messages that came by HTTP, by what became of them.";
+        let results = vec![("published", published), ("refused", refused)];
+        Family::counter("fanfare_http_publishes_total", help, 0).by("result", results)
+    }
+}
