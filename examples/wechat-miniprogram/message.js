@@ -1,5 +1,5 @@
-// A message of the chat: JSON text `{ id, nick, text, at }`, the same as the web chat's. Whoever is
-// in the room may send anything, so whatever comes is made to fit before it is shown.
+// A message of the chat: JSON text `{ id, nick, text, at }`, the same as the web chat's. Every
+// member may send anything, so whatever comes is made to fit before it is shown.
 
 const TEXT_MAX = 2000; // characters; as JSON far below the relay's 64 KiB
 const NICK_MAX = 24;

@@ -1,14 +1,14 @@
-// What the page says, in the two languages that WeChat's users mostly have.
+// The page's texts, in the two languages that most of WeChat's users have.
 
 const ENGLISH = {
   nick: 'Nickname', room: 'Room', lobby: 'Lobby', join: 'Join', send: 'Send',
   placeholder: 'Say something…', anonymous: 'somebody',
   connecting: 'connecting…', open: 'connected', reconnecting: 'reconnecting…', closed: 'closed',
   waiting: 'waiting', lost: 'not sent',
-  noNick: 'A nickname is needed', noRoom: 'No such room can be', notSent: 'Not sent: closed',
+  noNick: 'A nickname is needed', noRoom: 'This room name is not allowed', notSent: 'Not sent: closed',
   retry: (s) => `The connection is lost. Trying again in ${s} s.`,
   ended: (code, reason) => `Ended: ${code} ${reason}`,
-  away: (s) => `Away for ${s} s: what others said meanwhile is not here.`,
+  away: (s) => `Away for ${s} s: messages of that time are missing.`,
   dropped: (n) => `${n} of your messages waited too long and were dropped.`,
 };
 

@@ -61,7 +61,7 @@ export async function openPage(context, url, allowed = []) {
   return { page, complaints };
 }
 
-/** Keeps a picture of what is seen. */
+/** Keeps a screenshot. */
 export async function shoot(page, name) {
   mkdirSync(SHOTS, { recursive: true });
   await page.screenshot({ path: `${SHOTS}${name}.png` });

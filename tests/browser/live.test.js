@@ -48,7 +48,7 @@ test('two tabs chat', async () => {
   await two.page.close();
 });
 
-test('whatever somebody says is text, and nothing else', async () => {
+test('messages are shown as text only', async () => {
   const { page, complaints } = await enter('/hostile');
   const sender = await client('/hostile');
   const texts = [
@@ -71,7 +71,7 @@ test('whatever somebody says is text, and nothing else', async () => {
   await page.close();
 });
 
-test('JSON is folded, binary is hex, and what is long is cut until it is asked for', async () => {
+test('JSON is folded, binary is hex, and long messages are cut until asked for', async () => {
   const { page, complaints } = await enter('/kinds');
   const sender = await client('/kinds');
   sender.send('{"a":{"b":[1,2,3]}}');
@@ -95,7 +95,7 @@ test('JSON is folded, binary is hex, and what is long is cut until it is asked f
   await page.close();
 });
 
-test('what is JSON for PHP is text for people, and without a heartbeat no time is told', async () => {
+test('JSON of --json is shown as text, and without a heartbeat there is no round trip', async () => {
   const own = await startRelay(['--json']);
   const { page, complaints } = await openPage(browser.context, `${own.http}/php`);
   await isOpen(page);
@@ -114,7 +114,7 @@ test('what is JSON for PHP is text for people, and without a heartbeat no time i
   await own.stop();
 });
 
-test('a page whose origin is refused is told so, and what to do', async () => {
+test('a page whose origin is refused says so, and what to do', async () => {
   const own = await startRelay(['--allow-origin', 'https://example.org']);
   const { page } = await openPage(browser.context, `${own.http}/news`);
   await page.waitForSelector('#state[data-state=closed]');
@@ -130,7 +130,7 @@ test('a page whose origin is refused is told so, and what to do', async () => {
   await open.stop();
 });
 
-// A server in front of the relay, below `/relay`; what it answers elsewhere is `page`.
+// A server in front of the relay, below `/relay`; elsewhere it answers `page`.
 async function startSite(page) {
   const { port } = relay;
   const server = createServer((asked, answer) => {
@@ -189,7 +189,7 @@ test('a page of another origin imports the client and asks about a room', async 
   site.stop();
 });
 
-test('the relay is killed and started again, and both tabs come back by themselves', async () => {
+test('the relay is killed and started again, and both tabs reconnect by themselves', async () => {
   const own = await startRelay();
   const allowed = [/ERR_CONNECTION_REFUSED/, /WebSocket connection to/, /ERR_EMPTY_RESPONSE/,
     /ERR_CONNECTION_RESET/, /Failed to load resource/];

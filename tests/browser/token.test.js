@@ -26,7 +26,7 @@ const isOpen = (page) => page.waitForSelector('#state[data-state=open]');
 const isClosed = (page) => page.waitForSelector('#state[data-state=closed]');
 const REFUSED = [/status of 40[013]/];
 
-test('the page passes its token on, and hides what the visitor may not do', async () => {
+test('the page passes its token on, and hides the field where the visitor may not publish', async () => {
   const speaker = await open(`/news?token=${token({})}`);
   const reader = await open(`/news?token=${token({ speak: [] })}`);
   await Promise.all([isOpen(speaker.page), isOpen(reader.page)]);

@@ -10,7 +10,7 @@ import { openPage, shoot, startBrowser, startRelay } from './browser.js';
 const EXAMPLE = new URL('../../examples/vue-chat/', import.meta.url).pathname;
 const TYPES = { '.html': 'text/html', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
 
-/** Serves what was built, on a port of its own. */
+/** Serves the build, on a port of its own. */
 async function serve(folder) {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url, 'http://x').pathname;

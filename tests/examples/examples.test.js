@@ -1,4 +1,4 @@
-// The listeners in PHP, Node and Python: each joins a room and prints what another client says.
+// The listeners in PHP, Node and Python: each joins a room and prints another client's messages.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
@@ -52,7 +52,7 @@ async function join(t, url) {
 }
 
 for (const name of Object.keys(LISTENERS)) {
-  test(`${name} prints what another client sends, in order`, async (t) => {
+  test(`${name} prints another client's messages in order`, async (t) => {
     const url = `${relay.url}/${name}/${encodeURIComponent('房间')}?token=x`;
     const listener = listen(t, name, url);
     if (!listener) return;

@@ -43,7 +43,7 @@ function launch(t, { url = relay.url, stored = {}, language = 'en' } = {}) {
     Page: (definition) => {
       page = { ...definition, data: structuredClone(definition.data) };
       page.setData = (patch) => {
-        // The view is another process: what is no JSON does not arrive there.
+        // The view is another process: only JSON arrives there.
         assert.deepEqual(JSON.parse(JSON.stringify(patch)), patch);
         sets += 1;
         Object.assign(page.data, JSON.parse(JSON.stringify(patch)));
@@ -70,7 +70,7 @@ function launch(t, { url = relay.url, stored = {}, language = 'en' } = {}) {
   };
 }
 
-/** Another client in the room, and what it heard. */
+/** Another client in the room, and its received messages. */
 async function client(t, url) {
   const socket = new WebSocket(url);
   const heard = [];
@@ -146,7 +146,7 @@ test('whatever strangers send is a line of text', async (t) => {
   assert.equal(new Set(lines.map(({ id }) => id)).size, lines.length);
 });
 
-test('the relay goes and comes again: what was said meanwhile leaves once', async (t) => {
+test('the relay restarts: messages written meanwhile are sent once', async (t) => {
   let own = await startRelay(HEARTBEAT);
   t.after(() => own.stop());
   const mini = launch(t, { url: own.url, stored: nicked });
@@ -157,7 +157,7 @@ test('the relay goes and comes again: what was said meanwhile leaves once', asyn
   mini.says('meanwhile');
   await until(() => mini.lines()[0]?.status === 'waiting', 'the mark');
   own = await startRelay(HEARTBEAT, own.port);
-  // The listener may come later than the mini-program: then only the mark tells.
+  // The listener may join later than the mini-program: then only the mark shows it.
   await mini.isOpen();
   await until(() => mini.lines()[0].status === 'sent', 'the mark to go');
   await until(() => mini.notices().some((notice) => /^Away for \d+ s/.test(notice)), 'the notice');
@@ -190,7 +190,7 @@ test('another room is another connection, and the only one', async (t) => {
   for (const room of ['_/room', '../x', 'a/./b', '裂'.repeat(86), '\ud800']) {
     mini.type('Room', room);
     mini.page.join();
-    assert.equal(mini.toasts.pop(), 'No such room can be', room);
+    assert.equal(mini.toasts.pop(), 'This room name is not allowed', room);
   }
   mini.type('Room', '/房间/一');
   mini.page.join();
@@ -200,7 +200,7 @@ test('another room is another connection, and the only one', async (t) => {
   mini.says('here');
   await other.hears('here');
   for (let n = 0; n < 20; n += 1) mini.page.join();
-  mini.says('at once'); // the connections before are still saying goodbye
+  mini.says('at once'); // the connections before are still closing
   await mini.isOpen();
   await until(() => mini.lines().find(({ text }) => text === 'at once')?.status === 'sent', 'it');
   await until(() => mini.wx.tasks.size === 1, 'one task');
@@ -218,7 +218,7 @@ test('a busy room is bounded, in lines and in work', async (t) => {
   assert.ok(mini.sets() - before < 300, `${mini.sets() - before} times for 3,000 messages`);
 });
 
-test('a page that is gone is told nothing', async (t) => {
+test('a closed page gets no events', async (t) => {
   const mini = launch(t, { stored: nicked });
   await mini.isOpen();
   mini.page.onUnload();

@@ -16,7 +16,7 @@ export function start(t, command, args) {
     child.on('error', reject);
     child.on('close', (code, signal) => resolve(code ?? signal));
   });
-  // Whoever waits for the end of one that hangs is told so, and what it said.
+  // A wait for a program that hangs fails with its output.
   const hangs = new Promise((resolve, reject) => {
     const deadline = setTimeout(() => {
       child.kill('SIGKILL');
@@ -27,7 +27,7 @@ export function start(t, command, args) {
   hangs.catch(() => {});
   t.after(() => child.kill('SIGKILL'));
 
-  /** Waits until what was said on `out` or `err` fits. */
+  /** Waits until the output on `out` or `err` matches. */
   const until = (name, fits) => new Promise((resolve, reject) => {
     const over = (work) => {
       clearTimeout(deadline);

@@ -15,7 +15,7 @@ const blocks = (kind) => [...text.matchAll(new RegExp(`^\`\`\`${kind}(.*)\\n([^]
 const [handshake, about] = blocks('http').map(({ body }) => body.replace(/\n/g, '\r\n'));
 const upgrade = handshake.slice(0, handshake.indexOf('HTTP/1.1 101'));
 
-/** A TCP connection and what came over it. */
+/** A TCP connection and its received bytes. */
 async function dial(t, port) {
   const socket = connect(port, '127.0.0.1');
   t.after(() => socket.destroy());
@@ -24,7 +24,7 @@ async function dial(t, port) {
   socket.on('end', () => { line.ended = true; });
   socket.on('error', () => { line.ended = true; });
   await new Promise((resolve) => { socket.once('connect', resolve); });
-  /** Takes so many bytes off what came. */
+  /** Takes so many received bytes. */
   line.take = async (bytes) => {
     await until(() => line.heard.length >= bytes || line.ended, `${bytes} bytes`);
     const taken = line.heard.subarray(0, bytes);
@@ -87,7 +87,7 @@ for (const { flags, body } of shells) {
   });
 }
 
-test('what is told of a room', async (t) => {
+test('the description of a room', async (t) => {
   const relay = await startRelay();
   t.after(() => relay.stop('SIGKILL'));
   const [request, body] = about.split(/(?<=\r\n\r\n)/);

@@ -11,7 +11,7 @@ const frame = (opcode, payload) => {
   return Buffer.concat([Buffer.from([0x80 | opcode, ...head]), bytes]);
 };
 
-/** What a client's frame says, if it is whole and masked; the rest follows. */
+/** The payload of a client's frame, if it is complete and masked, and the rest. */
 function unmask(bytes) {
   if (bytes.length < 6 || bytes.length < 6 + (bytes[1] & 0x7f)) return null;
   const [mask, end] = [bytes.subarray(2, 6), 6 + (bytes[1] & 0x7f)];
@@ -19,7 +19,7 @@ function unmask(bytes) {
   return { first: bytes[0], isMasked: bytes[1] >= 0x80, payload, rest: bytes.subarray(end) };
 }
 
-/** Listens for one client and says `texts` to it; gives the address and what the client sends. */
+/** Listens for one client and sends `texts` to it; gives the address and what the client sends. */
 export function stubborn(t, texts) {
   const frames = [];
   const server = createServer({ noDelay: true }, (socket) => {

@@ -39,7 +39,7 @@ beforeEach(() => {
   });
 });
 
-test('what strangers send becomes a message that can be shown', async () => {
+test('strangers\' messages can always be shown', async () => {
   const { decode, encode, write } = await source('message.js');
   const own = write('Li', '你好');
   assert.deepEqual(decode(encode({ ...own, mine: true })), own);
@@ -60,7 +60,7 @@ test('what strangers send becomes a message that can be shown', async () => {
   }
 });
 
-test('addresses: what is no room is not connected to', async () => {
+test('addresses: an invalid room is not connected to', async () => {
   const { readQuery, readRoom, roomAddress, roomFault, writeRoom } = await source('address.js');
   assert.deepEqual(readQuery('?relay=wss://h/x&heartbeat=ping=pong'),
     { relay: 'wss://h/x', heartbeat: ['ping', 'pong'] });
@@ -182,7 +182,7 @@ test('without a connection it waits, is dropped beyond a bound, and leaves once'
   assert.equal(room.ending.value, null);
 });
 
-test('an end for good is told, and what waited is lost', async (t) => {
+test('a final end is shown, and queued messages are lost', async (t) => {
   const own = await startRelay(['--max-message', '100']);
   t.after(() => own.stop());
   const room = await enter(t, `${own.url}/end`);

@@ -1,4 +1,4 @@
-// A relay that ends with its test, and clients that keep what they hear.
+// A relay that ends with its test, and clients that keep received messages.
 //
 // FANFARE_BIN names the relay's binary.
 import assert from 'node:assert/strict';
@@ -28,7 +28,7 @@ export async function relay(t, ...flags) {
   return line.match(/ws:\/\/[0-9.:]+/)[0];
 }
 
-// A client that keeps what it hears until somebody asks for it.
+// A client that keeps received messages until a test reads them.
 export class Client {
   heard = [];
   waiting = [];

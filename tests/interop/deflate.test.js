@@ -1,5 +1,5 @@
 // Compression as clients of others see it: node's `ws` and Python's `websockets`, with and without a
-// context, beside plain ones in one room. Each must hear exactly what the others said, in order.
+// context, beside plain ones in one room. Each must receive exactly the others' messages, in order.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { digest, pythonMember, start } from './python.js';
 
 const DEFLATE = ['--deflate', '--deflate-share-min', '3'];
 
-// What `ws` may offer; it compresses what it sends from the first byte on.
+// Offers of `ws`; it compresses its messages from the first byte on.
 const offer = (options) => ({ perMessageDeflate: { threshold: 0, ...options } });
 const KINDS = {
   plain: { perMessageDeflate: false },
@@ -33,7 +33,7 @@ function messages() {
 }
 
 // So that members share before it counts: a coming is looked for once a second, when a message is
-// due. What a socket reads for a message tells whether it did.
+// due. The bytes that a socket reads for a message show whether it did.
 async function untilShared(speaker, listener) {
   const bytesRead = () => listener.socket._socket.bytesRead;
   for (let number = 0; ; number += 1) {
@@ -45,7 +45,7 @@ async function untilShared(speaker, listener) {
   }
 }
 
-test('members of every kind hear the same, and some share a context', PATIENCE, async (t) => {
+test('members of every kind receive the same, and some share a context', PATIENCE, async (t) => {
   const url = await relay(t, ...DEFLATE);
   const kinds = Object.entries(KINDS).flatMap(([name, options]) => [...Array(4)].fill([name, options]));
   const members = await Promise.all(kinds.map(([, options]) => Client.join(t, `${url}/prices`, options)));
@@ -66,7 +66,7 @@ test('members of every kind hear the same, and some share a context', PATIENCE, 
   for (const member of members) for (const message of said) assert.deepEqual(await member.next(), message);
 });
 
-test('each in turn speaks, and the others hear it', PATIENCE, async (t) => {
+test('each in turn publishes, and the others receive it', PATIENCE, async (t) => {
   const url = await relay(t, ...DEFLATE);
   const all = await Promise.all(
     Object.values(KINDS).flatMap((options) => [1, 2, 3].map(() => Client.join(t, url, options))),
@@ -83,7 +83,7 @@ test('each in turn speaks, and the others hear it', PATIENCE, async (t) => {
   }
 });
 
-test("Python's websockets hear and say the same", PATIENCE, async (t) => {
+test("Python's websockets receive and send the same", PATIENCE, async (t) => {
   const command = python();
   if (!command) return missing(t, 'there is no python3 with websockets');
   const url = await relay(t, ...DEFLATE);
@@ -106,7 +106,7 @@ test("Python's websockets hear and say the same", PATIENCE, async (t) => {
   }
 });
 
-test("Tornado's client keeps its context: it is told so, and may decline", PATIENCE, async (t) => {
+test("Tornado's client keeps its context: it is closed, and may decline compression", PATIENCE, async (t) => {
   const command = python('tornado>=6.5,<7');
   if (!command) return missing(t, 'there is no python3 with tornado');
   const url = await relay(t, ...DEFLATE);

@@ -1,4 +1,4 @@
-"""A member in Python: prints the SHA-256 of each message that it hears, and says what it reads.
+"""A member in Python: prints the SHA-256 of each message that it receives, and sends each line that it reads.
 
 listener.py URL plain|context|no-context|small
 
@@ -39,4 +39,4 @@ with connect(
             data = message.encode() if isinstance(message, str) else message
             print(hashlib.sha256(data).hexdigest(), flush=True)
     except ConnectionClosed:
-        pass  # whoever still waits for a line sees that there is none
+        pass  # the test sees the end of the output

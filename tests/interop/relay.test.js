@@ -1,6 +1,6 @@
 // The real relay and node's `ws`: a client that was written by others, in another language.
 //
-// Nothing waits for time: only for what must come.
+// Tests wait for events, never for time.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Client, PATIENCE, relay } from './client.js';
 
-// What PHP's json_encode writes, from what JSON.stringify writes.
+// PHP's json_encode from JSON.stringify.
 function php(text) {
   const hex = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
   return JSON.stringify(text).replaceAll('/', '\\/').replace(/[\u0080-\uffff]/g, hex);
@@ -30,7 +30,7 @@ test('a message reaches everyone else and keeps its kind', PATIENCE, async (t) =
   assert.equal(await a.next(), 'back', 'the first thing that the sender itself hears');
 });
 
-test('--echo: the sender hears it too', PATIENCE, async (t) => {
+test('--echo: the sender receives it too', PATIENCE, async (t) => {
   const base = await relay(t, '--echo');
   const [a, b] = await Client.joinAll(t, 2, `${base}/`);
   a.send('for all');

@@ -51,7 +51,7 @@ async function freePort() {
   return port;
 }
 
-// Replaces what must be there, so that a file that was changed does not go on untested.
+// Replaces a text that must be there, so that a changed file does not go untested.
 function replaced(text, pairs) {
   for (const [from, to] of pairs) {
     assert.ok(text.includes(from), `the example has no ${JSON.stringify(from)}`);
@@ -262,7 +262,7 @@ for (const name of Object.keys(PROXIES)) {
       assert.match(page.headers['content-type'], /^text\/html/);
     });
 
-  test(`${name}: the relay's restart reaches the clients, and they come back`, PATIENCE,
+  test(`${name}: the relay's restart reaches the clients, and they reconnect`, PATIENCE,
     async (t) => {
       const relay = await freePort();
       const first = await startRelay(t, at(relay));
@@ -303,7 +303,7 @@ for (const name of Object.keys(PROXIES)) {
   });
 
   const { silence } = PROXIES[name];
-  test(`${name}: who is silent stays, thanks to the relay's pings`, PATIENCE, async (t) => {
+  test(`${name}: a silent client stays, by the relay's pings`, PATIENCE, async (t) => {
     const relay = await freePort();
     await startRelay(t, at(relay), '--ping-interval', '1');
     const port = await startProxy(t, name, relay, silence);
@@ -386,20 +386,20 @@ test('haproxy: while one relay goes down, clients come to the other', PATIENCE, 
     [`server relay 127.0.0.1:${going}`,
       `server relay 127.0.0.1:${going}\n    server other 127.0.0.1:${staying}`],
   ]);
-  // A member that does not answer the goodbye: as long as it is there, so is the relay.
+  // A member that does not answer the close frame keeps the relay running.
   const member = connect(going, '127.0.0.1');
   t.after(() => member.destroy());
   member.write('GET /room HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n'
     + 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
   await once(member, 'data');
   first.kill('SIGTERM');
-  await once(member, 'data'); // the goodbye
+  await once(member, 'data'); // the close frame
   assert.equal((await fetch(`http://127.0.0.1:${going}/_/health`)).status, 503);
   await untilLetIn(t, port, 8); // by turns they would come to both
   assert.equal(first.exitCode, null);
 });
 
-// HAProxy's own question, when it is told no path.
+// HAProxy's default check.
 test('haproxy: `option httpchk` alone finds the relay well', PATIENCE, async (t) => {
   const relay = await freePort();
   await startRelay(t, relay);

@@ -1,4 +1,4 @@
-// A message of the chat: JSON text `{ id, nick, text, at }`. Whoever is in the room may send
+// A message of the chat: JSON text `{ id, nick, text, at }`. Every member may send
 // anything, so whatever comes is made to fit before it is shown.
 
 export const TEXT_MAX = 2000; // characters; as JSON far below the relay's 64 KiB

@@ -1,10 +1,10 @@
-// What the page says, in two languages.
+// The page's texts, in two languages.
 
 import { computed, ref } from 'vue';
 import { recall, remember } from './profile.js';
 
 const ENGLISH = {
-  title: 'fanfare chat', tagline: 'A room, and everyone who is in it.',
+  title: 'fanfare chat', tagline: 'A room, and all its members.',
   nick: 'Nickname', nickHint: 'What others will see',
   room: 'Room', roomHint: 'news, or none at all',
   join: 'Join', leave: 'Leave', forget: 'Forget history',
@@ -12,19 +12,19 @@ const ENGLISH = {
   relay: 'Relay', language: '中文', lobby: 'Lobby', anonymous: 'somebody',
   text: 'Message', placeholder: 'Say something…', send: 'Send',
   connecting: 'connecting…', open: 'connected', reconnecting: 'reconnecting…', closed: 'closed',
-  empty: 'Nobody has said anything since you came. Open this page in a second tab, and talk.',
+  empty: 'No message has come since you joined. Open this page in a second tab, and write one.',
   waiting: 'waiting for the connection', lost: 'not sent', newer: (n) => `${n} new ↓`,
   retry: (s, n) => (s ? `The connection is lost: attempt ${n} in ${s} s.`
     : `The connection is lost: attempt ${n} now.`),
-  keeps: 'What you write meanwhile waits.',
+  keeps: 'Messages that you write meanwhile are queued.',
   ended: (code, reason) => `The connection has ended (${[code, reason].filter(Boolean).join(' ')}).`,
   again: 'Join again',
   earlier: 'Above: what this browser saw earlier',
-  away: (s) => `You were away for ${s} s: what others said meanwhile is not here.`,
+  away: (s) => `You were away for ${s} s: messages of that time are missing.`,
   dropped: (n) => `${n} of your messages waited for too long and will not be sent.`,
   roomDots: 'A part of a room’s name must not be "." or "..".',
-  roomReserved: 'Rooms below _/ belong to the relay.',
-  roomBroken: 'This name has half a character in it.',
+  roomReserved: 'Names that begin with _/ are reserved for the relay.',
+  roomBroken: 'This name has an incomplete character.',
   roomLong: 'A room’s name has at most 255 bytes.',
   relayBroken: 'The relay’s address must begin with ws:// or wss://.',
 };

@@ -1,4 +1,4 @@
-// The chat: who is here, what is said, and what becomes of what we say.
+// The chat: the room's state, its messages, and the state of our own.
 
 const { NICK_MAX, TEXT_MAX } = require('../../message.js');
 const { wordsFor } = require('../../words.js');
