@@ -6,6 +6,10 @@ const STRIDE: usize = 32;
 /// The rest of a short message is processed in words of this size.
 const WORD: usize = 8;
 
+/// A long text is looked at in blocks of this size. It is a multiple of the mask's length, so each
+/// block begins with the same byte of the mask.
+const BLOCK: usize = 4096;
+
 /// The highest bit of each byte, which is 0 in ASCII.
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
@@ -17,7 +21,23 @@ pub fn unmask(bytes: &mut [u8], key: [u8; 4], offset: u64) {
 /// The same for a text; true when all of `bytes` are ASCII. That costs a tenth of an instruction a
 /// byte, and saves ASCII texts a check of their own.
 pub fn unmask_text(bytes: &mut [u8], key: [u8; 4], offset: u64) -> bool {
-    walk::<true>(bytes, key, offset) & HIGH_BITS == 0
+    match bytes.len() <= BLOCK {
+        true => walk::<true>(bytes, key, offset) & HIGH_BITS == 0,
+        false => unmask_long_text(bytes, key, offset),
+    }
+}
+
+/// The same in blocks: after the first one with a byte beyond ASCII the rest is only unmasked.
+#[inline(never)] // rare: kept out of the way of short texts
+fn unmask_long_text(bytes: &mut [u8], key: [u8; 4], offset: u64) -> bool {
+    let mut is_ascii = true;
+    for block in bytes.chunks_mut(BLOCK) {
+        match is_ascii {
+            true => is_ascii = walk::<true>(block, key, offset) & HIGH_BITS == 0,
+            false => unmask(block, key, offset),
+        }
+    }
+    is_ascii
 }
 
 /// Unmasks; gives the bitwise *or* of all unmasked words, if asked to.
@@ -63,14 +83,26 @@ mod tests {
 
     #[test]
     fn one_byte_beyond_ascii_is_seen_at_every_place() {
-        for len in 0..200 {
+        let two_blocks = 2 * BLOCK + 70;
+        for len in (0..200).chain([two_blocks]) {
             let mut bytes = vec![b'x'; len];
             assert!(unmask_text(&mut bytes, [0; 4], 0));
-            for at in 0..len {
+            for at in (0..len).filter(|at| len < 200 || at % BLOCK < 2 || at % BLOCK > BLOCK - 3) {
                 bytes[at] = 0x80;
                 assert!(!unmask_text(&mut bytes, [0; 4], 0), "byte {at} of {len}");
                 bytes[at] = b'x';
             }
+        }
+    }
+
+    #[test]
+    fn a_text_is_unmasked_as_other_bytes_are() {
+        let masked: Vec<u8> = (0..2 * BLOCK + 70).map(|at| (at / 3) as u8).collect();
+        for offset in 0..4 {
+            let (mut bytes, mut text) = (masked.clone(), masked.clone());
+            unmask(&mut bytes, [1, 2, 4, 8], offset);
+            unmask_text(&mut text, [1, 2, 4, 8], offset);
+            assert_eq!(text, bytes, "at {offset}");
         }
     }
 
