@@ -123,7 +123,6 @@ impl Server {
             let cause = self.reject(id, misfit);
             return self.relay.closed(id, cause);
         }
-        self.stopwatch.begin();
         self.read_listed(id, Priority::Newcomer, now);
         self.flush(id);
         if let Some(entry) = self.streams.entry(id)

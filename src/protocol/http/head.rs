@@ -56,7 +56,9 @@ pub fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let begin = bytes.iter().position(|byte| !matches!(byte, b'\r' | b'\n'))?;
     // The empty line may have begun in bytes that were searched before.
     let from = from.saturating_sub(3).max(begin);
-    bytes[from..].windows(4).position(|four| four == b"\r\n\r\n").map(|at| from + at + 4)
+    let searched = &bytes[from..];
+    let mut line_ends = memchr::memchr_iter(b'\n', searched).map(|at| at + 1);
+    line_ends.find(|end| searched[..*end].ends_with(b"\r\n\r\n")).map(|end| from + end)
 }
 
 /// Where the head at the beginning of `bytes` ends; `None` when more must come.
