@@ -186,8 +186,12 @@ impl Floor {
 impl Conn {
     /// Answers the handshake if it is there; gives how many bytes it had, or `None` if it is none.
     fn answer(&mut self, bytes: &[u8]) -> Option<usize> {
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
-        let Some(end) = end.filter(|_| !self.is_open) else { return Some(0) };
+        if self.is_open {
+            return Some(0); // what it sends now is not searched for the end of a head
+        }
+        let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
+            return Some(0);
+        };
         let head = std::str::from_utf8(&bytes[..end]).ok()?;
         let mut fields = head.split("\r\n").filter_map(|line| line.split_once(':'));
         let (_, key) = fields.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"))?;
