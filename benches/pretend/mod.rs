@@ -1,5 +1,6 @@
 //! Members without sockets: the whole core, and nothing of the kernel.
 
+use fanfare::relay::budget::ACCEPTS_PER_TURN;
 use fanfare::relay::{ConnId, Deflate, Limits, Order, Relay, Slices, Time};
 
 /// A request as a browser sends it.
@@ -59,6 +60,9 @@ impl Room {
             room.write(id); // as the server does: nobody's answer waits for another's request
             room.hear_events();
             room.members.push(id);
+            if room.members.len().is_multiple_of(ACCEPTS_PER_TURN) {
+                room.flush(); // as a server's turn ends
+            }
         }
         room.flush();
         assert_eq!(room.relay.metrics().upgraded, count as u64);
