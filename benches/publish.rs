@@ -1,7 +1,7 @@
 //! One message through the whole core to 10² … 10⁶ pretend members: `cargo bench --bench publish`.
 //!
 //! The log is measured where it is reached: `append` is a message that is read, checked and stored;
-//! `gather` is what it costs to find what one member is owed, and to note that it was written.
+//! `gather` is the cost of finding one member's pending output, and of noting that it was written.
 
 mod pretend;
 

@@ -44,7 +44,7 @@ App({
     // The constructor is named: the developer tools are a browser, and shall take a phone's way.
     const connection = connect(address, { heartbeat: relay.heartbeat, WebSocket: WxSocket });
     this.connection = connection;
-    // What a connection that was replaced still has to say is not heard.
+    // Events of a connection that was replaced are ignored.
     const mine = (work) => (detail) => { if (this.connection === connection) work(detail); };
     EVENTS.forEach((event) => {
       connection.on(event, mine((detail) => this.tell(event, detail)));

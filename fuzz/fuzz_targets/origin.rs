@@ -1,4 +1,4 @@
-//! Any text as an origin and as a pattern of origins: never a panic, and what is let in is one
+//! Any text as an origin and as a pattern of origins: never a panic, and what matches is one
 //! origin, of letters that no reader takes for the end of a host.
 #![no_main]
 

@@ -78,7 +78,7 @@ struct Story<'a> {
     actions: Vec<Action<'a>>,
 }
 
-/// A connection as a server sees it, and what its client heard.
+/// A connection as a server sees it, and its client's received bytes.
 struct Stream {
     id: ConnId,
     /// What the client wrote and the relay was not given.

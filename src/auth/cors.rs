@@ -25,12 +25,12 @@ pub fn fields(origins: &Origins, with_cookie: bool, head: &Head<'_>) -> String {
     fields
 }
 
-/// What a script may read of an answer beside its body: when to come again, and where a stream of
-/// events begins.
+/// Fields of an answer that a script may read: the delay before another attempt, and where a stream
+/// of events begins.
 const EXPOSED: &str = "Access-Control-Expose-Headers: Retry-After, X-Last-Event-Id\r\n";
 
-/// How long a browser need not ask again, in seconds: an origin that is not let in any more is
-/// refused whether it has asked or not.
+/// How long a browser need not ask again, in seconds. An origin that is not accepted any more is
+/// refused in any case.
 const PREFLIGHT_S: &str = "Access-Control-Max-Age: 600\r\n";
 
 /// The fields of the answer to a message, for pages of other origins; nothing for programs, which

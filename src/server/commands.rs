@@ -36,7 +36,7 @@ impl Server {
                 self.tell_events(now); // subscribers have it before the answer comes
                 let _ = answer.try_send(done); // the program may have dropped the answer
             }
-            // Its subscription was dropped before the relay heard of it.
+            // The subscription was dropped before its letter was read.
             Letter::Subscribe(_, subscriber) if subscriber.is_gone() => {}
             Letter::Subscribe(room, subscriber) => {
                 self.let_leavers_go(); // their rooms may be in its way

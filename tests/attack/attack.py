@@ -613,7 +613,7 @@ def crowd_in_little_memory(program, members=10_000, messages=150):
             owed[key.fileobj] -= len(key.fileobj.recv(1 << 16))
             if owed[key.fileobj] == 0:
                 del owed[key.fileobj]
-    assert not owed, f"{len(owed)} of those who read have not heard all"
+    assert not owed, f"{len(owed)} of the members that read have not received all"
     left = len(readers) + 1
     relay.wait("the slow ones' end", lambda: relay.metric("fanfare_connections") == left)
     closed = relay.metric("fanfare_slow_consumers_total")
@@ -624,8 +624,8 @@ def crowd_in_little_memory(program, members=10_000, messages=150):
     relay.end()
     print(
         f"\n{members:,} members, half of which read nothing; {messages} messages of 4 KiB under a limit "
-        f"of 64 MiB of address space: those who read heard all, {closed:,.0f} who did not were "
-        f"closed as slow and the others cut; at most {most_kib / 1024:.1f} MiB resident, "
+        f"of 64 MiB of address space: those that read received all, {closed:,.0f} others were "
+        f"closed as slow and the rest cut; at most {most_kib / 1024:.1f} MiB resident, "
         f"{space_kib / 1024:.1f} MiB of space."
     )
 
@@ -650,7 +650,7 @@ def publish(relay, path, deaf, messages):
         publisher.sendall(frame(0x82, bytes(16_384)))
     relay.wait("the last message", lambda: relay.metric("fanfare_messages_total") == count)
     untaken = queues(relay.address)
-    assert untaken, "those who read nothing have nothing to read"
+    assert untaken, "members that read nothing have no pending output"
     publisher.close()
     return max(untaken)
 
@@ -697,7 +697,7 @@ def what_the_kernel_holds(program, members=20):
 def work(attack, address, end, counts):
     try:
         counts.put(attack(address, end))
-    except Exception as error:  # an attacker who fails is a fault of the test
+    except Exception as error:  # an attack that fails is a fault of the test
         counts.put(repr(error))
 
 
@@ -740,7 +740,7 @@ def run(program, attack, flags):
 
 def main():
     program, names = sys.argv[1], sys.argv[2:]
-    print("| attack, by two processes | how many | heard | slowest | processor | most memory |")
+    print("| attack, by two processes | how many | received | slowest | processor | most memory |")
     print("|---|--:|--:|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:
         door = tls_door(folder)

@@ -302,7 +302,7 @@ test('it speaks Chinese, fits a phone, and looks as it should by day and by nigh
     assert.ok(state.height < 30 && members.height < 30, 'each fact stands in one line');
     assert.ok(choice.y < 30 && choice.x > width / 2, 'the language is at the right of the name');
     assert.equal(await page.locator('h1').textContent(), name);
-    // Whoever cannot see it finds names for all that can be used.
+    // For a screen reader, every control has a name.
     const nameless = await page.$$eval('button:not([hidden]), textarea, select', (all) => all
       .filter((one) => !one.textContent.trim() && !one.labels?.length).length);
     assert.equal(nameless, 0);

@@ -93,7 +93,7 @@ test('clients of all kinds in one room inflate the same, and a page is understoo
     quotes.push(JSON.stringify({ symbol: 'FAN', at, bid: at * 7 % 13, venue, note: '价格只是一个例子' }));
     plain.send(quotes.at(-1));
   };
-  // Who waits to share is looked for once a second, with a message: then these become small.
+  // Members join the shared context once a second, with a message: then these become small.
   let bytes;
   do {
     const before = sharer._socket.bytesRead;

@@ -45,7 +45,7 @@ test('rooms are apart', PATIENCE, async (t) => {
   one.send('not for you');
   assert.equal(await two.next(), 'not for you');
   same.send('for you');
-  assert.equal(await news.next(), 'for you', 'the first thing that is heard in this room');
+  assert.equal(await news.next(), 'for you', 'the first message of this room');
 });
 
 test('fragments leave as one message, also around a ping', PATIENCE, async (t) => {

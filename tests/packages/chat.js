@@ -1,4 +1,4 @@
-// Two clients chat through the relay at ARGV[2]; exit code 0 when they heard each other.
+// Two clients chat through the relay at ARGV[2]; exit code 0 when each received the other's message.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';

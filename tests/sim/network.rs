@@ -78,7 +78,7 @@ impl World {
         let (_, from_there) = self.neighbours(self.peers[number].from);
         let peer = &mut self.peers[number];
         peer.signed = self.now;
-        // The client itself is among those who come from there.
+        // The client itself counts among them.
         let may_be_full = matches!(peer.from, From::Proxy(_)) && from_there > ADDRESS_MAX;
         let arrival = Arrival { is_json: self.is_json, now_s: unix_s, may_be_full };
         let arrived_before = self.model.shadows[number].arrived;
@@ -115,8 +115,8 @@ impl World {
         }
     }
 
-    /// A client's stream ends or breaks. While the relay does not read it, an end is not seen, and
-    /// a break only by who waits for time.
+    /// A client's stream ends or breaks. While the relay does not read it, it does not see an end,
+    /// and a break only at a timeout.
     pub fn break_off(&mut self, number: usize, cause: Cause) {
         let peer = &mut self.peers[number];
         let Some(id) = peer.id.filter(|_| !peer.has_ended && !peer.is_broken) else { return };
@@ -201,7 +201,7 @@ impl World {
         }
     }
 
-    /// Whom a proxy named is known at the end, also if it was one too many.
+    /// The client that a proxy named is known at the end, also if it was refused for its address.
     fn check_client(&self, number: usize, cause: Cause, client: Option<String>) {
         match (self.peers[number].from, client) {
             (From::Proxy(last), Some(client)) => assert_eq!(client, format!("192.0.2.{last}")),

@@ -189,7 +189,7 @@ impl Setting {
         Some(plainer).filter(|plainer| plainer != self && plainer.is_sound())
     }
 
-    /// The relay's limits. Messages are written in this encoding to those who join from now on.
+    /// The relay's limits. Members that join later get messages in this encoding.
     pub fn limits(&self, access: Access, encoding: Encoding) -> Limits {
         let limits = self.unchecked(access, encoding);
         limits.check().expect("sound limits");

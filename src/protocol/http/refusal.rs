@@ -73,7 +73,7 @@ pub enum Refusal {
     RoomFull,
     /// The request is valid, and its origin or token does not allow it.
     Denied(Denial),
-    /// The request is in order and its sender let in, and its body does not become a message.
+    /// The request is valid and accepted, but its body does not become a message.
     Unpublished(Unpublished),
     /// There is no memory for the connection.
     NoMemory,

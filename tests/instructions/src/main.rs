@@ -35,7 +35,7 @@ const PATHS: &[Path] = &[
     ("idle second of 10,000, connection", idle_path),
 ];
 
-/// What members offer who take compressed messages.
+/// The offers of members with compression.
 const ALONE: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n";
 const CONTEXT: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
@@ -157,7 +157,7 @@ fn ticker_path(fields: &str) -> u64 {
         frame(0x81, text.as_bytes())
     });
     let mut room = Room::offering(1_000, fields);
-    // Those who share a context come in with the first message.
+    // Members join the shared context with the first message.
     room.publish(&mut quotes.next().expect("without end"));
     quotes.take(100).map(|mut quote| counted(&mut room, &mut quote) as u64).sum()
 }
