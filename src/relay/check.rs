@@ -2,10 +2,12 @@
 
 use crate::relay::Relay;
 use crate::relay::compression::shared;
-use crate::relay::connections::conn::{NO_ROOM, Pause};
+use crate::relay::connections::conn::Pause;
+use crate::relay::connections::member::{NO_ROOM, Seat};
 use crate::relay::connections::phase::Phase;
 use crate::relay::identity::address::NO_ADDRESS;
 use crate::relay::input::pause;
+use crate::relay::limits::budget::MEMBERSHIPS_MAX;
 use crate::relay::rooms::room::{Audience, Room};
 
 /// What is asserted of a relay.
@@ -18,6 +20,9 @@ impl Invariants<'_> {
             self.check_conn(index);
         }
         self.0.quota.check(&self.0.conns);
+        let memberships = |index| self.0.conns[index].memberships().saturating_sub(1);
+        let further: usize = self.0.conns.indexes().map(memberships).sum();
+        assert_eq!(further, self.0.conns.further_count(), "each has its connection");
         let has_address = |index: &u32| self.0.conns[*index].address != NO_ADDRESS;
         let with_address = self.0.conns.indexes().filter(has_address).count();
         self.0.identities.check(with_address, |index| self.0.conns.is_used(index));
@@ -52,23 +57,46 @@ impl Invariants<'_> {
         assert_eq!(conn.is_member(), conn.phase().is_member(), "{conn:?}");
         assert!(conn.phase().takes_input() || conn.parser.held_bytes() == 0);
         if !conn.is_member() {
-            assert_eq!((member.into, member.behind), (0, false));
+            assert_eq!((member.into, member.behind, conn.memberships()), (0, false, 0));
             return;
         }
+        let pending = self.0.conns.pending(index, &self.0.rooms);
+        let pending_bytes: usize = pending.map(|part| part.bytes().len()).sum();
+        assert_eq!(pending_bytes == 0, self.0.conns.is_idle(index, &self.0.rooms));
+        let mut rooms: Vec<u32> = Vec::new();
+        let mut begun = 0;
+        for seat in self.0.conns.seats(index) {
+            let room = self.0.conns.member(seat).room;
+            assert!(!rooms.contains(&room), "twice in a room: {conn:?}");
+            rooms.push(room);
+            begun += usize::from(self.check_member(index, seat));
+        }
+        assert!(begun <= 1, "in the middle of {begun} frames: {conn:?}");
+        assert!((1..=MEMBERSHIPS_MAX).contains(&rooms.len()));
+        let has_one_inflater = rooms.len() == 1 || !member.class.is_shared();
+        assert!(has_one_inflater, "a context is kept for one room alone: {conn:?}");
+        // A connection with pending output is waited for by the poller, or stands in a list.
+        let is_swept = rooms.iter().any(|room| self.0.rooms[*room].due);
+        let is_listed = conn.due || conn.blocked || is_swept;
+        assert!(pending_bytes == 0 || is_listed, "forgotten: {conn:?}");
+    }
+
+    /// Tells whether the member stands in a frame that was begun.
+    fn check_member(&self, index: u32, seat: Seat) -> bool {
+        let (conn, member) = (&self.0.conns[index], self.0.conns.member(seat));
         let room = &self.0.rooms[member.room];
         let log = room.log(member.class);
-        assert_eq!(room.members()[member.place as usize], index);
-        assert!((log.start()..=log.end()).contains(&member.position), "{conn:?}");
+        assert_eq!(room.members()[member.place as usize], seat);
+        assert_eq!(self.0.conns.conn_of(seat), index);
+        assert!((log.start()..=log.end()).contains(&member.position), "{member:?}");
         if member.into > 0 {
             let frame = member.position - u64::from(member.into);
             assert!(frame < member.position && member.position < log.unit_end(frame));
         }
-        let pending: usize = conn.pending(Some(log)).map(|part| part.bytes().len()).sum();
-        assert_eq!(pending == 0, conn.is_idle(Some(log)));
-        // A connection with pending output is waited for by the poller, or stands in a list.
-        let is_listed = conn.due || room.due || conn.blocked;
-        assert!(pending == 0 || is_listed, "forgotten: {conn:?}");
         assert!(!member.behind || member.position < log.end());
+        let is_listed = conn.due || conn.blocked || room.due;
+        assert!(member.position == log.end() || is_listed, "forgotten: {member:?}");
+        member.into > 0
     }
 
     /// A connection that is not read is found by what it waits for.
@@ -97,7 +125,7 @@ impl Invariants<'_> {
     fn check_sharing(&self) {
         let mut compressors = 0;
         for (key, room) in self.0.rooms.iter() {
-            let may_share = |index: &&u32| self.0.conns[**index].member.may_share();
+            let may_share = |seat: &&Seat| self.0.conns.member(**seat).may_share();
             assert_eq!(room.members().iter().filter(may_share).count(), room.sharers as usize);
             for audience in room.audiences().filter(|audience| audience.shared.is_some()) {
                 assert!(audience.class.is_shared());
@@ -113,7 +141,7 @@ impl Invariants<'_> {
     }
 
     fn check_log(&self, room: &Room, audience: &Audience) {
-        let members = room.members().iter().map(|index| &self.0.conns[*index].member);
+        let members = room.members().iter().map(|seat| self.0.conns.member(*seat));
         let members: Vec<_> = members.filter(|member| member.class == audience.class).collect();
         assert_eq!(members.len(), audience.listeners as usize);
         let behind = members.iter().filter(|member| member.behind);

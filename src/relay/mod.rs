@@ -17,9 +17,9 @@
 //!
 //! The methods come in five kinds: what happened (`accepted`, `receive`, `writable`, `closed`,
 //! `finished`, `stream_holds`, `spent`, `orders_took`), commands (`configure`, `set_wall_clock`,
-//! `command`, `subscribe`, `unsubscribe`, `drain`, `turn`), what to do (`begin_read` with
-//! `priority`, `order`, `gather` with `sent`, `next_deadline`), what happened inside
-//! (`poll_event`), and getters.
+//! `command`, `join`, `leave`, `subscribe`, `unsubscribe`, `drain`, `turn`), what to do
+//! (`begin_read` with `priority`, `order`, `gather` with `sent`, `next_deadline`), what happened
+//! inside (`poll_event`), and getters.
 
 mod cause;
 mod check;

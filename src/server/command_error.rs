@@ -35,6 +35,12 @@ impl fmt::Display for CommandError {
                     "no room can have this name: it has more than 255 bytes, or begins with _/"
                 }
                 Rejected::RoomsFull => "there are as many rooms as the limits allow",
+                Rejected::RoomFull => "the room has as many members as its rule allows",
+                Rejected::TooManyRooms => "the connection is in as many rooms as one may be",
+                Rejected::OwnRoom => {
+                    "it is the room that the connection asked for, which it leaves when it ends"
+                }
+                Rejected::Draining => "the relay goes down: no connection joins a room any more",
             },
         })
     }

@@ -9,6 +9,8 @@
 //!   for in its former class no message refers to another.
 //! - A publisher does not get its own messages: it goes back first, and waits with its message
 //!   until it has taken its pending output.
+//! - A connection of several rooms stays out: it has one inflater. When it joins the second one,
+//!   what is pending for it here becomes private output, and it goes back.
 //! - The first message of a segment behind another refers to nothing, so a member that is skipped
 //!   can go on there. One that is skipped to the log's end has the compressor reset.
 //! - A message that leaves as it is must not be referred to: the compressor does not see it, or is
@@ -57,10 +59,7 @@ impl Sharing<'_> {
             let conn = &mut self.conns[publisher];
             if conn.member.may_share() {
                 conn.published_s = self.now_s as u16;
-                let class = conn.member.class;
-                if class.is_shared() {
-                    self.move_to(publisher, Class { packing: Packing::Alone, ..class });
-                }
+                self.take_out(publisher);
             }
         }
         // Once a second: each coming costs everyone the context, and a walk over the members.
@@ -70,6 +69,14 @@ impl Sharing<'_> {
             for encoding in [Encoding::Raw, Encoding::Json] {
                 self.let_in(key, encoding);
             }
+        }
+    }
+
+    /// Takes a member out that has got everything.
+    pub(crate) fn take_out(&mut self, index: u32) {
+        let class = self.conns[index].member.class;
+        if class.is_shared() {
+            self.move_to(index, Class { packing: Packing::Alone, ..class });
         }
     }
 
@@ -87,16 +94,19 @@ impl Sharing<'_> {
         if inside + outside == 0 {
             return;
         }
+        // A connection in further rooms gets what does not belong to this room's context.
         let is_waiting = |index: &u32| {
             let conn = &self.conns[*index];
             let quiet_s = (self.now_s as u16).wrapping_sub(conn.published_s);
             conn.member.may_share()
+                && conn.memberships() == 1
                 && conn.member.class == from
                 && quiet_s >= QUIET_S
                 && conn.phase() == Phase::Open
                 && conn.member.position == room.log(from).end()
         };
-        let waiting: Vec<u32> = room.members().iter().copied().filter(is_waiting).collect();
+        let first_ones = room.members().iter().filter(|seat| seat.further_slot().is_none());
+        let waiting: Vec<u32> = first_ones.map(|seat| seat.index()).filter(is_waiting).collect();
         let together = inside + waiting.len();
         if together < settings.share_min {
             // Half of them keep it, so that one that comes and goes does not make it come and go.

@@ -1,19 +1,14 @@
 //! A connection: as few bytes as it can be, for most of a relay's memory is idle connections.
 
 use crate::protocol::{Kind, Parser};
+use crate::relay::connections::member::{Member, Memberships, NO_ROOM};
 use crate::relay::connections::phase::Phase;
 use crate::relay::connections::post::Post;
 use crate::relay::connections::private::Private;
 use crate::relay::connections::skips::Skips;
 use crate::relay::identity::address::NO_ADDRESS;
-use crate::relay::output::pending::Pending;
-use crate::relay::rooms::class::{Class, Packing};
-use crate::relay::rooms::log::Log;
 use crate::relay::{Cause, ConnId};
 use std::ops::Range;
-
-/// No room.
-pub(crate) const NO_ROOM: u32 = u32::MAX;
 
 /// What a connection that is not read waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,52 +34,10 @@ pub(crate) enum Peer {
     ForClient,
 }
 
-/// A connection's place in a room, and how far it has read there.
-#[derive(Debug)]
-pub(crate) struct Member {
-    /// The next byte of the room's log that it is to be written.
-    pub(crate) position: u64,
-    /// How far `position` stands in a frame that was begun; 0 between frames.
-    pub(crate) into: u32,
-    pub(crate) room: u32,
-    /// Its place in the room's list.
-    pub(crate) place: u32,
-    pub(crate) class: Class,
-    /// It is counted in the segment of the log that it stands in.
-    pub(crate) behind: bool,
-    /// What it agreed on about compression when it joined.
-    pub(crate) agreed: Packing,
-}
-
-impl Member {
-    /// Whether it keeps a context for compression: it may be in a class that shares one.
-    pub(crate) fn may_share(&self) -> bool {
-        self.agreed == Packing::Shared
-    }
-
-    /// Whether its messages may be compressed, in both directions.
-    pub(crate) fn may_compress(&self) -> bool {
-        self.agreed != Packing::Plain
-    }
-
-    /// The class in which it gets what is published, unless it shares a context.
-    pub(crate) fn home(&self) -> Class {
-        let packing = match self.agreed {
-            Packing::Plain => Packing::Plain,
-            Packing::Alone | Packing::Shared => Packing::Alone,
-        };
-        Class { packing, ..self.class }
-    }
-
-    /// Whether it reads plain messages only until it has caught up with its room.
-    pub(crate) fn resumes(&self) -> bool {
-        self.class.packing == Packing::Plain && self.may_compress()
-    }
-}
-
 /// One connection. What is rare is boxed.
 #[derive(Debug)]
 pub(crate) struct Conn {
+    /// Its first membership, which stands in no room before it joins and after it has left.
     pub(crate) member: Member,
     pub(crate) parser: Parser,
     pub(crate) rare: Option<Box<Rare>>,
@@ -119,7 +72,10 @@ const _: () = assert!(size_of::<Conn>() <= 64);
 #[derive(Debug, Default)]
 pub(crate) struct Rare {
     pub(crate) private: Private,
+    /// Its own messages in the log of its first room.
     pub(crate) skips: Skips,
+    /// What it is a member of beside its first room.
+    pub(crate) further: Memberships,
     /// The beginning of its request's head.
     pub(crate) head: Vec<u8>,
     /// The message of its request, while that arrives.
@@ -157,23 +113,15 @@ impl Rare {
     /// Whether there is more than output for the connection alone.
     fn stays(&self) -> bool {
         let has_input = self.backlog.is_some() || self.post.is_some() || !self.head.is_empty();
-        has_input || self.stream_bytes > 0 || self.starved.is_some()
+        let holds = self.stream_bytes > 0 || self.further.count() > 0;
+        has_input || holds || self.starved.is_some()
     }
 }
 
 impl Conn {
     pub(crate) fn new(generation: u32, since: u32) -> Conn {
-        let member = Member {
-            position: 0,
-            into: 0,
-            room: NO_ROOM,
-            place: 0,
-            class: Class::RAW,
-            behind: false,
-            agreed: Packing::Plain,
-        };
         Conn {
-            member,
+            member: Member::nowhere(),
             parser: Parser::default(),
             rare: None,
             generation,
@@ -256,6 +204,19 @@ impl Conn {
         self.member.room != NO_ROOM
     }
 
+    /// How many rooms it is a member of.
+    pub(crate) fn memberships(&self) -> usize {
+        let further = self.rare.as_ref().map_or(0, |rare| rare.further.count());
+        further + usize::from(self.is_member())
+    }
+
+    /// Bytes of the log of the membership with this number were written last, if of any.
+    pub(crate) fn note_written(&mut self, number: Option<usize>) {
+        if let (Some(rare), Some(number)) = (&mut self.rare, number) {
+            rare.further.note_written(number);
+        }
+    }
+
     pub(crate) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -269,20 +230,9 @@ impl Conn {
         self.rare.as_ref().map_or(&[], |rare| rare.private.due())
     }
 
-    /// Whether no output is pending.
-    pub(crate) fn is_idle(&self, log: Option<&Log>) -> bool {
-        self.private_due().is_empty() && log.is_none_or(|log| self.member.position == log.end())
-    }
-
     /// Whether it is given no more input before it has taken some of its output.
     pub(crate) fn is_full(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.skips.is_full() || rare.private.is_full())
-    }
-
-    /// Its pending output, in the order of writing.
-    pub(crate) fn pending<'a>(&'a self, log: Option<&'a Log>) -> Pending<'a> {
-        let skips = self.rare.as_ref().map_or(&[][..], |rare| rare.skips.ranges());
-        Pending::new(self.private_due(), log, self.member.position, self.member.into, skips)
     }
 
     /// Memory of its unfinished head or message, and of its backlog.
@@ -326,23 +276,11 @@ impl Conn {
         }
     }
 
-    /// Steps over a frame of its own; it is at the log's end, or notes the range for later.
+    /// Steps over a frame of its own in its first room.
+    #[inline]
     pub(crate) fn skip_own(&mut self, frame: Range<u64>) {
-        if self.member.position == frame.start {
-            self.member.position = frame.end;
-        } else {
-            self.rare().skips.add(frame);
-        }
-    }
-
-    /// Moves to `position`, which is `into` bytes inside of a frame, and past its own frames there.
-    pub(crate) fn move_to(&mut self, position: u64, into: u32) {
-        self.member.position = position;
-        self.member.into = into;
-        if let Some(rare) = &mut self.rare {
-            // A frame that was begun is never its own.
-            self.member.position = rare.skips.pass(position);
-        }
+        let Conn { member, rare, .. } = self;
+        member.skip_own(frame, || &mut rare.get_or_insert_default().skips);
     }
 
     /// Frees the box of rare things when there are none.
@@ -354,20 +292,5 @@ impl Conn {
         {
             self.rare = None;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The simulation's seed 27: a write that ended inside of the frame behind its own.
-    #[test]
-    fn own_frames_that_were_passed_are_forgotten() {
-        let mut conn = Conn::new(1, 0);
-        conn.skip_own(10..20);
-        conn.move_to(25, 3);
-        assert_eq!((conn.member.position, conn.member.into), (25, 3));
-        assert!(conn.rare().skips.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod conn;
 pub(crate) mod conns;
+pub(crate) mod member;
 pub(crate) mod phase;
 pub(crate) mod post;
 pub(crate) mod private;

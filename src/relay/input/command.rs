@@ -3,12 +3,17 @@
 use crate::protocol::http::path::PATH_BYTES_MAX;
 use crate::protocol::ws::frame;
 use crate::protocol::{Kind, Refusal};
+use crate::relay::connections::member::{Member, Seat};
 use crate::relay::connections::phase::Phase;
 use crate::relay::input::page;
 use crate::relay::input::publish::{Published, Rejected};
+use crate::relay::limits::budget::{MEMBERSHIPS_MAX, PRIVATE_BYTES_MAX};
 use crate::relay::message::Message;
+use crate::relay::observe::event::Event;
+use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::encoding::Encoding;
 use crate::relay::rooms::policy::Policy;
+use crate::relay::rooms::window::Start;
 use crate::relay::{Cause, ConnId, Relay, Time};
 
 /// Something that the relay is to do.
@@ -79,6 +84,137 @@ impl Relay {
     pub fn unsubscribe(&mut self, room: u32) {
         self.rooms.change_subscribers(room, -1);
         self.close_room_if_over(room);
+    }
+
+    /// Makes a member of one room a member of this one too: from now on it gets what is published
+    /// there, framed as in its first room. Whether it may, its token was asked about its first room
+    /// alone, is for the caller to judge. Tells whether it joined now; `false`: it was there.
+    ///
+    /// # Errors
+    /// Why it does not join. `Full`: so much of its first room waits for it that it does not fit
+    /// into its private output, and it shares a context of compression there.
+    pub fn join(&mut self, id: ConnId, room: &[u8], now: Time) -> Result<bool, Rejected> {
+        self.now = now;
+        check_name(room)?;
+        let conn = self.conns.get(id).filter(|conn| conn.phase() == Phase::Open);
+        let memberships = conn.ok_or(Rejected::Gone)?.memberships();
+        let index = id.index;
+        let key = self.rooms.key_of(room);
+        if key.is_some_and(|key| self.conns.number_in(index, key).is_some()) {
+            return Ok(false);
+        }
+        if self.is_draining() {
+            return Err(Rejected::Draining);
+        }
+        if memberships >= MEMBERSHIPS_MAX {
+            return Err(Rejected::TooManyRooms);
+        }
+        if !self.may_stop_sharing(index) {
+            return Err(Rejected::Full);
+        }
+        let key = self.open_room(room).map_err(rejected)?;
+        self.stop_sharing(index);
+        if let Some(cause) = self.conns[index].starved() {
+            self.cut(index, cause);
+            self.close_room_if_over(key);
+            return Err(Rejected::NoMemory);
+        }
+        self.sit_down(index, key);
+        self.events.push(Event::MemberJoined { id, room: key }, &mut self.metrics);
+        self.rooms.relist(key);
+        self.keep_room_log(key); // as for its first room
+        Ok(true)
+    }
+
+    /// Gives a connection a further membership, in a room that was opened for it.
+    fn sit_down(&mut self, index: u32, key: u32) {
+        let first = &self.conns[index].member;
+        let plain = Class::plain(first.class.encoding);
+        let agreed = match first.may_compress() && self.rooms[key].policy.deflate {
+            true => Packing::Alone,
+            false => Packing::Plain,
+        };
+        // It gets nothing that was published before; a family begins with its first member.
+        self.rooms.place(key, plain, &Start::Live, &self.limits, self.now.seconds());
+        let room = &mut self.rooms[key];
+        let class = Class { packing: agreed, ..plain };
+        self.conns.sit_down(index, |seat| {
+            let (place, position) = (room.join(seat, class), room.log(class).end());
+            Member { room: key, place, class, agreed, position, ..Member::nowhere() }
+        });
+    }
+
+    /// Ends a membership that [`Relay::join`] began. What was published in that room and is not on
+    /// its way yet, the member does not get; a message that was begun stays whole. Tells whether it
+    /// was there.
+    ///
+    /// # Errors
+    /// `OwnRoom`: it is the member's first room, which it leaves with its end alone.
+    pub fn leave(&mut self, id: ConnId, room: &[u8], now: Time) -> Result<bool, Rejected> {
+        self.now = now;
+        let conn = self.conns.get(id).filter(|conn| conn.phase() == Phase::Open);
+        conn.ok_or(Rejected::Gone)?;
+        let index = id.index;
+        let number = self.rooms.key_of(room).and_then(|key| self.conns.number_in(index, key));
+        let number = match number {
+            None => return Ok(false),
+            Some(0) => return Err(Rejected::OwnRoom),
+            Some(number) => number,
+        };
+        self.leave_room(index, number);
+        let conn = &mut self.conns[index];
+        conn.tidy();
+        // What was pending is less, or is private now; perhaps its end waited for that.
+        match conn.starved() {
+            Some(cause) => self.cut(index, cause),
+            None => self.schedule.make_due(index, conn),
+        }
+        Ok(true)
+    }
+
+    /// Whether a connection can leave the class that shares a context: what is pending for it there
+    /// becomes private output, which has a bound.
+    fn may_stop_sharing(&self, index: u32) -> bool {
+        let conn = &self.conns[index];
+        if !conn.member.class.is_shared() {
+            return true;
+        }
+        let bytes = self.conns.behind_bytes(index, &self.rooms) as usize;
+        bytes == 0
+            || (conn.private_due().len() + bytes <= PRIVATE_BYTES_MAX
+                && self.quota.bytes() + bytes <= self.limits.connection_quota_bytes)
+    }
+
+    /// Takes a connection out of the class that shares a context, for it has one inflater and is
+    /// about to get what does not belong to that context.
+    fn stop_sharing(&mut self, index: u32) {
+        let seat = Seat::first(index);
+        let Member { room: key, class, .. } = *self.conns.member(seat);
+        if !class.is_shared() {
+            return;
+        }
+        self.keep_frame_begun(seat);
+        let from = self.conns.member(seat).position;
+        let log = self.rooms[key].log(class);
+        let end = log.end();
+        self.quota.push(&mut self.conns[index], (end - from) as usize, |private| {
+            private.push_with(|to| {
+                let mut position = from;
+                while position < end {
+                    let bytes = log.together(position..end);
+                    to.extend_from_slice(bytes);
+                    position += bytes.len() as u64;
+                }
+            });
+        });
+        self.conns.move_to(seat, end, 0);
+        self.rooms.note_progress(self.conns.member_mut(seat), from);
+        self.sharing().take_out(index);
+        self.rooms[key].forget_unused();
+        self.reconsider(index); // its message waited for that
+        let conn = &mut self.conns[index];
+        conn.tidy();
+        self.schedule.make_due(index, conn);
     }
 
     /// Publishes a message in the room of this name, for a publisher that is no member.
@@ -164,6 +300,7 @@ impl Relay {
 fn rejected(refusal: Refusal) -> Rejected {
     match refusal {
         Refusal::NoMemory => Rejected::NoMemory,
+        Refusal::RoomFull => Rejected::RoomFull,
         _ => Rejected::RoomsFull,
     }
 }
@@ -177,143 +314,4 @@ fn check_name(room: &[u8]) -> Result<(), Rejected> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::relay::Event;
-    use crate::relay::Limits;
-    use crate::relay::pretend::Pretend;
-
-    fn publish(room: &str, bytes: usize) -> Command {
-        let message = Message::Binary(vec![b'x'; bytes].into());
-        Command::Publish { room: room.as_bytes().into(), message }
-    }
-
-    #[test]
-    fn a_publisher_without_a_connection_reaches_every_member_and_opens_no_room() {
-        let mut pretend = Pretend::new();
-        let [one, two] = ["/a", "/a"].map(|path| pretend.join(path));
-        pretend.turn();
-        let mut command = |command| pretend.relay.command(&command, Time::default());
-        assert_eq!(command(publish("a", 100)), Ok(2));
-        assert_eq!(command(publish("b", 100)), Ok(0));
-        assert_eq!(command(publish("a", 65_537)), Err(Rejected::TooLong));
-        assert_eq!(command(publish("b", 65_537)), Err(Rejected::TooLong));
-        pretend.turn();
-        assert_eq!(pretend.written, [(one, 102), (two, 102)]);
-        assert_eq!((pretend.relay.rooms(), pretend.relay.metrics().messages), (1, 1));
-    }
-
-    #[test]
-    fn a_full_room_rejects_what_it_cannot_flush_and_closes_no_member_for_it() {
-        let mut pretend =
-            Pretend::with(Limits { room_log_bytes_max: 1 << 20, ..Limits::default() });
-        let members = ["/a", "/a"].map(|path| pretend.join(path));
-        pretend.turn();
-        let mut published = 0;
-        let rejected = loop {
-            match pretend.relay.command(&publish("a", 60_000), Time::default()) {
-                Ok(_) => published += 1,
-                Err(rejected) => break rejected,
-            }
-        };
-        assert_eq!((rejected, published), (Rejected::Full, 5), "a quarter of the log");
-        pretend.relay.check_invariants();
-        let mut taken = 0;
-        while pretend.relay.next_deadline() == Some(Time::default()) {
-            pretend.turn();
-            taken += pretend.turn_bytes();
-        }
-        assert_eq!(taken, 2 * 5 * 60_004);
-        assert_eq!(pretend.relay.command(&publish("a", 60_000), Time::default()), Ok(2));
-        assert_eq!(members.len(), pretend.relay.connections());
-    }
-
-    #[test]
-    fn one_member_is_sent_something_alone_within_its_bound() {
-        let mut pretend = Pretend::new();
-        let [one, two] = ["/a", "/a"].map(|path| pretend.join(path));
-        pretend.turn();
-        let send = |bytes: usize| Command::Send {
-            to: one,
-            message: Message::Text("x".repeat(bytes).into()),
-        };
-        assert_eq!(pretend.relay.command(&send(10), Time::default()), Ok(1));
-        pretend.turn();
-        assert_eq!(pretend.written, [(one, 12)], "{two:?} gets nothing");
-        assert_eq!(pretend.relay.command(&send(65_536), Time::default()), Ok(1));
-        assert_eq!(pretend.relay.command(&send(1), Time::default()), Err(Rejected::Full));
-        assert_eq!(pretend.relay.command(&send(65_537), Time::default()), Err(Rejected::TooLong));
-        pretend.relay.check_invariants();
-        let disconnect = Command::Disconnect(one);
-        assert_eq!(pretend.relay.command(&disconnect, Time::default()), Ok(1));
-        assert_eq!(pretend.relay.command(&send(1), Time::default()), Err(Rejected::Gone));
-        let gone = ConnId { generation: 77, ..one };
-        let disconnect = Command::Disconnect(gone);
-        assert_eq!(pretend.relay.command(&disconnect, Time::default()), Err(Rejected::Gone));
-        pretend.relay.check_invariants();
-    }
-
-    /// What was published in rooms with subscribers: the room, the sender, the message.
-    fn published(relay: &mut Relay) -> Vec<(u32, Option<ConnId>, Message)> {
-        let events = std::iter::from_fn(|| relay.poll_event());
-        let published = events.filter_map(|event| match event {
-            Event::Published { room, from, message } => Some((room, from, message?)),
-            _ => None,
-        });
-        published.collect()
-    }
-
-    #[test]
-    fn a_subscriber_gets_what_members_and_the_program_publish_and_is_no_member() {
-        let mut pretend = Pretend::with(Limits { rooms_max: 2, ..Limits::default() });
-        let a = pretend.relay.subscribe(b"a").expect("there is room");
-        let one = pretend.join("/a");
-        pretend.say(one, 200);
-        let zeros = Message::from(vec![0; 200]);
-        assert_eq!(published(&mut pretend.relay), [(a, Some(one), zeros.clone())]);
-        assert_eq!(pretend.relay.command(&publish("a", 1), Time::default()), Ok(1));
-        let x = Message::from(vec![b'x']);
-        assert_eq!(published(&mut pretend.relay), [(a, None, x.clone())]);
-
-        assert_eq!(pretend.relay.subscribe(b"a"), Ok(a), "a second one: each message once");
-        pretend.relay.unsubscribe(a);
-        pretend.relay.closed(one, Cause::Reset);
-        pretend.turn();
-        assert_eq!(pretend.relay.rooms(), 1, "the other keeps the room open without members");
-        assert_eq!(pretend.relay.command(&publish("a", 1), Time::default()), Ok(0));
-        assert_eq!(published(&mut pretend.relay), [(a, None, x)]);
-        assert_eq!(pretend.relay.log_bytes(), 0, "nobody reads it there");
-        let other = pretend.join("/b");
-        pretend.say(other, 200);
-        assert_eq!(published(&mut pretend.relay), [], "nobody subscribed to that room");
-        pretend.relay.check_invariants();
-
-        assert_eq!(pretend.relay.subscribe(b"c"), Err(Rejected::RoomsFull));
-        assert_eq!(pretend.relay.subscribe(b"_/health"), Err(Rejected::NoRoom));
-        assert_eq!(pretend.relay.subscribe(&[b'x'; 256]), Err(Rejected::NoRoom));
-        let command = publish("_/health", 1);
-        assert_eq!(pretend.relay.command(&command, Time::default()), Err(Rejected::NoRoom));
-        pretend.relay.unsubscribe(a);
-        assert_eq!(pretend.relay.rooms(), 1);
-        pretend.relay.check_invariants();
-    }
-
-    #[test]
-    fn a_text_stays_a_text_and_is_not_spelled_as_json() {
-        let limits = Limits { encoding: Encoding::Json, ..Limits::default() };
-        let mut pretend = Pretend::with(limits);
-        let room = pretend.relay.subscribe(b"").expect("there is room");
-        let message = Message::from("é");
-        let command = Command::Publish { room: (*b"").into(), message: message.clone() };
-        assert_eq!(pretend.relay.command(&command, Time::default()), Ok(0));
-        assert_eq!(published(&mut pretend.relay), [(room, None, message)]);
-    }
-
-    #[test]
-    fn a_full_room_takes_a_subscriber() {
-        let mut pretend = Pretend::with(Limits { members_max: Some(1), ..Limits::default() });
-        pretend.join("/a");
-        assert!(pretend.relay.subscribe(b"a").is_ok());
-        assert!(pretend.relay.subscribe(b"a").is_ok());
-    }
-}
+mod tests;

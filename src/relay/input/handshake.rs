@@ -7,6 +7,7 @@ use crate::protocol::http::response;
 use crate::protocol::ws::upgrade::{self, Accept, Request};
 use crate::protocol::{Denial, Refusal};
 use crate::relay::compression::{agreement, share};
+use crate::relay::connections::member::Seat;
 use crate::relay::connections::phase::Phase;
 use crate::relay::identity::grant::Grant;
 use crate::relay::input::page::{self, About};
@@ -192,7 +193,7 @@ impl Relay {
         self.answer(index, 0, |to| {
             upgrade::switching_protocols(accept, subprotocol, agreed.as_ref(), to);
         });
-        self.join(index, key, class, &start, Packing::agreed(agreed.as_ref()));
+        self.join_first(index, key, class, &start, Packing::agreed(agreed.as_ref()));
         let conn = &mut self.conns[index];
         conn.may_publish = grant.may_publish;
         self.identities.keep(index, grant);
@@ -238,7 +239,7 @@ impl Relay {
     }
 
     /// Takes the connection into the room. A member that resumes reads plain messages first.
-    fn join(&mut self, index: u32, key: u32, plain: Class, start: &Start, agreed: Packing) {
+    fn join_first(&mut self, index: u32, key: u32, plain: Class, start: &Start, agreed: Packing) {
         let now_s = self.now.seconds();
         let place = self.rooms.place(key, plain, start, &self.limits, now_s);
         place.iter().for_each(|place| self.metrics.replays.count(place));
@@ -251,14 +252,14 @@ impl Relay {
         room.sharers += u32::from(member.may_share());
         match place {
             Some(Place { position, .. }) => {
-                member.place = room.join(index, plain);
+                member.place = room.join(Seat::first(index), plain);
                 member.position = position;
                 member.behind = true;
                 room.log_mut(plain).enter(position);
             }
             None => {
                 member.class = member.home();
-                member.place = room.join(index, member.class);
+                member.place = room.join(Seat::first(index), member.class);
                 member.position = room.log(member.class).end();
             }
         }

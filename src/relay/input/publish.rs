@@ -4,6 +4,7 @@
 use crate::protocol::Kind;
 use crate::protocol::ws::frame;
 use crate::relay::compression::share::Sharing;
+use crate::relay::connections::member::Seat;
 use crate::relay::limits::SlowConsumer;
 use crate::relay::message::Message;
 use crate::relay::observe::event::Event;
@@ -41,6 +42,14 @@ pub enum Rejected {
     NoRoom,
     /// There are as many rooms as may be.
     RoomsFull,
+    /// The room has as many members as its rule allows.
+    RoomFull,
+    /// The connection is in as many rooms as one may be.
+    TooManyRooms,
+    /// It is the room that the connection asked for at first, which it leaves with its end alone.
+    OwnRoom,
+    /// The relay goes down, and no connection joins a room any more.
+    Draining,
 }
 
 impl Relay {
@@ -323,25 +332,26 @@ impl Relay {
 
     /// Settles every member that stands before `start`, by the policy for slow consumers.
     fn settle_before(&mut self, key: u32, class: Class, start: u64) {
-        let is_slow = |index: &u32| {
-            let member = &self.conns[*index].member;
+        let is_slow = |seat: &Seat| {
+            let member = self.conns.member(*seat);
             member.class == class && member.position < start
         };
         let members = self.rooms[key].members().iter();
-        let mut slow: Vec<u32> = members.copied().filter(is_slow).collect();
-        slow.retain(|index| {
-            self.keep_frame_begun(*index);
-            let starved = self.conns[*index].starved();
-            starved.into_iter().for_each(|cause| self.cut(*index, cause));
+        let mut slow: Vec<Seat> = members.copied().filter(is_slow).collect();
+        slow.retain(|seat| {
+            self.keep_frame_begun(*seat);
+            let index = self.conns.conn_of(*seat);
+            let starved = self.conns[index].starved();
+            starved.into_iter().for_each(|cause| self.cut(index, cause));
             starved.is_none()
         });
         match self.limits.slow_consumer {
             SlowConsumer::Skip if slow.is_empty() => {} // and the room may be gone
             SlowConsumer::Skip => self.skip_to(key, class, start, slow),
             SlowConsumer::Close => {
-                for index in slow {
+                for seat in slow {
                     self.metrics.slow_closed += 1;
-                    self.close(index, Cause::SlowConsumer);
+                    self.close(self.conns.conn_of(seat), Cause::SlowConsumer);
                 }
             }
         }
@@ -349,23 +359,23 @@ impl Relay {
 
     /// Moves these members of a room, which stand between frames, to `start`. Together they cost
     /// one walk over the frames that they miss, for they may be thousands, and so may the frames.
-    fn skip_to(&mut self, key: u32, class: Class, start: u64, mut slow: Vec<u32>) {
-        slow.sort_unstable_by_key(|index| self.conns[*index].member.position);
+    fn skip_to(&mut self, key: u32, class: Class, start: u64, mut slow: Vec<Seat>) {
+        slow.sort_unstable_by_key(|seat| self.conns.member(*seat).position);
         let positions: Vec<u64> =
-            slow.iter().map(|index| self.conns[*index].member.position).collect();
+            slow.iter().map(|seat| self.conns.member(*seat).position).collect();
         let missed = self.rooms[key].log(class).units_until(start, &positions);
-        for (index, missed) in slow.into_iter().zip(missed) {
-            self.skip(index, start, missed);
+        for (seat, missed) in slow.into_iter().zip(missed) {
+            self.skip(seat, start, missed);
         }
     }
 
     /// Moves a member to `start`, past so many frames; those it misses are counted.
-    fn skip(&mut self, index: u32, start: u64, frames: u64) {
-        let conn = &mut self.conns[index];
-        let (key, class, from) = (conn.member.room, conn.member.class, conn.member.position);
+    fn skip(&mut self, seat: Seat, start: u64, frames: u64) {
+        let member = self.conns.member(seat);
+        let (key, class, from) = (member.room, member.class, member.position);
         let log = self.rooms[key].log(class);
         let mut missed = frames;
-        for own in conn.rare.iter().flat_map(|rare| rare.skips.ranges()) {
+        for own in self.conns.skips(seat) {
             missed -= log.units_in(own.start..own.end.min(start).max(own.start));
         }
         // One that took the rest of its frame along may miss none.
@@ -374,9 +384,9 @@ impl Relay {
         if start == log.end() {
             self.rooms[key].forget_context(class);
         }
-        conn.move_to(start, 0);
-        self.rooms.note_progress(&mut conn.member, from);
-        self.reconsider(index);
+        self.conns.move_to(seat, start, 0);
+        self.rooms.note_progress(self.conns.member_mut(seat), from);
+        self.reconsider(self.conns.conn_of(seat));
     }
 }
 

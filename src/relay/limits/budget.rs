@@ -61,6 +61,11 @@ pub const PRIVATE_BYTES_MAX: usize = 16 * 1024;
 /// many is not read until it has taken some of it.
 pub const SKIPS_MAX: usize = 4;
 
+/// Rooms that one connection may be a member of at a time: a page that shows a news ticker, a chat,
+/// its user's own messages and who is there. All of them are one stream, so one more room is one
+/// more log whose messages wait behind each other, and each write looks at all of them.
+pub const MEMBERSHIPS_MAX: usize = 4;
+
 /// A room's first segment.
 pub const SEGMENT_BYTES_MIN: usize = 4 * 1024;
 

@@ -41,7 +41,8 @@ impl Gauges<'_> {
             census.by_phase[conn.phase().number()] += 1;
             census.blocked += u64::from(conn.blocked);
             census.paused += u64::from(conn.pause != Pause::No);
-            census.behind += u64::from(conn.member.behind);
+            let behind = self.conns.seats(index).filter(|seat| self.conns.member(*seat).behind);
+            census.behind += behind.count() as u64;
             census.private_bytes += conn.private_due().len() as u64;
         }
         let by_state = Phase::NAMES.into_iter().zip(census.by_phase).collect();
@@ -60,7 +61,11 @@ impl Gauges<'_> {
                 "Connections that are not read now: for a rate, their output or a full log.",
                 census.paused,
             ),
-            row("fanfare_members", "Connections that are in a room.", members),
+            row(
+                "fanfare_members",
+                "Members of all rooms: a connection counts once in each of its rooms.",
+                members,
+            ),
             row("fanfare_sharing_members", "Members that share a compression context.", sharing),
             row(
                 "fanfare_behind_members",

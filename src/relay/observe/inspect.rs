@@ -35,7 +35,7 @@ pub struct ConnFacts<'a> {
     pub state: &'static str,
     /// Why it ends, if it does.
     pub cause: Option<Cause>,
-    /// The name of its room, if it is in one.
+    /// The name of its first room, if it is in one.
     pub room: Option<&'a [u8]>,
     /// Whom a proxy named as its client.
     pub client: Option<Network>,
@@ -45,7 +45,7 @@ pub struct ConnFacts<'a> {
     pub encoding: Encoding,
     /// Seconds since its last sign of life, or since what it is in began.
     pub waited_s: u32,
-    /// Bytes of its room's log, framed, that it has still to be written.
+    /// Bytes of its rooms' logs, framed, that it has still to be written.
     pub behind_bytes: u64,
     /// Bytes for it alone that it has still to be written.
     pub private_bytes: usize,
@@ -112,8 +112,7 @@ impl Relay {
             user: self.identities.user(id.index),
             encoding: conn.member.class.encoding,
             waited_s: self.now.seconds().saturating_sub(conn.since()),
-            behind_bytes: room
-                .map_or(0, |room| room.log(conn.member.class).end() - conn.member.position),
+            behind_bytes: self.conns.behind_bytes(id.index, &self.rooms),
             private_bytes: conn.private_due().len(),
             partial_bytes: conn.partial_bytes(),
             is_blocked: conn.blocked,

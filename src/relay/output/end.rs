@@ -2,11 +2,11 @@
 
 use crate::protocol::CloseCode;
 use crate::protocol::ws::frame::Opcode;
-use crate::relay::connections::conn::{NO_ROOM, Pause};
+use crate::relay::connections::conn::Pause;
+use crate::relay::connections::member::Seat;
 use crate::relay::connections::phase::Phase;
 use crate::relay::limits::quota;
 use crate::relay::observe::event::Event;
-use crate::relay::rooms::class::Packing;
 use crate::relay::{Cause, ConnId, Relay};
 
 impl Relay {
@@ -70,7 +70,7 @@ impl Relay {
     /// Tells a connection that has failed why; then it ends.
     pub(crate) fn tell_failure(&mut self, index: u32, linger: bool) {
         let cause = self.conns[index].cause;
-        self.leave_room(index);
+        self.leave_rooms(index);
         self.push_close(index, cause.close_code(), cause.close_reason());
         self.flush_and_end(index, cause, linger);
     }
@@ -83,7 +83,7 @@ impl Relay {
     /// The same, with a reason of its own.
     pub(crate) fn close_saying(&mut self, index: u32, cause: Cause, reason: &str) {
         self.note_failure(index, cause);
-        self.leave_room(index);
+        self.leave_rooms(index);
         self.push_close(index, cause.close_code(), reason);
         let conn = &mut self.conns[index];
         conn.enter(Phase::Closing, self.now.seconds());
@@ -94,7 +94,7 @@ impl Relay {
     /// The peer's close frame: it is answered with its own code (RFC 6455, section 5.5.1), unless
     /// ours went first; then our side ends the stream.
     pub(crate) fn peer_closes(&mut self, index: u32, code: Option<CloseCode>) {
-        self.leave_room(index);
+        self.leave_rooms(index);
         let cause = match self.conns[index].phase() {
             Phase::Closing => self.conns[index].cause,
             _ => {
@@ -108,7 +108,7 @@ impl Relay {
     /// Nothing is expected any more: the last bytes go out, then the stream is closed or shut.
     pub(crate) fn flush_and_end(&mut self, index: u32, cause: Cause, linger: bool) {
         self.note_failure(index, cause);
-        self.leave_room(index);
+        self.leave_rooms(index);
         let conn = &mut self.conns[index];
         conn.enter(Phase::Flushing { linger }, self.now.seconds());
         conn.cause = cause;
@@ -130,8 +130,11 @@ impl Relay {
     fn end_now(&mut self, index: u32, cause: Cause, is_cut: bool) {
         self.note_failure(index, cause);
         // Nothing more is written: no copy of the frame begun is kept.
-        self.conns[index].member.into = 0;
-        self.leave_room(index);
+        for number in 0..self.conns[index].memberships() {
+            let seat = self.conns.seat(index, number);
+            self.conns.member_mut(seat).into = 0;
+        }
+        self.leave_rooms(index);
         self.stop_waiting(index);
         let conn = &mut self.conns[index];
         conn.enter(Phase::Ended, self.now.seconds());
@@ -184,28 +187,26 @@ impl Relay {
         }
     }
 
-    /// Takes the connection out of its room; the frame that was begun stays whole.
-    fn leave_room(&mut self, index: u32) {
-        let key = self.conns[index].member.room;
-        if key == NO_ROOM {
-            return;
+    /// Takes the connection out of its rooms; the frame that was begun stays whole.
+    fn leave_rooms(&mut self, index: u32) {
+        for number in (0..self.conns[index].memberships()).rev() {
+            self.leave_room(index, number);
         }
-        self.keep_frame_begun(index);
-        let conn = &mut self.conns[index];
+    }
+
+    /// Ends the connection's membership with this number; the frame that was begun stays whole.
+    pub(crate) fn leave_room(&mut self, index: u32, number: usize) {
+        self.keep_frame_begun(self.conns.seat(index, number));
+        let member = self.conns.stand_up(index, number);
+        let key = member.room;
         let (room, pool) = self.rooms.with_pool(key);
-        let member = &mut conn.member;
-        if std::mem::take(&mut member.behind) {
+        if member.behind {
             room.log_mut(member.class).leave(member.position, pool);
         }
-        member.room = NO_ROOM;
         room.sharers -= u32::from(member.may_share());
-        member.agreed = Packing::Plain;
         let moved = room.leave(member.place, member.class);
-        if let Some(rare) = &mut conn.rare {
-            rare.skips.clear();
-        }
         for (other, place) in moved.into_iter().flatten() {
-            self.conns[other].member.place = place;
+            self.conns.member_mut(other).place = place;
         }
         self.events
             .push(Event::MemberLeft { id: self.conns.id(index), room: key }, &mut self.metrics);
@@ -225,17 +226,18 @@ impl Relay {
     /// Copies the rest of a frame that was begun to the member's private output, so that the log is
     /// not needed for it any more; the member then stands behind that frame. All members of a room
     /// may need that at once, so a member for whose rest the quota has no place is cut.
-    pub(crate) fn keep_frame_begun(&mut self, index: u32) {
-        let bytes_left = self.limits.connection_quota_bytes.saturating_sub(self.quota.bytes());
-        let conn = &mut self.conns[index];
-        if conn.member.into == 0 {
+    pub(crate) fn keep_frame_begun(&mut self, seat: Seat) {
+        let member = self.conns.member(seat);
+        let (room, class, from, into) = (member.room, member.class, member.position, member.into);
+        if into == 0 {
             return;
         }
-        let log = self.rooms[conn.member.room].log(conn.member.class);
-        let from = conn.member.position;
-        let end = log.unit_end(from - u64::from(conn.member.into));
+        let bytes_left = self.limits.connection_quota_bytes.saturating_sub(self.quota.bytes());
+        let log = self.rooms[room].log(class);
+        let end = log.unit_end(from - u64::from(into));
         let rest = log.together(from..end);
-        self.quota.change_private(conn, |conn| {
+        let index = self.conns.conn_of(seat);
+        self.quota.change_private(&mut self.conns[index], |conn| {
             if rest.len() > bytes_left {
                 conn.rare().starved = Some(Cause::ConnectionQuota);
             } else if conn.private().takes(rest.len()) {
@@ -244,9 +246,10 @@ impl Relay {
                 conn.rare().starved = Some(Cause::NoMemory);
             }
         });
-        conn.member.position = end;
-        conn.member.into = 0;
-        self.rooms.note_progress(&mut conn.member, from);
+        let member = self.conns.member_mut(seat);
+        member.position = end;
+        member.into = 0;
+        self.rooms.note_progress(member, from);
     }
 
     fn push_close(&mut self, index: u32, code: Option<CloseCode>, reason: &str) {

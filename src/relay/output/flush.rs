@@ -4,10 +4,10 @@
 //! its first flush, so messages that came together leave together.
 
 use crate::relay::connections::conn::Conn;
+use crate::relay::connections::member::Member;
 use crate::relay::connections::phase::Phase;
 use crate::relay::limits::budget::{BYTES_PER_WRITE, WRITE_BYTES_MAX};
 use crate::relay::output::order::Offer;
-use crate::relay::output::pending::Part;
 use crate::relay::output::schedule::Next;
 use crate::relay::rooms::log::Log;
 use crate::relay::{ConnId, Departed, Order, Relay, Slices};
@@ -53,17 +53,34 @@ impl Relay {
         let Some(conn) = self.conns.get(id) else {
             return Offer::some(id, 0);
         };
+        if conn.rare.is_some() {
+            return self.gather_parts(id, slices);
+        }
         let member = &conn.member;
         let log = self.rooms.get(member.room).map(|room| room.log(member.class));
-        if conn.rare.is_none()
-            && let Some(tail) = log.and_then(|log| log.tail(member.position))
+        if let Some(tail) = log.and_then(|log| log.tail(member.position))
             && tail.len() < WRITE_BYTES_MAX
         {
             // What nearly every member of a room has pending; the parts would be the same.
             slices.set(tail);
             return Offer::all(id, tail.len(), member.position + tail.len() as u64);
         }
-        gather_parts(id, conn, log, slices)
+        gather_log(id, member, log, slices)
+    }
+
+    /// All kinds of pending output.
+    #[inline(never)] // rare: kept out of the hot path
+    fn gather_parts<'a>(&'a self, id: ConnId, slices: &mut Slices<'a>) -> Offer {
+        let pending = self.conns.pending(id.index, &self.rooms);
+        let (bytes, is_all) = slices.fill(pending.map(|part| part.bytes()));
+        let conn = &self.conns[id.index];
+        // An offer knows the end of one log alone.
+        if !is_all || conn.memberships() > 1 {
+            return Offer::some(id, bytes);
+        }
+        let member = &conn.member;
+        let room = self.rooms.get(member.room);
+        Offer::all(id, bytes, room.map_or(member.position, |room| room.log(member.class).end()))
     }
 
     /// Says how many of the bytes that `gather` offered were taken by the stream: fewer than all
@@ -110,56 +127,40 @@ impl Relay {
     /// Walks over the pending output once more, to where the write ended.
     #[inline(never)]
     fn part_sent(&mut self, index: u32, bytes: usize) {
+        let walked = self.conns.pending(index, &self.rooms).walk(bytes);
+        if walked.private_bytes > 0 {
+            self.quota.change_private(&mut self.conns[index], |conn| {
+                conn.private().advance(walked.private_bytes);
+            });
+        }
+        for number in 0..self.conns[index].memberships() {
+            let seat = self.conns.seat(index, number);
+            let from = self.conns.member(seat).position;
+            let (position, into) = walked.stands[number];
+            self.conns.move_to(seat, position, into);
+            self.rooms.note_progress(self.conns.member_mut(seat), from);
+        }
         let conn = &mut self.conns[index];
-        let member = &conn.member;
-        let log = self.rooms.get(member.room).map(|room| room.log(member.class));
-        let from = member.position;
-        let mut left = bytes;
-        let mut private_bytes = 0;
-        let mut position = from;
-        let mut border = from - u64::from(member.into);
-        for part in conn.pending(log) {
-            let taken = part.bytes().len().min(left);
-            left -= taken;
-            match part {
-                Part::Private(_) => private_bytes += taken,
-                Part::Log(start, _) => {
-                    if start != position {
-                        border = start; // behind a frame of its own
-                    }
-                    position = start + taken as u64;
-                }
-            }
-            if left == 0 {
-                break;
-            }
-        }
-        let into = log.map_or(0, |log| (position - log.border(border, position)) as u32);
-        if private_bytes > 0 {
-            self.quota.change_private(conn, |conn| conn.private().advance(private_bytes));
-        }
-        conn.move_to(position, into);
+        conn.note_written(walked.last);
         conn.tidy();
-        self.progressed(index, from);
+        self.progressed(index);
     }
 
     /// After a write: a connection that is not finished goes on when it can, one that is may have
     /// something to do.
-    fn progressed(&mut self, index: u32, from: u64) {
-        self.rooms.note_progress(&mut self.conns[index].member, from);
+    fn progressed(&mut self, index: u32) {
         self.reconsider(index);
-        let conn = &mut self.conns[index];
-        let member = &conn.member;
-        let log = self.rooms.get(member.room).map(|room| room.log(member.class));
-        if conn.blocked {
+        if self.conns[index].blocked {
             return;
         }
-        if conn.is_idle(log) {
+        if self.conns.is_idle(index, &self.rooms) {
             return self.caught_up(index);
         }
-        if let Some(room) = self.rooms.get_mut(member.room) {
-            room.note_unfinished(member.class, member.position);
+        for seat in self.conns.seats(index) {
+            let member = self.conns.member(seat);
+            self.rooms[member.room].note_unfinished(member.class, member.position);
         }
+        let conn = &mut self.conns[index];
         if !conn.due {
             conn.due = true;
             self.schedule.flush_next_turn(index);
@@ -224,15 +225,14 @@ impl Relay {
         if conn.blocked {
             return None;
         }
-        let member = &conn.member;
-        let log = self.rooms.get(member.room).map(|room| room.log(member.class));
-        if conn.is_idle(log) {
+        let id = conn.id(index);
+        let behind_bytes = self.conns.behind_bytes(index, &self.rooms);
+        if behind_bytes == 0 && conn.private_due().is_empty() {
             self.caught_up(index);
             return None;
         }
-        let pending_bytes = log.map_or(0, |log| log.end() - member.position);
-        self.schedule.count_writes(1 + more_writes(pending_bytes));
-        Some(Order::Flush(conn.id(index)))
+        self.schedule.count_writes(1 + more_writes(behind_bytes));
+        Some(Order::Flush(id))
     }
 
     /// The next member of a room's sweep; the sweep ends or makes way when there is none.
@@ -241,25 +241,28 @@ impl Relay {
         if room.is_between_sweeps() {
             room.begin_sweep(self.limits.segment_bytes_max());
         }
-        while let Some(index) = room.visit() {
-            let conn = &mut self.conns[index];
+        while let Some(seat) = room.visit() {
+            let Some(conn) = self.conns.first_of(seat) else {
+                if let Some((id, pending_bytes)) = self.conns.visit_further(seat, room) {
+                    self.schedule.count_room_writes(1 + more_writes(pending_bytes));
+                    return Some(Order::Flush(id));
+                }
+                continue;
+            };
             let audience = room.audience_mut(conn.member.class);
             let pending_bytes = audience.log.end() - conn.member.position;
             if pending_bytes == 0 {
                 continue;
             }
             if !conn.blocked {
-                let id = conn.id(index);
+                let id = conn.id(seat.index());
                 self.schedule.count_room_writes(1);
                 if pending_bytes >= BYTES_PER_WRITE as u64 {
                     self.schedule.count_room_writes(more_writes(pending_bytes));
                 }
                 return Some(Order::Flush(id));
             }
-            if !conn.member.behind {
-                conn.member.behind = true;
-                audience.log.enter(conn.member.position);
-            }
+            conn.member.fall_behind(&mut audience.log);
         }
         self.end_sweep(key);
         None
@@ -285,112 +288,34 @@ impl Relay {
     }
 }
 
+/// The pending output of a connection that has nothing but its place in a log; the parts would be
+/// the same.
+#[inline(never)] // rare: kept out of the hot path
+fn gather_log<'a>(
+    id: ConnId,
+    member: &Member,
+    log: Option<&'a Log>,
+    slices: &mut Slices<'a>,
+) -> Offer {
+    let Some(log) = log else {
+        return Offer::all(id, 0, member.position);
+    };
+    let mut position = member.position;
+    let pieces = std::iter::from_fn(|| {
+        let piece = (position < log.end()).then(|| log.together(position..log.end()))?;
+        position += piece.len() as u64;
+        Some(piece)
+    });
+    match slices.fill(pieces) {
+        (bytes, true) => Offer::all(id, bytes, log.end()),
+        (bytes, false) => Offer::some(id, bytes),
+    }
+}
+
 /// A write of so many bytes costs as much as one and these.
 fn more_writes(bytes: u64) -> usize {
     bytes.min(WRITE_BYTES_MAX as u64) as usize / BYTES_PER_WRITE
 }
 
-/// All kinds of pending output.
-#[inline(never)] // rare: kept out of the hot path
-fn gather_parts<'a>(
-    id: ConnId,
-    conn: &'a Conn,
-    log: Option<&'a Log>,
-    slices: &mut Slices<'a>,
-) -> Offer {
-    let mut bytes_left = WRITE_BYTES_MAX;
-    let mut pending = conn.pending(log);
-    for part in &mut pending {
-        let bytes = part.bytes();
-        let bytes = &bytes[..bytes.len().min(bytes_left)];
-        slices.push(bytes);
-        bytes_left -= bytes.len();
-        if bytes_left == 0 || slices.is_full() {
-            break;
-        }
-    }
-    let is_all = bytes_left > 0 && pending.next().is_none();
-    let bytes = WRITE_BYTES_MAX - bytes_left;
-    match is_all {
-        true => Offer::all(id, bytes, log.map_or(conn.member.position, Log::end)),
-        false => Offer::some(id, bytes),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::relay::limits::budget::WRITES_PER_TURN;
-    use crate::relay::pretend::Pretend;
-    use crate::relay::{Limits, Time};
-
-    #[test]
-    fn large_writes_take_more_of_a_turn_and_leave_the_other_rooms_theirs() {
-        let mut pretend = Pretend::new();
-        let large: Vec<ConnId> = (0..1_000).map(|_| pretend.join("/large")).collect();
-        let small = [pretend.join("/small"), pretend.join("/small")];
-        pretend.turn();
-        pretend.say(large[0], 60_000);
-        pretend.say(small[0], 200);
-        pretend.turn();
-        assert!(pretend.turn_bytes() <= WRITES_PER_TURN * BYTES_PER_WRITE);
-        assert!(pretend.written.iter().any(|(id, _)| *id == small[1]));
-        let mut heard = pretend.written.len();
-        while pretend.relay.next_deadline() == Some(Time::default()) {
-            pretend.turn();
-            heard += pretend.written.len();
-        }
-        assert_eq!(heard, 999 + 1, "each of them once");
-    }
-
-    #[test]
-    fn a_member_that_takes_everything_is_never_called_slow() {
-        // The second has segments so small that a write has four of them and no more.
-        for (room_log_bytes_max, bytes) in [(1 << 20, 60_000), (1 << 16, 1_100)] {
-            let mut pretend = Pretend::new();
-            let message_bytes_max = usize::from(bytes);
-            let limits = Limits { room_log_bytes_max, message_bytes_max, ..Limits::default() };
-            limits.check().expect("sound limits");
-            pretend.relay.configure(limits);
-            let [speaker, reader, deaf] = [(); 3].map(|()| pretend.join("/"));
-            pretend.turn();
-            pretend.windows.insert(deaf, 0);
-            let (mut said, mut heard) = (0, 0);
-            while said < 1_000 || pretend.relay.next_deadline() == Some(Time::default()) {
-                // As much in each turn as the relay lets it say.
-                while said < 1_000 && pretend.relay.begin_read(speaker).is_some() {
-                    pretend.say(speaker, bytes);
-                    said += 1;
-                }
-                pretend.turn();
-                let to_reader = pretend.written.iter().filter(|(id, _)| *id == reader);
-                heard += to_reader.map(|(_, bytes)| bytes).sum::<usize>();
-            }
-            let frames_bytes = 1_000 * (message_bytes_max + 4);
-            assert_eq!((heard, pretend.relay.metrics().slow_closed), (frames_bytes, 1));
-        }
-    }
-
-    #[test]
-    fn a_crowd_that_catches_up_does_not_keep_what_is_new_from_the_others() {
-        let mut pretend = Pretend::new();
-        let crowd: Vec<ConnId> = (0..500).map(|_| pretend.join("/crowd")).collect();
-        let small = [pretend.join("/small"), pretend.join("/small")];
-        pretend.turn();
-        for id in &crowd {
-            pretend.windows.insert(*id, 0);
-        }
-        for _ in 0..20 {
-            pretend.say(crowd[0], 60_000);
-            pretend.turn();
-        }
-        for id in &crowd[1..] {
-            pretend.windows.insert(*id, usize::MAX);
-            pretend.relay.writable(*id);
-        }
-        pretend.say(small[0], 200);
-        pretend.turn();
-        assert!(pretend.turn_bytes() > 1_000_000, "the crowd catches up");
-        assert!(pretend.written.iter().any(|(id, _)| *id == small[1]));
-    }
-}
+mod tests;

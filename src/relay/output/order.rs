@@ -1,6 +1,6 @@
 //! What the relay wants done, and what it wants written.
 
-use crate::relay::limits::budget::SLICES_MAX;
+use crate::relay::limits::budget::{SLICES_MAX, WRITE_BYTES_MAX};
 use crate::relay::{Cause, ConnId, Network};
 
 /// An order to the server; it is carried out before the next is asked for.
@@ -50,13 +50,19 @@ impl<'a> Slices<'a> {
         self.len = 1;
     }
 
-    pub(crate) fn push(&mut self, slice: &'a [u8]) {
-        self.slices[self.len] = slice;
-        self.len += 1;
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.len == SLICES_MAX
+    /// These parts, as far as they fit; gives how many bytes that is, and whether it is all.
+    pub(crate) fn fill(&mut self, mut parts: impl Iterator<Item = &'a [u8]>) -> (usize, bool) {
+        let mut bytes_left = WRITE_BYTES_MAX;
+        for part in &mut parts {
+            let part = &part[..part.len().min(bytes_left)];
+            self.slices[self.len] = part;
+            self.len += 1;
+            bytes_left -= part.len();
+            if bytes_left == 0 || self.len == SLICES_MAX {
+                break;
+            }
+        }
+        (WRITE_BYTES_MAX - bytes_left, bytes_left > 0 && parts.next().is_none())
     }
 
     /// The slices; none when nothing is due.

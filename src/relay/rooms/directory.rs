@@ -1,7 +1,7 @@
 //! All rooms, by their names, and the memory of their logs.
 
 use crate::protocol::Refusal;
-use crate::relay::connections::conn::Member;
+use crate::relay::connections::member::Member;
 use crate::relay::limits::Limits;
 use crate::relay::rooms::histories::Histories;
 use crate::relay::rooms::pool::Pool;
@@ -99,10 +99,6 @@ impl Rooms {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Room)> {
         self.slab.iter().map(|(key, room)| (key as u32, room))
-    }
-
-    pub(crate) fn get_mut(&mut self, key: u32) -> Option<&mut Room> {
-        self.slab.get_mut(key as usize)
     }
 
     /// The room and the memory for logs.

@@ -2,6 +2,7 @@
 
 use crate::protocol::Refusal;
 use crate::relay::compression::shared::Shared;
+use crate::relay::connections::member::Seat;
 use crate::relay::rooms::class::Class;
 use crate::relay::rooms::log::Log;
 use crate::relay::rooms::policy::Policy;
@@ -12,8 +13,7 @@ use crate::relay::rooms::window::Window;
 #[derive(Debug)]
 pub(crate) struct Room {
     name: Box<[u8]>,
-    /// Slots of connections.
-    members: Vec<u32>,
+    members: Vec<Seat>,
     /// The first class in use; most rooms have no other.
     first: Audience,
     /// The other classes in use.
@@ -119,8 +119,8 @@ impl Room {
         self.audiences().any(|audience| audience.class.is_packed())
     }
 
-    /// Its members: slots of connections.
-    pub(crate) fn members(&self) -> &[u32] {
+    /// Its members.
+    pub(crate) fn members(&self) -> &[Seat] {
         &self.members
     }
 
@@ -226,9 +226,9 @@ impl Room {
     }
 
     /// Takes a member in; gives its place in the list.
-    pub(crate) fn join(&mut self, index: u32, class: Class) -> u32 {
+    pub(crate) fn join(&mut self, seat: Seat, class: Class) -> u32 {
         self.admit(class);
-        self.members.push(index);
+        self.members.push(seat);
         (self.members.len() - 1) as u32
     }
 
@@ -282,7 +282,7 @@ impl Room {
     ///
     /// The list stays dense, and no member moves from the part that the sweep has still to visit to
     /// the part behind it: it would not be flushed.
-    pub(crate) fn leave(&mut self, place: u32, class: Class) -> [Option<(u32, u32)>; 2] {
+    pub(crate) fn leave(&mut self, place: u32, class: Class) -> [Option<(Seat, u32)>; 2] {
         self.audience_mut(class).listeners -= 1;
         let mut hole = place as usize;
         let mut moved = [None; 2];
@@ -297,7 +297,7 @@ impl Room {
             }
         }
         self.members.swap_remove(hole);
-        moved[1] = self.members.get(hole).map(|index| (*index, hole as u32));
+        moved[1] = self.members.get(hole).map(|seat| (*seat, hole as u32));
         moved
     }
 
@@ -307,7 +307,7 @@ impl Room {
     }
 
     /// The next member of the sweep.
-    pub(crate) fn visit(&mut self) -> Option<u32> {
+    pub(crate) fn visit(&mut self) -> Option<Seat> {
         let sweep = self.sweep.as_mut()?;
         let member = self.members.get(sweep.next).copied();
         sweep.next += 1;
@@ -364,14 +364,15 @@ mod tests {
         for leaver in 0..5u32 {
             let mut room = Room::new(b"x", 0, Limits::default().policy(b"x"));
             for index in 0..5 {
-                room.join(index, Class::RAW);
+                room.join(Seat::first(index), Class::RAW);
             }
             room.begin_sweep(1);
-            let mut visited: Vec<u32> = (0..3).filter_map(|_| room.visit()).collect();
-            for (index, place) in room.leave(leaver, Class::RAW).into_iter().flatten() {
-                assert_eq!(room.members[place as usize], index);
+            let mut visited: Vec<Seat> = (0..3).filter_map(|_| room.visit()).collect();
+            for (seat, place) in room.leave(leaver, Class::RAW).into_iter().flatten() {
+                assert_eq!(room.members[place as usize], seat);
             }
             visited.extend(std::iter::from_fn(|| room.visit()));
+            let mut visited: Vec<u32> = visited.into_iter().map(Seat::index).collect();
             visited.sort();
             let expected: Vec<u32> =
                 (0..5).filter(|index| *index != leaver || leaver < 3).collect();
