@@ -76,6 +76,10 @@ pub enum Action {
     Reset(usize),
     /// The operator closes it.
     Dismiss(usize),
+    /// A program makes it a member of one more room.
+    Join(usize, usize),
+    /// A program takes it out of a room.
+    Leave(usize, usize),
     Drain,
     /// Whether later members receive JSON.
     Json(bool),
@@ -92,6 +96,7 @@ impl Action {
             }
             Action::Break(by, _) | Action::BreakPacked(by, _) | Action::Garbage(by) => Some(by),
             Action::End(by) | Action::Reset(by) | Action::Dismiss(by) => Some(by),
+            Action::Join(by, _) | Action::Leave(by, _) => Some(by),
             Action::Deliver(who, _) | Action::Read(who, _) => who,
             Action::Connect(_) | Action::Turn | Action::Pass(_) | Action::Stall(_) => None,
             Action::Drain | Action::Json(_) | Action::Rule(..) => None,
@@ -136,6 +141,8 @@ impl Action {
             Action::End(who) => format!("end {who}"),
             Action::Reset(who) => format!("reset {who}"),
             Action::Dismiss(who) => format!("dismiss {who}"),
+            Action::Join(by, room) => format!("join {by} /{}", ROOMS[*room].0),
+            Action::Leave(by, room) => format!("leave {by} /{}", ROOMS[*room].0),
             Action::Drain => "drain".to_owned(),
             Action::Json(is_on) => format!("json {is_on}"),
             Action::Rule(room, terms) => terms.text(format!("rule /{}", ROOMS[*room].0)),
@@ -162,6 +169,8 @@ impl Action {
             "end" => Action::End(words.value()),
             "reset" => Action::Reset(words.value()),
             "dismiss" => Action::Dismiss(words.value()),
+            "join" => Action::Join(words.value(), room(words.next())),
+            "leave" => Action::Leave(words.value(), room(words.next())),
             "drain" => Action::Drain,
             "json" => Action::Json(words.value()),
             _ => panic!("nothing is called {verb}"),

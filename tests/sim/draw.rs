@@ -10,6 +10,9 @@ use fanfare::relay::Publish;
 /// Clients join so many rooms: one more than the limit.
 const ROOMS_USED: usize = 4;
 
+/// Programs make members of so many: more than one may be in, and some where nobody publishes.
+const ROOMS_JOINED: usize = 6;
+
 /// How long time may pass.
 const TIMES_MS: [u64; 5] = [1, 100, 1_000, 3_000, 12_000];
 
@@ -20,13 +23,16 @@ pub struct Chance {
     is_loud: bool,
     /// Rules and tokens, or neither.
     has_law: bool,
+    /// Clients are made members of further rooms.
+    has_moves: bool,
     is_json: bool,
 }
 
 impl Chance {
     pub fn new(mut random: Random) -> Chance {
         let (is_loud, has_law) = (random.one_in(3), random.one_in(2));
-        Chance { random, is_loud, has_law, is_json: false }
+        let has_moves = !random.one_in(3);
+        Chance { random, is_loud, has_law, has_moves, is_json: false }
     }
 
     /// What happens next in this world.
@@ -43,6 +49,9 @@ impl Chance {
             return std::iter::repeat_with(|| self.connect(world)).take(count).collect();
         }
         let by = random.between(0, world.peers.len());
+        if self.has_moves && random.one_in(8) {
+            return vec![moves(random, world)];
+        }
         if self.is_loud && random.one_in(2) {
             return burst(random, world, by);
         }
@@ -80,7 +89,10 @@ impl Chance {
         let last = *random.pick(&[1, 2]);
         let all_from = [From::Socket, From::Socket, From::Address(last), From::Proxy(last)];
         Action::Connect(Arrival {
-            room: if self.is_loud { 0 } else { random.between(0, ROOMS_USED) },
+            room: match self.is_loud && !(self.has_moves && random.one_in(4)) {
+                true => 0,
+                false => random.between(0, ROOMS_USED),
+            },
             from: *random.pick(&all_from),
             offer: random.between(0, OFFERS.len()),
             token: if self.has_law { token(random) } else { None },
@@ -107,6 +119,22 @@ fn token(random: &mut Random) -> Option<Token> {
         },
         is_forged: random.one_in(8),
     })
+}
+
+/// A program takes a client out of a room, or makes it a member of one more.
+fn moves(random: &mut Random, world: &World) -> Action {
+    let shadows = &world.model.shadows;
+    let well: Vec<usize> = (0..shadows.len()).filter(|by| shadows[*by].is_well()).collect();
+    let by = match well.is_empty() || random.one_in(20) {
+        true => random.between(0, shadows.len()),
+        false => *random.pick(&well),
+    };
+    match shadows[by].last_room() {
+        Some(room) if random.one_in(3) => Action::Leave(by, room),
+        _ if random.one_in(20) => Action::Leave(by, random.between(0, ROOMS_JOINED)),
+        _ if random.one_in(3) => Action::Join(by, random.between(0, ROOMS_JOINED)),
+        _ => Action::Join(by, random.between(0, ROOMS_USED - 1)),
+    }
 }
 
 /// Other rules for some rooms, with members in them.

@@ -3,7 +3,7 @@
 //! The world relies on this law beside the one that the relay states. When `may_read` gives a
 //! number, all that the connection was given before was taken: nothing of it waits any more.
 
-pub use fanfare::relay::{Cause, ConnId, Time};
+pub use fanfare::relay::{Cause, ConnId, Rejected, Time};
 
 use crate::planted::{Fault, Planted};
 use core::net::IpAddr;
@@ -118,6 +118,28 @@ impl Face {
         self.has(Fault::NeverDismisses) || self.relay.command(&Command::Disconnect(id), now).is_ok()
     }
 
+    /// Makes a connection a member of one more room; tells whether it was none before.
+    pub fn join(&mut self, id: ConnId, room: &str, now: Time) -> Result<bool, Rejected> {
+        let now = self.time(now);
+        if self.has(Fault::ForgetsJoins) {
+            return Ok(true);
+        }
+        self.relay.join(id, room.as_bytes(), now)
+    }
+
+    /// Takes a connection out of a room; tells whether it was a member.
+    pub fn leave(&mut self, id: ConnId, room: &str, now: Time) -> Result<bool, Rejected> {
+        let now = self.time(now);
+        if self.has(Fault::ForgetsLeaves) {
+            return Ok(true);
+        }
+        let left = self.relay.leave(id, room.as_bytes(), now);
+        if let (Some(planted), Ok(true)) = (&mut self.planted, left) {
+            planted.leaves(id, room);
+        }
+        left
+    }
+
     pub fn drain(&mut self, now: Time) {
         let now = self.time(now);
         if !self.has(Fault::NeverDrains) {
@@ -173,6 +195,12 @@ impl Face {
             Some(planted) => planted.outbound(id, bytes, self.relay.metrics().skipped),
             None => bytes.to_vec(),
         }
+    }
+
+    /// Whether what was written to a client ended between two frames, as far as the client has not
+    /// received it yet.
+    pub fn is_between_frames(&self, id: ConnId) -> bool {
+        self.planted.as_ref().is_none_or(|planted| planted.is_between_frames(id))
     }
 
     pub fn finished(&mut self, id: ConnId) {

@@ -82,6 +82,11 @@ impl Cutter {
         pieces
     }
 
+    /// Whether the bytes ended between two pieces.
+    pub fn is_between_pieces(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     fn next(&mut self) -> Option<(usize, Option<u8>, usize)> {
         let bytes = &self.rest;
         match self.stage {

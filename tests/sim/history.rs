@@ -5,7 +5,7 @@
 
 use crate::model::Model;
 use crate::setting::Setting;
-use crate::shadow::{Membership, Shadow};
+use crate::shadow::Membership;
 
 /// The relay counts in whole seconds.
 const GRAIN_S: u64 = 2;
@@ -21,24 +21,17 @@ impl Model {
             let resumed = shadow.memberships.iter().filter(|one| one.is_admitted);
             for membership in resumed {
                 let Some(last) = membership.last else { continue };
-                self.check_most(number, shadow, membership, setting, last);
+                self.check_most(number, membership, setting, last);
                 let may_be_skipped = self.skips && shadow.ever_blocked;
                 if !is_cut && !may_be_skipped && membership.until.is_none() && shadow.is_well() {
-                    self.check_least(number, shadow, membership, setting, last);
+                    self.check_least(number, membership, setting, last);
                 }
             }
         }
     }
 
-    fn check_most(
-        &self,
-        number: usize,
-        shadow: &Shadow,
-        membership: &Membership,
-        setting: &Setting,
-        last: usize,
-    ) {
-        let earlier = shadow.received.iter().map(|id| &self.messages[*id]);
+    fn check_most(&self, number: usize, membership: &Membership, setting: &Setting, last: usize) {
+        let earlier = membership.received.iter().map(|id| &self.messages[*id]);
         let was_before =
             earlier.filter(|message| message.known.is_some_and(|known| known < membership.from));
         let mut count = 0;
@@ -53,14 +46,7 @@ impl Model {
         assert!(count <= most, "{number} received {count} earlier messages, and {most} are kept");
     }
 
-    fn check_least(
-        &self,
-        number: usize,
-        shadow: &Shadow,
-        membership: &Membership,
-        setting: &Setting,
-        last: usize,
-    ) {
+    fn check_least(&self, number: usize, membership: &Membership, setting: &Setting, last: usize) {
         let kept_s = setting.history_s as u64;
         let is_kept = |arrived_s: u64| {
             kept_s == 0 || membership.from_s.saturating_sub(arrived_s) + GRAIN_S <= kept_s
@@ -71,10 +57,8 @@ impl Model {
                 && is_kept(message.arrived_s)
         });
         let least = there.count().min(setting.kept(last));
-        let received = shadow.received.iter().filter(|id| {
-            let message = &self.messages[**id];
-            message.room == membership.room && message.arrived <= membership.from
-        });
+        let arrived = |id: &usize| self.messages[*id].arrived;
+        let received = membership.received.iter().filter(|id| arrived(id) <= membership.from);
         let count = received.count();
         assert!(count >= least, "{number} received {count} earlier messages, and {least} are kept");
     }

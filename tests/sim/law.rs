@@ -31,6 +31,12 @@ pub const ROOMS: [(&str, &str); 12] = [
     ("12", "12"),
 ];
 
+/// The name of a room: its path, decoded.
+pub fn name(room: usize) -> &'static str {
+    let (path, pattern) = ROOMS[room];
+    if path.contains('%') { pattern } else { path }
+}
+
 /// The claims of a client's token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {

@@ -21,6 +21,7 @@ mod history;
 mod inflate;
 mod law;
 mod model;
+mod moves;
 mod network;
 mod order;
 mod planted;
@@ -48,7 +49,7 @@ use world::World;
 const SEEDS: u64 = 256;
 
 /// Outcomes that a run of all seeds must contain, or it proves nothing about them.
-const TO_BE_SEEN: [&str; 40] = [
+const TO_BE_SEEN: [&str; 44] = [
     "address_full",
     "binary_in_json",
     "compressed",
@@ -65,6 +66,9 @@ const TO_BE_SEEN: [&str; 40] = [
     "connection_quota",
     "histories_cut",
     "may_not_speak",
+    "joined",
+    "left",
+    "left_in_frame",
     "message_timeout",
     "message_too_long",
     "no_pong",
@@ -85,6 +89,7 @@ const TO_BE_SEEN: [&str; 40] = [
     "token_signature",
     "token_too_late",
     "too_fast",
+    "too_many_rooms",
     "too_many_handshakes",
     "unreceived",
     "waiting",

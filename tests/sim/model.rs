@@ -141,22 +141,8 @@ impl Model {
             return;
         }
         let refuses = self.law.refuses(room, &self.shadows[number].ticket, arrival.now_s);
-        let is_in = |shadow: &Shadow, room: usize| {
-            let counts = |one: &Membership| one.until.is_none() || shadow.is_broken;
-            shadow.memberships.iter().any(|one| one.room == room && counts(one))
-        };
-        let members = self.shadows.iter().filter(|shadow| is_in(shadow, room)).count();
-        // A room outlives its last member until it was flushed.
-        let was_in = |shadow: &Shadow, room: usize| {
-            let is_open = |one: &Membership| {
-                one.room == room && one.until.is_none_or(|until| until >= self.rested)
-            };
-            is_in(shadow, room) || shadow.memberships.iter().any(is_open)
-        };
-        let rooms = (0..ROOMS.len())
-            .filter(|one| *one != room && self.shadows.iter().any(|shadow| was_in(shadow, *one)));
         let members_max = self.law.members_max(room);
-        let is_full = members >= members_max || rooms.count() >= self.rooms_max;
+        let is_full = self.members_at_most(room) >= members_max || self.may_be_no_room(room);
         let mut refusals: Vec<u16> = refuses.into_iter().collect();
         refusals.extend((self.is_draining || is_full).then_some(503));
         refusals.extend(arrival.may_be_full.then_some(429));
@@ -173,8 +159,30 @@ impl Model {
             members_max,
             is_json: arrival.is_json,
             deflates: shadow.offers && self.law.deflates(room),
+            received: Vec::new(),
+            was_taken: false,
+            stands_in_frame: false,
         };
         shadow.memberships.push(membership);
+    }
+
+    /// How many members a room has now at the most.
+    pub fn members_at_most(&self, room: usize) -> usize {
+        self.shadows.iter().filter(|shadow| shadow.may_be_in(room)).count()
+    }
+
+    /// Whether there may be as many rooms now as may be, beside this one. A room outlives its last
+    /// member until it was flushed.
+    pub fn may_be_no_room(&self, room: usize) -> bool {
+        let was_in = |shadow: &Shadow, room: usize| {
+            let is_open = |one: &Membership| {
+                one.room == room && one.until.is_none_or(|until| until >= self.rested)
+            };
+            shadow.may_be_in(room) || shadow.memberships.iter().any(is_open)
+        };
+        let rooms = (0..ROOMS.len())
+            .filter(|one| *one != room && self.shadows.iter().any(|shadow| was_in(shadow, *one)));
+        rooms.count() >= self.rooms_max
     }
 
     /// A whole unit has arrived.

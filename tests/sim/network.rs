@@ -145,9 +145,11 @@ impl World {
     pub fn dismiss(&mut self, number: usize) {
         let Some(id) = self.peers[number].id else { return };
         self.model.moment += 1;
+        let shadow = &self.model.shadows[number];
+        let may_have_ended = !shadow.is_well() || shadow.may_end();
         self.model.ground(number, Ground::Dismissed);
         let is_there = self.face.dismiss(id, self.now);
-        assert!(is_there || !self.model.shadows[number].is_well(), "{number} was not dismissed");
+        assert!(is_there || may_have_ended, "{number} was not dismissed");
         self.face.check();
     }
 
@@ -279,6 +281,7 @@ impl World {
                     }
                 }
             }
+            self.model.ends_frame(number);
         }
     }
 }

@@ -129,7 +129,7 @@ impl Model {
         let end = graph.node(format!("{number} ends"));
         graph.within(end, membership.from, membership.until);
         let mut last = join;
-        for id in shadow.received.iter().filter(|id| nodes.contains_key(*id)) {
+        for id in membership.received.iter().filter(|id| nodes.contains_key(*id)) {
             graph.edge(last, nodes[id]);
             last = nodes[id];
         }
@@ -143,6 +143,8 @@ impl Model {
             }
             if membership.until.is_none() {
                 graph.edge(*node, join);
+            } else if membership.was_taken && message.arrived > membership.from {
+                graph.edge(last, *node); // nothing is lost but what was pending
             } else if message.arrived > membership.from {
                 graph.edge(end, *node);
             }
@@ -153,15 +155,12 @@ impl Model {
     /// known to have been there until what it received last had arrived.
     pub fn check_members(&self) {
         let admitted = || {
-            self.shadows.iter().flat_map(|shadow| {
-                let admitted = shadow.memberships.iter().filter(|one| one.is_admitted);
-                admitted.map(move |one| (shadow, one))
-            })
+            let all = self.shadows.iter().flat_map(|shadow| &shadow.memberships);
+            all.filter(|one| one.is_admitted)
         };
-        for (_, newcomer) in admitted() {
-            let was_there = admitted().filter(|(shadow, one)| {
-                let last =
-                    shadow.received.iter().rev().find(|id| self.messages[**id].room == one.room);
+        for newcomer in admitted() {
+            let was_there = admitted().filter(|one| {
+                let last = one.received.last();
                 let last = last.map_or(one.from, |id| self.messages[*id].arrived);
                 one.room == newcomer.room
                     && one.from < newcomer.from

@@ -65,6 +65,10 @@ faults! {
     RemembersMore => "keeps one message more than it should",
     RemembersLonger => "keeps messages for longer than it should",
     NeverDismisses => "does not close a connection that the operator closes",
+    ForgetsJoins => "does not let a client into one more room, and says that it did",
+    ForgetsLeaves => "keeps a client in a room that it was taken out of",
+    CutsAtLeave => "loses the rest of a frame when a client is taken out of a room",
+    LeaksAfterLeave => "delivers one message more of a room that a client was taken out of",
 }
 
 /// A fault at work.
@@ -153,6 +157,16 @@ impl Planted {
         }
     }
 
+    /// A connection was taken out of a room.
+    pub fn leaves(&mut self, id: ConnId, room: &str) {
+        self.streams.leave(id, room);
+    }
+
+    /// Whether what was written to a client ended between two frames, as far as it waits here.
+    pub fn is_between_frames(&self, id: ConnId) -> bool {
+        self.streams.is_between_frames(id)
+    }
+
     /// What the relay receives of what a client sent.
     pub fn inbound(&mut self, id: ConnId, bytes: &[u8]) -> Vec<u8> {
         self.streams.note_request(id, bytes);
@@ -206,6 +220,8 @@ impl Fault {
                 | Fault::NoCode
                 | Fault::ClosesAtWill
                 | Fault::NeverPings
+                | Fault::CutsAtLeave
+                | Fault::LeaksAfterLeave
         )
     }
 }

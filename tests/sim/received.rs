@@ -13,16 +13,18 @@ impl Model {
         let id = self.names.get(&(is_json, is_text, payload));
         let id = *id.unwrap_or_else(|| panic!("{number} received what nobody sent: {shown:?}"));
         let Message { by, room, unit, arrived, known, echoes, .. } = self.messages[id];
-        let is_there = |one: &&Membership| {
-            let was_there = one.until.is_none_or(|until| arrived <= until);
-            one.room == room && one.is_admitted && was_there
-        };
-        let membership = shadow.memberships.iter().find(is_there);
-        let membership = membership.unwrap_or_else(|| panic!("{number} is not in {room}: {shown}"));
+        let there = shadow.memberships.iter().enumerate();
+        let there: Vec<(usize, &Membership)> =
+            there.filter(|(_, one)| one.room == room && one.takes(arrived)).collect();
+        assert!(!there.is_empty(), "{number} is not in {room}: {shown}");
         assert!(by != number || echoes != Holds::No, "{number} received its own: {shown}");
-        let came_late =
-            membership.last.is_none() && known.is_some_and(|known| known < membership.from);
-        assert!(!came_late, "{number} received what was sent before it came: {shown}");
+        let came_before = |one: &&(usize, &Membership)| {
+            one.1.last.is_some() || known.is_none_or(|known| known >= one.1.from)
+        };
+        // A frame that was begun is the first of those that may be its.
+        let by_which = there.iter().find(came_before).map(|(at, _)| *at);
+        let by_which = by_which
+            .unwrap_or_else(|| panic!("{number} received what was sent before it came: {shown}"));
         assert!(!shadow.has_received.contains(&id), "{number} received it twice: {shown}");
         assert!(!shadow.skipped.contains(&id), "{number} was skipped, and received it: {shown}");
         self.check_sender(&self.messages[id], &shown);
@@ -33,11 +35,18 @@ impl Model {
         self.published(by, unit + 1);
         let shadow = &mut self.shadows[number];
         shadow.received.push(id);
+        shadow.memberships[by_which].received.push(id);
         shadow.has_received.insert(id);
         shadow.missing.remove(&id);
         let earlier = shadow.missing.range(..id).copied();
         let lost: Vec<usize> = earlier.filter(|other| self.messages[*other].by == by).collect();
         self.lose(number, lost, "before what it received");
+    }
+
+    /// A client has received a whole frame: whatever follows was not begun before.
+    pub fn ends_frame(&mut self, number: usize) {
+        let memberships = &mut self.shadows[number].memberships;
+        memberships.iter_mut().for_each(|one| one.stands_in_frame = false);
     }
 
     /// A message that was received might be published.

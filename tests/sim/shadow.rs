@@ -27,6 +27,20 @@ pub struct Membership {
     pub members_max: usize,
     pub is_json: bool,
     pub deflates: bool,
+    /// The messages that the client received by it, in order.
+    pub received: Vec<usize>,
+    /// A program ended it, and what was pending with it.
+    pub was_taken: bool,
+    /// It ended in the middle of a frame, which may be of its room.
+    pub stands_in_frame: bool,
+}
+
+impl Membership {
+    /// Whether a message that arrived at this moment may be received by it.
+    pub fn takes(&self, arrived: Moment) -> bool {
+        let was_there = self.until.is_none_or(|until| arrived <= until);
+        self.is_admitted && was_there && (!self.was_taken || self.stands_in_frame)
+    }
 }
 
 /// What the relay may make of a unit.
@@ -104,13 +118,31 @@ impl Shadow {
         self.memberships.iter().find(|one| one.room == room && one.until.is_none())
     }
 
+    /// Whether it is in a room, as far as the relay may know.
+    pub fn may_be_in(&self, room: usize) -> bool {
+        let counts = |one: &Membership| one.until.is_none() || (self.is_broken && !one.was_taken);
+        self.memberships.iter().any(|one| one.room == room && counts(one))
+    }
+
     /// The room that it publishes in: that of its request.
     pub fn own_room(&self) -> Option<usize> {
         self.memberships.first().map(|own| own.room)
     }
 
+    /// It received the answer that makes it a member.
     pub fn is_admitted(&self) -> bool {
-        self.memberships.iter().any(|one| one.is_admitted)
+        self.memberships.first().is_some_and(|own| own.is_admitted)
+    }
+
+    /// In how many rooms it is, or may be.
+    pub fn rooms(&self) -> usize {
+        self.memberships.iter().filter(|one| one.until.is_none()).count()
+    }
+
+    /// The room that it was made a member of last by a program, if it still is.
+    pub fn last_room(&self) -> Option<usize> {
+        let further = self.memberships.iter().skip(1).rev();
+        further.filter(|one| one.until.is_none()).map(|one| one.room).next()
     }
 
     /// It received its end, or its stream has ended.
@@ -193,7 +225,7 @@ impl Shadow {
 
     /// Whether there is anything that entitles the relay to end it.
     pub fn may_end(&self) -> bool {
-        let is_refused = self.memberships.iter().any(|one| !one.refusals.is_empty());
+        let is_refused = self.memberships.first().is_some_and(|own| !own.refusals.is_empty());
         let has_grounds = !self.possible_ends().is_empty() || !self.grounds.is_empty();
         has_grounds || (is_refused && !self.is_admitted())
     }

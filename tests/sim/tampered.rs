@@ -24,6 +24,9 @@ struct Stream {
     path: Vec<u8>,
     /// What waits to be passed on in another place.
     kept: Vec<Piece>,
+    /// It was taken out of this room, as its request would name it; and in the middle of a frame.
+    left: Option<Vec<u8>>,
+    is_cut: bool,
     /// Messages that were skipped when it was written to last.
     skipped: u64,
     is_done: bool,
@@ -44,6 +47,18 @@ impl Streams {
     /// A paused client is read again.
     pub fn pause(&mut self, id: ConnId) {
         self.stream(id).was_paused = true;
+    }
+
+    /// A client is taken out of a room.
+    pub fn leave(&mut self, id: ConnId, room: &str) {
+        let stream = self.stream(id);
+        stream.is_cut |= !stream.written.is_between_pieces();
+        stream.left = Some(format!("/{room}").into_bytes());
+    }
+
+    /// Whether what was written to a client ended between two frames, as far as it passes here.
+    pub fn is_between_frames(&self, id: ConnId) -> bool {
+        self.streams.get(&id).is_none_or(|stream| stream.written.is_between_pieces())
     }
 
     /// The first bytes of a client name its room.
@@ -157,8 +172,15 @@ impl Stream {
                 piece.bytes.push(b'?');
             }
             Fault::ChangesKind if is_it => piece.bytes[0] ^= 3,
-            Fault::Leaks if is_message => {
-                let other = last.filter(|(path, _)| *path != self.path && !self.is_done);
+            Fault::CutsAtLeave if std::mem::take(&mut self.is_cut) => {
+                piece.bytes.truncate(piece.bytes.len() / 2);
+            }
+            Fault::Leaks | Fault::LeaksAfterLeave if is_message => {
+                let is_other = |path: &Vec<u8>| match fault {
+                    Fault::Leaks => *path != self.path,
+                    _ => Some(path) == self.left.as_ref(),
+                };
+                let other = last.filter(|(path, _)| is_other(path) && !self.is_done);
                 self.is_done |= other.is_some();
                 let other = other.map(|(_, other)| other.bytes.clone());
                 return [piece.bytes, other.unwrap_or_default()].concat();

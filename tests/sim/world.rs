@@ -68,6 +68,14 @@ pub struct Seen {
     pub ruled: u64,
     /// How often a connection could not be closed, for its client had not received its last bytes.
     pub unreceived: u64,
+    /// Joins and leaves by a program; leaves while a frame was half received.
+    pub joined: u64,
+    pub left: u64,
+    pub left_in_frame: u64,
+    /// Joins that were refused: the client was in as many rooms as it may be, or so much of its
+    /// context was pending.
+    pub too_many_rooms: u64,
+    pub context_full: u64,
 }
 
 pub struct World {
@@ -136,6 +144,8 @@ impl World {
             Action::End(by) => self.break_off(by, Cause::EndOfStream),
             Action::Reset(by) => self.break_off(by, Cause::Reset),
             Action::Dismiss(by) => self.dismiss(by),
+            Action::Join(by, room) => self.join(by, room),
+            Action::Leave(by, room) => self.leave(by, room),
             Action::Drain => self.drain(),
             Action::Json(is_on) => {
                 self.is_json = is_on;
@@ -323,9 +333,15 @@ impl World {
     /// What was seen, by name.
     pub fn seen(&self) -> BTreeMap<&'static str, u64> {
         let inflaters = || self.peers.iter().flat_map(|peer| &peer.client.inflate);
-        let Seen { put_off, waiting, ruled, unreceived } = self.seen;
+        let Seen { put_off, waiting, ruled, unreceived, .. } = self.seen;
+        let Seen { joined, left, left_in_frame, too_many_rooms, context_full, .. } = self.seen;
         let mut seen = self.face.counted();
         seen.extend([
+            ("joined", joined),
+            ("left", left),
+            ("left_in_frame", left_in_frame),
+            ("too_many_rooms", too_many_rooms),
+            ("context_full", context_full),
             ("put_off", put_off),
             ("waiting", waiting),
             ("ruled", ruled),
