@@ -101,7 +101,7 @@ fn closing_from_either_side() {
 }
 
 #[test]
-fn what_the_relay_refuses_is_an_http_error_to_the_client() {
+fn a_refusal_is_an_http_error_to_the_client() {
     let relay = Relay::start(&["--max-connections", "1"]);
     let _first = connect(&relay, "/");
     let stream = TcpStream::connect(relay.address()).expect("the relay listens");

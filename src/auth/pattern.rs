@@ -117,7 +117,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_covers_another_means_all_of_its_names(
+        fn a_pattern_that_covers_another_matches_all_of_its_names(
             one in "[ab*]{0,6}", other in "[ab*]{0,6}", name in "[ab]{0,8}",
         ) {
             let (one, other) = (Pattern::new(&one), Pattern::new(&other));

@@ -226,7 +226,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_written_the_same(text in "(https?|app)://[a-z0-9.:\\[\\]-]{0,20}") {
+        fn an_origin_is_written_as_it_was_read(text in "(https?|app)://[a-z0-9.:\\[\\]-]{0,20}") {
             if let Some(origin) = Serialized::parse(&text) {
                 prop_assert_eq!(Serialized::parse(&origin.to_string()), Some(origin));
             }

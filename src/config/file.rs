@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_has_a_place_and_a_reason() {
+    fn a_fault_has_a_place_and_a_reason() {
         let cases = [
             ("max_mesage = 1", "1:1", "there is no key `max_mesage`: did you mean `max_message`?"),
             ("\n  max-message = 1", "2:3", "did you mean `max_message`?"),

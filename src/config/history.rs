@@ -1,4 +1,4 @@
-//! Flags about what rooms remember.
+//! Flags about the rooms' history.
 
 use super::number::{number, size};
 use crate::relay::{History, Limits};

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_opens_for_all_rooms_is_told() {
+    fn openings_of_all_rooms_are_found() {
         let mut old = with_key();
         let site = || "https://example.org".parse().expect("an origin");
         old.access.origins.allowed = vec![site()];
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_opens_in_some_rooms_is_told() {
+    fn openings_of_some_rooms_are_found() {
         let told = |old: &[_], next: &[_]| {
             openings(&ruled(with_key(), old), &ruled(with_key(), next)).warnings
         };

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_change_stays() {
+    fn keys_that_need_a_restart_keep_their_values() {
         let old = config(&["--room-log", "8000000", "--echo"]);
         let next = ["--max-message", "1000", "--listen", "127.0.0.1:9", "--deflate"];
         let mut new = config(&[&next[..], &["--deflate-level", "1"]].concat());

@@ -8,17 +8,17 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 
-/// The longest file: a set of all keys that are taken is far smaller, and a path may lead to a
-/// device that never ends.
+/// The longest file: a set of the most keys is far smaller, and a path may name a device that never
+/// ends.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What stands before the path of a file that holds a secret.
+/// The prefix of the path of a file with a secret.
 const SECRET: &str = "secret:";
 
-/// What stands before a key's name.
+/// The prefix of a key's name.
 const KID: &str = "kid=";
 
-/// Where a key is. It may be a secret itself, so it is shown only as far as it is none.
+/// A key's source. It may contain a secret, which is not shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenKey {
     id: Option<String>,
@@ -36,8 +36,7 @@ enum Place {
 }
 
 impl From<&str> for TokenKey {
-    /// Any text is one: what is wrong with it is said when it is read, by a sentence that does not
-    /// repeat it.
+    /// Any text is accepted: an error comes when the key is read, and does not repeat the text.
     fn from(text: &str) -> TokenKey {
         let (id, place) = match text.strip_prefix(KID).and_then(|rest| rest.split_once(':')) {
             Some((id, place)) => (Some(id.to_owned()), place),
@@ -61,11 +60,11 @@ impl From<String> for TokenKey {
 }
 
 impl TokenKey {
-    /// The keys that are there. None of the reasons tells more of the value than a path that leads
-    /// to something: a secret may have been written where a path is due.
+    /// The keys of this source. An error contains the value only if it is the path of an existing
+    /// file: a secret may have been written in place of a path.
     ///
     /// # Errors
-    /// When nothing can be read there, or when it is no key.
+    /// When it cannot be read, or is not a key.
     pub(super) fn read(&self) -> Result<Vec<Key>, String> {
         let mut keys = match &self.place {
             Place::Base64(encoded) => vec![keyfile::secret_from_base64(encoded).map_err(text)?],
@@ -74,7 +73,7 @@ impl TokenKey {
                 vec![secret.map_err(|fault| format!("{path}: {fault}"))?]
             }
             Place::Public(path) => {
-                refuse_what_is_no_path(path)?;
+                refuse_other_than_path(path)?;
                 keyfile::read(&content(path)?).map_err(|fault| format!("{path}: {fault}"))?
             }
         };
@@ -89,7 +88,7 @@ impl TokenKey {
     }
 }
 
-/// Where the key is, without a secret.
+/// The source, without a secret.
 impl fmt::Display for TokenKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(id) = &self.id {
@@ -103,14 +102,14 @@ impl fmt::Display for TokenKey {
     }
 }
 
-/// What was written may be a secret, whatever it looks like.
+/// The text may be a secret, and is not shown.
 impl fmt::Debug for TokenKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenKey(...)")
     }
 }
 
-/// What each key is with which tokens are held against, and where it was read from.
+/// The kind and the source of each key that verifies tokens.
 pub fn token_keys(limits: &Limits) -> Vec<String> {
     let keys = limits.access.trust.keys.iter();
     keys.map(|key| match &key.source {
@@ -120,8 +119,8 @@ pub fn token_keys(limits: &Limits) -> Vec<String> {
     .collect()
 }
 
-/// `text` without what stands behind `base64:` in it, if something does: a secret that was written
-/// at the wrong place would be repeated where it is told that this is no place for it.
+/// `text` without the values after `base64:` in it, if there are any: an error about a misplaced
+/// secret would repeat it.
 pub fn without_secrets(text: &str) -> Option<String> {
     let mut parts = text.split(keyfile::BASE64);
     let mut shown = parts.next()?.to_owned();
@@ -138,7 +137,7 @@ fn text(fault: NoKey) -> String {
     fault.to_string()
 }
 
-fn refuse_what_is_no_path(value: &str) -> Result<(), String> {
+fn refuse_other_than_path(value: &str) -> Result<(), String> {
     if value.starts_with(KID) {
         return Err("kid=ID is followed by a colon and the key: kid=ID:PATH".to_owned());
     }
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_elsewhere_has_no_secret_in_it() {
+    fn errors_elsewhere_contain_no_secret() {
         let told = "error: 'kid=a:base64:hunter2+/=' is no 'base64:hunter2,base64:x' here\n";
         let expected = "error: 'kid=a:base64:...' is no 'base64:...,base64:...' here\n";
         assert_eq!(without_secrets(told).as_deref(), Some(expected));
@@ -253,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_it_is_no_secret() {
+    fn a_secret_is_not_shown() {
         for (value, shown) in [
             ("base64:hunter2", "base64:..."),
             ("kid=a:base64:hunter2", "kid=a:base64:..."),

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_told_fits_a_line_and_says_what_happens_first() {
+    fn a_warning_fits_a_line_and_begins_with_what_happened() {
         for cause in Cause::all() {
             if let Some(words) = words(cause) {
                 assert!(words.len() < 200 && !words.ends_with('.'), "{words}");

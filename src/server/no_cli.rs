@@ -24,7 +24,7 @@ impl Server {
     }
 }
 
-/// Nothing is known of the program's log.
+/// The program's log has no counter here.
 pub(super) fn log_family() -> Option<Family> {
     None
 }

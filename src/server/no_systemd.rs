@@ -1,5 +1,5 @@
-//! In the place of `systemd/`, when fanfare is built without that feature: systemd gives nothing
-//! and is told nothing.
+//! In the place of `systemd/`, when fanfare is built without that feature: no sockets are passed,
+//! and systemd is not notified.
 
 use super::StartError;
 use super::listener::Listener;
@@ -32,7 +32,7 @@ impl Given {
     }
 }
 
-/// Nothing to tell.
+/// No notifications.
 #[derive(Debug)]
 pub(super) struct Status;
 
@@ -42,7 +42,7 @@ impl Status {
     }
 }
 
-/// Tells nothing.
+/// Sends nothing.
 #[derive(Debug, Default)]
 pub(super) struct Notify {}
 

@@ -1,6 +1,6 @@
 //! In the place of `tls/`, when fanfare is built without that feature: certificates are refused, so
-//! no connection has TLS. A value of an enum without variants cannot exist, and what takes one is
-//! never called.
+//! no connection has TLS. A value of an enum without variants cannot exist, and functions that
+//! take one are never called.
 
 use crate::listen::{Door, Pair};
 use crate::relay::{Cause, Time};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Certificates {}
 
-/// There is a certificate, and nothing that speaks TLS.
+/// There is a certificate, and no TLS.
 #[derive(Debug)]
 pub struct CertificateError {
     path: PathBuf,
@@ -29,7 +29,7 @@ impl fmt::Display for CertificateError {
 
 impl Error for CertificateError {}
 
-/// What is worth watching of certificates.
+/// Metrics of certificates.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Condition {
     pub(super) expiry_s: Option<u64>,
@@ -71,12 +71,12 @@ impl Certificates {
     }
 }
 
-/// How TLS is spoken.
+/// The TLS configuration.
 #[allow(unreachable_pub, reason = "the pretended server of tests takes one")]
 #[derive(Debug)]
 pub enum ServerConfig {}
 
-/// Why a session of TLS is at its end.
+/// Why a TLS session failed.
 #[derive(Debug)]
 pub(super) enum Broken {}
 

@@ -154,7 +154,7 @@ fn ask_cargo() -> String {
 }
 
 #[test]
-fn what_is_built_in_has_a_known_licence_a_known_source_and_one_version() {
+fn crates_have_a_known_licence_a_known_source_and_one_version() {
     let crates = crates(&ask_cargo());
     assert!(crates.len() > 50, "only {} crates were found", crates.len());
     let mut report = judge_crates(&crates);

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_circle() {
+    fn other_imports_are_not_circles() {
         for sound in [
             "#[cfg(test)]\nmod tests { use super::super::b::B; use crate::x::b; }",
             "use super::C;",

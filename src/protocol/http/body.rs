@@ -22,12 +22,12 @@ pub struct Body {
     droppable: u16,
 }
 
-/// What the next bytes of a body are.
+/// The next piece of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
     /// Content, never empty.
     Content(&'a [u8]),
-    /// None of it: the body has ended before them.
+    /// The body has ended.
     End,
 }
 
@@ -37,7 +37,7 @@ enum State {
     Plain,
     /// The size of a chunk, of which so many digits came.
     Size(u8),
-    /// What may stand behind the size.
+    /// An extension after the size.
     Extension(Extension),
     /// The LF behind both.
     SizeLf,
@@ -101,7 +101,7 @@ impl Body {
     /// bytes must come.
     ///
     /// # Errors
-    /// When the bytes are no chunks.
+    /// When the bytes are not valid chunks.
     pub fn next<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -128,7 +128,7 @@ impl Body {
         }
     }
 
-    /// Takes a byte that is no content; gives the state behind it.
+    /// Takes a byte that is not content; gives the state after it.
     fn step(&mut self, byte: u8) -> Result<State, Refusal> {
         let is_digit = byte.is_ascii_hexdigit();
         match (self.state, byte) {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_put_together_and_what_stands_around_them_is_dropped() {
+    fn chunks_are_joined_without_extensions_and_trailers() {
         for (text, content) in [
             ("0\r\n\r\n", "|"),
             ("5\r\nhello\r\n0\r\n\r\nGET /", "hello|GET /"),
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_chunk() {
+    fn malformed_chunks_are_refused() {
         for text in [
             "\r\n\r\n",
             ";a\r\n",
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dropped_has_a_bound() {
+    fn extensions_and_trailers_have_a_bound() {
         let most = usize::from(DROPPED_BYTES_MAX);
         let trailer = |bytes: usize| format!("0\r\nA:{}\r\n\r\n", "b".repeat(bytes - 4));
         assert_eq!(chunks(&trailer(most)), Ok(Some("|".to_owned())));

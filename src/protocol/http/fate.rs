@@ -1,22 +1,22 @@
-//! What becomes of a connection behind an answer (RFC 9112, section 9.3).
+//! Whether a connection stays open after an answer (RFC 9112, section 9.3).
 
 use super::head::Head;
 
-/// What becomes of a connection behind an answer.
+/// Whether a connection stays open after an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Fate {
     /// It is closed.
     #[default]
     Close,
-    /// It may carry another request, as HTTP/1.1 has it by itself.
+    /// It stays open, as is HTTP/1.1's default.
     Keep,
-    /// The same for HTTP/1.0, where that has to be said.
+    /// The same for HTTP/1.0, which needs a field for it.
     KeepOld,
 }
 
 impl Fate {
-    /// What the sender of a request wants. A request to change the protocol that is answered
-    /// otherwise ends its connection: whether what follows is still HTTP is not known.
+    /// The request's choice. A refused request to change the protocol closes its connection: the
+    /// bytes after it may not be HTTP.
     pub fn wanted(head: &Head<'_>) -> Fate {
         let is_last = head.has_token("connection", "close");
         match head.is_http_11 {
@@ -34,7 +34,7 @@ mod tests {
     use crate::protocol::http::head;
 
     #[test]
-    fn a_connection_is_kept_as_its_client_wants() {
+    fn a_connection_stays_open_as_its_client_asks() {
         for (version, fields, fate) in [
             ("1.1", "", Fate::Keep),
             ("1.1", "Connection: keep-alive\r\n", Fate::Keep),

@@ -9,7 +9,7 @@ use super::head::Head;
 /// How a request's body is delimited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// It has so many bytes; a request that says nothing of a body has none.
+    /// It has so many bytes; 0 for a request without a field about it.
     Length(u64),
     /// It comes in chunks, of which the last one is empty.
     Chunked,
@@ -19,10 +19,10 @@ impl Framing {
     /// A request without a body.
     pub const NONE: Framing = Framing::Length(0);
 
-    /// What a request's head says about its body.
+    /// The framing that a request's head gives.
     ///
     /// # Errors
-    /// When its end could be read in two ways, or its coding is not known here.
+    /// When its end is ambiguous, or its coding is not supported.
     pub fn of(head: &Head<'_>) -> Result<Framing, Refusal> {
         let mut lengths = head.values("content-length");
         let mut codings = head.values("transfer-encoding").peekable();
@@ -42,8 +42,7 @@ fn number(value: &[u8]) -> Result<u64, Refusal> {
     digits.and_then(|digits| digits.parse().ok()).ok_or(Refusal::BodyLength)
 }
 
-/// The one coding is `chunked`. Codings before it are not known here; behind it, nothing may stand
-/// (RFC 9112, section 6.1).
+/// The only supported coding is `chunked`, alone (RFC 9112, section 6.1).
 fn chunked<'a>(values: impl Iterator<Item = &'a [u8]>) -> Result<Framing, Refusal> {
     let mut codings = values.flat_map(|value| value.split(|byte| *byte == b','));
     let mut is_chunked = false;
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_read_in_two_ways_is_refused() {
+    fn an_ambiguous_end_is_refused() {
         for fields in [
             "Content-Length: \r\n",
             "Content-Length: +5\r\n",

@@ -1,23 +1,23 @@
-//! What kind of content a request's body is (RFC 9110, sections 8.3 and 8.4): text or not.
+//! The kind of a request's body (RFC 9110, sections 8.3 and 8.4): text or binary.
 
 use super::Unpublished;
 use super::head::Head;
 
-/// What kind of content a body is.
+/// The kind of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Media {
-    /// Text, in UTF-8: `text/*`, forms, `application/json` and whatever ends in `+json`; and a body
-    /// of which nothing is said, for that is what people send by hand.
+    /// Text, in UTF-8: `text/*`, forms, `application/json`, types that end in `+json`; and a body
+    /// without a type, which people send by hand.
     Text,
     /// Anything else.
     Binary,
 }
 
 impl Media {
-    /// What a request's head says about its body.
+    /// The kind that a request's head gives.
     ///
     /// # Errors
-    /// When the body is encoded, made of several parts, or text in another charset.
+    /// When the body is encoded, multipart, or text in another charset.
     pub fn of(head: &Head<'_>) -> Result<Media, Unpublished> {
         let is_plain = |coding: &[u8]| coding.eq_ignore_ascii_case(b"identity");
         if !head.values("content-encoding").all(is_plain) {

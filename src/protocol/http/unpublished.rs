@@ -1,4 +1,4 @@
-//! Why a request that publishes its body is in order as a request, and does not become a message.
+//! Why the body of a valid request to publish does not become a message.
 
 use super::{Problem, Status};
 use crate::protocol::named::named;
@@ -16,13 +16,13 @@ pub enum Unpublished {
     Charset,
     /// It is binary, where text becomes JSON.
     Binary,
-    /// It is said to be text, and is not in UTF-8.
+    /// It has a type of text, and is not UTF-8.
     NotText,
     /// It did not arrive in time.
     Timeout,
     /// `Expect` has something else than `100-continue`.
     Expectation,
-    /// So much is pending in the room that it is flushed first.
+    /// Too much is pending in the room.
     RoomBusy,
     /// Its publisher sent more than its rates allow.
     TooFast,
@@ -41,14 +41,14 @@ named!(Unpublished {
     TooFast => "publisher_too_fast",
 });
 
-/// What is pending in a room is out within a second, or its slow members are.
+/// Within a second a room's pending output is sent, or its slow consumers are closed.
 const SOON: &[(&str, &str)] = &[("Retry-After", "1")];
 
 /// A 415 for a coding names those that are supported (RFC 9110, section 15.5.16).
 const NOT_ENCODED: &[(&str, &str)] = &[("Accept-Encoding", "identity")];
 
 impl Unpublished {
-    /// The answer. A publisher that is too fast is told beside it how long to wait.
+    /// The answer, for a publisher above its rate without the delay, which is added later.
     pub fn problem(self) -> Problem {
         use Status as S;
         let (status, sentence) = match self {

@@ -1,5 +1,4 @@
-//! What fanfare's own program needs of its process: signals, a log, standard output, and what the
-//! machine allows.
+//! The parts for fanfare's own program: signals, a log, standard output, and the machine's limits.
 
 mod log;
 mod machine;

@@ -51,7 +51,7 @@ impl Signals {
 }
 
 impl Server {
-    /// Does as the signals say; gives how it ends when that is at once.
+    /// Carries out the signals; gives the outcome of one that ends the server at once.
     pub(in crate::server) fn take_signals(&mut self, now: Time) -> Option<Outcome> {
         let signals = self.signals.as_mut()?.take();
         if signals.report {

@@ -1,5 +1,4 @@
-//! Sockets that systemd opened for us (sd_listen_fds(3)); none without `LISTEN_FDS` in the
-//! environment.
+//! Sockets that systemd passes (sd_listen_fds(3)); none without `LISTEN_FDS` in the environment.
 
 use crate::listen::{Access, Listen};
 use crate::server::listener::{Listener, ListeningSocket, token};
@@ -13,7 +12,7 @@ use std::path::PathBuf;
 use std::{env, io, net};
 use tracing::info;
 
-/// The first descriptor of those that are given (sd_listen_fds(3)).
+/// The first descriptor that is passed (sd_listen_fds(3)).
 const FIRST_DESCRIPTOR: usize = 3;
 
 /// `FileDescriptorName=` of the socket that is the admin listener's.
@@ -46,9 +45,9 @@ impl Given {
     /// The sockets of `LISTEN_FDS`. To be called before any other file is opened.
     ///
     /// # Errors
-    /// When one of the sockets cannot be accepted from.
+    /// When one of the sockets is not suitable.
     pub(in crate::server) fn from_environment() -> Result<Given, StartError> {
-        let names = env::var("LISTEN_FDNAMES").unwrap_or_default(); // it stays when the sockets go
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default(); // from_env leaves it
         let mut descriptors = ListenFd::from_env();
         let mut names = names.split(':');
         let mut given = Given::default();
