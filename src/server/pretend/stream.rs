@@ -61,6 +61,11 @@ impl Pipe {
         self.changes.is_writable |= std::mem::take(&mut self.is_full);
     }
 
+    /// From now on it takes no more than this.
+    pub(super) fn narrow(&mut self, bytes: usize) {
+        self.outbox_bytes_max = self.outbox_bytes_max.min(bytes);
+    }
+
     /// The client sends bytes, which are on their way.
     pub(super) fn send(&mut self, bytes: &[u8]) {
         if !self.has_ended && !self.is_reset {

@@ -148,6 +148,9 @@ impl World {
             25..45 => client.take(bytes, &self.lengths),
             45..50 => client.pipe.borrow_mut().interruptions = self.random.between(1, 4),
             50..53 => self.pass(),
+            53 if number > 0 => {
+                client.pipe.borrow_mut().narrow(*self.random.pick(&[1, 200, 9_000]))
+            }
             _ => self.turn(),
         }
     }
@@ -248,8 +251,8 @@ impl World {
         for client in &mut self.clients {
             let mut pipe = client.pipe.borrow_mut();
             pipe.widen(least);
-            if client.fate == Fate::Corrupted {
-                pipe.end(usize::MAX); // it may wait for bytes, as the server may
+            if client.fate == Fate::Corrupted && !client.is_due_alert {
+                pipe.end(usize::MAX); // both may wait for bytes that do not come
             }
         }
         let mut waits_left = WAITS_MAX;
@@ -278,14 +281,20 @@ impl World {
         })
     }
 
-    /// All clients go, or the server goes down. Some read nothing any more.
+    /// All clients go, or the server goes down. Some read nothing any more, not even what is said
+    /// to them before.
     pub(super) fn end(&mut self) {
+        for client in self.clients.iter_mut().skip(1) {
+            client.is_stuck = self.random.one_in(8);
+        }
+        for _ in 0..3 {
+            let number = self.random.between(0, self.clients.len());
+            self.send(number);
+            self.turn_at_ease();
+        }
         self.is_draining = self.random.one_in(2);
         if self.is_draining {
             self.server.drain();
-        }
-        for client in self.clients.iter_mut().skip(1) {
-            client.is_stuck = self.random.one_in(8);
         }
         for client in self.clients.iter_mut().filter(|client| client.is_well()) {
             if !self.is_draining && client.may_send() {
