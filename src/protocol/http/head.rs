@@ -94,11 +94,9 @@ pub fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
     }
 }
 
-/// Whether a line ends in an LF without its CR. Each pair is counted, as that is faster than to
-/// stop at the first.
+/// Whether a line ends in an LF without its CR.
 fn has_bare_lf(bytes: &[u8]) -> bool {
-    let lfs = bytes.iter().filter(|byte| **byte == b'\n').count();
-    lfs != bytes.windows(2).filter(|two| *two == b"\r\n").count()
+    memchr::memchr_iter(b'\n', bytes).any(|at| !bytes[..at].ends_with(b"\r"))
 }
 
 /// The head at the beginning of `bytes` and its length; `None` when more bytes must come first.
