@@ -90,8 +90,8 @@ fn rooms_and_connections_are_shown() {
     let _alone = relay.connect("/");
     let rooms = relay.admin_json("/rooms?n=2");
     let expected = serde_json::json!({ "count": 3, "rooms": [
-        { "room": "/%E4%BD%A0%22%5C", "members": 3, "log_bytes": 0 },
-        { "room": "/news", "members": 2, "log_bytes": 0 },
+        { "room": "/%E4%BD%A0%22%5C", "members": 3, "log_bytes": 0, "history_messages": 0 },
+        { "room": "/news", "members": 2, "log_bytes": 0, "history_messages": 0 },
     ] });
     assert_eq!(rooms, expected);
     assert_eq!(relay.admin_json("/rooms?by=bytes")["rooms"].as_array().map(Vec::len), Some(3));
