@@ -306,6 +306,9 @@ impl World {
         }
         for _ in 0..100 {
             self.settle();
+            if self.server.connections() == 0 {
+                return;
+            }
             self.server.pass(1_000);
         }
     }
