@@ -202,3 +202,29 @@ fn a_message_that_waits_is_judged_by_the_rules_of_when_it_is_published() {
         assert_eq!(world.face.metrics().messages, if may_publish { 3 } else { 2 });
     }
 }
+
+/// A connection has one inflater: what is pending for it in the context comes before all else.
+#[test]
+fn a_member_that_joins_a_second_room_loses_nothing_of_its_context() {
+    let mut world = world(Setting { rooms_max: 2, ..Setting::default() }, 2);
+    let senders = [2, 5]; // one in each room
+    pass_second(&mut world);
+    send(&mut world, senders, "now they share a context");
+    assert_eq!(world.face.sharing(), 4);
+    world.peers[0].window = 5;
+    send(&mut world, [2], "one of the same, and it is cut in the middle");
+    send(&mut world, [2], "one of the same, and the same again");
+    world.act(&Action::Join(0, 1));
+    assert_eq!((world.seen.joined, world.face.sharing()), (1, 3));
+    for _ in 0..2 {
+        send(&mut world, senders, "one of the same, in both of its rooms");
+    }
+    world.act(&Action::Read(Some(0), 100_000));
+    send(&mut world, senders, "and the same again");
+    world.act(&Action::Leave(0, 1));
+    pass_second(&mut world);
+    send(&mut world, senders, "it is let in again");
+    assert_eq!((world.seen.left, world.face.sharing()), (1, 4));
+    send(&mut world, senders, "and refers to that");
+    world.settle();
+}
