@@ -1,6 +1,7 @@
 //! What can happen in a world, one thing at a time; and how a story writes it down.
 
 use crate::law::{ROOMS, Terms, Token};
+use crate::publisher::Post;
 use crate::words::{Words, line, mark, pair};
 
 /// The origin of a client's connection.
@@ -65,6 +66,12 @@ pub enum Action {
     Deliver(Option<usize>, usize),
     /// Its socket takes so many bytes more.
     Read(Option<usize>, usize),
+    /// A publisher by HTTP comes.
+    Publisher,
+    /// It sends a message.
+    Post(usize, Post),
+    /// So many bytes of it arrive.
+    PostArrives(usize, usize),
     Turn,
     /// So many milliseconds pass, with all turns that the relay asks for.
     Pass(u64),
@@ -98,6 +105,7 @@ impl Action {
             Action::End(by) | Action::Reset(by) | Action::Dismiss(by) => Some(by),
             Action::Join(by, _) | Action::Leave(by, _) => Some(by),
             Action::Deliver(who, _) | Action::Read(who, _) => who,
+            Action::Publisher | Action::Post(..) | Action::PostArrives(..) => None,
             Action::Connect(_) | Action::Turn | Action::Pass(_) | Action::Stall(_) => None,
             Action::Drain | Action::Json(_) | Action::Rule(..) => None,
         }
@@ -135,6 +143,12 @@ impl Action {
             Action::Garbage(by) => format!("garbage {by}"),
             Action::Deliver(who, bytes) => format!("deliver {} {bytes}", everyone(*who)),
             Action::Read(who, bytes) => format!("read {} {bytes}", everyone(*who)),
+            Action::Publisher => "publisher".to_owned(),
+            Action::Post(by, post) => line(
+                format!("post {by} /{} {}", ROOMS[post.room].0, post.bytes),
+                [mark("binary", post.is_binary), mark("chunked", post.is_chunked)],
+            ),
+            Action::PostArrives(by, bytes) => format!("post-arrives {by} {bytes}"),
             Action::Turn => "turn".to_owned(),
             Action::Pass(millis) => format!("pass {millis}"),
             Action::Stall(millis) => format!("stall {millis}"),
@@ -163,6 +177,14 @@ impl Action {
             "garbage" => Action::Garbage(words.value()),
             "deliver" => Action::Deliver(who(&mut words), words.value()),
             "read" => Action::Read(who(&mut words), words.value()),
+            "publisher" => Action::Publisher,
+            "post" => {
+                let by = words.value();
+                let (room, bytes) = (room(words.next()), words.value());
+                let (is_binary, is_chunked) = (words.mark("binary"), words.mark("chunked"));
+                Action::Post(by, Post { room, bytes, is_binary, is_chunked })
+            }
+            "post-arrives" => Action::PostArrives(words.value(), words.value()),
             "turn" => Action::Turn,
             "pass" => Action::Pass(words.value()),
             "stall" => Action::Stall(words.value()),

@@ -300,7 +300,7 @@ impl Client {
 const WORDS: [&str; 5] = ["hello ", "你好 ", "a/b \"c\" ", "\u{1F3BA}\n", "xxxxxxxxxxxxxxxx"];
 
 /// A text of so many bytes, or a few more, that no other client sends, and this one only here.
-fn text(number: usize, sent: u64, bytes: usize) -> String {
+pub fn text(number: usize, sent: u64, bytes: usize) -> String {
     let mut text = format!("{number}:{sent} ");
     let mut random = Random::new(sent);
     loop {

@@ -3,6 +3,7 @@
 use crate::action::{Action, Arrival, Content, From};
 use crate::inflate::OFFERS;
 use crate::law::{Terms, Token};
+use crate::publisher::Post;
 use crate::random::Random;
 use crate::world::World;
 use fanfare::relay::Publish;
@@ -26,17 +27,30 @@ pub struct Chance {
     /// Clients are made members of further rooms.
     has_moves: bool,
     is_json: bool,
+    /// What publishers by HTTP do; they come, or none does.
+    publishers: Random,
+    has_publishers: bool,
 }
 
 impl Chance {
     pub fn new(mut random: Random) -> Chance {
+        let mut publishers = Random::new(random.number());
+        let has_publishers = publishers.one_in(2);
         let (is_loud, has_law) = (random.one_in(3), random.one_in(2));
         let has_moves = !random.one_in(3);
-        Chance { random, is_loud, has_law, has_moves, is_json: false }
+        Chance { random, is_loud, has_law, has_moves, is_json: false, publishers, has_publishers }
     }
 
     /// What happens next in this world.
     pub fn draw(&mut self, world: &World) -> Vec<Action> {
+        let mut all = self.draw_for_clients(world);
+        if self.has_publishers && self.publishers.one_in(5) {
+            all.extend(publish(&mut self.publishers, world));
+        }
+        all
+    }
+
+    fn draw_for_clients(&mut self, world: &World) -> Vec<Action> {
         let random = &mut self.random;
         if self.has_law && random.one_in(40) {
             return rules(random, world);
@@ -103,6 +117,34 @@ impl Chance {
             is_greeted: random.one_in(2),
         })
     }
+}
+
+/// Publishers by HTTP come, send, and are read, in pieces or at once.
+fn publish(random: &mut Random, world: &World) -> Vec<Action> {
+    let count = world.publishers.len();
+    let are_gone = world.publishers.iter().all(|one| one.id.is_none());
+    if count < 12 && (are_gone || (count < 3 && random.one_in(8))) {
+        return vec![Action::Publisher];
+    }
+    let by = random.between(0, count);
+    let most = world.setting.message_bytes_max;
+    let mut post = || {
+        let longest = most + usize::from(random.one_in(20));
+        let bytes = longest.min(*random.pick(&[1, 30, 30, 700, most - 1, usize::MAX]));
+        let (is_binary, is_chunked) = (random.one_in(6), random.one_in(3));
+        Action::Post(by, Post { room: random.between(0, ROOMS_USED), bytes, is_binary, is_chunked })
+    };
+    let mut all = vec![post()];
+    if random.one_in(8) {
+        let mut post = || {
+            let room = random.between(0, 2);
+            Action::Post(by, Post { room, bytes: 30, is_binary: false, is_chunked: false })
+        };
+        all.extend((0..30).map(|_| post()));
+    }
+    let bytes = *random.pick(&[1, 40, 150, 5_000, 100_000, 100_000, 100_000]);
+    all.push(Action::PostArrives(by, bytes));
+    all
 }
 
 fn token(random: &mut Random) -> Option<Token> {

@@ -98,6 +98,21 @@ impl Face {
         self.relay.spent(id, count, count as u64 * 7919 % 3_000);
     }
 
+    /// The same of a publisher by HTTP.
+    pub fn receive_post(&mut self, id: ConnId, mut bytes: Vec<u8>, now: Time) {
+        let now = self.time(now);
+        if let Some(planted) = &self.planted {
+            planted.inbound_of_publisher(&mut bytes);
+        }
+        self.relay.receive(id, &mut bytes, now);
+    }
+
+    /// What a publisher by HTTP receives of these bytes.
+    pub fn outbound_to_publisher(&self, bytes: &[u8]) -> Vec<u8> {
+        let planted = self.planted.as_ref();
+        planted.map_or_else(|| bytes.to_vec(), |planted| planted.outbound_to_publisher(bytes))
+    }
+
     pub fn writable(&mut self, id: ConnId) {
         self.relay.stream_holds(id, 0);
         self.relay.writable(id);

@@ -245,6 +245,18 @@ impl Law {
         }
     }
 
+    /// With which status a message by HTTP without a token is refused, if it is.
+    pub fn refuses_post(&self, room: usize) -> Option<u16> {
+        let ticket = Ticket::default();
+        let publish = self.terms(room).and_then(|terms| terms.publish);
+        match (self.refuses(room, &ticket, 0), self.may_publish(room, &ticket)) {
+            (Some(status), _) => Some(status),
+            (None, true) => None,
+            (None, false) if publish == Some(Publish::Nobody) => Some(403),
+            (None, false) => Some(401),
+        }
+    }
+
     /// Whether the ticket is over, if the law looks at tickets.
     pub fn has_ended(&self, ticket: &Ticket, now_s: u64) -> bool {
         self.has_keys && ticket.ends.is_some_and(|ends| ends <= now_s)

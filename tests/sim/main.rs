@@ -25,6 +25,7 @@ mod moves;
 mod network;
 mod order;
 mod planted;
+mod publisher;
 mod random;
 mod rate;
 mod received;
@@ -49,7 +50,7 @@ use world::World;
 const SEEDS: u64 = 256;
 
 /// Outcomes that a run of all seeds must contain, or it proves nothing about them.
-const TO_BE_SEEN: [&str; 44] = [
+const TO_BE_SEEN: [&str; 46] = [
     "address_full",
     "binary_in_json",
     "compressed",
@@ -74,6 +75,8 @@ const TO_BE_SEEN: [&str; 44] = [
     "no_pong",
     "paused",
     "peer_closed",
+    "posted",
+    "publisher_too_fast",
     "put_off",
     "replayed",
     "reset",

@@ -11,7 +11,7 @@ use crate::client::{Meaning, Unit};
 use crate::ground::Ground;
 use crate::law::{Law, ROOMS, Ticket};
 use crate::shadow::{Fate, Membership, Shadow};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 /// Counts what happens: each call of the relay is a moment.
@@ -72,6 +72,11 @@ pub struct Model {
     pub now_s: u64,
     pub shadows: Vec<Shadow>,
     pub messages: Vec<Message>,
+    /// Whether a room that remembers is opened for a publisher by HTTP.
+    pub remembers: bool,
+    /// Those of each publisher by HTTP, in order, and all that were refused.
+    pub posts: BTreeMap<usize, Vec<usize>>,
+    pub refused: BTreeSet<usize>,
     /// Messages by what a member receives: in JSON or not, text or not, and the payload.
     pub names: BTreeMap<(bool, bool, Vec<u8>), usize>,
     /// When the relay was at rest the last time.
@@ -89,6 +94,9 @@ impl Model {
             now_s: 0,
             shadows: Vec::new(),
             messages: Vec::new(),
+            remembers: false,
+            posts: BTreeMap::new(),
+            refused: BTreeSet::new(),
             names: BTreeMap::new(),
             rested: 0,
             is_draining: false,
@@ -180,9 +188,11 @@ impl Model {
             };
             shadow.may_be_in(room) || shadow.memberships.iter().any(is_open)
         };
-        let rooms = (0..ROOMS.len())
-            .filter(|one| *one != room && self.shadows.iter().any(|shadow| was_in(shadow, *one)));
-        rooms.count() >= self.rooms_max
+        let may_be_open = |one: &usize| {
+            let has_members = || self.shadows.iter().any(|shadow| was_in(shadow, *one));
+            *one != room && (has_members() || self.was_opened(*one))
+        };
+        (0..ROOMS.len()).filter(may_be_open).count() >= self.rooms_max
     }
 
     /// A whole unit has arrived.
@@ -207,14 +217,19 @@ impl Model {
                 };
                 self.messages.push(message);
                 shadow.messages.push(id);
-                let in_json = if *is_text { json(payload) } else { payload.clone() };
-                self.names.insert((false, *is_text, payload.clone()), id);
-                self.names.insert((true, *is_text, in_json), id);
+                self.name(id, *is_text, payload);
             }
             Meaning::Ping(payload) => shadow.pings.push((at, payload.clone())),
             Meaning::Word => shadow.words.push(at),
             _ => {}
         }
+    }
+
+    /// Notes how members receive a message.
+    pub fn name(&mut self, id: usize, is_text: bool, payload: &[u8]) {
+        let in_json = if is_text { json(payload) } else { payload.to_vec() };
+        self.names.insert((false, is_text, payload.to_vec()), id);
+        self.names.insert((true, is_text, in_json), id);
     }
 
     /// There are other rules: what the relay has not taken may be judged by either.
@@ -268,7 +283,7 @@ impl Model {
     }
 
     /// A message was published, and must be received.
-    fn is_certain(&mut self, id: usize) {
+    pub fn is_certain(&mut self, id: usize) {
         let message = &mut self.messages[id];
         message.known = Some(self.moment);
         message.known_s = self.now_s;

@@ -175,6 +175,7 @@ impl World {
     }
 
     fn carry_out(&mut self, order: Order) {
+        let Some(order) = self.carry_out_for_publisher(order) else { return };
         match order {
             Order::Flush(id) => self.flush(id),
             Order::Shutdown(id) => self.peer(id).is_shut = true,

@@ -100,8 +100,12 @@ impl Model {
                 nodes.insert(id, node);
             }
         }
+        let known = |id: &&usize| nodes.contains_key(*id);
+        for posts in self.posts.values() {
+            let own: Vec<usize> = posts.iter().filter(known).copied().collect();
+            own.windows(2).for_each(|two| graph.edge(nodes[&two[0]], nodes[&two[1]]));
+        }
         for (number, shadow) in self.shadows.iter().enumerate() {
-            let known = |id: &&usize| nodes.contains_key(*id);
             let own: Vec<usize> = shadow.messages.iter().filter(known).copied().collect();
             own.windows(2).for_each(|two| graph.edge(nodes[&two[0]], nodes[&two[1]]));
             for membership in shadow.memberships.iter().filter(|one| one.room == room) {

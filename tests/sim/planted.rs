@@ -64,6 +64,10 @@ faults! {
     RemembersLess => "keeps one message less than it should",
     RemembersMore => "keeps one message more than it should",
     RemembersLonger => "keeps messages for longer than it should",
+    ChangesPost => "changes a byte of what is published by HTTP",
+    LosesPost => "publishes what comes by HTTP in another room",
+    AnswersNoPost => "does not answer what comes by HTTP",
+    RefusesPublished => "says 429 to what it published by HTTP",
     NeverDismisses => "does not close a connection that the operator closes",
     ForgetsJoins => "does not let a client into one more room, and says that it did",
     ForgetsLeaves => "keeps a client in a room that it was taken out of",
@@ -173,6 +177,35 @@ impl Planted {
         match is_concerned(id) && self.fault.is_inbound() {
             true => self.streams.inbound(id, bytes, self.fault),
             false => bytes.to_vec(),
+        }
+    }
+
+    /// What the relay receives of what a publisher by HTTP sent.
+    pub fn inbound_of_publisher(&self, bytes: &mut [u8]) {
+        match self.fault {
+            Fault::ChangesPost if !bytes.ends_with(b"\n") => {
+                bytes.last_mut().into_iter().for_each(|last| *last = b'?');
+            }
+            Fault::LosesPost => {
+                let at = bytes.windows(7).position(|seven| seven == b"POST /n");
+                at.into_iter().for_each(|at| bytes[at + 6] = b'm');
+            }
+            _ => {}
+        }
+    }
+
+    /// What a publisher by HTTP receives of what the relay wrote.
+    pub fn outbound_to_publisher(&self, bytes: &[u8]) -> Vec<u8> {
+        match self.fault {
+            Fault::AnswersNoPost => Vec::new(),
+            Fault::RefusesPublished => {
+                let mut bytes = bytes.to_vec();
+                if bytes.starts_with(b"HTTP/1.1 200") {
+                    bytes[9..12].copy_from_slice(b"429");
+                }
+                bytes
+            }
+            _ => bytes.to_vec(),
         }
     }
 

@@ -8,7 +8,7 @@ use fanfare::relay::Limits;
 
 /// How long the relay may take to see that a time is over: its clock hand has a grain of a second,
 /// and comes by once a second.
-const GRAIN_MS: u64 = 2_000;
+pub const GRAIN_MS: u64 = 2_000;
 
 /// What was sent too fast has been read after so long.
 const SETTLED_AFTER_MS: u64 = 20 * 60 * 1000;
@@ -57,6 +57,7 @@ impl World {
         };
         let reachable: Vec<usize> = (0..self.peers.len()).filter(is_reachable).collect();
         self.model.rest(&reachable);
+        self.publishers_rest();
         for number in reachable {
             self.check_times(number);
         }
@@ -106,6 +107,9 @@ impl World {
                 self.read(number, 1 << 40);
                 self.deliver(number, usize::MAX);
             }
+            for by in 0..self.publishers.len() {
+                self.post_arrives(by, usize::MAX);
+            }
             self.turn();
             let is_quiet = |number: usize| {
                 let peer = &self.peers[number];
@@ -113,6 +117,7 @@ impl World {
                 peer.id.is_none() || (is_taken && !peer.is_blocked && !peer.is_broken)
             };
             let are_quiet = (0..self.peers.len()).all(is_quiet);
+            let are_quiet = are_quiet && self.are_publishers_quiet();
             if are_quiet && self.is_at_rest() {
                 return self.compare();
             }
@@ -167,12 +172,13 @@ impl World {
         assert_eq!((self.face.rooms(), self.face.log_bytes()), (0, 0));
         assert_eq!(self.face.next_deadline(), None, "an empty relay sleeps");
         let metrics = self.face.metrics();
-        assert_eq!(metrics.accepted as usize, self.peers.len());
+        assert_eq!(metrics.accepted as usize, self.peers.len() + self.publishers.len());
         let counted = |name| metrics.refused.get(name).copied().unwrap_or_default();
         let refused = counted("connections_full")
             + counted("address_full")
             + counted("too_many_handshakes")
-            + counted("draining");
+            + counted("draining")
+            + metrics.publishes.refused;
         let ended: u64 = metrics.ended.values().chain(metrics.refused.values()).sum();
         assert!(ended >= metrics.accepted && ended <= metrics.accepted + refused);
         assert!(self.peers.iter().all(|peer| peer.cause.is_some()), "each end has its cause");

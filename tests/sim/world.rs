@@ -8,6 +8,7 @@ use crate::inflate::{OFFERS, can_be_met};
 use crate::law::{BEGIN_UNIX_S, Law};
 use crate::model::Model;
 use crate::planted::Fault;
+use crate::publisher::Publisher;
 use crate::rate::Debt;
 use crate::setting::{ADDRESS_MAX, CONNECTIONS_MAX, Setting};
 use core::net::IpAddr;
@@ -76,6 +77,8 @@ pub struct Seen {
     /// context was pending.
     pub too_many_rooms: u64,
     pub context_full: u64,
+    /// Messages by HTTP that were published.
+    pub posted: u64,
 }
 
 pub struct World {
@@ -83,6 +86,7 @@ pub struct World {
     pub face: Face,
     pub now: Time,
     pub peers: Vec<Peer>,
+    pub publishers: Vec<Publisher>,
     pub model: Model,
     pub is_json: bool,
     pub seen: Seen,
@@ -98,12 +102,14 @@ impl World {
             face: Face::new(limits, fault),
             now: Time::from_millis(1_000_000),
             peers: Vec::new(),
+            publishers: Vec::new(),
             model: Model::new(law, setting.skips, setting.rooms_max),
             is_json: false,
             setting,
             seen: Seen::default(),
             drained: None,
         };
+        world.model.remembers = world.setting.remembers();
         world.face.set_wall_clock(world.now, world.unix_s());
         world
     }
@@ -122,6 +128,7 @@ impl World {
         self.face.configure(limits);
         let units: Vec<_> = self.peers.iter().map(|peer| &peer.client.units[..]).collect();
         self.model.rules_changed(&units);
+        self.judge_posts_again();
         self.face.check();
     }
 
@@ -138,6 +145,9 @@ impl World {
             Action::Read(who, bytes) => {
                 self.each(who).for_each(|number| self.read(number, bytes));
             }
+            Action::Publisher => self.publisher_comes(),
+            Action::Post(by, ref post) => self.post(by, post),
+            Action::PostArrives(by, bytes) => self.post_arrives(by, bytes),
             Action::Turn => self.turn(),
             Action::Pass(millis) => self.pass(millis),
             Action::Stall(millis) => self.stall(millis),
@@ -181,6 +191,11 @@ impl World {
             for number in 0..self.peers.len() {
                 if self.peers[number].is_resumed {
                     self.deliver(number, 0);
+                }
+            }
+            for by in 0..self.publishers.len() {
+                if self.publishers[by].is_resumed {
+                    self.post_arrives(by, 0);
                 }
             }
             self.turn();
@@ -312,6 +327,7 @@ impl World {
         self.face.drain(self.now);
         self.drained.get_or_insert(self.now);
         self.model.is_draining = true;
+        self.judge_posts_again();
         (0..self.peers.len()).for_each(|number| self.model.ground(number, Ground::Drained));
         self.face.check();
     }
@@ -333,7 +349,7 @@ impl World {
     /// What was seen, by name.
     pub fn seen(&self) -> BTreeMap<&'static str, u64> {
         let inflaters = || self.peers.iter().flat_map(|peer| &peer.client.inflate);
-        let Seen { put_off, waiting, ruled, unreceived, .. } = self.seen;
+        let Seen { put_off, waiting, ruled, unreceived, posted, .. } = self.seen;
         let Seen { joined, left, left_in_frame, too_many_rooms, context_full, .. } = self.seen;
         let mut seen = self.face.counted();
         seen.extend([
@@ -346,6 +362,7 @@ impl World {
             ("waiting", waiting),
             ("ruled", ruled),
             ("unreceived", unreceived),
+            ("posted", posted),
             ("compressed", inflaters().map(|inflate| inflate.messages).sum()),
             ("with_context", inflaters().map(|inflate| inflate.with_context).sum()),
         ]);

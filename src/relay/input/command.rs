@@ -243,7 +243,11 @@ impl Relay {
             None if policy.history.is_on() => self.open_room(room).map_err(rejected)?,
             None => return Ok(Published { members: 0, id: None }),
         };
-        self.publish_in(key, None, kind, payload)
+        let published = self.publish_in(key, None, kind, payload);
+        if published.is_err() {
+            self.close_room_if_over(key); // nothing keeps it open if it was opened for this
+        }
+        published
     }
 
     /// Sends a message to one member: it waits with what is for that member alone.

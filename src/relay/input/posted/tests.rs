@@ -1,10 +1,13 @@
 //! Messages by HTTP, at a relay without sockets.
 
+use super::{Published, answer};
 use crate::auth::keyfile;
 use crate::relay::limits::rates::Rates;
 use crate::relay::pretend::Pretend;
-use crate::relay::rooms::policy::{Publish, Rule};
-use crate::relay::{Cause, ConnId, Encoding, Limits, Order, Relay, Slices, Time, TrustedProxies};
+use crate::relay::rooms::policy::{Hear, Publish, Rule};
+use crate::relay::{
+    Cause, ConnId, Encoding, Limits, MessageId, Order, Relay, Slices, Time, TrustedProxies,
+};
 
 /// A client that carries requests, and what it was answered.
 struct Client {
@@ -67,10 +70,6 @@ impl Client {
     /// The same byte by byte.
     fn ask_slowly(&mut self, text: &str) -> String {
         text.chars().map(|letter| self.ask(&letter.to_string())).collect()
-    }
-
-    fn is_kept(&self) -> bool {
-        !self.is_shut
     }
 }
 
@@ -140,11 +139,11 @@ fn an_interim_answer_comes_to_who_waits_for_it_and_before_the_body() {
     let old = head.replace("HTTP/1.1", "HTTP/1.0");
     assert_eq!(client.ask(&old), "", "HTTP/1.0 knows none");
     let answer = client.ask("hello");
-    assert!(answer.contains("\r\nConnection: close\r\n") && !client.is_kept(), "{answer}");
+    assert!(answer.contains("\r\nConnection: close\r\n") && client.is_shut, "{answer}");
     let mut client = Client::new();
     let answer = client.ask(&head.replace("Length: 5", "Length: 70000"));
     assert_eq!(statuses(&answer), [413], "a final answer instead of it");
-    assert!(!client.is_kept());
+    assert!(client.is_shut);
 }
 
 #[test]
@@ -175,7 +174,7 @@ fn what_is_refused_has_its_status_and_an_unread_body_ends_the_connection() {
         client.relay.receive(id, &mut bytes, now);
         let answer = client.read();
         assert_eq!(statuses(&answer), [status], "{target} {fields} {answer}");
-        assert_eq!(client.is_kept(), is_kept, "{target} {fields}");
+        assert_eq!(!client.is_shut, is_kept, "{target} {fields}");
         assert_eq!(answer.contains("Connection: close"), !is_kept, "{answer}");
         assert_eq!(client.relay.metrics().publishes.refused, 1, "{target} {fields}");
         assert_eq!(client.relay.metrics().messages, 0);
@@ -228,13 +227,11 @@ fn each_request_is_judged_by_its_own_origin_and_token() {
         vec![keyfile::secret(b"the secret of the tests, 32 bytes").expect("a key")];
     limits.access.cookie = Some("jwt".to_owned());
     let mut open = Rule::new("open");
-    open.publish = Some(Publish::Anyone);
-    open.hear = Some(crate::relay::Hear::Anyone);
+    (open.publish, open.hear) = (Some(Publish::Anyone), Some(Hear::Anyone));
     let mut hall = Rule::new("hall");
-    hall.hear = Some(crate::relay::Hear::Anyone);
+    hall.hear = Some(Hear::Anyone);
     let mut closed = Rule::new("closed");
-    closed.publish = Some(Publish::Nobody);
-    closed.hear = Some(crate::relay::Hear::Anyone);
+    (closed.publish, closed.hear) = (Some(Publish::Nobody), Some(Hear::Anyone));
     limits.rules = vec![open, hall, closed];
     let status = |target: &str, fields: &str| {
         let mut client = Client::of(limits.clone());
@@ -311,10 +308,10 @@ fn wait(client: &mut Client, seconds: u64) -> String {
 fn what_takes_too_long_ends() {
     let mut idle = Client::new();
     assert_eq!(idle.ask(&post("/a", "", "x")), OK);
-    assert_eq!((wait(&mut idle, 74).as_str(), idle.is_kept()), ("", true));
+    assert_eq!((wait(&mut idle, 74).as_str(), !idle.is_shut), ("", true));
     assert_eq!(idle.ask(&post("/a", "", "x")), OK, "the time begins again");
-    assert_eq!((wait(&mut idle, 74).as_str(), idle.is_kept()), ("", true));
-    assert_eq!((wait(&mut idle, 3).as_str(), idle.is_kept()), ("", false), "without an answer");
+    assert_eq!((wait(&mut idle, 74).as_str(), !idle.is_shut), ("", true));
+    assert_eq!((wait(&mut idle, 3).as_str(), !idle.is_shut), ("", false), "without an answer");
 
     let mut head = Client::new();
     assert_eq!(head.ask(&post("/a", "", "x")), OK);
@@ -340,13 +337,13 @@ fn a_client_that_ends_its_side_is_answered_and_a_relay_that_goes_down_says_so() 
     let mut idle = Client::new();
     assert_eq!(idle.ask(&post("/a", "", "x")), OK);
     idle.relay.drain(idle.now);
-    assert_eq!((wait(&mut idle, 6).as_str(), idle.is_kept()), ("", false));
+    assert_eq!((wait(&mut idle, 6).as_str(), !idle.is_shut), ("", false));
 
     let mut begun = Client::new();
     let request = post("/a", "", "hello");
     assert_eq!(begun.ask(&request[..request.len() - 1]), "");
     begun.relay.drain(begun.now);
-    assert_eq!((wait(&mut begun, 6).as_str(), begun.is_kept()), ("", true));
+    assert_eq!((wait(&mut begun, 6).as_str(), !begun.is_shut), ("", true));
     let answer = begun.ask("o");
     assert!(answer.contains("200 OK") && answer.contains("Connection: close"), "{answer}");
 
@@ -363,12 +360,40 @@ fn a_room_that_remembers_is_opened_and_its_messages_have_ids() {
     let ids = client.ask(&post("/a", "", "x").repeat(2));
     assert!(ids.contains("{\"id\":\"1:") && ids.contains("{\"id\":\"2:"), "{ids}");
     assert_eq!(client.relay.rooms(), 1);
-    let longest = u64::MAX;
-    super::answer(
-        super::Published {
-            members: u32::MAX,
-            id: Some(crate::relay::MessageId { sequence: longest, epoch: longest }),
-        },
-        |json| assert!(json.ends_with(b",\"members\":4294967295}")),
-    );
+    let longest = Published {
+        members: u32::MAX,
+        id: Some(MessageId { sequence: u64::MAX, epoch: u64::MAX }),
+    };
+    answer(longest, |json| assert!(json.ends_with(b",\"members\":4294967295}")));
+}
+
+/// Found by the simulation: the room stayed, and nothing kept it open.
+#[test]
+fn a_room_that_was_opened_for_a_message_that_is_refused_is_closed_again() {
+    let bytes_max = 1 << 16;
+    let mut limits = Limits {
+        message_bytes_max: 4_000,
+        room_log_bytes_max: bytes_max,
+        log_quota_bytes: bytes_max,
+        ..Limits::default()
+    };
+    let mut rule = Rule::new("new");
+    rule.history_messages = Some(10);
+    limits.rules = vec![rule];
+    let mut pretend = Pretend::with(limits);
+    for number in 0..10 {
+        pretend.join(&format!("/{number}"));
+    }
+    pretend.turn();
+    let id = pretend.relay.accepted(None, Time::default()).expect("there is room");
+    let (mut requests, message) = (String::new(), "x".repeat(4_000));
+    (0..10).for_each(|room| requests += &post(&format!("/{room}"), "", &message).repeat(4));
+    requests += &post("/new", "", "x");
+    pretend.relay.receive(id, &mut requests.into_bytes(), Time::default());
+    let mut slices = Slices::default();
+    pretend.relay.gather(id, &mut slices);
+    let answers = String::from_utf8(slices.as_slice().concat()).expect("text");
+    assert_eq!(statuses(&answers).last(), Some(&429), "the logs are full");
+    pretend.relay.check_invariants();
+    assert_eq!(pretend.relay.rooms(), 10);
 }
