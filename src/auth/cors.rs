@@ -48,7 +48,9 @@ pub fn preflight(origins: &Origins, with_cookie: bool, head: &Head<'_>) -> Strin
     let mut fields = fields(origins, with_cookie, head);
     if head.once("access-control-request-method").is_some() {
         fields.push_str("Access-Control-Allow-Methods: GET, HEAD, POST\r\n");
-        fields.push_str("Access-Control-Allow-Headers: Authorization, Content-Type\r\n");
+        fields.push_str(
+            "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key\r\n",
+        );
         fields.push_str(PREFLIGHT_S);
     }
     fields

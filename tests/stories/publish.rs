@@ -247,3 +247,27 @@ fn it_is_published_behind_a_proxys_header_and_tls() {
     assert_eq!(backend("192.0.2.1").ask(&request).status, 429);
     assert_eq!(backend("192.0.2.2").ask(&request).status, 200);
 }
+
+#[test]
+fn a_message_with_a_key_is_published_once_and_answered_as_before() {
+    let relay = Relay::start(&["--history-messages", "10"]);
+    let mut member = relay.connect("/news");
+    let with_key = |target: &str, key: &str, body: &str| {
+        let reply =
+            Backend::of(&relay).ask(post(target, &format!("Idempotency-Key: {key}\r\n"), body));
+        (reply.status, reply.body)
+    };
+    let first = with_key("/news", "\"8e03978e\"", "one");
+    assert_eq!(first.0, 200);
+    assert!(
+        first.1.starts_with("{\"id\":\"1:") && first.1.ends_with(",\"members\":1}"),
+        "{first:?}"
+    );
+    assert_eq!(with_key("/news", "\"8e03978e\"", "one"), first, "its answer was lost");
+    assert_eq!(with_key("/news", "\"8e03978e\"", "two").0, 422);
+    assert_eq!(with_key("/other", "\"8e03978e\"", "two").0, 200, "another room has its own");
+    assert_eq!(with_key("/news", "", "x").0, 400);
+    assert_eq!(with_key("/news", &"k".repeat(256), "x").0, 400);
+    assert_eq!(with_key("/news", &"k".repeat(255), "last").0, 200);
+    assert_eq!([member.hear_text(), member.hear_text()], ["one", "last"]);
+}

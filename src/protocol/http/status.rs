@@ -40,6 +40,8 @@ impl Status {
     pub const UNSUPPORTED_MEDIA: Status = status(415, "HTTP/1.1 415 Unsupported Media Type\r\n");
     /// `Expect` has an unsupported expectation.
     pub const EXPECTATION_FAILED: Status = status(417, "HTTP/1.1 417 Expectation Failed\r\n");
+    /// The request contradicts an earlier one.
+    pub const UNPROCESSABLE: Status = status(422, "HTTP/1.1 422 Unprocessable Content\r\n");
     /// The path needs another protocol.
     pub const UPGRADE_REQUIRED: Status = status(426, "HTTP/1.1 426 Upgrade Required\r\n");
     /// This client has used up its limit.

@@ -22,6 +22,10 @@ pub enum Unpublished {
     Timeout,
     /// `Expect` has something else than `100-continue`.
     Expectation,
+    /// `Idempotency-Key` is empty, too long, or stands more than once.
+    Key,
+    /// The same key came with another message.
+    KeyReused,
     /// Too much is pending in the room.
     RoomBusy,
     /// Its publisher sent more than its rates allow.
@@ -37,6 +41,8 @@ named!(Unpublished {
     NotText => "body_not_text",
     Timeout => "body_timeout",
     Expectation => "expectation",
+    Key => "idempotency_key",
+    KeyReused => "idempotency_key_reused",
     RoomBusy => "room_busy",
     TooFast => "publisher_too_fast",
 });
@@ -73,6 +79,13 @@ impl Unpublished {
             Unpublished::Expectation => {
                 (S::EXPECTATION_FAILED, "No expectation except 100-continue is supported.")
             }
+            Unpublished::Key => {
+                (S::BAD_REQUEST, "Idempotency-Key must be there once, with 1 to 255 bytes.")
+            }
+            Unpublished::KeyReused => (
+                S::UNPROCESSABLE,
+                "This Idempotency-Key came with another message: use a new one for each.",
+            ),
             Unpublished::RoomBusy => (
                 S::TOO_MANY_REQUESTS,
                 "So much is pending in the room that it is sent first: try again.",

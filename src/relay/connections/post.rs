@@ -19,6 +19,8 @@ pub(crate) struct Post {
 pub(crate) struct PostHead {
     /// The room's name.
     pub(crate) room: Vec<u8>,
+    /// The key by which it is known when it is sent again.
+    pub(crate) key: Option<Box<[u8]>>,
     pub(crate) kind: Kind,
     pub(crate) publisher: Publisher,
     /// What its sender wants to become of the connection.
@@ -112,7 +114,8 @@ impl Post {
 
     /// Memory that it keeps, in bytes.
     pub(crate) fn held_bytes(&self) -> usize {
-        let head = self.head.room.capacity() + self.head.fields.capacity();
+        let key = self.head.key.as_ref().map_or(0, |key| key.len());
+        let head = self.head.room.capacity() + self.head.fields.capacity() + key;
         size_of::<Post>() + head + self.content.capacity()
     }
 }
@@ -124,6 +127,7 @@ mod tests {
     fn post(framing: Framing, content_bytes_max: usize) -> Result<Post, Refusal> {
         let head = PostHead {
             room: b"a".to_vec(),
+            key: None,
             kind: Kind::Text,
             publisher: Publisher::Unix,
             fate: Fate::Keep,

@@ -6,13 +6,14 @@ use crate::protocol::{Kind, Refusal};
 use crate::relay::connections::member::{Member, Seat};
 use crate::relay::connections::phase::Phase;
 use crate::relay::input::page;
-use crate::relay::input::publish::{Published, Rejected};
+use crate::relay::input::publish::Rejected;
 use crate::relay::limits::budget::{MEMBERSHIPS_MAX, PRIVATE_BYTES_MAX};
 use crate::relay::message::Message;
 use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::encoding::Encoding;
 use crate::relay::rooms::policy::Policy;
+use crate::relay::rooms::published::Published;
 use crate::relay::rooms::window::Start;
 use crate::relay::{Cause, ConnId, Relay, Time};
 

@@ -9,9 +9,11 @@ use crate::protocol::ws::utf8;
 use crate::relay::connections::phase::Phase;
 use crate::relay::connections::post::{Arrived, Post, PostHead};
 use crate::relay::input::page::RESERVED;
-use crate::relay::input::publish::{Published, Rejected};
+use crate::relay::input::publish::Rejected;
 use crate::relay::limits::publishers::Publisher;
 use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::published::Published;
+use crate::relay::rooms::repeats::{Body, Differs, Key};
 use crate::relay::{Cause, Relay};
 use std::io::Write as _;
 
@@ -71,8 +73,10 @@ impl Relay {
             }
             Media::Binary => Kind::Binary,
         };
+        let key = idempotency_key(head)?;
         let head = PostHead {
             room: path,
+            key,
             kind,
             publisher,
             fate: Fate::wanted(head),
@@ -114,9 +118,23 @@ impl Relay {
 
     /// Publishes a message whose body has arrived.
     fn publish_post(&mut self, post: &Post, content: &[u8]) -> Result<Published, Refused> {
-        let PostHead { room, kind, publisher, .. } = &post.head;
+        let PostHead { room, kind, publisher, key, .. } = &post.head;
         if *kind == Kind::Text && !utf8::is_text(content) {
             return Err(Unpublished::NotText.into());
+        }
+        let user = match publisher {
+            Publisher::User(user) => Some(&**user),
+            _ => None,
+        };
+        let now_s = self.now.seconds();
+        let key = key.as_ref().map(|key| Key::new(room, user, key));
+        let key = key.map(|key| (key, Body::new(*kind, b"", content)));
+        if let Some((key, body)) = key {
+            let found = self.rooms.repeats.find(&key, body, now_s);
+            if let Some(published) = found.map_err(|Differs| Unpublished::KeyReused)? {
+                self.metrics.publishes.repeated += 1;
+                return Ok(published);
+            }
         }
         let policy = self.policy(room);
         let publishers = &mut self.throttle.publishers;
@@ -124,11 +142,16 @@ impl Relay {
             return Err(Refused { refusal: Unpublished::TooFast.into(), wait_s: Some(wait_s) });
         }
         let published = self.publish_named(room, &policy, *kind, content);
-        published.map_err(|rejected| match rejected {
+        let published = published.map_err(|rejected| match rejected {
             Rejected::Full => Unpublished::RoomBusy.into(),
-            Rejected::RoomsFull => Refusal::RoomsFull.into(),
-            _ => Refusal::NoMemory.into(),
-        })
+            Rejected::RoomsFull => Refusal::RoomsFull,
+            _ => Refusal::NoMemory,
+        })?;
+        self.metrics.publishes.published += 1;
+        if let Some((key, body)) = key {
+            self.rooms.repeats.keep(key, body, published, now_s);
+        }
+        Ok(published)
     }
 
     /// Answers what became of a message; the connection may carry another request, if its client
@@ -139,7 +162,6 @@ impl Relay {
         let fields_bytes = head.fields.len();
         let cause = match arrived {
             Ok(published) => {
-                self.metrics.publishes.published += 1;
                 self.answer_post(index, fields_bytes, |to| {
                     answer(published, |json| response::published(json, &head.fields, fate, to));
                 });
@@ -180,6 +202,19 @@ impl Relay {
     fn answer_post(&mut self, index: u32, bytes: usize, write: impl FnOnce(&mut Vec<u8>)) {
         self.answer(index, bytes, write);
         self.schedule.make_due(index, &mut self.conns[index]);
+    }
+}
+
+/// The longest `Idempotency-Key`: a UUID has 36 bytes, a hash in letters 64 or 128.
+const KEY_BYTES_MAX: usize = 255;
+
+/// The key by which a message is known when it is sent again.
+fn idempotency_key(head: &Head<'_>) -> Result<Option<Box<[u8]>>, Unpublished> {
+    let mut values = head.values("idempotency-key");
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) if (1..=KEY_BYTES_MAX).contains(&key.len()) => Ok(Some(key.into())),
+        _ => Err(Unpublished::Key),
     }
 }
 

@@ -9,21 +9,12 @@ use crate::relay::limits::SlowConsumer;
 use crate::relay::message::Message;
 use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
-use crate::relay::rooms::history::MessageId;
+use crate::relay::rooms::published::Published;
 use crate::relay::rooms::room::Room;
 use crate::relay::rooms::unit::{Frame, Unit};
 use crate::relay::{Cause, Relay};
 use std::collections::BinaryHeap;
 use std::ops::Range;
-
-/// A message was published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Published {
-    /// How many members get it.
-    pub(crate) members: u32,
-    /// Its id, if the room remembers.
-    pub(crate) id: Option<MessageId>,
-}
 
 /// Why something was not done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -174,7 +174,7 @@ mod tests {
             upgraded: 102,
             messages: 103,
             message_bytes: 104,
-            publishes: Publishes { published: 133, refused: 134 },
+            publishes: Publishes { published: 133, repeated: 135, refused: 134 },
             deliveries: 105,
             skipped: 106,
             slow_closed: 107,
@@ -197,7 +197,7 @@ mod tests {
         };
         let families = metrics.families();
         let text = exposition::text(&families);
-        for number in 101..=134 {
+        for number in 101..=135 {
             let end = format!(" {number}\n");
             assert_eq!(text.matches(&end).count(), 1, "{number} in {text}");
         }

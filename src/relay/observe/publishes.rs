@@ -7,6 +7,8 @@ use crate::protocol::exposition::Family;
 pub struct Publishes {
     /// Published, also in rooms in which nobody gets them.
     pub published: u64,
+    /// Known by their keys, and not published again.
+    pub repeated: u64,
     /// Refused.
     pub refused: u64,
 }
@@ -14,9 +16,9 @@ pub struct Publishes {
 impl Publishes {
     /// The table: what each counter is called outside, and what it means.
     pub(crate) fn family(&self) -> Family {
-        let Publishes { published, refused } = *self;
+        let Publishes { published, repeated, refused } = *self;
         let help = "Messages that came by HTTP, by what became of them.";
-        let results = vec![("published", published), ("refused", refused)];
+        let results = vec![("published", published), ("repeated", repeated), ("refused", refused)];
         Family::counter("fanfare_http_publishes_total", help, 0).by("result", results)
     }
 }

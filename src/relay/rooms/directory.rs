@@ -5,6 +5,7 @@ use crate::relay::connections::member::Member;
 use crate::relay::limits::Limits;
 use crate::relay::rooms::histories::Histories;
 use crate::relay::rooms::pool::Pool;
+use crate::relay::rooms::repeats::Repeats;
 use crate::relay::rooms::room::Room;
 use std::collections::BTreeMap;
 
@@ -16,6 +17,8 @@ pub(crate) struct Rooms {
     by_name: BTreeMap<Box<[u8]>, u32>,
     pool: Pool,
     histories: Histories,
+    /// The messages that were published with a key.
+    pub(crate) repeats: Repeats,
 }
 
 mod remembering;

@@ -8,6 +8,8 @@ pub(crate) mod history;
 pub(crate) mod log;
 pub(crate) mod policy;
 pub(crate) mod pool;
+pub(crate) mod published;
+pub(crate) mod repeats;
 pub(crate) mod room;
 pub(crate) mod unit;
 pub(crate) mod window;
