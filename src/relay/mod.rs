@@ -39,7 +39,7 @@ mod time;
 
 pub use cause::Cause;
 pub use compression::settings::Deflate;
-pub use id::ConnId;
+pub use id::{ConnId, PublicId};
 pub use identity::access::Access;
 pub use identity::address::{Network, TrustedProxies};
 pub use input::command::Command;
@@ -75,6 +75,7 @@ use observe::events::Events;
 use observe::gauges::Gauges;
 use output::schedule::Schedule;
 use rooms::directory::Rooms;
+use sha1::{Digest as _, Sha1};
 
 /// The relay: connections, rooms and the law. What has a seam is an owner of its own.
 #[derive(Debug, Default)]
@@ -108,10 +109,13 @@ impl Relay {
         Relay { limits: limits.made_possible(), ..Relay::default() }
     }
 
-    /// Epochs of rooms follow from this random word from now on: a relay that was started anew must
-    /// not give ids that it gave before.
+    /// Epochs of rooms and public ids of connections follow from this random word from now on: a
+    /// relay that was started anew must not give ids that it gave before.
     pub fn seed(&mut self, word: u64) {
         self.rooms.seed(word);
+        // Not the word itself: epochs follow from that, and ids are told to clients.
+        let digest: [u8; 20] = Sha1::digest(word.to_be_bytes()).into();
+        self.conns.seed(digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)));
     }
 
     /// Takes other limits from now on; members keep the encoding that they joined with and what

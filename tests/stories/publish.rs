@@ -271,3 +271,35 @@ fn a_message_with_a_key_is_published_once_and_answered_as_before() {
     assert_eq!(with_key("/news", &"k".repeat(255), "last").0, 200);
     assert_eq!([member.hear_text(), member.hear_text()], ["one", "last"]);
 }
+
+#[test]
+fn a_connection_is_excepted_by_its_public_id() {
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    let relay = Relay::run(command);
+    let mut one = relay.connect("/news");
+    let ids = || {
+        let listed = relay.admin_json("/connections");
+        let listed = listed["connections"].as_array().expect("a list").clone();
+        let ids = listed.iter().filter(|one| one["room"] == "/news");
+        ids.map(|one| one["public_id"].as_str().expect("text").to_owned()).collect::<Vec<_>>()
+    };
+    let [id] = &ids()[..] else { panic!("one member is there") };
+    let mut two = relay.connect("/news");
+    let mut backend = Backend::of(&relay);
+    let mut publish = |query: &str, body: &str| {
+        let reply = backend.ask(post(&format!("/news?{query}"), "", body));
+        (reply.status, reply.body)
+    };
+    let reached = |members: u32| (200, format!("{{\"id\":null,\"members\":{members}}}"));
+    assert_eq!(publish(&format!("except={id}"), "not for one"), reached(1));
+    assert_eq!(publish("", "for both"), reached(2));
+    assert_eq!(two.hear_text(), "not for one");
+    assert_eq!([one.hear_text(), two.hear_text()], ["for both", "for both"]);
+    assert_eq!(publish("except=AAAAAAAAAAAAAAAAAAAAAA", "no such"), reached(2));
+    assert_eq!(one.hear_text(), "no such");
+    one.close();
+    relay.counters_when(|counters| counters.get("connections") == 2);
+    assert_eq!(publish(&format!("except={id}"), "it is gone"), reached(1));
+    assert_eq!(Backend::of(&relay).ask(post("/news?except=7", "", "x")).status, 400);
+}

@@ -26,6 +26,8 @@ pub enum Unpublished {
     Key,
     /// The same key came with another message.
     KeyReused,
+    /// `?except=` is no connection's id.
+    Except,
     /// Too much is pending in the room.
     RoomBusy,
     /// Its publisher sent more than its rates allow.
@@ -43,6 +45,7 @@ named!(Unpublished {
     Expectation => "expectation",
     Key => "idempotency_key",
     KeyReused => "idempotency_key_reused",
+    Except => "except",
     RoomBusy => "room_busy",
     TooFast => "publisher_too_fast",
 });
@@ -86,6 +89,9 @@ impl Unpublished {
                 S::UNPROCESSABLE,
                 "This Idempotency-Key came with another message: use a new one for each.",
             ),
+            Unpublished::Except => {
+                (S::BAD_REQUEST, "?except= needs one connection's public id, of 22 characters.")
+            }
             Unpublished::RoomBusy => (
                 S::TOO_MANY_REQUESTS,
                 "So much is pending in the room that it is sent first: try again.",

@@ -1,10 +1,11 @@
 //! All connections and their memberships, in slots that are used again.
 
-use crate::relay::ConnId;
 use crate::relay::connections::conn::Conn;
 use crate::relay::connections::member::{Further, Member, Seat};
 use crate::relay::connections::phase::Phase;
 use crate::relay::connections::skips::Skips;
+use crate::relay::id::{ConnId, PublicId};
+use crate::relay::limits::budget::SKIPS_MAX;
 use crate::relay::output::pending::Pending;
 use crate::relay::rooms::directory::Rooms;
 use crate::relay::rooms::log::Log;
@@ -18,6 +19,8 @@ pub(crate) struct Conns {
     slab: Slab<Conn>,
     further: Slab<Further>,
     generation: u32,
+    /// A random word in all public ids.
+    word: u64,
 }
 
 impl Conns {
@@ -26,6 +29,22 @@ impl Conns {
         self.generation = self.next_generation();
         let index = self.slab.insert(Conn::new(self.generation, since));
         ConnId { index: index as u32, generation: self.generation }
+    }
+
+    /// Public ids have this random word from now on.
+    pub(crate) fn seed(&mut self, word: u64) {
+        self.word = word;
+    }
+
+    /// A connection's public id.
+    pub(crate) fn public_id(&self, id: ConnId) -> PublicId {
+        PublicId { word: self.word, id }
+    }
+
+    /// The connection that a public id names, if it is one of this relay's and is still there.
+    pub(crate) fn named(&self, public: PublicId) -> Option<ConnId> {
+        let is_here = public.word == self.word && self.get(public.id).is_some();
+        is_here.then_some(public.id)
     }
 
     /// The generation of the next connection.
@@ -157,6 +176,36 @@ impl Conns {
     /// The number of this connection's membership in this room, if it has one.
     pub(crate) fn number_in(&self, index: u32, room: u32) -> Option<usize> {
         self.seats(index).position(|seat| self.member(seat).room == room)
+    }
+
+    /// The membership of a connection in this room, if it is there and has one.
+    pub(crate) fn seat_in(&self, id: ConnId, room: u32) -> Option<Seat> {
+        self.get(id)?;
+        self.number_in(id.index, room).map(|number| self.seat(id.index, number))
+    }
+
+    /// A membership steps over a frame that is not for it, if it is still in this room.
+    pub(crate) fn skip_own(&mut self, seat: Seat, room: u32, frame: Range<u64>) {
+        match seat.further_slot() {
+            None => {
+                let conn = &mut self[seat.index()];
+                if conn.member.room == room {
+                    conn.skip_own(frame);
+                }
+            }
+            Some(slot) => {
+                if let Some(Further { member, skips, .. }) = self.further.get_mut(slot)
+                    && member.room == room
+                {
+                    member.skip_own(frame, || skips);
+                }
+            }
+        }
+    }
+
+    /// Whether a membership notes so many frames to step over that no more are added.
+    pub(crate) fn has_full_skips(&self, seat: Seat) -> bool {
+        self.skips(seat).len() >= SKIPS_MAX
     }
 
     /// Gives a connection one more membership, which joins its room as this seat.

@@ -3,6 +3,7 @@
 use crate::protocol::Kind;
 use crate::protocol::http::body::{Body, Piece};
 use crate::protocol::http::{Fate, Framing, Refusal, Unpublished};
+use crate::relay::id::PublicId;
 use crate::relay::limits::publishers::Publisher;
 
 /// A message that is published by HTTP.
@@ -21,6 +22,8 @@ pub(crate) struct PostHead {
     pub(crate) room: Vec<u8>,
     /// The key by which it is known when it is sent again.
     pub(crate) key: Option<Box<[u8]>>,
+    /// The connection that does not get it.
+    pub(crate) except: Option<PublicId>,
     pub(crate) kind: Kind,
     pub(crate) publisher: Publisher,
     /// What its sender wants to become of the connection.
@@ -128,6 +131,7 @@ mod tests {
         let head = PostHead {
             room: b"a".to_vec(),
             key: None,
+            except: None,
             kind: Kind::Text,
             publisher: Publisher::Unix,
             fate: Fate::Keep,

@@ -228,7 +228,7 @@ impl Relay {
         if kind == Kind::Binary && self.limits.encoding == Encoding::Json {
             return Err(Rejected::BinaryInJson);
         }
-        self.publish_named(room, &policy, kind, payload).map(|done| done.members)
+        self.publish_named(room, &policy, None, kind, payload).map(|done| done.members)
     }
 
     /// The same for a message that keeps the rules of its room. A room that remembers is opened.
@@ -236,6 +236,7 @@ impl Relay {
         &mut self,
         room: &[u8],
         policy: &Policy,
+        except: Option<ConnId>,
         kind: Kind,
         payload: &[u8],
     ) -> Result<Published, Rejected> {
@@ -244,7 +245,11 @@ impl Relay {
             None if policy.history.is_on() => self.open_room(room).map_err(rejected)?,
             None => return Ok(Published { members: 0, id: None }),
         };
-        let published = self.publish_in(key, None, kind, payload);
+        let except = except.and_then(|id| self.conns.seat_in(id, key));
+        if except.is_some_and(|seat| self.conns.has_full_skips(seat)) {
+            return Err(Rejected::Full); // it takes some of its output first
+        }
+        let published = self.publish_in(key, None, except, kind, payload);
         if published.is_err() {
             self.close_room_if_over(key); // nothing keeps it open if it was opened for this
         }

@@ -4,7 +4,7 @@
 use crate::auth::cors;
 use crate::protocol::Kind;
 use crate::protocol::http::head::Head;
-use crate::protocol::http::{Fate, Framing, Media, Refusal, Unpublished, response};
+use crate::protocol::http::{Fate, Framing, Media, Refusal, Unpublished, path, response};
 use crate::protocol::ws::utf8;
 use crate::relay::connections::phase::Phase;
 use crate::relay::connections::post::{Arrived, Post, PostHead};
@@ -14,7 +14,7 @@ use crate::relay::limits::publishers::Publisher;
 use crate::relay::rooms::encoding::Encoding;
 use crate::relay::rooms::published::Published;
 use crate::relay::rooms::repeats::{Body, Differs, Key};
-use crate::relay::{Cause, Relay};
+use crate::relay::{Cause, PublicId, Relay};
 use std::io::Write as _;
 
 /// The most bytes of the JSON that answers a message.
@@ -73,10 +73,11 @@ impl Relay {
             }
             Media::Binary => Kind::Binary,
         };
-        let key = idempotency_key(head)?;
+        let (key, except) = (idempotency_key(head)?, excepted(head)?);
         let head = PostHead {
             room: path,
             key,
+            except,
             kind,
             publisher,
             fate: Fate::wanted(head),
@@ -118,7 +119,7 @@ impl Relay {
 
     /// Publishes a message whose body has arrived.
     fn publish_post(&mut self, post: &Post, content: &[u8]) -> Result<Published, Refused> {
-        let PostHead { room, kind, publisher, key, .. } = &post.head;
+        let PostHead { room, kind, publisher, key, except, .. } = &post.head;
         if *kind == Kind::Text && !utf8::is_text(content) {
             return Err(Unpublished::NotText.into());
         }
@@ -128,7 +129,8 @@ impl Relay {
         };
         let now_s = self.now.seconds();
         let key = key.as_ref().map(|key| Key::new(room, user, key));
-        let key = key.map(|key| (key, Body::new(*kind, b"", content)));
+        let target = except.map(|public| public.to_string()).unwrap_or_default();
+        let key = key.map(|key| (key, Body::new(*kind, target.as_bytes(), content)));
         if let Some((key, body)) = key {
             let found = self.rooms.repeats.find(&key, body, now_s);
             if let Some(published) = found.map_err(|Differs| Unpublished::KeyReused)? {
@@ -141,7 +143,8 @@ impl Relay {
         if let Err(wait_s) = publishers.charge(publisher, content.len(), policy.rates, self.now) {
             return Err(Refused { refusal: Unpublished::TooFast.into(), wait_s: Some(wait_s) });
         }
-        let published = self.publish_named(room, &policy, *kind, content);
+        let except = except.and_then(|public| self.conns.named(public));
+        let published = self.publish_named(room, &policy, except, *kind, content);
         let published = published.map_err(|rejected| match rejected {
             Rejected::Full => Unpublished::RoomBusy.into(),
             Rejected::RoomsFull => Refusal::RoomsFull,
@@ -218,6 +221,16 @@ fn idempotency_key(head: &Head<'_>) -> Result<Option<Box<[u8]>>, Unpublished> {
     }
 }
 
+/// The connection that does not get the message.
+fn excepted(head: &Head<'_>) -> Result<Option<PublicId>, Unpublished> {
+    let mut named = path::query(head.target).filter_map(|part| part.strip_prefix("except="));
+    match (named.next(), named.next()) {
+        (None, _) => Ok(None),
+        (Some(id), None) => id.parse().map(Some).map_err(|_| Unpublished::Except),
+        _ => Err(Unpublished::Except),
+    }
+}
+
 /// What the publisher of a message is answered: the message's id, where the room has a history, and
 /// how many members get it here.
 fn answer(published: Published, write: impl FnOnce(&[u8])) {
@@ -233,5 +246,7 @@ fn answer(published: Published, write: impl FnOnce(&[u8])) {
     write(&json[..bytes]);
 }
 
+#[cfg(test)]
+mod excepted;
 #[cfg(test)]
 mod tests;

@@ -45,11 +45,13 @@ pub enum Rejected {
 
 impl Relay {
     /// Publishes a message of a member, or of a publisher that is none and is rejected when the
-    /// room is full; a member is paused before that.
+    /// room is full; a member is paused before that. One that is none may except a member, which
+    /// does not get the message.
     pub(crate) fn publish_in(
         &mut self,
         key: u32,
         from: Option<u32>,
+        except: Option<Seat>,
         kind: Kind,
         payload: &[u8],
     ) -> Result<Published, Rejected> {
@@ -64,7 +66,7 @@ impl Relay {
             let message = Message::copy(kind, payload);
             self.events.push(Event::Published { room: key, from, message }, &mut self.metrics);
         }
-        let excluded = from.filter(|_| !room.policy.echo);
+        let excluded = from.filter(|_| !room.policy.echo).map(Seat::first).or(except);
         let room = &mut self.rooms[key];
         room.sequence += 1;
         if room.window.is_some() {
@@ -76,7 +78,10 @@ impl Relay {
         if room.sharers > 0 {
             self.sharing().prepare(key, from);
         }
-        let excluded = excluded.map(|index| (index, self.conns[index].member.class));
+        if let Some(seat) = except {
+            self.leave_context(key, seat);
+        }
+        let excluded = excluded.map(|seat| (seat, self.conns.member(seat).class));
         let mut members = 0;
         // None of them goes meanwhile: the room is due as soon as one of them gets the message.
         for number in 0..self.rooms[key].audiences_count() {
@@ -95,15 +100,25 @@ impl Relay {
             let frame = appended.inspect_err(|_| self.rooms.forget(key))?;
             self.metrics.deliveries += u64::from(receivers);
             members += receivers;
-            if let Some((index, _)) = excluded {
-                let conn = &mut self.conns[index];
-                // The policy may just have taken the sender out of the room.
-                if conn.member.room == key {
-                    conn.skip_own(frame);
-                }
+            if let Some((seat, _)) = excluded {
+                self.conns.skip_own(seat, key, frame);
             }
         }
         Ok(Published { members, id: self.rooms[key].newest_id() })
+    }
+
+    /// A member that will not get the next message must not be in a class whose messages refer to
+    /// each other, or the next one must not be referred to.
+    #[inline(never)] // rare: kept out of the hot path
+    fn leave_context(&mut self, key: u32, seat: Seat) {
+        let member = self.conns.member(seat);
+        let class = member.class;
+        if class.is_shared() {
+            match (member.position == self.rooms[key].log(class).end(), seat.further_slot()) {
+                (true, None) => self.sharing().take_out(seat.index()),
+                _ => self.rooms[key].forget_context(class),
+            }
+        }
     }
 
     /// A message comes for a room that remembers.

@@ -196,7 +196,7 @@ impl Relay {
         if sender.is_packed && pause::must_catch_up(conn, self.rooms.get(sender.room)) {
             return self.keep_message(index, kind, payload);
         }
-        let published = self.publish_in(sender.room, Some(index), kind, payload);
+        let published = self.publish_in(sender.room, Some(index), None, kind, payload);
         // A member is paused before its room is full.
         if published == Err(Rejected::NoMemory) {
             self.fail(index, Cause::NoMemory);

@@ -2,7 +2,7 @@
 
 use crate::relay::connections::conn::Pause;
 use crate::relay::connections::phase::Phase;
-use crate::relay::{Cause, ConnId, Encoding, Network, Relay};
+use crate::relay::{Cause, ConnId, Encoding, Network, PublicId, Relay};
 
 /// What is known of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum RoomOrder {
 pub struct ConnFacts<'a> {
     /// Its id.
     pub id: ConnId,
+    /// The same, as clients and backends are told it.
+    pub public_id: PublicId,
     /// Where it stands in its life, in a word.
     pub state: &'static str,
     /// Why it ends, if it does.
@@ -105,6 +107,7 @@ impl Relay {
         let is_living = conn.phase().is_before_open() || conn.phase() == Phase::Open;
         Some(ConnFacts {
             id,
+            public_id: self.conns.public_id(id),
             state: Phase::NAMES[conn.phase().number()],
             cause: (!is_living).then_some(conn.cause),
             room: room.map(|room| room.name()),

@@ -215,10 +215,12 @@ impl Server {
         let cause = facts.cause.map(Cause::name);
         let cause = cause.map_or("null".to_owned(), |name| format!("\"{name}\""));
         let ConnFacts { state, waited_s, behind_bytes, private_bytes, partial_bytes, .. } = facts;
+        let public_id = facts.public_id;
         let ConnFacts { is_blocked, is_paused, is_pinged, .. } = facts;
         let id = u64::from(id);
         Some(format!(
-            "{{\"id\":{id},\"address\":{address},\"client\":{client},\"room\":{room},\
+            "{{\"id\":{id},\"public_id\":\"{public_id}\",\"address\":{address},\
+             \"client\":{client},\"room\":{room},\
              \"user\":{user},\"state\":\"{state}\",\
              \"reason\":{cause},\"silent_seconds\":{waited_s},\"behind_bytes\":{behind_bytes},\
              \"private_bytes\":{private_bytes},\"partial_bytes\":{partial_bytes},\
