@@ -99,21 +99,46 @@ fn what_a_client_said_before_it_left_is_published_when_its_rate_allows() {
     }
 }
 
+/// A client closes when a message of so many bytes lies in its stream, which takes so many at the
+/// most. It reads a little, then all, and receives the message and its close frame.
+fn close_behind(bytes: usize, bytes_max: usize) {
+    let mut world = World::new(Random::new(1), Kind::default());
+    world.clients.iter().for_each(|client| client.pipe.borrow_mut().widen(WIDE));
+    world.clients[1].pipe.borrow_mut().narrow(bytes_max);
+    world.clients[1].is_stuck = true;
+    world.send_message(2, bytes);
+    while world.turn_at_ease() {}
+    world.clients[1].close(OWN);
+    while world.turn_at_ease() {}
+    world.clients[1].is_stuck = false;
+    world.clients[1].take(100, &[bytes]);
+    world.clients[1].is_stuck = true;
+    while world.turn_at_ease() {}
+    world.clients[1].is_stuck = false;
+    while world.turn_at_ease() {}
+    let client = &world.clients[1];
+    assert_eq!(
+        (&client.received[..], client.closed),
+        (&[0][..], Some(OWN)),
+        "{bytes}, {bytes_max}"
+    );
+}
+
 /// With so much left for a client that its stream may just be closed, TLS's last word was too much:
 /// the stream was reset, and the client did not receive the close frame.
 #[test]
 fn a_close_frame_is_received_whatever_is_left_in_front_of_it() {
     for bytes in (LEFT_BYTES_MAX - 200..LEFT_BYTES_MAX).step_by(10) {
-        let mut world = World::new(Random::new(1), Kind::default());
-        world.clients.iter().for_each(|client| client.pipe.borrow_mut().widen(WIDE));
-        world.clients[1].is_stuck = true;
-        world.send_message(2, bytes);
-        while world.turn_at_ease() {}
-        world.clients[1].close(OWN);
-        while world.turn_at_ease() {}
-        world.clients[1].is_stuck = false;
-        world.turn_at_ease();
-        let client = &world.clients[1];
-        assert_eq!((&client.received[..], client.closed), (&[0][..], Some(OWN)), "{bytes}");
+        close_behind(bytes, WIDE);
+    }
+}
+
+/// TLS's last word found a stream that was full, and waited until it was writable. By then it had
+/// ended: to write failed, and the stream was reset with all that the client had not received.
+#[test]
+fn a_close_frame_is_received_when_there_is_no_room_for_the_last_word_of_tls() {
+    let bytes = 2 * LEFT_BYTES_MAX;
+    for bytes_max in bytes..bytes + 200 {
+        close_behind(bytes, bytes_max);
     }
 }

@@ -126,9 +126,11 @@ impl Tls {
 
     /// Ends our side.
     pub(in crate::server) fn end(&mut self, stream: &mut dyn Write) {
-        // There is no second try: after a failure, or with a full stream, the alert is left out.
+        // There is no second try: after a failure, or with a full stream, the alert is left out. It
+        // must not be written later, for the stream may have ended by then.
         let _ = self.session.end(&mut self.unsent);
         let _ = self.push(stream);
+        self.unsent = Vec::new();
     }
 }
 
