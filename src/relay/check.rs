@@ -151,11 +151,11 @@ impl Invariants<'_> {
         if log.keeps() {
             log.check_sequences(room.sequence);
         }
+        let bytes_max = audience.class.family.log_bytes_max(self.0.limits.room_log_bytes_max);
         assert!(
-            log.pending_bytes() <= self.0.limits.room_log_bytes_max,
-            "{} bytes pending of {}",
-            log.pending_bytes(),
-            self.0.limits.room_log_bytes_max
+            log.pending_bytes() <= bytes_max,
+            "{} bytes pending of {bytes_max}",
+            log.pending_bytes()
         );
     }
 }

@@ -43,7 +43,7 @@ pub use id::{ConnId, PublicId};
 pub use identity::access::Access;
 pub use identity::address::{Network, TrustedProxies};
 pub use input::command::Command;
-pub use input::publish::Rejected;
+pub use input::rejected::Rejected;
 pub use limits::budget;
 pub use limits::contradiction::Contradiction;
 pub use limits::rates::{RatePolicy, Rates};
@@ -141,6 +141,7 @@ impl Relay {
     /// Tokens are held against it. It may be told as often as the clock is looked at, and the
     /// clock may be set back. A relay that was not told believes no token that ends.
     pub fn set_wall_clock(&mut self, now: Time, unix_s: u64) {
+        self.now = now; // what is told next happened now, and not when the server fell asleep
         self.identities.set_wall_clock(now, unix_s);
     }
 

@@ -1,14 +1,18 @@
 //! What the relay tells of itself: for the log, upgrades and connections that end for a reason
 //! about which something can be done; for the program's subscribers, messages.
 
-use super::Server;
 use super::report::quoted;
 use super::stream::Stream;
+use super::{Server, kernel};
 use crate::protocol::http::path;
 use crate::protocol::{Denial, Refusal, Violation};
 use crate::relay::{Cause, ConnId, Event, Failure, Time};
 use tracing::field::display;
 use tracing::{Level, debug, enabled, warn};
+
+/// An event stream whose machine acknowledged nothing for so long is broken: two comments went
+/// unanswered.
+const STREAM_TIMEOUT_MS: u64 = 60_000;
 
 impl Server {
     /// Tells what happened in the relay. Called before streams are shut or closed: then these still
@@ -19,6 +23,7 @@ impl Server {
                 Event::Upgraded { id, room } if enabled!(Level::DEBUG) => {
                     self.tell_upgrade(id, &room);
                 }
+                Event::StreamBegun { id, room } => self.begin_stream(id, &room),
                 Event::Failing(failure) => self.tell_failure(failure, now),
                 Event::Published { room, from, message } => {
                     self.subscribers.deliver(room, from, message);
@@ -33,6 +38,20 @@ impl Server {
         let client = self.relay.client(id).map(display);
         let room = path::encode(room);
         debug!(id = u64::from(id), address, client, room, "upgraded");
+    }
+
+    /// Nothing comes back from an event stream's client: that it is gone is seen when its machine
+    /// does not acknowledge what is written.
+    fn begin_stream(&self, id: ConnId, room: &[u8]) {
+        if let Some(stream) = self.streams.get(id) {
+            kernel::expect_acknowledgement(stream, STREAM_TIMEOUT_MS);
+        }
+        if enabled!(Level::DEBUG) {
+            let address = self.streams.get(id).and_then(Stream::peer);
+            let client = self.relay.client(id).map(display);
+            let room = path::encode(room);
+            debug!(id = u64::from(id), address, client, room, "event stream begun");
+        }
     }
 
     /// Warns of connections that begin to end, each kind at most once a second.

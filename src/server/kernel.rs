@@ -76,6 +76,15 @@ pub(super) fn leave(stream: &Stream, millis: u64, bytes_max: usize) {
     }
 }
 
+/// From now on the stream breaks when its peer's machine acknowledges nothing for so long while
+/// output is on its way.
+pub(super) fn expect_acknowledgement(stream: &Stream, millis: u64) {
+    if let Stream::Tcp(tcp) = stream {
+        // Where that cannot be set, the stream is broken already.
+        let _ = SockRef::from(tcp).set_tcp_user_timeout(Some(Duration::from_millis(millis)));
+    }
+}
+
 /// Before a stream is closed: the kernel discards all output, and resets the connection.
 pub(super) fn reset(stream: &Stream) {
     #[cfg(test)]

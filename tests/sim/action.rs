@@ -28,6 +28,8 @@ pub struct Arrival {
     pub window: usize,
     /// It asks for so many of the newest messages.
     pub last: Option<usize>,
+    /// It asks for an event stream.
+    pub is_stream: bool,
     /// It does not answer pings and close frames.
     pub is_rude: bool,
     /// As the server does it: its request is read, and answered, at once.
@@ -217,7 +219,7 @@ fn room(word: &str) -> usize {
 }
 
 impl Arrival {
-    fn plainer(&self) -> [Arrival; 8] {
+    fn plainer(&self) -> [Arrival; 9] {
         let like = || self.clone();
         [
             Arrival { room: 0, ..like() },
@@ -225,6 +227,7 @@ impl Arrival {
             Arrival { offer: 0, ..like() },
             Arrival { token: None, ..like() },
             Arrival { last: None, ..like() },
+            Arrival { is_stream: false, ..like() },
             Arrival { window: WIDE, ..like() },
             Arrival { is_rude: false, ..like() },
             Arrival { is_greeted: true, ..like() },
@@ -245,6 +248,7 @@ impl Arrival {
                 pair("offer", (self.offer > 0).then_some(self.offer)),
                 pair("token", self.token.as_ref().map(Token::text)),
                 pair("last", self.last),
+                mark("stream", self.is_stream),
                 mark("rude", self.is_rude),
                 mark("greeted", self.is_greeted),
             ],
@@ -270,6 +274,7 @@ impl Arrival {
             token: token.as_deref().map(Token::read),
             window: words.key("window").unwrap_or(WIDE),
             last: words.key("last"),
+            is_stream: words.mark("stream"),
             is_rude: words.mark("rude"),
             is_greeted: words.mark("greeted"),
         };

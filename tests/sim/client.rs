@@ -2,6 +2,7 @@
 //! bytes. Its frames are written and read here, apart from the code under test.
 
 use crate::action::Content;
+use crate::events::Events;
 use crate::inflate::{Inflate, deflate};
 use crate::law::ROOMS;
 use crate::random::Random;
@@ -50,6 +51,10 @@ pub enum Received {
     Pong(Vec<u8>),
     /// With the close reason.
     Close(Option<u16>, String),
+    /// An event stream has no place at the moment: it is told when to come back.
+    NoPlace,
+    /// What an event stream is told beside messages.
+    Notice,
 }
 
 #[derive(Default)]
@@ -70,6 +75,8 @@ pub struct Client {
     is_websocket: bool,
     /// What was agreed on about compression.
     pub inflate: Option<Inflate>,
+    /// It is an event stream, which sends nothing but its request.
+    pub events: Option<Events>,
 }
 
 impl Client {
@@ -91,18 +98,21 @@ impl Client {
         self.units.push(Unit { start, end: self.sent, frames, inflates, meaning });
     }
 
+    /// A request to join, with these further fields.
     pub fn request(&mut self, room: usize, token: Option<&str>, last: Option<usize>, fields: &str) {
         let token = token.map(|token| format!("token={token}"));
         let last = last.map(|last| format!("last={last}"));
         let query: Vec<String> = token.into_iter().chain(last).collect();
         let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
         let path = ROOMS[room].0;
-        let head = format!(
-            "GET /{path}{query} HTTP/1.1\r\nHost: sim\r\n\
-             Upgrade: websocket\r\nConnection: upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
-             {fields}\r\n"
-        );
+        let wants = match self.events {
+            Some(_) => "Accept: text/event-stream\r\n",
+            None => {
+                "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                 Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+            }
+        };
+        let head = format!("GET /{path}{query} HTTP/1.1\r\nHost: sim\r\n{wants}{fields}\r\n");
         self.send(head.as_bytes());
         self.mean(Meaning::Join(room));
     }
@@ -250,6 +260,9 @@ impl Client {
 
     fn next(&mut self) -> Option<(Received, usize)> {
         let bytes = &self.incoming;
+        if let Some(events) = &mut self.events {
+            return events.next(bytes);
+        }
         if !self.is_websocket {
             let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
             let head = std::str::from_utf8(&bytes[..end]).expect("a head is text");

@@ -113,6 +113,7 @@ impl Chance {
             window: *random.pick(&[0, 10, 1_000, 50_000, 200_000, 10_000_000, 1 << 40]),
             last: (world.setting.remembers() && random.one_in(2))
                 .then(|| *random.pick(&[0, 1, 3, 20, 1_000])),
+            is_stream: random.one_in(6),
             is_rude: random.one_in(5),
             is_greeted: random.one_in(2),
         })

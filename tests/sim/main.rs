@@ -14,6 +14,7 @@ mod action;
 mod client;
 mod draw;
 mod ended;
+mod events;
 mod face;
 mod frames;
 mod ground;
@@ -50,7 +51,7 @@ use world::World;
 const SEEDS: u64 = 256;
 
 /// Outcomes that a run of all seeds must contain, or it proves nothing about them.
-const TO_BE_SEEN: [&str; 46] = [
+const TO_BE_SEEN: [&str; 48] = [
     "address_full",
     "binary_in_json",
     "compressed",
@@ -61,6 +62,8 @@ const TO_BE_SEEN: [&str; 46] = [
     "dismissed",
     "draining",
     "drained",
+    "events",
+    "gaps_told",
     "end_of_stream",
     "handshake_timeout",
     "heartbeats",

@@ -7,6 +7,7 @@
 //! Every member that came before a certain message arrived must receive it, once, unless the member
 //! ends, or is skipped as a slow consumer.
 
+use crate::action;
 use crate::client::{Meaning, Unit};
 use crate::ground::Ground;
 use crate::law::{Law, ROOMS, Ticket};
@@ -104,8 +105,10 @@ impl Model {
     }
 
     /// A client has come; gives its number.
-    pub fn come(&mut self, ticket: Ticket, offers: bool, last: Option<usize>) -> usize {
-        self.shadows.push(Shadow::new(ticket, offers, last));
+    pub fn come(&mut self, ticket: Ticket, offers: bool, arrival: &action::Arrival) -> usize {
+        let mut shadow = Shadow::new(ticket, offers);
+        (shadow.last, shadow.is_stream) = (arrival.last, arrival.is_stream);
+        self.shadows.push(shadow);
         self.shadows.len() - 1
     }
 
@@ -165,7 +168,7 @@ impl Model {
             may_join: refuses.is_none() && !self.is_draining,
             refusals,
             members_max,
-            is_json: arrival.is_json,
+            is_json: arrival.is_json && !shadow.is_stream,
             deflates: shadow.offers && self.law.deflates(room),
             received: Vec::new(),
             was_taken: false,
@@ -192,7 +195,9 @@ impl Model {
             let has_members = || self.shadows.iter().any(|shadow| was_in(shadow, *one));
             *one != room && (has_members() || self.was_opened(*one))
         };
-        (0..ROOMS.len()).filter(may_be_open).count() >= self.rooms_max
+        // A room that only its history keeps open makes place, but not before what was published in
+        // it is flushed.
+        self.remembers || (0..ROOMS.len()).filter(may_be_open).count() >= self.rooms_max
     }
 
     /// A whole unit has arrived.

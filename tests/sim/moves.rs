@@ -11,6 +11,9 @@ impl World {
     pub fn join(&mut self, number: usize, room: usize) {
         let peer = &self.peers[number];
         let Some(id) = peer.id.filter(|_| !peer.has_ended && !peer.is_broken) else { return };
+        if peer.client.events.is_some() {
+            return; // it stays in its one room
+        }
         let has_taken_all = self.is_at_rest() && !peer.is_blocked;
         self.model.moment += 1;
         let joined = self.face.join(id, crate::law::name(room), self.now);

@@ -124,6 +124,7 @@ impl World {
             self.model.moment += 1;
             peer.is_broken = true;
             self.model.breaks(number);
+            self.wake();
             self.face.broken(id);
             self.face.check();
         } else if !peer.is_paused && self.ask(number, id).is_some() {
@@ -137,6 +138,7 @@ impl World {
         peer.has_ended = true;
         peer.client.outgoing.clear();
         self.model.leave(number);
+        self.wake();
         self.face.closed(id, cause);
         self.face.check();
     }
@@ -157,7 +159,7 @@ impl World {
     pub fn turn(&mut self) {
         self.model.moment += 1;
         self.model.now_s = self.unix_s();
-        self.face.set_wall_clock(self.now, self.unix_s());
+        self.wake();
         self.note_time();
         self.face.turn(self.now);
         self.face.check();
@@ -178,8 +180,12 @@ impl World {
         let Some(order) = self.carry_out_for_publisher(order) else { return };
         match order {
             Order::Flush(id) => self.flush(id),
-            Order::Shutdown(id) => self.peer(id).is_shut = true,
+            Order::Shutdown(id) => {
+                self.peer(id).is_shut = true;
+                self.ends_stream(id);
+            }
             Order::Finish(id) => {
+                self.ends_stream(id);
                 let peer = self.peer(id);
                 peer.is_shut = true;
                 // Where a window is narrow, the last bytes are still in the kernel.
@@ -195,6 +201,7 @@ impl World {
             Order::Close { id, cause, client } => {
                 let number = self.number(id);
                 self.check_client(number, cause, client);
+                self.ends_stream(id);
                 let peer = &mut self.peers[number];
                 peer.id = None;
                 peer.is_shut = true;
@@ -210,6 +217,14 @@ impl World {
             (From::Proxy(last), Some(client)) => assert_eq!(client, format!("192.0.2.{last}")),
             (From::Proxy(_), None) => assert!(!is_address_full(cause), "{number} has no name"),
             (_, client) => assert_eq!(client, None),
+        }
+    }
+
+    /// What an event stream sees of its end.
+    fn ends_stream(&mut self, id: ConnId) {
+        let number = self.number(id);
+        if self.peers[number].client.events.is_some() {
+            self.model.stream_ends(number);
         }
     }
 
@@ -266,12 +281,15 @@ impl World {
                     self.model.receives_word(number)
                 }
                 Received::Message(is_text, payload) => {
+                    self.seen.events += u64::from(peer.client.events.is_some());
                     self.model.receives(number, is_text, payload)
                 }
                 Received::Pong(payload) => self.model.receives_pong(number, &payload),
+                Received::NoPlace => self.model.receives_no_place(number),
+                Received::Notice => self.seen.gaps_told += 1,
                 Received::Ping => {
                     peer.pinged = Some(self.now);
-                    if peer.is_polite && !peer.has_ended {
+                    if peer.is_polite && !peer.has_ended && peer.client.events.is_none() {
                         peer.client.pong();
                     }
                 }

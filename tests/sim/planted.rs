@@ -60,6 +60,7 @@ faults! {
     ClockStands => "ignores that time passes",
     NeverPings => "sends no pings",
     NeverDrains => "does not drain",
+    HidesGap => "does not tell an event stream of a gap",
     LosesReplayed => "loses the first of the earlier messages to a client that resumes",
     RemembersLess => "keeps one message less than it should",
     RemembersMore => "keeps one message more than it should",
@@ -240,6 +241,7 @@ impl Fault {
             Fault::NeverFlushes
                 | Fault::LosesOne
                 | Fault::LosesReplayed
+                | Fault::HidesGap
                 | Fault::LosesAfterSkip
                 | Fault::DeliversTwice
                 | Fault::SwapsDelivered

@@ -1,5 +1,4 @@
-//! Publishers by HTTP: connections that carry messages one behind the other, and their answers. No
-//! publisher is a member; the answers come in order, and say what became of each message.
+//! Publishers by HTTP: connections that carry messages, and are answered in order.
 
 use crate::client::text;
 use crate::face::{ConnId, Order, Time};
@@ -55,7 +54,7 @@ pub struct Publisher {
     is_last: bool,
     /// When the relay began to wait for what it waits for, at the earliest.
     since: Time,
-    /// How long it had waited for what arrived then: its answer to that may be on its way.
+    /// How long it had waited for what arrived, at the most: the answer to that may come later.
     waited_ms: u64,
     /// When it was answered last.
     answered: Time,
@@ -237,7 +236,8 @@ impl World {
         let delivered = publisher.delivered;
         // The first request has its time from the accept on.
         if publisher.begun().is_none_or(|start| start >= before.max(1)) {
-            publisher.waited_ms = self.now.as_millis() - publisher.since.as_millis();
+            let waited_ms = self.now.as_millis() - publisher.since.as_millis();
+            publisher.waited_ms = publisher.waited_ms.max(waited_ms);
             publisher.since = self.now;
         }
         let (is_json, is_draining) = (self.is_json, self.drained.is_some());

@@ -92,7 +92,7 @@ impl Model {
     pub fn receives_status(&mut self, number: usize, status: u16) {
         let shadow = &mut self.shadows[number];
         let own = shadow.memberships.first_mut();
-        if status == 101 {
+        if status == if shadow.is_stream { 200 } else { 101 } {
             let own = own.expect("a request was answered that did not arrive");
             assert!(own.may_join, "{number} was accepted");
             own.is_admitted = true;
@@ -102,6 +102,31 @@ impl Model {
         let is_right = may_be || shadow.since(status).is_some();
         assert!(is_right, "{number} was refused with {status}: {:?}", shadow.memberships);
         shadow.end = Some(End::Status(status));
+        self.is_out(number);
+    }
+
+    /// An event stream is told that there is no place for it.
+    pub fn receives_no_place(&mut self, number: usize) {
+        let shadow = &self.shadows[number];
+        let may_be = |status: &u16| {
+            let of_request = shadow.memberships.first().map(|own| &own.refusals);
+            of_request.is_some_and(|refusals| refusals.contains(status))
+                || shadow.since(*status).is_some()
+        };
+        let status = [503, 429].into_iter().find(may_be);
+        assert!(status.is_some(), "{number} has no place: {:?}", shadow.memberships);
+        self.shadows[number].end = status.map(End::Status);
+        self.is_out(number);
+    }
+
+    /// The relay ends an event stream: there is no close frame.
+    pub fn stream_ends(&mut self, number: usize) {
+        let shadow = &mut self.shadows[number];
+        if shadow.is_over() {
+            return;
+        }
+        assert!(shadow.may_end(), "{number} was ended for nothing");
+        shadow.end = Some(End::Code(None));
         self.is_out(number);
     }
 

@@ -1,6 +1,6 @@
 //! What must hold when the relay is at rest, and at the end.
 
-use crate::face::Time;
+use crate::face::{Cause, Time};
 use crate::ground::Ground;
 use crate::law::ROOMS;
 use crate::world::World;
@@ -159,6 +159,12 @@ impl World {
         for peer in &mut self.peers {
             peer.is_polite = false;
             peer.client.outgoing.clear();
+        }
+        // The machine of an event stream's client that is gone is seen by the kernel.
+        for number in 0..self.peers.len() {
+            if self.peers[number].client.events.is_some() {
+                self.break_off(number, Cause::Reset);
+            }
         }
         for _ in 0..200 {
             let next = self.face.next_deadline().unwrap_or_default();

@@ -68,6 +68,8 @@ pub struct Shadow {
     pub offers: bool,
     /// It asks for so many of its room's newest messages.
     pub last: Option<usize>,
+    /// It is an event stream, whose end has no code.
+    pub is_stream: bool,
     pub memberships: Vec<Membership>,
     pub fates: Vec<Fate>,
     /// So many units have arrived whole.
@@ -109,8 +111,8 @@ pub struct Shadow {
 }
 
 impl Shadow {
-    pub fn new(ticket: Ticket, offers: bool, last: Option<usize>) -> Shadow {
-        Shadow { ticket, offers, last, ..Shadow::default() }
+    pub fn new(ticket: Ticket, offers: bool) -> Shadow {
+        Shadow { ticket, offers, ..Shadow::default() }
     }
 
     /// Its membership of a room in which it is, or may be.

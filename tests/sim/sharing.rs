@@ -20,6 +20,7 @@ fn arrival(room: usize, is_packing: bool) -> Action {
         token: None,
         window: 100_000,
         last: None,
+        is_stream: false,
         is_rude: false,
         is_greeted: false,
     })

@@ -20,6 +20,8 @@ struct Stream {
     was_paused: bool,
     /// It asks for earlier messages.
     resumes: bool,
+    /// It is an event stream, which has no frames.
+    is_stream: bool,
     /// The room of its request.
     path: Vec<u8>,
     /// What waits to be passed on in another place.
@@ -66,6 +68,7 @@ impl Streams {
         let stream = self.stream(id);
         if stream.path.is_empty() {
             let path = bytes.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+            stream.is_stream = bytes.windows(12).any(|part| part == b"event-stream");
             stream.resumes = path.windows(5).any(|five| five == b"last=");
             stream.path = path.split(|byte| *byte == b'?').next().unwrap_or_default().to_vec();
         }
@@ -89,6 +92,12 @@ impl Streams {
     ) -> Vec<u8> {
         let last = self.last.clone();
         let stream = self.stream(id);
+        if stream.is_stream {
+            return match fault {
+                Fault::HidesGap => without_gap(bytes),
+                _ => bytes.to_vec(),
+            };
+        }
         let mut passed = Vec::new();
         let mut newest = None;
         for piece in stream.written.cut(bytes) {
@@ -102,6 +111,17 @@ impl Streams {
         self.last = newest.or(last);
         passed
     }
+}
+
+/// The bytes of an event stream with the name of the event that tells of a gap changed.
+fn without_gap(bytes: &[u8]) -> Vec<u8> {
+    let name = b"event: gap";
+    let mut passed = bytes.to_vec();
+    let at = bytes.windows(name.len()).position(|part| part == name);
+    if let Some(at) = at {
+        passed[at..at + name.len()].copy_from_slice(b"event: nap");
+    }
+    passed
 }
 
 impl Stream {

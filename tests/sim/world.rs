@@ -2,6 +2,7 @@
 
 use crate::action::{Action, Arrival, From};
 use crate::client::Client;
+use crate::events::Events;
 use crate::face::{Cause, ConnId, Face, Time};
 use crate::ground::Ground;
 use crate::inflate::{OFFERS, can_be_met};
@@ -65,6 +66,9 @@ pub struct Seen {
     pub put_off: u64,
     /// Those of them whose client was to read something first.
     pub waiting: u64,
+    /// Messages that event streams received, and what they were told beside these.
+    pub events: u64,
+    pub gaps_told: u64,
     /// Clients that a rule alone lets compress.
     pub ruled: u64,
     /// How often a connection could not be closed, for its client had not received its last bytes.
@@ -222,7 +226,7 @@ impl World {
     fn send(&mut self, by: usize, action: &Action) {
         let most = self.setting.message_bytes_max;
         let peer = &mut self.peers[by];
-        if peer.has_ended || peer.is_broken {
+        if peer.has_ended || peer.is_broken || peer.client.events.is_some() {
             return;
         }
         let client = &mut peer.client;
@@ -261,8 +265,9 @@ impl World {
         assert!(!is_one_too_many, "one too many from {from:?}");
         let ticket = arrival.token.as_ref().map(|token| token.show(self.unix_s()));
         let ticket = ticket.unwrap_or_default();
-        let offer = OFFERS[arrival.offer];
+        let offer = if arrival.is_stream { "" } else { OFFERS[arrival.offer] };
         let mut client = Client::default();
+        client.events = arrival.is_stream.then(Events::default);
         let mut fields = match from {
             From::Proxy(last) => format!("X-Forwarded-For: 6.6.6.6, 192.0.2.{last}\r\n"),
             _ => String::new(),
@@ -294,8 +299,7 @@ impl World {
             cut: None,
             taken_cut: None,
         });
-        let number =
-            self.model.come(ticket, can_be_met(offer, self.setting.window_bits), arrival.last);
+        let number = self.model.come(ticket, can_be_met(offer, self.setting.window_bits), arrival);
         if self.setting.is_held_tightly() {
             self.model.ground(number, Ground::Held);
         }
@@ -333,6 +337,11 @@ impl World {
     }
 
     /// A client reads: its socket has space.
+    /// The server wakes and tells the relay the time, before it tells what happened.
+    pub fn wake(&mut self) {
+        self.face.set_wall_clock(self.now, self.unix_s());
+    }
+
     pub fn read(&mut self, number: usize, bytes: usize) {
         let peer = &mut self.peers[number];
         peer.window += bytes;
@@ -341,6 +350,7 @@ impl World {
         {
             peer.signed = self.now;
             self.model.moment += 1;
+            self.wake();
             self.face.writable(id);
             self.face.check();
         }
@@ -349,7 +359,7 @@ impl World {
     /// What was seen, by name.
     pub fn seen(&self) -> BTreeMap<&'static str, u64> {
         let inflaters = || self.peers.iter().flat_map(|peer| &peer.client.inflate);
-        let Seen { put_off, waiting, ruled, unreceived, posted, .. } = self.seen;
+        let Seen { events, gaps_told, put_off, waiting, ruled, unreceived, posted, .. } = self.seen;
         let Seen { joined, left, left_in_frame, too_many_rooms, context_full, .. } = self.seen;
         let mut seen = self.face.counted();
         seen.extend([
@@ -361,6 +371,8 @@ impl World {
             ("put_off", put_off),
             ("waiting", waiting),
             ("ruled", ruled),
+            ("events", events),
+            ("gaps_told", gaps_told),
             ("unreceived", unreceived),
             ("posted", posted),
             ("compressed", inflaters().map(|inflate| inflate.messages).sum()),

@@ -22,6 +22,7 @@ mod crowd;
 mod deflate;
 mod descriptors;
 mod drain;
+mod events;
 mod failures;
 mod flags;
 mod handshake;

@@ -27,6 +27,8 @@ pub enum Refusal {
     HttpVersion,
     /// An upgrade over HTTP/1.0, where `Upgrade` has no meaning (RFC 9110, section 7.8).
     Http10,
+    /// An event stream over HTTP/1.0, which has no chunks (RFC 9112, section 7.1).
+    StreamHttp10,
     /// The method is none of GET, HEAD, POST and OPTIONS.
     Method,
     /// `Host` is missing, given more than once, or invalid (RFC 9112, section 3.2).
@@ -92,6 +94,7 @@ named!(Refusal {
     HeadTooLong => "head_too_long",
     HttpVersion => "http_version",
     Http10 => "http_1_0_upgrade",
+    StreamHttp10 => "http_1_0_event_stream",
     Method => "method",
     Host => "host",
     BodyLength => "body_length",
@@ -122,13 +125,19 @@ named!(Refusal {
 pub(super) const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 
 /// A 426 names what to upgrade to (RFC 9110, section 15.5.22).
-const UPGRADE: &[(&str, &str)] = &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")];
+const UPGRADE: &[(&str, &str)] =
+    &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("Vary", "Accept")];
 
 /// The delay in seconds before another attempt: by then a limit may be free, and a relay that
 /// drains is mostly replaced.
 const LATER: &[(&str, &str)] = &[("Retry-After", "5")];
 
 impl Refusal {
+    /// Whether the same request may be granted a little later.
+    pub fn is_temporary(self) -> bool {
+        matches!(self.problem().status, Status::TOO_MANY_REQUESTS | Status::SERVICE_UNAVAILABLE)
+    }
+
     /// The answer.
     pub fn problem(self) -> Problem {
         match self {
@@ -160,6 +169,7 @@ impl Refusal {
             | Refusal::Chunk
             | Refusal::Path
             | Refusal::Last
+            | Refusal::StreamHttp10
             | Refusal::Body
             | Refusal::ConnectionHeader
             | Refusal::Key => Status::BAD_REQUEST,
@@ -216,6 +226,10 @@ impl Refusal {
                 "A WebSocket needs HTTP/1.1, and this request came with HTTP/1.0; does a proxy \
                  in front use that? nginx needs `proxy_http_version 1.1;`."
             }
+            Refusal::StreamHttp10 => {
+                "An event stream needs HTTP/1.1, and this request came with HTTP/1.0; does a proxy \
+                 in front use that? nginx needs `proxy_http_version 1.1;`."
+            }
             Refusal::Method => "Only GET, HEAD, POST and OPTIONS are answered; only GET upgrades.",
             Refusal::Host => "The request needs exactly one Host header, with a host and no more.",
             Refusal::BodyLength => {
@@ -241,7 +255,8 @@ impl Refusal {
             Refusal::Key => "The request needs exactly one Sec-WebSocket-Key: 16 bytes in base64.",
             Refusal::WebSocketVersion => "Only version 13 of WebSocket is supported (RFC 6455).",
             Refusal::UpgradeRequired => {
-                "This is a WebSocket relay: connect with ws:// to this path."
+                "This is a relay: connect with ws://, ask for text/event-stream with Accept, open \
+                 the page in a browser (text/html), or publish with POST."
             }
             Refusal::Timeout => "The request took too long to arrive.",
             Refusal::Denied(denial) => denial.problem().sentence,

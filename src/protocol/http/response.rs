@@ -1,7 +1,8 @@
 //! The HTTP answers: a page, a room's description, a refusal.
 
 use super::refusal::METHODS;
-use super::{Fate, Problem, Refusal, Status, Wants, Writer};
+use super::{Fate, Problem, Refusal, Status, Wants, Writer, event_stream};
+use std::fmt::Display;
 use std::hash::{DefaultHasher, Hasher};
 
 /// The media type of text.
@@ -110,6 +111,34 @@ pub fn published(json: &[u8], fields: &str, fate: Fate, to: &mut Vec<u8>) {
 /// The same for one that was not; `fields` are further ones.
 pub fn not_published(refusal: Refusal, fields: &str, fate: Fate, to: &mut Vec<u8>) {
     told(fields, &refusal.problem(), fate, false, to);
+}
+
+/// What is told in front of an event stream.
+#[derive(Debug)]
+pub struct StreamFields<'a, Id> {
+    /// Fields for pages of other origins, each with its line's end.
+    pub cors: &'a str,
+    /// The id of the message behind which the stream begins.
+    pub begins_behind: Option<Id>,
+}
+
+/// `200` with an event stream, of which the chunks follow. Proxies neither keep nor gather it.
+pub fn event_stream<Id: Display>(fields: StreamFields<'_, Id>, to: &mut Vec<u8>) {
+    let mut answer = Writer::begin(Status::OK, to)
+        .lines(fields.cors)
+        .field("Vary", "Accept")
+        .field("Cache-Control", "no-store")
+        .field("X-Accel-Buffering", "no");
+    if let Some(id) = fields.begins_behind {
+        answer = answer.field("X-Last-Event-Id", id.to_string());
+    }
+    answer.chunks(event_stream::CONTENT_TYPE);
+}
+
+/// The same to a client that asks with HEAD: it joins no room.
+pub fn event_stream_head(to: &mut Vec<u8>) {
+    let answer = Writer::begin(Status::OK, to).field("Vary", "Accept");
+    answer.field("Content-Type", event_stream::CONTENT_TYPE).no_body();
 }
 
 /// `204` that says which methods are answered (RFC 9110, section 9.3.7); `fields` are further ones.

@@ -1,5 +1,6 @@
 //! The kind of answer that a plain request accepts.
 
+use super::event_stream;
 use super::head::Head;
 
 /// The kind of answer that a plain request accepts.
@@ -7,6 +8,8 @@ use super::head::Head;
 pub struct Wants {
     /// The client accepts HTML.
     pub page: bool,
+    /// The client accepts an event stream.
+    pub events: bool,
     /// HEAD: the answer has no body.
     pub head_only: bool,
     /// The client accepts gzip.
@@ -16,10 +19,18 @@ pub struct Wants {
 }
 
 impl Wants {
+    /// Whether the request is for an event stream, if it is no upgrade.
+    pub fn events(head: &Head<'_>) -> bool {
+        let is_read = matches!(head.method, "GET" | "HEAD");
+        let media_type = event_stream::CONTENT_TYPE.as_bytes();
+        is_read && head.values("accept").any(|value| names(value, media_type))
+    }
+
     /// What the request's head says about it.
     pub fn of(head: &Head<'_>) -> Wants {
         Wants {
-            page: head.values("accept").any(accepts_html),
+            page: head.values("accept").any(|value| names(value, b"text/html")),
+            events: Wants::events(head),
             head_only: head.method == "HEAD",
             gzip: head.has_token("accept-encoding", "gzip"),
             known: head.values("if-none-match").collect::<Vec<_>>().join(&b','),
@@ -27,7 +38,7 @@ impl Wants {
     }
 }
 
-fn accepts_html(value: &[u8]) -> bool {
-    let html = b"text/html";
-    value.windows(html.len()).any(|part| part.eq_ignore_ascii_case(html))
+/// Whether a list of media types names this one.
+fn names(value: &[u8], media_type: &[u8]) -> bool {
+    value.windows(media_type.len()).any(|part| part.eq_ignore_ascii_case(media_type))
 }

@@ -69,6 +69,12 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Ends the head of an answer whose body follows in chunks (RFC 9112, section 7.1).
+    pub fn chunks(self, content_type: &str) {
+        let answer = self.field("Content-Type", content_type).field("Transfer-Encoding", "chunked");
+        answer.to.extend_from_slice(b"\r\n");
+    }
+
     /// Ends an answer that never has a body: 101, 204, 304.
     #[inline]
     pub fn no_body(self) {

@@ -27,7 +27,7 @@ use crate::relay::connections::phase::Phase;
 use crate::relay::observe::savings::Savings;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::directory::Rooms;
-use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::family::Family;
 
 /// After a member has published, it stays out for so long: one that publishes often would come and
 /// go with each message, and each coming costs all others their context.
@@ -66,8 +66,8 @@ impl Sharing<'_> {
         let room = &mut self.rooms[key];
         if room.looked_at != self.now_s {
             room.looked_at = self.now_s;
-            for encoding in [Encoding::Raw, Encoding::Json] {
-                self.let_in(key, encoding);
+            for family in [Family::Raw, Family::Json] {
+                self.let_in(key, family);
             }
         }
     }
@@ -81,9 +81,9 @@ impl Sharing<'_> {
     }
 
     /// Lets the members in that wait, if with them there are enough.
-    fn let_in(&mut self, key: u32, encoding: Encoding) {
-        let from = Class { encoding, packing: Packing::Alone };
-        let to = Class { encoding, packing: Packing::Shared };
+    fn let_in(&mut self, key: u32, family: Family) {
+        let from = Class { family, packing: Packing::Alone };
+        let to = Class { family, packing: Packing::Shared };
         let settings = self.settings;
         if !shared::is_wanted(&settings) {
             return;

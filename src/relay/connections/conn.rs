@@ -7,6 +7,7 @@ use crate::relay::connections::post::Post;
 use crate::relay::connections::private::Private;
 use crate::relay::connections::skips::Skips;
 use crate::relay::identity::address::NO_ADDRESS;
+use crate::relay::rooms::family::Family;
 use crate::relay::{Cause, ConnId};
 use std::ops::Range;
 
@@ -198,6 +199,16 @@ impl Conn {
     /// Begins its silence earlier than now, so that it is pinged earlier.
     pub(crate) fn age(&mut self, seconds: u32) {
         self.since = self.since.saturating_sub(seconds);
+    }
+
+    /// Whether what its peer sends has a meaning, and may have to wait.
+    pub(crate) fn takes_input(&self) -> bool {
+        self.phase.takes_input() && !self.is_event_stream()
+    }
+
+    /// Whether it is, or was, an event stream: what its client sends has no meaning.
+    pub(crate) fn is_event_stream(&self) -> bool {
+        self.member.class.family == Family::Events
     }
 
     pub(crate) fn is_member(&self) -> bool {

@@ -1,19 +1,20 @@
 //! What the program around the relay wants done: its operator, an embedding program, a backend.
 
 use crate::protocol::http::path::PATH_BYTES_MAX;
-use crate::protocol::ws::frame;
 use crate::protocol::{Kind, Refusal};
 use crate::relay::connections::member::{Member, Seat};
 use crate::relay::connections::phase::Phase;
 use crate::relay::input::page;
-use crate::relay::input::publish::Rejected;
+use crate::relay::input::rejected::Rejected;
 use crate::relay::limits::budget::{MEMBERSHIPS_MAX, PRIVATE_BYTES_MAX};
 use crate::relay::message::Message;
 use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::family;
 use crate::relay::rooms::policy::Policy;
 use crate::relay::rooms::published::Published;
+use crate::relay::rooms::unit::Unit;
 use crate::relay::rooms::window::Start;
 use crate::relay::{Cause, ConnId, Relay, Time};
 
@@ -98,7 +99,9 @@ impl Relay {
         self.now = now;
         check_name(room)?;
         let conn = self.conns.get(id).filter(|conn| conn.phase() == Phase::Open);
-        let memberships = conn.ok_or(Rejected::Gone)?.memberships();
+        let conn = conn.ok_or(Rejected::Gone)?;
+        let memberships_max = if conn.is_event_stream() { 1 } else { MEMBERSHIPS_MAX };
+        let memberships = conn.memberships();
         let index = id.index;
         let key = self.rooms.key_of(room);
         if key.is_some_and(|key| self.conns.number_in(index, key).is_some()) {
@@ -107,7 +110,7 @@ impl Relay {
         if self.is_draining() {
             return Err(Rejected::Draining);
         }
-        if memberships >= MEMBERSHIPS_MAX {
+        if memberships >= memberships_max {
             return Err(Rejected::TooManyRooms);
         }
         if !self.may_stop_sharing(index) {
@@ -130,7 +133,7 @@ impl Relay {
     /// Gives a connection a further membership, in a room that was opened for it.
     fn sit_down(&mut self, index: u32, key: u32) {
         let first = &self.conns[index].member;
-        let plain = Class::plain(first.class.encoding);
+        let plain = Class::plain(first.class.family);
         let agreed = match first.may_compress() && self.rooms[key].policy.deflate {
             true => Packing::Alone,
             false => Packing::Plain,
@@ -272,11 +275,14 @@ impl Relay {
             return Err(Rejected::Full);
         }
         let mut encoded = self.compressors.take_encoded();
-        let bytes = conn.member.class.encoding.encode(kind, payload, &mut encoded);
+        let message = family::Message { kind, payload, id: None };
+        let bytes = conn.member.class.family.encode(message, &mut encoded);
         let sent = match bytes {
             Some(bytes) => {
-                let frame_bytes = frame::encoded_bytes(bytes.len());
-                self.quota.push(conn, frame_bytes, |private| private.push(kind.opcode(), bytes));
+                let unit = conn.member.class.family.unit(kind, bytes);
+                self.quota.push(conn, unit.bytes(), |private| {
+                    private.push_with(|to| unit.write(to));
+                });
                 self.schedule.make_due(to.index, conn);
                 Ok(1)
             }

@@ -11,13 +11,13 @@ use crate::relay::connections::member::Seat;
 use crate::relay::connections::phase::Phase;
 use crate::relay::identity::grant::Grant;
 use crate::relay::input::page::{self, About};
-use crate::relay::input::resume;
+use crate::relay::input::{resume, stream};
 use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::directory::Place;
 use crate::relay::rooms::policy::Policy;
 use crate::relay::rooms::window::Start;
-use crate::relay::{Cause, ConnId, Limits, Relay, Time};
+use crate::relay::{Cause, ConnId, Relay, Time};
 use core::net::IpAddr;
 
 /// Bytes of an answer beside its body, at the most, but for fields that the request chose.
@@ -119,6 +119,11 @@ impl Relay {
             {
                 response::health(head_only, &mut answer);
             }
+            Some(Ok(Request::Plain { wants, .. }))
+                if wants.events && !head_only && refusal.is_temporary() =>
+            {
+                stream::come_back(bytes.len() as u32, "", &mut answer);
+            }
             _ => response::refusal(refusal, head_only, &mut answer),
         }
         answer
@@ -175,20 +180,10 @@ impl Relay {
         path: &[u8],
         accept: &Accept,
     ) -> Result<(), Refusal> {
-        if path.starts_with(page::RESERVED) {
-            return Err(Refusal::NotFound);
-        }
-        if self.drain.is_some() {
-            return Err(Refusal::Draining);
-        }
-        self.limits.access.origins.judge(head)?;
-        let policy = self.policy(path);
-        let Limits { access, deflate, encoding, .. } = &self.limits;
         let start = resume::start(head)?;
-        let grant = self.identities.grant(head, path, &policy, access, self.now)?;
-        let agreed = agreement::agree(&policy, head, deflate);
-        let class = Class::plain(*encoding);
-        let key = self.open_room(path)?;
+        let (key, grant) = self.admit(head, path)?;
+        let agreed = agreement::agree(&self.rooms[key].policy, head, &self.limits.deflate);
+        let class = Class::plain(self.limits.encoding.into());
         let subprotocol = credential::subprotocol(head);
         self.answer(index, 0, |to| {
             upgrade::switching_protocols(accept, subprotocol, agreed.as_ref(), to);
@@ -201,6 +196,21 @@ impl Relay {
             .push(Event::Upgraded { id: conn.id(index), room: path.into() }, &mut self.metrics);
         self.schedule.make_due(index, conn);
         Ok(())
+    }
+
+    /// The room at this path, for a client that may join it, and what its token grants.
+    pub(crate) fn admit(&mut self, head: &Head<'_>, path: &[u8]) -> Result<(u32, Grant), Refusal> {
+        if path.starts_with(page::RESERVED) {
+            return Err(Refusal::NotFound);
+        }
+        if self.drain.is_some() {
+            return Err(Refusal::Draining);
+        }
+        let access = &self.limits.access;
+        access.origins.judge(head)?;
+        let policy = self.policy(path);
+        let grant = self.identities.grant(head, path, &policy, access, self.now)?;
+        Ok((self.open_room(path)?, grant))
     }
 
     /// What holds in the room of this name, whether there is one or not.
@@ -239,18 +249,24 @@ impl Relay {
     }
 
     /// Takes the connection into the room. A member that resumes reads plain messages first.
-    fn join_first(&mut self, index: u32, key: u32, plain: Class, start: &Start, agreed: Packing) {
+    pub(crate) fn join_first(
+        &mut self,
+        index: u32,
+        key: u32,
+        plain: Class,
+        start: &Start,
+        agreed: Packing,
+    ) -> Option<Place> {
         let now_s = self.now.seconds();
         let place = self.rooms.place(key, plain, start, &self.limits, now_s);
         place.iter().for_each(|place| self.metrics.replays.count(place));
-        let place = place.filter(|place| place.messages > 0);
         let room = &mut self.rooms[key];
         let conn = &mut self.conns[index];
         let member = &mut conn.member;
         member.room = key;
         (member.class, member.agreed) = (plain, agreed);
         room.sharers += u32::from(member.may_share());
-        match place {
+        match place.filter(|place| place.messages > 0) {
             Some(Place { position, .. }) => {
                 member.place = room.join(Seat::first(index), plain);
                 member.position = position;
@@ -272,6 +288,7 @@ impl Relay {
         self.events.push(Event::MemberJoined { id: conn.id(index), room: key }, &mut self.metrics);
         self.rooms.relist(key);
         self.keep_room_log(key); // what was too old may be needed by members that are behind
+        place
     }
 
     /// Answers with the refusal's status.
@@ -295,7 +312,7 @@ impl Relay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::Slices;
+    use crate::relay::{Limits, Slices};
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")

@@ -8,5 +8,7 @@ pub(crate) mod paused;
 mod posted;
 pub(crate) mod publish;
 mod receive;
+pub(crate) mod rejected;
 mod request;
 mod resume;
+pub(crate) mod stream;

@@ -9,7 +9,7 @@ use crate::protocol::ws::utf8;
 use crate::relay::connections::phase::Phase;
 use crate::relay::connections::post::{Arrived, Post, PostHead};
 use crate::relay::input::page::RESERVED;
-use crate::relay::input::publish::Rejected;
+use crate::relay::input::rejected::Rejected;
 use crate::relay::limits::publishers::Publisher;
 use crate::relay::rooms::encoding::Encoding;
 use crate::relay::rooms::published::Published;

@@ -5,43 +5,19 @@ use crate::protocol::Kind;
 use crate::protocol::ws::frame;
 use crate::relay::compression::share::Sharing;
 use crate::relay::connections::member::Seat;
+use crate::relay::input::rejected::Rejected;
+use crate::relay::input::stream;
 use crate::relay::limits::SlowConsumer;
 use crate::relay::message::Message;
 use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
+use crate::relay::rooms::family::{self, Family};
 use crate::relay::rooms::published::Published;
 use crate::relay::rooms::room::Room;
 use crate::relay::rooms::unit::{Frame, Unit};
 use crate::relay::{Cause, Relay};
 use std::collections::BinaryHeap;
 use std::ops::Range;
-
-/// Why something was not done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rejected {
-    /// So much is pending that it is flushed first: try again in a later turn.
-    Full,
-    /// The message is longer than its room allows.
-    TooLong,
-    /// The message is binary where text becomes JSON.
-    BinaryInJson,
-    /// There is no such connection, or it is no member any more.
-    Gone,
-    /// There is no memory for it.
-    NoMemory,
-    /// No room can have this name: it is too long, or one of the relay's own.
-    NoRoom,
-    /// There are as many rooms as may be.
-    RoomsFull,
-    /// The room has as many members as its rule allows.
-    RoomFull,
-    /// The connection is in as many rooms as one may be.
-    TooManyRooms,
-    /// It is the room that the connection asked for at first, which it leaves with its end alone.
-    OwnRoom,
-    /// The relay goes down, and no connection joins a room any more.
-    Draining,
-}
 
 impl Relay {
     /// Publishes a message of a member, or of a publisher that is none and is rejected when the
@@ -169,7 +145,8 @@ impl Relay {
         receivers: u32,
     ) -> Result<Range<u64>, Rejected> {
         let mut buffer = self.compressors.take_encoded();
-        let encoded = class.encoding.encode(kind, payload, &mut buffer);
+        let message = family::Message { kind, payload, id: self.rooms[key].newest_id() };
+        let encoded = class.family.encode(message, &mut buffer);
         let appended = match encoded {
             None => Err(Rejected::NoMemory),
             Some(encoded) => self.append_packed(key, class, kind, encoded, receivers),
@@ -187,7 +164,7 @@ impl Relay {
         receivers: u32,
     ) -> Result<Range<u64>, Rejected> {
         if class.packing == Packing::Plain {
-            return self.append(key, class, Frame::new(kind, false, payload));
+            return self.append(key, class, class.family.unit(kind, payload));
         }
         let mut packed = self.compressors.take_packed();
         let has_context = self.rooms[key].audience_mut(class).shared.is_some();
@@ -269,7 +246,8 @@ impl Relay {
             let log = self.rooms[key].log(class);
             let growth = log.growth_for(unit_bytes, segment_bytes_max);
             let growth = if log.keeps() { 0 } else { growth }; // it grows the history
-            if log.pending_bytes() + growth <= self.limits.room_log_bytes_max {
+            let bytes_max = class.family.log_bytes_max(self.limits.room_log_bytes_max);
+            if log.pending_bytes() + growth <= bytes_max {
                 return;
             }
             let Some(start) = log.oldest_end() else { return };
@@ -387,7 +365,13 @@ impl Relay {
         // One that took the rest of its frame along may miss none.
         self.metrics.skipped += missed;
         self.metrics.slow_skipped += u64::from(missed > 0);
-        if start == log.end() {
+        let (next, is_at_end) = (log.sequence_at(start), start == log.end());
+        if missed > 0 && class.family == Family::Events {
+            let before = self.rooms[key].id_before(next);
+            let index = self.conns.conn_of(seat);
+            stream::tell_gap(&mut self.quota, &mut self.conns[index], before);
+        }
+        if is_at_end {
             self.rooms[key].forget_context(class);
         }
         self.conns.move_to(seat, start, 0);

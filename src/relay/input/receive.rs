@@ -5,10 +5,10 @@ use crate::protocol::{Accepts, Event, Kind, Violation};
 use crate::relay::connections::conn::Backlog;
 use crate::relay::connections::phase::Phase;
 use crate::relay::input::pause;
-use crate::relay::input::publish::Rejected;
+use crate::relay::input::rejected::Rejected;
 use crate::relay::limits::memory;
 use crate::relay::limits::rates::RatePolicy;
-use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::family::Family;
 use crate::relay::rooms::policy::Policy;
 use crate::relay::{Cause, ConnId, Relay, Time};
 
@@ -34,7 +34,7 @@ impl Relay {
         self.compressors.begin_read();
         let may_read = match has_backlog {
             true => self.take_backlog(id.index),
-            false => !conn.phase().takes_input() || self.accepts_input(id.index),
+            false => !conn.takes_input() || self.accepts_input(id.index),
         };
         if may_read {
             return Some(self.read_bytes_max(id.index));
@@ -52,6 +52,7 @@ impl Relay {
         let held_before = self.quota.bytes();
         let used = match conn.phase() {
             Phase::Handshake | Phase::Request => self.take_requests(id.index, bytes),
+            Phase::Open if conn.is_event_stream() => return,
             Phase::Open => {
                 conn.note_life(now.seconds());
                 0
@@ -187,7 +188,7 @@ impl Relay {
             return self.answer_heartbeat(index);
         }
         let conn = &self.conns[index];
-        if kind == Kind::Binary && conn.member.class.encoding == Encoding::Json {
+        if kind == Kind::Binary && conn.member.class.family == Family::Json {
             return self.fail(index, Cause::BinaryInJson);
         }
         if !sender.policy.lets_publish(conn.may_publish) {

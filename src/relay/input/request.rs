@@ -2,12 +2,13 @@
 
 use crate::auth::cors;
 use crate::protocol::http::head::{self, Head};
-use crate::protocol::http::response;
+use crate::protocol::http::{Wants, response};
 use crate::protocol::ws::upgrade::{self, Request};
 use crate::protocol::{Denial, Refusal};
 use crate::relay::connections::conn::Backlog;
 use crate::relay::connections::phase::Phase;
 use crate::relay::connections::post::Post;
+use crate::relay::input::page::RESERVED;
 use crate::relay::limits::memory;
 use crate::relay::{Cause, Relay};
 
@@ -130,6 +131,7 @@ impl Relay {
         match self.carry_out(index, &head) {
             Ok(post) => return Read { used, post },
             Err(refusal) if head.method == "POST" => self.refuse_post(index, &head, refusal),
+            Err(refusal) if Wants::events(&head) => self.refuse_stream(index, &head, refusal),
             Err(refusal) => self.refuse(index, refusal, head.method == "HEAD"),
         }
         if self.conns[index].cause == Cause::Refused(Denial::Origin.into())
@@ -154,6 +156,9 @@ impl Relay {
                 return self.begin_post(index, head, path, framing).map(Some);
             }
             Request::Upgrade { path, accept } => self.upgrade(index, head, &path, &accept)?,
+            Request::Plain { path, wants } if wants.events && !path.starts_with(RESERVED) => {
+                self.begin_stream(index, head, &path)?;
+            }
             Request::Plain { path, wants } => self.show(index, head, &path, &wants)?,
             Request::Options => {
                 let access = &self.limits.access;

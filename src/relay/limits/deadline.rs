@@ -3,11 +3,16 @@
 
 use crate::protocol::Refusal;
 use crate::protocol::http::Unpublished;
+use crate::protocol::http::event_stream;
 use crate::protocol::ws::frame::Opcode;
 use crate::relay::connections::phase::Phase;
+use crate::relay::input::stream;
 use crate::relay::limits::budget::HAND_REACH;
 use crate::relay::limits::drain::Drain;
 use crate::relay::{Cause, ConnId, Relay, Time};
+
+/// A chunk that says when to come back.
+const RETRY_BYTES: usize = 32;
 
 impl Relay {
     /// Moves the clock hand by one step, if it is time.
@@ -55,6 +60,10 @@ impl Relay {
                 self.refuse(index, Refusal::Timeout, false);
             }
             Phase::Request => self.look_at_request(index),
+            Phase::Open if conn.is_event_stream() && has_waited(self.limits.ping_interval_ms) => {
+                self.comment(index);
+            }
+            Phase::Open if conn.is_event_stream() => {}
             Phase::Open if self.is_unfinished_too_long(index) => {
                 self.fail(index, Cause::MessageTimeout);
             }
@@ -107,6 +116,19 @@ impl Relay {
         self.quota.push_frame(conn, Opcode::Ping, &[]);
         self.metrics.pings += 1;
         self.schedule.make_due(index, conn);
+    }
+
+    /// Writes something to an event stream, so that no proxy takes it for dead. Its client cannot
+    /// answer: that it is gone is seen by its machine, which takes nothing any more.
+    fn comment(&mut self, index: u32) {
+        let conn = &mut self.conns[index];
+        conn.postpone(self.now.seconds());
+        if conn.private_due().is_empty() {
+            let bytes = event_stream::chunk_bytes(event_stream::COMMENT.len());
+            let write = |to: &mut Vec<u8>| event_stream::write_chunk(event_stream::COMMENT, to);
+            self.quota.push(conn, bytes, |private| private.push_with(write));
+            self.schedule.make_due(index, conn);
+        }
     }
 
     /// A message that trickles in keeps memory for as long as it likes, pongs or not.
@@ -210,6 +232,13 @@ impl Relay {
     pub(crate) fn farewell(&mut self, index: u32) {
         let now = self.now;
         let retry_after_s = self.drain.as_mut().map_or(0, |drain| drain.retry_after_s(now));
+        if self.conns[index].is_event_stream() {
+            let wait_ms = (retry_after_s * 1000).saturating_add(stream::retry_ms(index).into());
+            let wait_ms = u32::try_from(wait_ms).unwrap_or(u32::MAX);
+            let write = |to: &mut Vec<u8>| stream::chunk(|to| event_stream::retry(wait_ms, to), to);
+            let conn = &mut self.conns[index];
+            self.quota.push(conn, RETRY_BYTES, |private| private.push_with(write));
+        }
         match retry_after_s {
             0 => self.close(index, Cause::Drained),
             seconds => {

@@ -15,6 +15,13 @@ pub enum Event {
         /// The name of its room, which it may have left since.
         room: Box<[u8]>,
     },
+    /// A connection became an event stream of the room of this name.
+    StreamBegun {
+        /// The connection.
+        id: ConnId,
+        /// The room's name.
+        room: Box<[u8]>,
+    },
     /// A room was opened, for its first member or subscriber.
     RoomOpened {
         /// The room's number, until it is closed.

@@ -16,6 +16,7 @@ struct Census {
     blocked: u64,
     paused: u64,
     behind: u64,
+    streams: u64,
     private_bytes: u64,
 }
 
@@ -43,6 +44,7 @@ impl Gauges<'_> {
             census.paused += u64::from(conn.pause != Pause::No);
             let behind = self.conns.seats(index).filter(|seat| self.conns.member(*seat).behind);
             census.behind += behind.count() as u64;
+            census.streams += u64::from(conn.is_member() && conn.is_event_stream());
             census.private_bytes += conn.private_due().len() as u64;
         }
         let by_state = Phase::NAMES.into_iter().zip(census.by_phase).collect();
@@ -65,6 +67,11 @@ impl Gauges<'_> {
                 "fanfare_members",
                 "Members of all rooms: a connection counts once in each of its rooms.",
                 members,
+            ),
+            row(
+                "fanfare_event_streams",
+                "Members that get their room's messages as an event stream.",
+                census.streams,
             ),
             row("fanfare_sharing_members", "Members that share a compression context.", sharing),
             row(

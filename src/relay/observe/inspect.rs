@@ -2,7 +2,7 @@
 
 use crate::relay::connections::conn::Pause;
 use crate::relay::connections::phase::Phase;
-use crate::relay::{Cause, ConnId, Encoding, Network, PublicId, Relay};
+use crate::relay::{Cause, ConnId, Network, PublicId, Relay};
 
 /// What is known of a room.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub struct ConnFacts<'a> {
     /// The user id in the token that it came with.
     pub user: Option<&'a str>,
     /// How its room's messages are written to it.
-    pub encoding: Encoding,
+    pub encoding: &'static str,
     /// Seconds since its last sign of life, or since what it is in began.
     pub waited_s: u32,
     /// Bytes of its rooms' logs, framed, that it has still to be written.
@@ -113,7 +113,7 @@ impl Relay {
             room: room.map(|room| room.name()),
             client: self.identities.client(id.index, conn),
             user: self.identities.user(id.index),
-            encoding: conn.member.class.encoding,
+            encoding: conn.member.class.family.name(),
             waited_s: self.now.seconds().saturating_sub(conn.since()),
             behind_bytes: self.conns.behind_bytes(id.index, &self.rooms),
             private_bytes: conn.private_due().len(),

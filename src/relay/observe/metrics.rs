@@ -15,6 +15,8 @@ pub struct Metrics {
     pub accepted: u64,
     /// Connections that became WebSockets.
     pub upgraded: u64,
+    /// Connections that became event streams.
+    pub streams: u64,
     /// Messages received.
     pub messages: u64,
     /// Payload bytes of the messages received.
@@ -56,6 +58,7 @@ impl Metrics {
     pub(crate) fn count(&mut self, event: &Event) {
         match event {
             Event::Upgraded { .. } => self.upgraded += 1,
+            Event::StreamBegun { .. } => self.streams += 1,
             Event::Ended { cause, .. } => self.count_end(*cause),
             _ => {}
         }
@@ -75,6 +78,7 @@ impl Metrics {
         let Metrics {
             accepted,
             upgraded,
+            streams,
             messages,
             message_bytes,
             publishes,
@@ -98,6 +102,7 @@ impl Metrics {
         let mut families = vec![
             row("fanfare_accepts_total", "Connections accepted.", *accepted),
             row("fanfare_upgrades_total", "Connections that became WebSockets.", *upgraded),
+            row("fanfare_streams_total", "Connections that became event streams.", *streams),
             row("fanfare_closes_total", "Connections ended, by reason.", 0)
                 .by("reason", by_name(ended, false)),
             row("fanfare_refusals_total", "Requests refused with an HTTP status, by reason.", 0)
@@ -126,11 +131,7 @@ impl Metrics {
                 0,
             )
             .by("outcome", slow),
-            row(
-                "fanfare_rate_pauses_total",
-                "How many times a client was paused by its rates.",
-                *rate_pauses,
-            ),
+            row("fanfare_rate_pauses_total", "Times that rates paused a client.", *rate_pauses),
             row("fanfare_heartbeats_total", "Heartbeat words received and answered.", *heartbeats),
             row("fanfare_pings_total", "Pings sent to silent clients.", *pings),
             row("fanfare_received_bytes_total", "Bytes read from connections.", *bytes_in),
@@ -172,6 +173,7 @@ mod tests {
         let metrics = Metrics {
             accepted: 101,
             upgraded: 102,
+            streams: 136,
             messages: 103,
             message_bytes: 104,
             publishes: Publishes { published: 133, repeated: 135, refused: 134 },
@@ -197,7 +199,7 @@ mod tests {
         };
         let families = metrics.families();
         let text = exposition::text(&families);
-        for number in 101..=135 {
+        for number in 101..=136 {
             let end = format!(" {number}\n");
             assert_eq!(text.matches(&end).count(), 1, "{number} in {text}");
         }

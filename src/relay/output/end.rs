@@ -82,6 +82,9 @@ impl Relay {
 
     /// The same, with a reason of its own.
     pub(crate) fn close_saying(&mut self, index: u32, cause: Cause, reason: &str) {
+        if self.conns[index].is_event_stream() {
+            return self.flush_and_end(index, cause, true); // a stream ends without a reason
+        }
         self.note_failure(index, cause);
         self.leave_rooms(index);
         self.push_close(index, cause.close_code(), reason);
@@ -253,6 +256,9 @@ impl Relay {
     }
 
     fn push_close(&mut self, index: u32, code: Option<CloseCode>, reason: &str) {
+        if self.conns[index].is_event_stream() {
+            return;
+        }
         let mut body = Vec::new();
         if let Some(code) = code {
             body.extend_from_slice(&code.number().to_be_bytes());

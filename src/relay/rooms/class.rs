@@ -1,8 +1,7 @@
 //! What a member gets a room's messages as: all members of one class get the same bytes.
 
 use crate::protocol::ws::extension::Agreed;
-use crate::protocol::ws::frame;
-use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::family::Family;
 use crate::relay::rooms::unit::Measure;
 
 /// How a class's messages are compressed.
@@ -31,7 +30,7 @@ impl Packing {
 /// A class: its members share a log.
 #[derive(Debug, Clone, Copy, Eq)]
 pub(crate) struct Class {
-    pub(crate) encoding: Encoding,
+    pub(crate) family: Family,
     pub(crate) packing: Packing,
 }
 
@@ -39,19 +38,19 @@ pub(crate) struct Class {
 impl PartialEq for Class {
     #[inline]
     fn eq(&self, other: &Class) -> bool {
-        let both = |class: &Class| [class.encoding as u8, class.packing as u8];
+        let both = |class: &Class| [class.family as u8, class.packing as u8];
         u16::from_ne_bytes(both(self)) == u16::from_ne_bytes(both(other))
     }
 }
 
 impl Class {
     /// Each payload as it came.
-    pub(crate) const RAW: Class = Class { encoding: Encoding::Raw, packing: Packing::Plain };
+    pub(crate) const RAW: Class = Class { family: Family::Raw, packing: Packing::Plain };
 
     /// Its messages one by one, not compressed: the class whose log has the window of a room that
     /// remembers.
-    pub(crate) fn plain(encoding: Encoding) -> Class {
-        Class { encoding, packing: Packing::Plain }
+    pub(crate) fn plain(family: Family) -> Class {
+        Class { family, packing: Packing::Plain }
     }
 
     /// Whether its members share a context.
@@ -66,6 +65,6 @@ impl Class {
 
     /// How the units of its log are measured.
     pub(crate) fn measure(self) -> Measure {
-        frame::measure
+        self.family.measure()
     }
 }

@@ -58,7 +58,8 @@ impl Rooms {
             self.relist(key); // nothing but its history may keep it open
             return None;
         }
-        self.unlist(key);
+        // A family may still keep a message, for its segments are others.
+        self.stop_remembering(key);
         let room = self.slab.remove(key as usize);
         self.by_name.remove(room.name());
         Some(room.into_name())

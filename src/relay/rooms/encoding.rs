@@ -1,9 +1,9 @@
-//! How a room's messages are written: one log for each encoding in use, each message once in each.
+//! How messages are written to clients that speak WebSocket without a subprotocol.
 
-use crate::protocol::ws::{frame, utf8};
-use crate::protocol::{Kind, json};
+use crate::protocol::json;
+use crate::protocol::ws::frame;
 
-/// An encoding class; a member belongs to one for as long as it stays.
+/// How messages are written to clients that speak WebSocket without a subprotocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// The payload as it came.
@@ -13,24 +13,6 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// The payload as members of this class get it; `scratch` holds it when it is not the same.
-    /// `None` when there is no memory for that.
-    pub(crate) fn encode<'a>(
-        self,
-        kind: Kind,
-        payload: &'a [u8],
-        scratch: &'a mut Vec<u8>,
-    ) -> Option<&'a [u8]> {
-        match (self, kind) {
-            (Encoding::Json, Kind::Text) => {
-                scratch.clear();
-                let text = utf8::text(payload).expect("the parser checked it");
-                json::encode(text, scratch).then_some(scratch)
-            }
-            _ => Some(payload),
-        }
-    }
-
     /// The longest frame that a message of so many bytes becomes.
     pub(crate) fn frame_bytes_max(self, message_bytes: usize) -> usize {
         let payload_bytes = match self {

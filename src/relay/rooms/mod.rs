@@ -3,6 +3,7 @@
 pub(crate) mod class;
 pub(crate) mod directory;
 pub(crate) mod encoding;
+pub(crate) mod family;
 pub(crate) mod histories;
 pub(crate) mod history;
 pub(crate) mod log;

@@ -219,7 +219,9 @@ impl Room {
     /// Of a log with more memory than it may have beside what is kept, if it has a segment to give
     /// up: the class, and where that segment ends.
     pub(crate) fn beyond(&self, log_bytes_max: usize) -> Option<(Class, u64)> {
-        let is_beyond = |audience: &&Audience| audience.log.pending_bytes() > log_bytes_max;
+        let is_beyond = |audience: &&Audience| {
+            audience.log.pending_bytes() > audience.class.family.log_bytes_max(log_bytes_max)
+        };
         self.audiences()
             .filter(is_beyond)
             .find_map(|audience| Some((audience.class, audience.log.oldest_end()?)))

@@ -2,6 +2,7 @@
 //! one ends.
 
 use crate::protocol::Kind;
+use crate::protocol::http::event_stream;
 use crate::protocol::ws::frame::{self, Opcode};
 
 /// A message as it is written to a log.
@@ -51,6 +52,43 @@ impl Unit for Frame<'_> {
     #[inline]
     fn write(self, to: &mut Vec<u8>) {
         frame::write_with(self.first, self.payload, to);
+    }
+}
+
+/// An event as one chunk of an event stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Chunk<'a>(pub(crate) &'a [u8]);
+
+impl Unit for Chunk<'_> {
+    fn bytes(self) -> usize {
+        event_stream::chunk_bytes(self.0.len())
+    }
+
+    fn write(self, to: &mut Vec<u8>) {
+        event_stream::write_chunk(self.0, to);
+    }
+}
+
+/// A message as its class has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Plain<'a> {
+    Frame(Frame<'a>),
+    Chunk(Chunk<'a>),
+}
+
+impl Unit for Plain<'_> {
+    fn bytes(self) -> usize {
+        match self {
+            Plain::Frame(frame) => frame.bytes(),
+            Plain::Chunk(chunk) => chunk.bytes(),
+        }
+    }
+
+    fn write(self, to: &mut Vec<u8>) {
+        match self {
+            Plain::Frame(frame) => frame.write(to),
+            Plain::Chunk(chunk) => chunk.write(to),
+        }
     }
 }
 

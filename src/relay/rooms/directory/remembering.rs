@@ -11,7 +11,7 @@ use crate::relay::limits::budget::{
     FAMILY_UNUSED_S, HISTORIES_PER_TURN, SEGMENT_BYTES_MIN, SILENCE_S,
 };
 use crate::relay::rooms::class::Class;
-use crate::relay::rooms::encoding::Encoding;
+use crate::relay::rooms::family::{Family, Message};
 use crate::relay::rooms::history::MessageId;
 use crate::relay::rooms::log::Log;
 use crate::relay::rooms::room::Room;
@@ -28,6 +28,12 @@ impl Room {
     pub(crate) fn newest_id(&self) -> Option<MessageId> {
         self.window.as_ref()?;
         Some(MessageId { sequence: self.sequence, epoch: self.epoch })
+    }
+
+    /// The id of the message in front of the one with this sequence; `None`: of the next to come.
+    pub(crate) fn id_before(&self, next: Option<u64>) -> Option<MessageId> {
+        let newest = self.newest_id()?;
+        Some(MessageId { sequence: next.map_or(newest.sequence, |next| next - 1), ..newest })
     }
 
     /// How many messages it remembers.
@@ -112,7 +118,7 @@ impl Rooms {
         self.relist_at(key, now_s);
     }
 
-    fn stop_remembering(&mut self, key: u32) {
+    pub(super) fn stop_remembering(&mut self, key: u32) {
         self.unlist(key);
         let (room, pool) = self.with_pool(key);
         room.window = None;
@@ -208,14 +214,14 @@ impl Rooms {
     /// What is too old goes, what was silent gives back what it does not use.
     fn look_at_history(&mut self, key: u32, now_s: u32) {
         let (room, pool) = (&mut self.slab[key as usize], &mut self.pool);
-        let used = |room: &Room, encoding: Encoding| {
-            let of_it = room.audiences().filter(|one| one.class.encoding == encoding);
+        let used = |room: &Room, family: Family| {
+            let of_it = room.audiences().filter(|one| one.class.family == family);
             of_it.map(|audience| audience.listeners).sum::<u32>() > 0
         };
         let unused: Vec<Class> = room
             .audiences()
             .map(|audience| audience.class)
-            .filter(|class| *class != Class::RAW && !used(room, class.encoding))
+            .filter(|class| *class != Class::RAW && !used(room, class.family))
             .collect();
         let Some(window) = &room.window else { return };
         let is_silent = now_s.saturating_sub(window.published_s) >= SILENCE_S;
@@ -261,8 +267,10 @@ impl Rooms {
         for (begun_s, mut units) in source.window() {
             while !units.is_empty() {
                 let (kind, payload) = Frame::read(units);
-                let encoded = class.encoding.encode(kind, payload, &mut scratch);
-                let unit = encoded.map(|bytes| Frame::new(kind, false, bytes));
+                let id = Some(MessageId { sequence, epoch: room.epoch });
+                let message = Message { kind, payload, id };
+                let encoded = class.family.encode(message, &mut scratch);
+                let unit = encoded.map(|bytes| class.family.unit(kind, bytes));
                 let appended = unit.and_then(|unit| {
                     log.append(unit, segment_bytes_max, (sequence, begun_s), &mut self.pool)
                 });

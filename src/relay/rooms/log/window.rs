@@ -63,6 +63,12 @@ impl Log {
         position
     }
 
+    /// The sequence of the unit at the begin of a segment; `None` at the end.
+    pub(crate) fn sequence_at(&self, base: u64) -> Option<u64> {
+        let at = self.segments.binary_search_by_key(&base, |segment| segment.base).ok()?;
+        Some(self.segments[at].first)
+    }
+
     /// Takes out of the window what this history does not keep; the newest unit has this sequence.
     pub(crate) fn trim(&mut self, history: &History, newest: u64, now_s: u32, pool: &mut Pool) {
         while self.keeps() && self.has_surplus(history, newest, now_s) {
