@@ -1,8 +1,10 @@
 //! Rooms that remember, over real sockets.
 
-use crate::client::request;
+use crate::client::{dial, request};
 use crate::deflate::{OFFER, connect, hear_packed};
+use crate::http::Answer;
 use crate::relay::Relay;
+use std::io::Write;
 
 /// The program, with what rooms keep set on its command line.
 fn remembering(flags: &[&str]) -> Relay {
@@ -77,6 +79,31 @@ fn members_of_every_kind_resume_side_by_side() {
     speaker.send_text(&format!("3 {long}"));
     assert_eq!(plain.hear_text(), format!("3 {long}"));
     assert_eq!(hear_packed(&mut packed).0, format!("3 {long}"));
+}
+
+#[test]
+fn an_operator_lets_a_room_forget() {
+    let relay = remembering(&[]);
+    let mut speaker = relay.connect("/news");
+    speaker.send_text("a secret");
+    speaker.close();
+    relay.metrics_when(|metrics| metrics.get("fanfare_members") == 0.0);
+    let order = |body: &str| {
+        let fields = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: ";
+        let mut stream = dial(relay.admin_address());
+        let head = format!("POST /_/api/forget HTTP/1.1\r\n{fields}{}\r\n\r\n", body.len());
+        stream.write_all(head.as_bytes()).expect("the relay reads");
+        body.bytes().for_each(|byte| stream.write_all(&[byte]).expect("the relay reads"));
+        Answer::read(stream)
+    };
+    assert_eq!(order("news").status, 400);
+    assert_eq!(order(&" ".repeat(5_000)).status, 413);
+    let answer = order("{\"room\":\"news\"}");
+    assert_eq!(answer.body, "{\"room\":\"/news\",\"members\":0}\n");
+    let mut late = relay.connect("/news?last=9");
+    let mut other = relay.connect("/news");
+    other.send_text("live");
+    assert_eq!(late.hear_text(), "live");
 }
 
 #[test]

@@ -16,6 +16,11 @@ const FIELDS: &str = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff
 
 const GONE: Problem = Problem::new(Status::NOT_FOUND, "There is no such connection.");
 
+const NO_ROOM: Problem = Problem::new(
+    Status::BAD_REQUEST,
+    "No room can have this name: it has more than 255 bytes, or begins with _/.",
+);
+
 /// An answer, before it is bytes.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -79,6 +84,12 @@ impl Server {
                 }
             }
             Ask::Dismiss(_) => return Err(GONE),
+            Ask::Forget(name) => {
+                let path = path::encode(&name);
+                let forgotten = self.relay.command(&Command::Forget(name), now);
+                let members = forgotten.map_err(|_| NO_ROOM)?;
+                Answer::new(JSON, format!("{{\"room\":\"{path}\",\"members\":{members}}}\n"))
+            }
         })
     }
 

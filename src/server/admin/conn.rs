@@ -1,7 +1,8 @@
 //! One connection to the admin listener: a request in, an answer out, and an end in order.
 
-use crate::protocol::http::Refusal;
+use crate::protocol::http::body::{Body, Piece};
 use crate::protocol::http::head::{self, HEAD_BYTES_MAX};
+use crate::protocol::http::{Framing, Refusal, Unpublished};
 use crate::relay::Time;
 use crate::server::kernel;
 use crate::server::stream::Stream;
@@ -25,10 +26,22 @@ pub(super) struct AdminConn {
     has_ended: bool,
 }
 
+/// The most bytes of a request's body: a room's name, and what JSON may make of it.
+const BODY_BYTES_MAX: usize = 4 * 1024;
+
+/// A request that has arrived.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) head: Vec<u8>,
+    pub(super) body: Vec<u8>,
+}
+
 #[derive(Debug)]
 enum State {
     /// The request's head is arriving.
     Asking(Vec<u8>),
+    /// Its body is arriving.
+    Bringing(Asked, Body),
     /// The answer is going out, from this byte on.
     Answering(Vec<u8>, usize),
     /// Our side is shut; the peer's end is awaited.
@@ -40,8 +53,8 @@ enum State {
 pub(super) enum Next {
     /// Wait for an event.
     Wait,
-    /// Answer this head, or these bytes that are none, with `answer`.
-    Answer(Result<Vec<u8>, Refusal>),
+    /// Answer this request, or these bytes that are none, with `answer`.
+    Answer(Result<Asked, Refusal>),
     /// Drop it.
     Drop,
 }
@@ -71,10 +84,18 @@ impl AdminConn {
                     if self.bytes_read > READ_BYTES_MAX {
                         return Next::Drop;
                     }
-                    if let State::Asking(text) = &mut self.state {
-                        // One byte beyond the bound is enough to refuse the head.
-                        let space = (HEAD_BYTES_MAX + 1).saturating_sub(text.len());
-                        text.extend_from_slice(&buffer[..bytes.min(space)]);
+                    match &mut self.state {
+                        State::Asking(text) => {
+                            // One byte beyond the bounds is enough to refuse the request.
+                            let space = HEAD_BYTES_MAX + BODY_BYTES_MAX + 1 - text.len();
+                            text.extend_from_slice(&buffer[..bytes.min(space)]);
+                        }
+                        State::Bringing(asked, body) => {
+                            if let Some(next) = bring(asked, body, &buffer[..bytes]) {
+                                return next;
+                            }
+                        }
+                        State::Answering(..) | State::Lingering => {}
                     }
                 }
                 Err(error) => match error.kind() {
@@ -86,15 +107,32 @@ impl AdminConn {
         match &mut self.state {
             State::Asking(text) => match head::find(text, HEAD_BYTES_MAX) {
                 Ok(Some(end)) => {
-                    text.truncate(end);
-                    Next::Answer(Ok(std::mem::take(text)))
+                    let behind = text.split_off(end);
+                    let head = std::mem::take(text);
+                    self.begin_body(head, &behind)
                 }
                 Ok(None) => self.unless_ended(),
                 Err(refusal) => Next::Answer(Err(refusal)),
             },
+            State::Bringing(..) => self.unless_ended(),
             State::Answering(..) => Next::Wait,
             State::Lingering => self.unless_ended(),
         }
+    }
+
+    /// A head has arrived, and these bytes behind it.
+    fn begin_body(&mut self, head: Vec<u8>, behind: &[u8]) -> Next {
+        let framing = head::parse(&head).and_then(|head| Framing::of(&head));
+        let mut body = match framing {
+            Ok(framing) => Body::new(framing),
+            Err(refusal) => return Next::Answer(Err(refusal)),
+        };
+        let mut asked = Asked { head, body: Vec::new() };
+        if let Some(next) = bring(&mut asked, &mut body, behind) {
+            return next;
+        }
+        self.state = State::Bringing(asked, body);
+        self.unless_ended()
     }
 
     /// Writes as much of the answer as the socket takes; shuts our side after the last byte.
@@ -133,5 +171,25 @@ impl AdminConn {
 
     fn unless_ended(&self) -> Next {
         if self.has_ended { Next::Drop } else { Next::Wait }
+    }
+}
+
+/// Takes these bytes of a request's body; gives the request when it is whole, or too long.
+fn bring(asked: &mut Asked, body: &mut Body, bytes: &[u8]) -> Option<Next> {
+    let mut at = 0;
+    loop {
+        match body.next(bytes, &mut at) {
+            Ok(Some(Piece::Content(piece))) => asked.body.extend_from_slice(piece),
+            Ok(Some(Piece::End)) => {
+                let head = std::mem::take(&mut asked.head);
+                let body = std::mem::take(&mut asked.body);
+                return Some(Next::Answer(Ok(Asked { head, body })));
+            }
+            Ok(None) => return None,
+            Err(refusal) => return Some(Next::Answer(Err(refusal))),
+        }
+        if asked.body.len() as u64 + body.announced_bytes() > BODY_BYTES_MAX as u64 {
+            return Some(Next::Answer(Err(Unpublished::TooLong.into())));
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::listen::Listen;
 use crate::plain::Plain;
 use crate::protocol::http::{Refusal, head};
 use crate::relay::{ConnId, Time};
-use conn::{AdminConn, Next};
+use conn::{AdminConn, Asked, Next};
 use std::fs::File;
 use std::io;
 use tracing::debug;
@@ -201,8 +201,8 @@ impl Server {
     fn serve(&mut self, admin: &mut Admin, slot: usize, now: Time) -> Next {
         let Some(conn) = &mut admin.conns[slot] else { return Next::Wait };
         match conn.read(&mut self.buffer) {
-            Next::Answer(head) => {
-                let answer = self.answer(&head, conn.is_local(), &mut admin.process, now);
+            Next::Answer(asked) => {
+                let answer = self.answer(&asked, conn.is_local(), &mut admin.process, now);
                 conn.answer(answer);
                 conn.write()
             }
@@ -211,20 +211,21 @@ impl Server {
         }
     }
 
-    /// The answer to a head, or to bytes that are none.
+    /// The answer to a request, or to bytes that are none.
     fn answer(
         &mut self,
-        head: &Result<Vec<u8>, Refusal>,
+        asked: &Result<Asked, Refusal>,
         is_local: bool,
         process: &mut Process,
         now: Time,
     ) -> Vec<u8> {
-        let head = head.as_ref().map_err(|refusal| *refusal).and_then(|text| head::parse(text));
-        let head = match head {
-            Ok(head) => head,
+        let asked = asked.as_ref().map_err(|refusal| *refusal);
+        let asked = asked.and_then(|asked| Ok((head::parse(&asked.head)?, &asked.body)));
+        let (head, body) = match asked {
+            Ok(asked) => asked,
             Err(refusal) => return answer::bytes(&Err(request::unreadable(refusal)), false),
         };
-        let answer = request::understand(&head, is_local);
+        let answer = request::understand(&head, body, is_local);
         let answer = answer.and_then(|ask| self.reply(ask, process, now));
         let (method, target) = (quoted(head.method.as_bytes()), quoted(head.target.as_bytes()));
         debug!(method, target, status = answer::status(&answer).code, "admin");

@@ -3,6 +3,7 @@
 use crate::protocol::http::head::Head;
 use crate::protocol::http::{Problem, Refusal, Status, path};
 use crate::relay::{ConnId, RoomOrder};
+use serde::Deserialize;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Rooms and connections in an answer, unless asked otherwise: what a person reads.
@@ -12,16 +13,35 @@ const COUNT: usize = 50;
 const COUNT_MAX: usize = 1000;
 
 /// A request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ask {
     Health,
     Readiness,
     Metrics,
-    Rooms { count: usize, order: RoomOrder },
-    Connections { after: Option<ConnId>, count: usize },
+    Rooms {
+        count: usize,
+        order: RoomOrder,
+    },
+    Connections {
+        after: Option<ConnId>,
+        count: usize,
+    },
     Connection(ConnId),
     Dismiss(ConnId),
+    /// To forget what this room keeps.
+    Forget(Box<[u8]>),
 }
+
+/// The room that an order is about. Its name stands in the body and not in the path, for it may
+/// have slashes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    room: String,
+}
+
+/// The path of the order to forget a room's history.
+const FORGET: &str = "/_/api/forget";
 
 const NOT_PLAIN: Problem = Problem::new(
     Status::BAD_REQUEST,
@@ -47,6 +67,15 @@ const METHOD: Problem = Problem {
     fields: &[("Allow", "GET, HEAD")],
     ..Problem::new(Status::METHOD_NOT_ALLOWED, "This path does not have that method.")
 };
+const METHOD_OF_ORDER: Problem = Problem { fields: &[("Allow", "POST")], ..METHOD };
+const NOT_JSON: Problem = Problem::new(
+    Status::UNSUPPORTED_MEDIA,
+    "An order is JSON: send Content-Type: application/json.",
+);
+const ORDER: Problem = Problem::new(
+    Status::BAD_REQUEST,
+    "The body must name a room and nothing else, as in {\"room\":\"news/a\"}.",
+);
 const METHOD_OF_ONE: Problem = Problem { fields: &[("Allow", "GET, HEAD, DELETE")], ..METHOD };
 
 /// The answer to bytes that are not a head.
@@ -64,7 +93,7 @@ pub(super) fn unreadable(refusal: Refusal) -> Problem {
 /// rebinding it can even read the answers, without one. So rooms, addresses and the closing of
 /// connections need a `Host` that is an address or localhost. Metrics and probes are answered under
 /// any name: Prometheus may use one.
-pub(super) fn understand(head: &Head<'_>, is_local: bool) -> Result<Ask, Problem> {
+pub(super) fn understand(head: &Head<'_>, body: &[u8], is_local: bool) -> Result<Ask, Problem> {
     if head.values("origin").next().is_some() {
         return Err(BROWSER);
     }
@@ -73,6 +102,10 @@ pub(super) fn understand(head: &Head<'_>, is_local: bool) -> Result<Ask, Problem
     let id = path.strip_prefix("/connections/").and_then(|id| id.parse::<u64>().ok());
     let id = id.map(ConnId::from);
     let is_open = matches!(path, "/healthz" | "/readyz" | "/metrics");
+    if path == FORGET {
+        let is_allowed = is_local || is_own(host);
+        return if is_allowed { forget(head, body) } else { Err(FOREIGN) };
+    }
     if !is_open && !matches!(path, "/rooms" | "/connections") && id.is_none() {
         return Err(NOT_FOUND);
     }
@@ -107,6 +140,21 @@ fn is_own(host: &[u8]) -> bool {
             .strip_prefix(':')
             .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     is_port && (name.eq_ignore_ascii_case("localhost") || name.parse::<Ipv4Addr>().is_ok())
+}
+
+fn forget(head: &Head<'_>, body: &[u8]) -> Result<Ask, Problem> {
+    if head.method != "POST" {
+        return Err(METHOD_OF_ORDER);
+    }
+    // A page in a browser cannot send this type to another origin without asking first.
+    let content_type = head.once("content-type").unwrap_or_default();
+    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    if !media_type.trim_ascii().eq_ignore_ascii_case(b"application/json") {
+        return Err(NOT_JSON);
+    }
+    let About { room } = serde_json::from_slice(body).map_err(|_| ORDER)?;
+    let name = room.strip_prefix('/').unwrap_or(&room);
+    Ok(Ask::Forget(name.as_bytes().into()))
 }
 
 fn rooms(target: &str) -> Option<Ask> {
@@ -151,7 +199,7 @@ mod tests {
     fn ask(line: &str, fields: &str) -> Result<Ask, u16> {
         let text = format!("{line} HTTP/1.1\r\n{fields}\r\n");
         let head = head::parse(text.as_bytes()).expect("a head");
-        understand(&head, false).map_err(|problem| problem.status.code)
+        understand(&head, b"", false).map_err(|problem| problem.status.code)
     }
 
     #[test]
@@ -214,8 +262,29 @@ mod tests {
         assert_eq!(ask("GET /metrics", "Host: a\r\nHost: b\r\n"), Err(400));
         // Some load balancers still probe with HTTP/1.0, without a `Host`.
         let old = head::parse(b"GET /readyz HTTP/1.0\r\n\r\n").expect("a head");
-        assert_eq!(understand(&old, false), Ok(Ask::Readiness));
+        assert_eq!(understand(&old, b"", false), Ok(Ask::Readiness));
         let local = head::parse(b"GET /rooms HTTP/1.1\r\nHost: fanfare\r\n\r\n").expect("a head");
-        assert!(understand(&local, true).is_ok());
+        assert!(understand(&local, b"", true).is_ok());
+    }
+
+    #[test]
+    fn a_room_is_named_in_a_body() {
+        let order = |fields: &str, body: &str| {
+            let text = format!("POST /_/api/forget HTTP/1.1\r\n{fields}\r\n");
+            let head = head::parse(text.as_bytes()).expect("a head");
+            understand(&head, body.as_bytes(), false).map_err(|problem| problem.status.code)
+        };
+        let own = "Host: localhost\r\nContent-Type: application/json; charset=utf-8\r\n";
+        let forget = |name: &str| Ok(Ask::Forget(name.as_bytes().into()));
+        assert_eq!(order(own, r#"{"room":"news/a"}"#), forget("news/a"));
+        assert_eq!(order(own, r#"{"room":"/你"}"#), forget("你"));
+        assert_eq!(order(own, r#"{"room":""}"#), forget(""));
+        for body in ["", "news", r#"{"rooms":"a"}"#, r#"{"room":1}"#, r#"{"room":"a","b":1}"#] {
+            assert_eq!(order(own, body), Err(400), "{body}");
+        }
+        assert_eq!(order("Host: localhost\r\n", r#"{"room":"a"}"#), Err(415));
+        let foreign = "Host: evil.example\r\nContent-Type: application/json\r\n";
+        assert_eq!(order(foreign, r#"{"room":"a"}"#), Err(403));
+        assert_eq!(ask("GET /_/api/forget", "Host: localhost\r\n"), Err(405));
     }
 }
