@@ -148,7 +148,11 @@ impl Action {
             Action::Publisher => "publisher".to_owned(),
             Action::Post(by, post) => line(
                 format!("post {by} /{} {}", ROOMS[post.room].0, post.bytes),
-                [mark("binary", post.is_binary), mark("chunked", post.is_chunked)],
+                [
+                    pair("except", post.except),
+                    mark("binary", post.is_binary),
+                    mark("chunked", post.is_chunked),
+                ],
             ),
             Action::PostArrives(by, bytes) => format!("post-arrives {by} {bytes}"),
             Action::Turn => "turn".to_owned(),
@@ -183,8 +187,9 @@ impl Action {
             "post" => {
                 let by = words.value();
                 let (room, bytes) = (room(words.next()), words.value());
+                let except = words.key("except");
                 let (is_binary, is_chunked) = (words.mark("binary"), words.mark("chunked"));
-                Action::Post(by, Post { room, bytes, is_binary, is_chunked })
+                Action::Post(by, Post { room, bytes, is_binary, is_chunked, except })
             }
             "post-arrives" => Action::PostArrives(words.value(), words.value()),
             "turn" => Action::Turn,

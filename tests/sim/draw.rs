@@ -33,8 +33,7 @@ pub struct Chance {
 }
 
 impl Chance {
-    pub fn new(mut random: Random) -> Chance {
-        let mut publishers = Random::new(random.number());
+    pub fn new(mut random: Random, mut publishers: Random) -> Chance {
         let has_publishers = publishers.one_in(2);
         let (is_loud, has_law) = (random.one_in(3), random.one_in(2));
         let has_moves = !random.one_in(3);
@@ -133,13 +132,19 @@ fn publish(random: &mut Random, world: &World) -> Vec<Action> {
         let longest = most + usize::from(random.one_in(20));
         let bytes = longest.min(*random.pick(&[1, 30, 30, 700, most - 1, usize::MAX]));
         let (is_binary, is_chunked) = (random.one_in(6), random.one_in(3));
-        Action::Post(by, Post { room: random.between(0, ROOMS_USED), bytes, is_binary, is_chunked })
+        let clients = world.peers.len();
+        let except = (clients > 0 && random.one_in(4)).then(|| random.between(0, clients));
+        let room = random.between(0, ROOMS_USED);
+        Action::Post(by, Post { room, bytes, is_binary, is_chunked, except })
     };
     let mut all = vec![post()];
     if random.one_in(8) {
         let mut post = || {
             let room = random.between(0, 2);
-            Action::Post(by, Post { room, bytes: 30, is_binary: false, is_chunked: false })
+            Action::Post(
+                by,
+                Post { room, bytes: 30, is_binary: false, is_chunked: false, except: None },
+            )
         };
         all.extend((0..30).map(|_| post()));
     }

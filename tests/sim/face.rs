@@ -107,6 +107,12 @@ impl Face {
         self.relay.receive(id, &mut bytes, now);
     }
 
+    /// As a backend names a connection.
+    pub fn public_id(&self, id: ConnId) -> String {
+        let facts = self.relay.connection(id);
+        facts.map_or_else(|| "A".repeat(22), |facts| facts.public_id.to_string())
+    }
+
     /// What a publisher by HTTP receives of these bytes.
     pub fn outbound_to_publisher(&self, bytes: &[u8]) -> Vec<u8> {
         let planted = self.planted.as_ref();

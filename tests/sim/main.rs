@@ -26,6 +26,7 @@ mod moves;
 mod network;
 mod order;
 mod planted;
+mod posted;
 mod publisher;
 mod random;
 mod rate;

@@ -78,6 +78,8 @@ pub struct Model {
     /// Those of each publisher by HTTP, in order, and all that were refused.
     pub posts: BTreeMap<usize, Vec<usize>>,
     pub refused: BTreeSet<usize>,
+    /// Which client does not get which of them.
+    pub excepted: BTreeMap<usize, usize>,
     /// Messages by what a member receives: in JSON or not, text or not, and the payload.
     pub names: BTreeMap<(bool, bool, Vec<u8>), usize>,
     /// When the relay was at rest the last time.
@@ -98,6 +100,7 @@ impl Model {
             remembers: false,
             posts: BTreeMap::new(),
             refused: BTreeSet::new(),
+            excepted: BTreeMap::new(),
             names: BTreeMap::new(),
             rested: 0,
             is_draining: false,
@@ -294,7 +297,8 @@ impl Model {
         message.known_s = self.now_s;
         let Message { by, room, arrived, echoes, .. } = *message;
         for (number, shadow) in self.shadows.iter_mut().enumerate() {
-            let is_for_it = number != by || echoes == Holds::Yes;
+            let is_for_it =
+                (number != by || echoes == Holds::Yes) && self.excepted.get(&id) != Some(&number);
             let came_before = shadow.membership(room).is_some_and(|one| one.from < arrived);
             if is_for_it && came_before && !shadow.has_received.contains(&id) {
                 shadow.missing.insert(id);

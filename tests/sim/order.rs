@@ -140,7 +140,8 @@ impl Model {
         graph.edge(last, end);
         for (id, node) in nodes {
             let message = &self.messages[*id];
-            let is_own = message.by == number && message.echoes != Holds::Yes;
+            let is_own = (message.by == number && message.echoes != Holds::Yes)
+                || self.excepted.get(id) == Some(&number);
             let may_be_skipped = self.skips && shadow.ever_blocked;
             if is_own || may_be_skipped || shadow.has_received.contains(id) {
                 continue;

@@ -3,14 +3,12 @@
 use crate::client::text;
 use crate::face::{ConnId, Order, Time};
 use crate::law::ROOMS;
-use crate::model::{Holds, Message, Model};
+use crate::model::Model;
+use crate::posted::FIRST;
 use crate::rest::GRAIN_MS;
 use crate::world::World;
 use fanfare::relay::{Cause, Limits};
 use std::collections::VecDeque;
-
-/// The senders of messages from this number on are publishers.
-const FIRST: usize = 1_000_000;
 
 /// A message that a publisher sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +17,8 @@ pub struct Post {
     pub bytes: usize,
     pub is_binary: bool,
     pub is_chunked: bool,
+    /// The client that does not get it.
+    pub except: Option<usize>,
 }
 
 /// One that was not answered yet.
@@ -34,6 +34,8 @@ struct Pending {
     /// judged later than it arrives. None of it is there before its head is.
     refusals: Vec<u16>,
     may_pass: bool,
+    /// The client that does not get it.
+    except: Option<usize>,
     /// The message, as soon as it has arrived.
     id: Option<usize>,
 }
@@ -58,78 +60,6 @@ pub struct Publisher {
     waited_ms: u64,
     /// When it was answered last.
     answered: Time,
-}
-
-impl Model {
-    /// A message of a publisher has arrived; gives its id.
-    fn posted(&mut self, by: usize, pending: &Pending) -> usize {
-        let Pending { room, is_text, ref payload, .. } = *pending;
-        let (arrived, arrived_s) = (self.moment, self.now_s);
-        let message = Message {
-            by: FIRST + by,
-            room,
-            unit: 0,
-            arrived,
-            arrived_s,
-            known: None,
-            known_s: arrived_s,
-            echoes: Holds::No,
-        };
-        let id = self.messages.len();
-        self.messages.push(message);
-        self.name(id, is_text, payload);
-        self.posts.entry(FIRST + by).or_default().push(id);
-        id
-    }
-
-    /// Whether a room may be open for a message that was not flushed yet.
-    pub fn was_opened(&self, room: usize) -> bool {
-        let is_new = |id: &usize| {
-            let message = &self.messages[*id];
-            message.room == room && message.arrived >= self.rested
-        };
-        self.remembers && self.posts.values().flatten().any(is_new)
-    }
-
-    /// Whether this is a publisher, and no client.
-    pub fn is_publisher(&self, by: usize) -> bool {
-        by >= FIRST
-    }
-
-    /// A member received a publisher's message: it was published.
-    pub fn passes_post(&mut self, id: usize, shown: &str) {
-        assert!(!self.refused.contains(&id), "its publisher was refused: {shown}");
-        if self.messages[id].known.is_none() {
-            self.is_certain(id);
-        }
-    }
-
-    /// A publisher is told that its message was published, for so many members.
-    fn answered(&mut self, id: usize, members: usize) {
-        if self.messages[id].known.is_none() {
-            self.is_certain(id);
-        }
-        let Message { room, arrived, .. } = self.messages[id];
-        let most = self
-            .shadows
-            .iter()
-            .filter(|shadow| shadow.memberships.iter().any(|one| one.room == room));
-        let is_there = |shadow: &&crate::shadow::Shadow| {
-            let is_sure = shadow.is_well() && !shadow.may_end() && !shadow.ever_blocked;
-            is_sure && shadow.membership(room).is_some_and(|one| one.from < arrived)
-        };
-        let least = self.shadows.iter().filter(is_there).count();
-        assert!(
-            (least..=most.count()).contains(&members),
-            "message {id} is for {members} members, not {least} at least"
-        );
-    }
-
-    /// A publisher is told that its message was not published.
-    fn refused(&mut self, id: usize) {
-        assert!(self.messages[id].known.is_none(), "message {id} was published, and refused");
-        self.refused.insert(id);
-    }
 }
 
 impl Pending {
@@ -166,9 +96,14 @@ impl World {
             return;
         }
         let payload = text(FIRST + by, publisher.sent, post.bytes).into_bytes();
+        let excepted = post.except.and_then(|number| self.peers.get(number)?.id);
+        let except = post.except.filter(|_| excepted.is_some());
+        let query = excepted.map(|id| format!("?except={}", self.face.public_id(id)));
+        let query = query.unwrap_or_default();
+        let publisher = &mut self.publishers[by];
         let kind = if post.is_binary { "application/octet-stream" } else { "text/plain" };
         let mut bytes = format!(
-            "POST /{} HTTP/1.1\r\nHost: sim\r\nContent-Type: {kind}\r\n",
+            "POST /{}{query} HTTP/1.1\r\nHost: sim\r\nContent-Type: {kind}\r\n",
             ROOMS[post.room].0
         );
         match post.is_chunked {
@@ -200,6 +135,7 @@ impl World {
             end: publisher.sent,
             refusals: Vec::new(),
             may_pass: false,
+            except,
             id: None,
         });
     }
@@ -246,7 +182,12 @@ impl World {
                 pending.judge(is_json, is_draining, &self.model);
             }
             if pending.end <= delivered && pending.id.is_none() {
-                pending.id = Some(self.model.posted(by, pending));
+                let Pending { room, is_text, ref payload, except, .. } = *pending;
+                let id = self.model.posted(by, room, is_text, payload);
+                pending.id = Some(id);
+                if let Some(except) = except {
+                    self.model.excepted.insert(id, except);
+                }
             }
         }
         self.face.receive_post(id, bytes, self.now);
@@ -329,7 +270,7 @@ impl World {
         if status == 503 && self.drained.is_some() && publisher.pending.is_empty() {
             return; // it came during the drain, and sent nothing
         }
-        publisher.answered = self.now;
+        (publisher.answered, publisher.waited_ms) = (self.now, 0);
         let pending = publisher.pending.pop_front();
         let pending = pending.unwrap_or_else(|| panic!("publisher {by} is told {status}, unasked"));
         let waits = status == 503 && self.drained.is_some();
@@ -347,7 +288,7 @@ impl World {
                 assert_eq!(has_id, self.setting.remembers(), "{body}");
                 self.model.answered(id, members);
             }
-            (_, Some(id)) => self.model.refused(id),
+            (_, Some(id)) => self.model.refuses(id),
             _ => {}
         }
     }

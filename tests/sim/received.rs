@@ -25,6 +25,10 @@ impl Model {
         let by_which = there.iter().find(came_before).map(|(at, _)| *at);
         let by_which = by_which
             .unwrap_or_else(|| panic!("{number} received what was sent before it came: {shown}"));
+        // What was published before it came is replayed to it, for whomever it was.
+        let came_later = shadow.memberships[by_which].from > arrived;
+        let is_for_it = self.excepted.get(&id) != Some(&number) || came_later;
+        assert!(is_for_it, "{number} received what is for all others: {shown}");
         assert!(!shadow.has_received.contains(&id), "{number} received it twice: {shown}");
         assert!(!shadow.skipped.contains(&id), "{number} was skipped, and received it: {shown}");
         self.check_sender(&self.messages[id], &shown);

@@ -9,6 +9,7 @@
 //!   for in its former class no message refers to another.
 //! - A publisher does not get its own messages: it goes back first, and waits with its message
 //!   until it has taken its pending output.
+//! - A member that is excepted from a message goes back too, or the message is not referred to.
 //! - A connection of several rooms stays out: it has one inflater. When it joins the second one,
 //!   what is pending for it here becomes private output, and it goes back.
 //! - The first message of a segment behind another refers to nothing, so a member that is skipped
@@ -23,6 +24,7 @@ use crate::relay::compression::compressors::Compressors;
 use crate::relay::compression::settings::Deflate;
 use crate::relay::compression::shared::{self, Shared};
 use crate::relay::connections::conns::Conns;
+use crate::relay::connections::member::Seat;
 use crate::relay::connections::phase::Phase;
 use crate::relay::observe::savings::Savings;
 use crate::relay::rooms::class::{Class, Packing};
@@ -77,6 +79,17 @@ impl Sharing<'_> {
         let class = self.conns[index].member.class;
         if class.is_shared() {
             self.move_to(index, Class { packing: Packing::Alone, ..class });
+        }
+    }
+
+    /// A member that will not get the next message goes out, if it can: then the others keep their
+    /// context.
+    #[inline(never)] // rare: kept out of the hot path
+    pub(crate) fn except(&mut self, key: u32, seat: Seat) {
+        let member = self.conns.member(seat);
+        let has_all = member.position == self.rooms[key].log(member.class).end();
+        if has_all && seat.further_slot().is_none() {
+            self.take_out(seat.index());
         }
     }
 

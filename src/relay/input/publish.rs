@@ -55,7 +55,7 @@ impl Relay {
             self.sharing().prepare(key, from);
         }
         if let Some(seat) = except {
-            self.leave_context(key, seat);
+            self.sharing().except(key, seat);
         }
         let excluded = excluded.map(|seat| (seat, self.conns.member(seat).class));
         let mut members = 0;
@@ -80,21 +80,13 @@ impl Relay {
                 self.conns.skip_own(seat, key, frame);
             }
         }
-        Ok(Published { members, id: self.rooms[key].newest_id() })
-    }
-
-    /// A member that will not get the next message must not be in a class whose messages refer to
-    /// each other, or the next one must not be referred to.
-    #[inline(never)] // rare: kept out of the hot path
-    fn leave_context(&mut self, key: u32, seat: Seat) {
-        let member = self.conns.member(seat);
-        let class = member.class;
-        if class.is_shared() {
-            match (member.position == self.rooms[key].log(class).end(), seat.further_slot()) {
-                (true, None) => self.sharing().take_out(seat.index()),
-                _ => self.rooms[key].forget_context(class),
-            }
+        if except.is_some()
+            && let Some((_, class)) = excluded
+            && class.is_shared()
+        {
+            self.rooms[key].forget_context(class); // no later message refers to this one
         }
+        Ok(Published { members, id: self.rooms[key].newest_id() })
     }
 
     /// A message comes for a room that remembers.
