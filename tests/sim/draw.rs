@@ -33,7 +33,8 @@ pub struct Chance {
 }
 
 impl Chance {
-    pub fn new(mut random: Random, mut publishers: Random) -> Chance {
+    pub fn new(mut random: Random) -> Chance {
+        let mut publishers = Random::new(random.number());
         let has_publishers = publishers.one_in(2);
         let (is_loud, has_law) = (random.one_in(3), random.one_in(2));
         let has_moves = !random.one_in(3);

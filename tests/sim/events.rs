@@ -16,6 +16,8 @@ pub struct Events {
     last: Option<(u64, String)>,
     /// It was told that messages are missing in front of the next one.
     has_gap: bool,
+    /// It may be excepted from so many messages more, whose sequences are left out then.
+    pub excepted: u64,
 }
 
 impl Events {
@@ -85,7 +87,10 @@ impl Events {
     /// The sequence of each message follows that of the one before, unless a gap was told.
     fn follow(&mut self, id: Option<(u64, String)>) {
         if let (Some((last, epoch)), Some((sequence, new_epoch))) = (&self.last, &id) {
-            let is_next = *sequence == last + 1 && epoch == new_epoch;
+            let left_out = sequence.saturating_sub(last + 1);
+            let is_later = sequence > last && epoch == new_epoch;
+            let is_next = is_later && left_out <= self.excepted;
+            self.excepted = self.excepted.saturating_sub(left_out);
             assert!(is_next || self.has_gap, "{sequence}:{new_epoch} follows {last}:{epoch}");
         }
         self.has_gap = false;

@@ -187,6 +187,8 @@ impl World {
                 pending.id = Some(id);
                 if let Some(except) = except {
                     self.model.excepted.insert(id, except);
+                    let client = &mut self.peers[except].client;
+                    client.events.iter_mut().for_each(|events| events.excepted += 1);
                 }
             }
         }

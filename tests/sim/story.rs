@@ -68,7 +68,7 @@ pub fn improvise(seed: u64, fault: Option<Fault>, story: &mut Story) -> World {
     story.setting = Setting::draw(&mut random);
     let mut world = World::new(story.setting.clone(), fault);
     let rounds = random.between(100, 1200);
-    let mut chance = Chance::new(random, Random::new(!seed));
+    let mut chance = Chance::new(random);
     for _ in 0..rounds {
         for action in chance.draw(&world) {
             story.actions.push(action.clone());

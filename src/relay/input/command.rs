@@ -199,13 +199,20 @@ impl Relay {
         }
         self.keep_frame_begun(seat);
         let from = self.conns.member(seat).position;
+        // Messages from which it is excepted.
+        let skips = self.conns.skips(seat).to_vec();
         let log = self.rooms[key].log(class);
         let end = log.end();
         self.quota.push(&mut self.conns[index], (end - from) as usize, |private| {
             private.push_with(|to| {
                 let mut position = from;
                 while position < end {
-                    let bytes = log.together(position..end);
+                    if let Some(skip) = skips.iter().find(|skip| skip.contains(&position)) {
+                        position = skip.end;
+                        continue;
+                    }
+                    let next = skips.iter().map(|skip| skip.start).find(|start| *start > position);
+                    let bytes = log.together(position..next.unwrap_or(end));
                     to.extend_from_slice(bytes);
                     position += bytes.len() as u64;
                 }
