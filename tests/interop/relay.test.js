@@ -30,6 +30,27 @@ test('a message reaches everyone else and keeps its kind', PATIENCE, async (t) =
   assert.equal(await a.next(), 'back', 'the first thing that the sender itself hears');
 });
 
+test('node\'s fetch publishes text, bytes and a stream of chunks', PATIENCE, async (t) => {
+  const base = await relay(t);
+  const member = await Client.join(t, `${base}/news`);
+  const publish = async (body, type) => {
+    const headers = type ? { 'content-type': type } : {};
+    const options = { method: 'POST', body, headers, duplex: 'half' };
+    const answer = await fetch(`${base.replace(/^ws/, 'http')}/news`, options);
+    return [answer.status, answer.status === 200 ? await answer.json() : await answer.text()];
+  };
+  const published = [200, { id: null, members: 1 }];
+  assert.deepEqual(await publish('你好 🎺'), published);
+  assert.equal(await member.next(), '你好 🎺');
+  assert.deepEqual(await publish(Uint8Array.of(0, 255, 1), 'application/octet-stream'), published);
+  assert.deepEqual(await member.next(), Buffer.from([0, 255, 1]));
+  const pieces = new Blob(['one ', 'x'.repeat(60_000), ' two']).stream();
+  assert.deepEqual(await publish(pieces, 'text/plain'), published);
+  assert.equal(await member.next(), `one ${'x'.repeat(60_000)} two`);
+  assert.equal((await publish(Uint8Array.of(255), 'text/plain'))[0], 400);
+  assert.equal((await publish('x'.repeat(70_000)))[0], 413);
+});
+
 test('--echo: the sender receives it too', PATIENCE, async (t) => {
   const base = await relay(t, '--echo');
   const [a, b] = await Client.joinAll(t, 2, `${base}/`);
