@@ -180,7 +180,7 @@ impl Relay {
         path: &[u8],
         accept: &Accept,
     ) -> Result<(), Refusal> {
-        let start = resume::start(head)?;
+        let start = resume::start(head.target)?;
         let (key, grant) = self.admit(head, path)?;
         let agreed = agreement::agree(&self.rooms[key].policy, head, &self.limits.deflate);
         let class = Class::plain(self.limits.encoding.into());

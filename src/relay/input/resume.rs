@@ -11,17 +11,30 @@ const FIELD: &str = "last-event-id";
 /// The same in the query: each is what some client writes that cannot set a field.
 const NAMES: [&str; 4] = ["last_event_id", "lastEventId", "lastEventID", "Last-Event-ID"];
 
-/// Where the sender of this request wants to begin. An id wins over a number.
+/// Where the client of an event stream wants to begin: the field says it, or else the query.
 ///
 /// # Errors
 /// When the number of messages is none.
-pub(crate) fn start(head: &Head<'_>) -> Result<Start, Refusal> {
-    if let Some(id) = head.values(FIELD).next() {
-        let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
-        return Ok(Start::Behind(id));
+pub(crate) fn start_of_stream(head: &Head<'_>) -> Result<Start, Refusal> {
+    match head.values(FIELD).next() {
+        Some(id) => {
+            let id = std::str::from_utf8(id).ok().and_then(|id| id.parse().ok());
+            Ok(Start::Behind(id))
+        }
+        None => start(head.target),
     }
+}
+
+/// Where the sender of a request for this target wants to begin. An id wins over a number.
+///
+/// # Errors
+/// When the number of messages is none.
+pub(crate) fn start(target: &str) -> Result<Start, Refusal> {
     let mut start = Start::Live;
-    for part in path::query(head.target) {
+    if !target.contains('?') {
+        return Ok(start); // nearly every request
+    }
+    for part in path::query(target) {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         if NAMES.contains(&name) {
             // The colon of an id may be percent-encoded.

@@ -67,7 +67,7 @@ impl Relay {
         if !head.is_http_11 {
             return Err(Refusal::StreamHttp10);
         }
-        let start = resume::start(head)?;
+        let start = resume::start_of_stream(head)?;
         let (key, grant) = self.admit(head, path)?;
         let access = &self.limits.access;
         let fields = cors::fields_of_answer(&access.origins, access.cookie.is_some(), head);

@@ -10,7 +10,7 @@ const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
 fn start_of(target: &str, fields: &str) -> Result<Start, Refusal> {
     let text = format!("GET {target} HTTP/1.1\r\nHost: h\r\n{fields}\r\n");
-    start(&head::parse(text.as_bytes()).expect("a head"))
+    start_of_stream(&head::parse(text.as_bytes()).expect("a head"))
 }
 
 #[test]
