@@ -121,7 +121,9 @@ impl World {
             if are_quiet && self.is_at_rest() {
                 return self.compare();
             }
-            if self.is_at_rest() {
+            // A client that is to be read again is read first, as the server does it.
+            let is_resumed = self.peers.iter().any(|peer| peer.is_resumed && peer.id.is_some());
+            if self.is_at_rest() && !is_resumed {
                 // A client that is over its rate is read again when time has passed.
                 let next = self.face.next_deadline().unwrap_or(until);
                 self.now = next.min(self.now.plus_millis(1_000));
