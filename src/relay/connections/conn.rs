@@ -287,6 +287,14 @@ impl Conn {
         }
     }
 
+    /// Steps over a frame of its own in its first room, if the policy has not just taken it out.
+    #[inline]
+    pub(crate) fn skip_own_in(&mut self, room: u32, frame: Range<u64>) {
+        if self.member.room == room {
+            self.skip_own(frame);
+        }
+    }
+
     /// Steps over a frame of its own in its first room.
     #[inline]
     pub(crate) fn skip_own(&mut self, frame: Range<u64>) {

@@ -185,14 +185,10 @@ impl Conns {
     }
 
     /// A membership steps over a frame that is not for it, if it is still in this room.
-    pub(crate) fn skip_own(&mut self, seat: Seat, room: u32, frame: Range<u64>) {
+    #[inline(never)] // rare: kept out of the hot path
+    pub(crate) fn skip_excepted(&mut self, seat: Seat, room: u32, frame: Range<u64>) {
         match seat.further_slot() {
-            None => {
-                let conn = &mut self[seat.index()];
-                if conn.member.room == room {
-                    conn.skip_own(frame);
-                }
-            }
+            None => self[seat.index()].skip_own_in(room, frame),
             Some(slot) => {
                 if let Some(Further { member, skips, .. }) = self.further.get_mut(slot)
                     && member.room == room

@@ -58,7 +58,11 @@ impl Relay {
         if let Some(seat) = except {
             self.sharing().except(key, seat);
         }
-        let excluded = excluded.map(|seat| (seat, self.conns.member(seat).class));
+        let excluded = match (excluded, except) {
+            (Some(seat), None) => Some((seat, self.conns[seat.index()].member.class)),
+            (Some(seat), Some(_)) => Some((seat, self.conns.member(seat).class)),
+            (None, _) => None,
+        };
         let mut members = 0;
         // None of them goes meanwhile: the room is due as soon as one of them gets the message.
         for number in 0..self.rooms[key].audiences_count() {
@@ -78,13 +82,13 @@ impl Relay {
             self.metrics.deliveries += u64::from(receivers);
             members += receivers;
             if let Some((seat, _)) = excluded {
-                self.conns.skip_own(seat, key, frame);
+                match except {
+                    None => self.conns[seat.index()].skip_own_in(key, frame),
+                    Some(_) => self.conns.skip_excepted(seat, key, frame),
+                }
             }
         }
-        if except.is_some()
-            && let Some((_, class)) = excluded
-            && class.is_shared()
-        {
+        if let (Some(_), Some((_, class))) = (except, excluded) {
             self.rooms[key].forget_context(class); // no later message refers to this one
         }
         Ok(Published { members, id: self.rooms[key].newest_id() })

@@ -27,6 +27,8 @@ const PATHS: &[Path] = &[
     ("join and answer", join_path),
     ("inbound text of 125 B, to nobody", || inbound_path(1)),
     ("inbound text of 125 B, from read to log", || inbound_path(2)),
+    ("request of 64 B, to nobody, from read to write", || request_path(1)),
+    ("64 requests of 64 B, to nobody, request", || request_path(64)),
     ("publish to 1,000, delivery", publish_path),
     ("64 messages to 1,000, delivery of 64", burst_path),
     ("ticker of 200 B to 1,000, delivery", || ticker_path("")),
@@ -122,6 +124,31 @@ fn inbound_path(members: usize) -> u64 {
     let heard = messages * (members as u64 - 1);
     assert_eq!(room.written, heard * (2 + 125), "each message is in the log once");
     messages
+}
+
+/// Messages by HTTP on a kept connection, so many in each read, as curl sends them.
+fn request_path(pipelined: usize) -> u64 {
+    #[inline(never)]
+    fn counted(room: &mut Room, publisher: ConnId, requests: &mut [u8]) -> usize {
+        room.receive(publisher, requests);
+        room.flush()
+    }
+    const ROUNDS: usize = 50;
+    let request = format!(
+        "POST /news HTTP/1.1\r\nHost: 127.0.0.1:2046\r\nUser-Agent: curl/8.7.1\r\nAccept: */*\r\n\
+         Content-Length: 64\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n{}",
+        "x".repeat(64)
+    );
+    let (mut room, publisher) = Room::publisher();
+    room.receive(publisher, &mut request.clone().into_bytes()); // it is kept from now on
+    room.flush();
+    room.written = 0;
+    for _ in 0..ROUNDS {
+        counted(&mut room, publisher, &mut request.repeat(pipelined).into_bytes());
+    }
+    let answers = (ROUNDS * pipelined) as u64;
+    assert_eq!(room.written % answers, 0, "each is answered, and all alike");
+    answers
 }
 
 fn publish_path() -> u64 {
