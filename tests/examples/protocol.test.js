@@ -87,6 +87,44 @@ for (const { flags, body } of shells) {
   });
 }
 
+/** The bytes of whole chunks, in one. */
+function unchunked(bytes) {
+  const [, size, rest] = /^([0-9a-f]+)\r\n([^]*)$/.exec(bytes) ?? [];
+  const length = parseInt(size, 16);
+  if (!(rest?.length >= length + 2)) return '';
+  return rest.slice(0, length) + unchunked(rest.slice(length + 2));
+}
+
+const streams = blocks('events');
+for (const { flags, body } of streams) {
+  test(`as docs/protocol.md says: ${body.split('\n')[0]}, an event stream`, async (t) => {
+    const relay = await startRelay(flags);
+    t.after(() => relay.stop('SIGKILL'));
+    const [request, head, events] = body.split(/(?<=^\n)(?=HTTP|retry)/m);
+    const publish = async (text) => {
+      const answer = await fetch(`http://127.0.0.1:${relay.port}/news`, { method: 'POST', body: text });
+      return (await answer.json()).id;
+    };
+    // Messages before those of the example, so that these get their ids.
+    const earlier = Number(/^id: (\d+):/m.exec(events)[1]) - 1;
+    for (let number = 1; number <= earlier; number += 1) await publish('earlier');
+    let id;
+    for (const event of events.matchAll(/(^data: .*\n)+/gm)) {
+      id = await publish(event[0].replace(/^data: /gm, '').trimEnd());
+    }
+    const line = await dial(t, relay.port);
+    line.socket.write(request.replace(/\n/g, '\r\n'));
+    // Only the epoch and the time to wait differ from the example's.
+    const as = (text) => text.replace(/(?<=\d:)[0-9a-f]{16}/g, id.split(':')[1])
+      .replace(/^retry: [1-5]\d{3}$/m, 'retry: TIME');
+    const expectedHead = as(head).replace(/\n/g, '\r\n');
+    assert.equal((await line.take(expectedHead.length)).toString(), expectedHead);
+    await until(() => unchunked(line.heard.toString()).length >= events.length || line.ended, 'the events');
+    assert.equal(as(unchunked(line.heard.toString())), as(events));
+    assert.equal(line.ended, false, 'the stream goes on');
+  });
+}
+
 test('the description of a room', async (t) => {
   const relay = await startRelay();
   t.after(() => relay.stop('SIGKILL'));
@@ -98,5 +136,6 @@ test('the description of a room', async (t) => {
 });
 
 test('there are enough examples', () => {
-  assert.ok(wires.length >= 9 && shells.length >= 1, `${wires.length} ${shells.length}`);
+  const counts = [wires, shells, streams].map(({ length }) => length);
+  assert.ok(counts.every((count, at) => count >= [9, 1, 1][at]), `${counts}`);
 });
