@@ -49,7 +49,8 @@ pub fn preflight(origins: &Origins, with_cookie: bool, head: &Head<'_>) -> Strin
     if head.once("access-control-request-method").is_some() {
         fields.push_str("Access-Control-Allow-Methods: GET, HEAD, POST\r\n");
         fields.push_str(
-            "Access-Control-Allow-Headers: Authorization, Content-Type, Idempotency-Key\r\n",
+            "Access-Control-Allow-Headers: \
+             Authorization, Content-Type, Idempotency-Key, Last-Event-ID\r\n",
         );
         fields.push_str(PREFLIGHT_S);
     }

@@ -112,10 +112,11 @@ impl Relay {
     /// Epochs of rooms and public ids of connections follow from this random word from now on: a
     /// relay that was started anew must not give ids that it gave before.
     pub fn seed(&mut self, word: u64) {
-        self.rooms.seed(word);
-        // Not the word itself: epochs follow from that, and ids are told to clients.
+        // Two words, of which none follows from the other: clients are told what follows from each.
         let digest: [u8; 20] = Sha1::digest(word.to_be_bytes()).into();
-        self.conns.seed(digest.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)));
+        let word_at = |at: usize| u64::from_be_bytes(*digest[at..].first_chunk().expect("8 of 20"));
+        self.rooms.seed(word_at(0));
+        self.conns.seed(word_at(8));
     }
 
     /// Takes other limits from now on; members keep the encoding that they joined with and what

@@ -29,7 +29,7 @@ impl fmt::Display for CommandError {
                 }
                 Rejected::TooLong => "the message is longer than its room allows",
                 Rejected::BinaryInJson => "with --json there are no binary messages",
-                Rejected::Gone => "the member has left",
+                Rejected::Gone => "the member has left, or there is no such room",
                 Rejected::NoMemory => "there is no memory for the message",
                 Rejected::NoRoom => {
                     "no room can have this name: it has more than 255 bytes, or begins with _/"

@@ -81,6 +81,9 @@ pub fn retry(milliseconds: u32, to: &mut Vec<u8>) {
     to.extend_from_slice(format!("retry: {milliseconds}\n\n").as_bytes());
 }
 
+/// What a chunk with the event that tells of a gap ends with.
+pub const GAP_END: &[u8] = b"event: gap\ndata: {}\n\n\r\n";
+
 /// Appends the event that tells of a gap: messages are missing in front of the next one. The newest
 /// message that is not told has this id.
 pub fn gap(id: Option<impl Display>, to: &mut Vec<u8>) {
@@ -163,6 +166,9 @@ mod tests {
         retry(1500, &mut told);
         gap(Some("7:a"), &mut told);
         gap(None::<&str>, &mut told);
+        let mut chunk = Vec::new();
+        write_chunk(&told, &mut chunk);
+        assert!(chunk.ends_with(GAP_END));
         let expected = "retry: 1500\n\nid: 7:a\nevent: gap\ndata: {}\n\nevent: gap\ndata: {}\n\n";
         assert_eq!(String::from_utf8_lossy(&told), expected);
     }

@@ -21,7 +21,8 @@ pub struct Wants {
 impl Wants {
     /// Whether the request is for an event stream, if it is no upgrade.
     pub fn events(head: &Head<'_>) -> bool {
-        let is_read = matches!(head.method, "GET" | "HEAD");
+        let is_read =
+            matches!(head.method, "GET" | "HEAD") && !head.has_token("upgrade", "websocket");
         let media_type = event_stream::CONTENT_TYPE.as_bytes();
         is_read && head.values("accept").any(|value| names(value, media_type))
     }

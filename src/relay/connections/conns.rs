@@ -184,6 +184,16 @@ impl Conns {
         self.number_in(id.index, room).map(|number| self.seat(id.index, number))
     }
 
+    /// Whether the membership is there still, and in this room.
+    pub(crate) fn is_in(&self, seat: Seat, room: u32) -> bool {
+        match seat.further_slot() {
+            None => {
+                self.slab.get(seat.index() as usize).is_some_and(|conn| conn.member.room == room)
+            }
+            Some(slot) => self.further.get(slot).is_some_and(|further| further.member.room == room),
+        }
+    }
+
     /// A membership steps over a frame that is not for it, if it is still in this room.
     #[inline(never)] // rare: kept out of the hot path
     pub(crate) fn skip_excepted(&mut self, seat: Seat, room: u32, frame: Range<u64>) {

@@ -301,7 +301,7 @@ impl Relay {
 
     fn forget(&mut self, room: &[u8]) -> Result<u32, Rejected> {
         check_name(room)?;
-        let Some(key) = self.rooms.key_of(room) else { return Ok(0) };
+        let key = self.rooms.key_of(room).ok_or(Rejected::Gone)?;
         self.rooms.forget(key);
         self.keep_room_log(key);
         let members = self.rooms.get(key).map_or(0, |room| room.members().len());

@@ -1,6 +1,6 @@
 //! From an accepted stream to a member of a room, or to an HTTP answer.
 
-use crate::auth::credential;
+use crate::auth::{cors, credential};
 use crate::protocol::http::Wants;
 use crate::protocol::http::head::{self, Head};
 use crate::protocol::http::response;
@@ -110,6 +110,13 @@ impl Relay {
         let mut answer = Vec::new();
         let head = head::end(bytes, 0).and_then(|end| head::parse(&bytes[..end]).ok());
         let head_only = head.as_ref().is_some_and(|head| head.method == "HEAD");
+        if let Some(head) = head.as_ref().filter(|head| stream::may_come_back(head, refusal)) {
+            let access = &self.limits.access;
+            let fields = cors::fields_of_answer(&access.origins, access.cookie.is_some(), head);
+            // Neighbours wait for different times here, too.
+            stream::come_back(self.conns.len() as u32, &fields, &mut answer);
+            return answer;
+        }
         match head.map(|head| upgrade::judge(&head)) {
             Some(Ok(Request::Options)) if self.drain.is_none() => {
                 response::options("", &mut answer);
@@ -118,11 +125,6 @@ impl Relay {
                 if path == page::HEALTH && self.drain.is_none() =>
             {
                 response::health(head_only, &mut answer);
-            }
-            Some(Ok(Request::Plain { wants, .. }))
-                if wants.events && !head_only && refusal.is_temporary() =>
-            {
-                stream::come_back(bytes.len() as u32, "", &mut answer);
             }
             _ => response::refusal(refusal, head_only, &mut answer),
         }

@@ -39,11 +39,9 @@ impl Relay {
         self.metrics.messages += 1;
         self.metrics.message_bytes += payload.len() as u64;
         if room.subscribers > 0 {
-            let from = from.map(|index| self.conns.id(index));
-            let message = Message::copy(kind, payload);
-            self.events.push(Event::Published { room: key, from, message }, &mut self.metrics);
+            self.tell_subscribers(key, from, kind, payload);
         }
-        let excluded = from.filter(|_| !room.policy.echo).map(Seat::first).or(except);
+        let excluded = from.filter(|_| !self.rooms[key].policy.echo).map(Seat::first).or(except);
         let room = &mut self.rooms[key];
         room.sequence += 1;
         if room.window.is_some() {
@@ -68,7 +66,10 @@ impl Relay {
         for number in 0..self.rooms[key].audiences_count() {
             let audience = self.rooms[key].audience(number);
             let class = audience.class;
-            let excluded = excluded.filter(|(_, of_sender)| *of_sender == class);
+            // A message that makes a history shorter may close a slow member, also this one.
+            let is_for =
+                |seat, of_it| of_it == class && (number == 0 || self.conns.is_in(seat, key));
+            let excluded = excluded.filter(|(seat, of_it)| is_for(*seat, *of_it));
             let receivers = audience.listeners - u32::from(excluded.is_some());
             if receivers == 0 && !audience.log.keeps() {
                 continue;
@@ -92,6 +93,13 @@ impl Relay {
             self.rooms[key].forget_context(class); // no later message refers to this one
         }
         Ok(Published { members, id: self.rooms[key].newest_id() })
+    }
+
+    #[inline(never)] // rare: kept out of the hot path
+    fn tell_subscribers(&mut self, key: u32, from: Option<u32>, kind: Kind, payload: &[u8]) {
+        let from = from.map(|index| self.conns.id(index));
+        let message = Message::copy(kind, payload);
+        self.events.push(Event::Published { room: key, from, message }, &mut self.metrics);
     }
 
     /// A message comes for a room that remembers.

@@ -52,13 +52,15 @@ impl Relay {
         let held_before = self.quota.bytes();
         let used = match conn.phase() {
             Phase::Handshake | Phase::Request => self.take_requests(id.index, bytes),
-            Phase::Open if conn.is_event_stream() => return,
             Phase::Open => {
                 conn.note_life(now.seconds());
                 0
             }
             _ => 0,
         };
+        if self.conns[id.index].is_event_stream() {
+            return; // what stands behind its request has no meaning
+        }
         let bytes = &mut bytes[used..];
         let sender = self.sender(id.index);
         if self.conns[id.index].phase() == Phase::Open {
@@ -94,7 +96,7 @@ impl Relay {
     /// Parses frames for as long as they have a meaning.
     fn parse(&mut self, sender: &Sender, bytes: &mut [u8]) {
         let conn = &mut self.conns[sender.index];
-        if !conn.phase().takes_input() || conn.phase() == Phase::Request {
+        if !conn.takes_input() || conn.phase() == Phase::Request {
             return;
         }
         let mut parser = self.quota.take_parser(conn);

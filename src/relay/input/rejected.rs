@@ -9,7 +9,7 @@ pub enum Rejected {
     TooLong,
     /// The message is binary where text becomes JSON.
     BinaryInJson,
-    /// There is no such connection, or it is no member any more.
+    /// There is no such connection or room, or the connection is no member any more.
     Gone,
     /// There is no memory for it.
     NoMemory,

@@ -55,4 +55,6 @@ fn count(text: &str) -> Option<u32> {
 }
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use crate::auth::cors;
 use crate::protocol::Refusal;
+use crate::protocol::http::Wants;
 use crate::protocol::http::event_stream;
 use crate::protocol::http::head::Head;
 use crate::protocol::http::response::{self, StreamFields};
@@ -30,11 +31,19 @@ pub(crate) fn retry_ms(index: u32) -> u32 {
     RETRY_MIN_MS + index.wrapping_mul(2_654_435_761) % (RETRY_MAX_MS - RETRY_MIN_MS)
 }
 
+/// Whether the sender of this request is told to come back: it wants an event stream, and what
+/// stands against it goes away.
+pub(crate) fn may_come_back(head: &Head<'_>, refusal: Refusal) -> bool {
+    let is_stream = Wants::events(head) && head.method == "GET" && head.is_http_11;
+    is_stream && refusal.is_temporary()
+}
+
 /// The answer to a request for an event stream for which there is no place at the moment. Any other
-/// status would keep browsers from coming back (HTML, section 9.2.2).
-pub(crate) fn come_back(index: u32, fields: &str, to: &mut Vec<u8>) {
+/// status would keep browsers from coming back (HTML, section 9.2.2). Different numbers make
+/// different times.
+pub(crate) fn come_back(number: u32, fields: &str, to: &mut Vec<u8>) {
     response::event_stream(StreamFields::<MessageId> { cors: fields, begins_behind: None }, to);
-    chunk(|to| event_stream::retry(FULL_MS + retry_ms(index), to), to);
+    chunk(|to| event_stream::retry(FULL_MS + retry_ms(number), to), to);
 }
 
 /// Appends what this writes as one chunk.
@@ -44,8 +53,12 @@ pub(crate) fn chunk(write: impl FnOnce(&mut Vec<u8>), to: &mut Vec<u8>) {
     event_stream::write_chunk(&event, to);
 }
 
-/// Tells an event stream that messages are missing behind the one with this id.
+/// Tells an event stream that messages are missing behind the one with this id, unless it is about
+/// to be told so: between two gaps without a message there is only one.
 pub(crate) fn tell_gap(quota: &mut Quota, conn: &mut Conn, before: Option<MessageId>) {
+    if conn.private_due().ends_with(event_stream::GAP_END) {
+        return;
+    }
     let write = |to: &mut Vec<u8>| chunk(|to| event_stream::gap(before, to), to);
     quota.push(conn, GAP_BYTES, |private| private.push_with(write));
 }
@@ -97,7 +110,7 @@ impl Relay {
     /// Refuses an event stream; for a reason that goes away, in a way that lets its client come
     /// back.
     pub(crate) fn refuse_stream(&mut self, index: u32, head: &Head<'_>, refusal: Refusal) {
-        if !refusal.is_temporary() {
+        if !may_come_back(head, refusal) {
             return self.refuse(index, refusal, head.method == "HEAD");
         }
         let access = &self.limits.access;

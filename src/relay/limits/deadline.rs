@@ -144,7 +144,7 @@ impl Relay {
     fn look_at_debts(&mut self, index: u32) {
         let conn = &mut self.conns[index];
         let is_not_read = self.throttle.is_over(index, self.now) || conn.backlog().is_some();
-        if conn.phase() == Phase::Open && is_not_read {
+        if conn.phase() == Phase::Open && is_not_read && !conn.is_event_stream() {
             conn.postpone(self.now.seconds());
             let is_blocked = conn.blocked;
             let before_s = self.now.seconds_before(self.limits.ping_interval_ms);

@@ -239,7 +239,7 @@ impl Relay {
     fn flush_room(&mut self, key: u32) -> Option<Order> {
         let room = &mut self.rooms[key];
         if room.is_between_sweeps() {
-            room.begin_sweep(self.limits.segment_bytes_max());
+            room.begin_sweep(&self.limits);
         }
         while let Some(seat) = room.visit() {
             let Some(conn) = self.conns.first_of(seat) else {

@@ -21,6 +21,7 @@ pub(crate) struct Rooms {
     pub(crate) repeats: Repeats,
 }
 
+mod families;
 mod remembering;
 
 pub(crate) use remembering::Place;

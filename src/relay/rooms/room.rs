@@ -3,6 +3,8 @@
 use crate::protocol::Refusal;
 use crate::relay::compression::shared::Shared;
 use crate::relay::connections::member::Seat;
+use crate::relay::limits::Limits;
+use crate::relay::limits::budget::KEPT_SEGMENT_BYTES_MIN;
 use crate::relay::rooms::class::Class;
 use crate::relay::rooms::log::Log;
 use crate::relay::rooms::policy::Policy;
@@ -259,6 +261,11 @@ impl Room {
         audience.log = log;
     }
 
+    /// A member reads the family's history now.
+    pub(super) fn note_family_used(&mut self, class: Class, now_s: u32) {
+        self.audience_mut(class).used_s = now_s;
+    }
+
     /// The next message of this class is to refer to nothing.
     pub(crate) fn forget_context(&mut self, class: Class) {
         if let Some(shared) = &mut self.audience_mut(class).shared {
@@ -318,10 +325,14 @@ impl Room {
 
     /// Begins a sweep. A write has a segment's bytes at least, so a member that had taken
     /// everything before has as many rounds as it needs; one that is further behind, for its socket
-    /// took no more, is not waited for.
+    /// took no more, is not waited for. A room that remembers may have small segments.
     #[inline(never)] // rare: kept out of the hot path
-    pub(crate) fn begin_sweep(&mut self, segment_bytes_max: usize) {
-        let rounds_left = self.fresh_bytes() / segment_bytes_max;
+    pub(crate) fn begin_sweep(&mut self, limits: &Limits) {
+        let write_bytes_min = match self.window {
+            Some(_) => KEPT_SEGMENT_BYTES_MIN,
+            None => limits.segment_bytes_max(),
+        };
+        let rounds_left = self.fresh_bytes() / write_bytes_min;
         self.sweep = Some(Sweep { next: 0, goes_round: false, rounds_left });
         for audience in self.audiences_mut() {
             audience.sweep_end = audience.log.end();
@@ -359,7 +370,6 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::relay::Limits;
 
     #[test]
     fn leaving_during_a_sweep_hides_no_member() {
@@ -368,7 +378,7 @@ mod tests {
             for index in 0..5 {
                 room.join(Seat::first(index), Class::RAW);
             }
-            room.begin_sweep(1);
+            room.begin_sweep(&Limits::default());
             let mut visited: Vec<Seat> = (0..3).filter_map(|_| room.visit()).collect();
             for (seat, place) in room.leave(leaver, Class::RAW).into_iter().flatten() {
                 assert_eq!(room.members[place as usize], seat);

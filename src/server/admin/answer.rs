@@ -4,7 +4,7 @@ use super::request::Ask;
 use crate::protocol::exposition::{self, Family, Value};
 use crate::protocol::http::response::{self, JSON, TEXT};
 use crate::protocol::http::{Problem, Status, Writer, path};
-use crate::relay::{Cause, Command, ConnFacts, ConnId, RoomOrder, Time};
+use crate::relay::{Cause, Command, ConnFacts, ConnId, Rejected, RoomOrder, Time};
 use crate::server::Server;
 use crate::server::cli;
 use crate::server::process::Process;
@@ -16,6 +16,7 @@ const FIELDS: &str = "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff
 
 const GONE: Problem = Problem::new(Status::NOT_FOUND, "There is no such connection.");
 
+const NO_SUCH_ROOM: Problem = Problem::new(Status::NOT_FOUND, "There is no such room.");
 const NO_ROOM: Problem = Problem::new(
     Status::BAD_REQUEST,
     "No room can have this name: it has more than 255 bytes, or begins with _/.",
@@ -87,7 +88,10 @@ impl Server {
             Ask::Forget(name) => {
                 let path = path::encode(&name);
                 let forgotten = self.relay.command(&Command::Forget(name), now);
-                let members = forgotten.map_err(|_| NO_ROOM)?;
+                let members = forgotten.map_err(|rejected| match rejected {
+                    Rejected::Gone => NO_SUCH_ROOM,
+                    _ => NO_ROOM,
+                })?;
                 Answer::new(JSON, format!("{{\"room\":\"{path}\",\"members\":{members}}}\n"))
             }
         })

@@ -188,7 +188,8 @@ fn bring(asked: &mut Asked, body: &mut Body, bytes: &[u8]) -> Option<Next> {
             Ok(None) => return None,
             Err(refusal) => return Some(Next::Answer(Err(refusal))),
         }
-        if asked.body.len() as u64 + body.announced_bytes() > BODY_BYTES_MAX as u64 {
+        let all_bytes = (asked.body.len() as u64).saturating_add(body.announced_bytes());
+        if all_bytes > BODY_BYTES_MAX as u64 {
             return Some(Next::Answer(Err(Unpublished::TooLong.into())));
         }
     }

@@ -74,7 +74,8 @@ const NOT_JSON: Problem = Problem::new(
 );
 const ORDER: Problem = Problem::new(
     Status::BAD_REQUEST,
-    "The body must name a room and nothing else, as in {\"room\":\"news/a\"}.",
+    "The body must name a room and nothing else, as in {\"room\":\"news/a\"}, or its path, as in \
+     {\"room\":\"/a%20b\"}.",
 );
 const METHOD_OF_ONE: Problem = Problem { fields: &[("Allow", "GET, HEAD, DELETE")], ..METHOD };
 
@@ -153,8 +154,12 @@ fn forget(head: &Head<'_>, body: &[u8]) -> Result<Ask, Problem> {
         return Err(NOT_JSON);
     }
     let About { room } = serde_json::from_slice(body).map_err(|_| ORDER)?;
-    let name = room.strip_prefix('/').unwrap_or(&room);
-    Ok(Ask::Forget(name.as_bytes().into()))
+    // With a slash in front it is a path, as /rooms shows it.
+    let name = match room.starts_with('/') {
+        true => path::decode(&room).map_err(|_| ORDER)?,
+        false => room.into_bytes(),
+    };
+    Ok(Ask::Forget(name.into()))
 }
 
 fn rooms(target: &str) -> Option<Ask> {
@@ -278,6 +283,9 @@ mod tests {
         let forget = |name: &str| Ok(Ask::Forget(name.as_bytes().into()));
         assert_eq!(order(own, r#"{"room":"news/a"}"#), forget("news/a"));
         assert_eq!(order(own, r#"{"room":"/你"}"#), forget("你"));
+        assert_eq!(order(own, r#"{"room":"/a%20b"}"#), forget("a b"));
+        assert_eq!(order(own, r#"{"room":"a%20b"}"#), forget("a%20b"));
+        assert_eq!(order(own, r#"{"room":"/a%2"}"#), Err(400));
         assert_eq!(order(own, r#"{"room":""}"#), forget(""));
         for body in ["", "news", r#"{"rooms":"a"}"#, r#"{"room":1}"#, r#"{"room":"a","b":1}"#] {
             assert_eq!(order(own, body), Err(400), "{body}");

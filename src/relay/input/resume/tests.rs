@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::protocol::http::head;
-use crate::relay::limits::budget::{FAMILY_UNUSED_S, HISTORY_BYTES_MIN};
+use crate::relay::limits::budget::FAMILY_UNUSED_S;
 use crate::relay::pretend::Pretend;
-use crate::relay::{Command, ConnId, Encoding, History, Limits, MessageId, Order, Rule, Time};
+use crate::relay::{Command, ConnId, Encoding, History, Limits, MessageId, Rule, Time};
 
 const OFFER: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
 
@@ -36,20 +36,20 @@ fn a_client_says_where_it_begins() {
     }
 }
 
-fn remembering(history: History) -> Pretend {
+pub(super) fn remembering(history: History) -> Pretend {
     Pretend::with(Limits { history, ..Limits::default() })
 }
 
-fn messages(messages_max: u32) -> History {
+pub(super) fn messages(messages_max: u32) -> History {
     History { messages_max: Some(messages_max), ..History::default() }
 }
 
-fn seconds(age_max_s: u32) -> History {
+pub(super) fn seconds(age_max_s: u32) -> History {
     History { age_max_s: Some(age_max_s), ..History::default() }
 }
 
 /// What a member hears that joins at this path and is given all turns that it needs.
-fn heard_at(pretend: &mut Pretend, path: &str) -> Vec<String> {
+pub(super) fn heard_at(pretend: &mut Pretend, path: &str) -> Vec<String> {
     let id = pretend.join(path);
     // A write has a few segments at the most.
     while pretend.relay.next_deadline() == Some(pretend.now) {
@@ -67,7 +67,7 @@ fn texts(pretend: &Pretend, id: ConnId) -> Vec<String> {
     heard.map(|payload| String::from_utf8(payload).expect("text")).collect()
 }
 
-fn say(pretend: &mut Pretend, id: ConnId, numbers: std::ops::RangeInclusive<u32>) {
+pub(super) fn say(pretend: &mut Pretend, id: ConnId, numbers: std::ops::RangeInclusive<u32>) {
     numbers.for_each(|number| pretend.text(id, &number.to_string()));
     pretend.relay.check_invariants();
 }
@@ -227,65 +227,6 @@ fn json_members_get_the_same_window_in_json() {
 }
 
 #[test]
-fn all_histories_together_have_a_bound_and_rooms_without_members_go_first() {
-    let history = History { bytes_max: HISTORY_BYTES_MIN * 4, ..messages(1_000) };
-    let limits = Limits { history_quota_bytes: HISTORY_BYTES_MIN * 8, ..Limits::default() };
-    let mut pretend = Pretend::with(Limits { history, ..limits });
-    for room in 0..3 {
-        let speaker = pretend.join(&format!("/left/{room}"));
-        say(&mut pretend, speaker, 1..=1);
-        pretend.relay.closed(speaker, crate::relay::Cause::Reset);
-        pretend.now = pretend.now.plus_millis(1_000);
-        pretend.turn();
-    }
-    assert_eq!(pretend.relay.rooms(), 3);
-    let speakers = [pretend.join("/a"), pretend.join("/b"), pretend.join("/c")];
-    for speaker in speakers {
-        for _ in 0..100 {
-            pretend.say_when_read(speaker, 1_000);
-            pretend.turn();
-            let bytes = pretend.relay.rooms.histories().bytes();
-            assert!(bytes <= HISTORY_BYTES_MIN * 8, "{bytes}");
-            pretend.relay.check_invariants();
-        }
-    }
-    assert_eq!(pretend.relay.rooms(), 3, "those without members are forgotten");
-    assert!(pretend.relay.metrics().replays.cuts >= 3);
-    for room in ["/a", "/b", "/c"] {
-        assert!(!heard_at_large(&mut pretend, room).is_empty(), "{room} keeps some");
-    }
-}
-
-fn heard_at_large(pretend: &mut Pretend, room: &str) -> Vec<u8> {
-    let id = pretend.join(&format!("{room}?last=1"));
-    pretend.turn();
-    let received = &pretend.received[&id];
-    let head = received.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
-    received[head + 4..].to_vec()
-}
-
-#[test]
-fn a_room_that_nobody_is_in_makes_place_for_a_new_one() {
-    let limits = Limits { rooms_max: 2, history: messages(5), ..Limits::default() };
-    let mut pretend = Pretend::with(limits);
-    for room in ["/first", "/second"] {
-        let speaker = pretend.join(room);
-        say(&mut pretend, speaker, 1..=1);
-        pretend.relay.closed(speaker, crate::relay::Cause::Reset);
-        pretend.now = pretend.now.plus_millis(1_000);
-        pretend.turn();
-    }
-    let third = pretend.join("/third");
-    assert!(pretend.received[&third].starts_with(b"HTTP/1.1 101 "));
-    assert!(pretend.relay.rooms.key_of(b"first").is_none(), "it was silent for longer");
-    let fourth = pretend.join("/fourth");
-    let fifth = pretend.join("/fifth");
-    assert!(pretend.received[&fourth].starts_with(b"HTTP/1.1 101 "));
-    assert!(pretend.received[&fifth].starts_with(b"HTTP/1.1 503 "), "members stay");
-    pretend.relay.check_invariants();
-}
-
-#[test]
 fn a_reload_trims_at_once() {
     let mut pretend = remembering(messages(5));
     let speaker = pretend.join("/a");
@@ -303,55 +244,4 @@ fn a_reload_trims_at_once() {
     pretend.relay.configure(Limits { history: messages(5), ..Limits::default() });
     say(&mut pretend, speaker, 7..=7);
     assert_eq!(heard_at(&mut pretend, "/a?last=9"), ["7"]);
-}
-
-#[test]
-fn a_silent_room_keeps_no_more_memory_than_its_messages_need() {
-    let mut pretend = remembering(messages(100));
-    let speaker = pretend.join("/");
-    say(&mut pretend, speaker, 1..=3);
-    for _ in 0..30 {
-        pretend.now = pretend.now.plus_millis(1_000);
-        pretend.turn();
-    }
-    let bytes = pretend.relay.rooms.histories().bytes();
-    assert_eq!(bytes, 3 * 3 + 64, "three frames and what finds them");
-    say(&mut pretend, speaker, 4..=4);
-    assert_eq!(heard_at(&mut pretend, "/?last=9"), ["1", "2", "3", "4"]);
-}
-
-#[test]
-fn many_that_come_back_at_once_cost_positions() {
-    let mut pretend = remembering(messages(100));
-    let speaker = pretend.join("/");
-    for _ in 0..100 {
-        pretend.say_when_read(speaker, 200);
-    }
-    pretend.turn();
-    let before = (pretend.relay.rooms.histories().bytes(), pretend.relay.quota_bytes());
-    let herd: Vec<ConnId> = (0..1_000)
-        .map(|_| {
-            let id = pretend.relay.accepted(None, pretend.now).expect("there is room");
-            let request = b"GET /?last=100 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
-                Connection: upgrade\r\nSec-WebSocket-Version: 13\r\n\
-                Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-            pretend.relay.receive(id, &mut request.to_vec(), pretend.now);
-            id
-        })
-        .collect();
-    assert_eq!(pretend.relay.rooms.histories().bytes(), before.0);
-    let answers = pretend.relay.quota_bytes() - before.1;
-    assert!(answers < 1_000 * 2_048, "only the answers to their requests: {answers}");
-    while let Some(order) = pretend.relay.order() {
-        if let Order::Flush(id) = order {
-            pretend.write(id);
-        }
-    }
-    while pretend.relay.next_deadline() == Some(pretend.now) {
-        pretend.turn();
-    }
-    for id in herd {
-        assert!(pretend.received[&id].len() > 100 * 204);
-    }
-    assert_eq!(pretend.relay.log_bytes(), 0);
 }

@@ -228,3 +228,59 @@ fn a_stream_is_in_one_room() {
     let joined = pretend.relay.join(listener, b"other", pretend.now);
     assert_eq!(joined, Err(Rejected::TooManyRooms));
 }
+
+#[test]
+fn what_stands_behind_the_request_has_no_meaning() {
+    let mut pretend = Pretend::new();
+    let member = pretend.join("/");
+    let id = pretend.relay.accepted(None, pretend.now).expect("there is room");
+    let mut request = format!("GET / HTTP/1.1\r\nHost: a\r\n{ACCEPT}\r\n").into_bytes();
+    request.extend(b"\x89\x80\0\0\0\0\x81\x81\0\0\0\0aGET / HTTP/1.1\r\n\r\n");
+    pretend.relay.receive(id, &mut request, pretend.now);
+    pretend.relay.receive(id, &mut b"\x89\x80\0\0\0\0".to_vec(), pretend.now);
+    pretend.turn();
+    assert_eq!(events(&pretend, id), [""; 0]);
+    assert!(pretend.heard(member).is_empty() && pretend.relay.metrics().messages == 0);
+    pretend.relay.check_invariants();
+}
+
+#[test]
+fn only_a_stream_is_told_to_come_back() {
+    let mut pretend = Pretend::new();
+    let refusal = crate::protocol::Refusal::ConnectionsFull;
+    let mut told = |line: &str, fields: &str| {
+        let request = format!("{line}\r\nHost: a\r\n{ACCEPT}{fields}\r\n");
+        let answer = pretend.relay.answer_refused(request.as_bytes(), refusal);
+        let other = pretend.join("/");
+        assert!(pretend.received[&other].starts_with(b"HTTP/1.1 101 "));
+        String::from_utf8(answer).expect("text")
+    };
+    let first = told("GET / HTTP/1.1", "Origin: https://a.example\r\n");
+    assert!(first.starts_with("HTTP/1.1 200 ") && first.contains("Allow-Origin: *\r\n"), "{first}");
+    let second = told("GET / HTTP/1.1", "");
+    let wait = |told: &str| told.split("retry: ").nth(1).map(str::to_owned);
+    assert_ne!(wait(&first), wait(&second), "they do not come back together");
+    let upgrade = "Upgrade: websocket\r\nConnection: upgrade\r\n";
+    for (line, fields) in
+        [("HEAD / HTTP/1.1", ""), ("GET / HTTP/1.0", ""), ("GET / HTTP/1.1", upgrade)]
+    {
+        assert!(told(line, fields).starts_with("HTTP/1.1 503 "), "{line} {fields}");
+    }
+}
+
+#[test]
+fn a_stream_that_does_not_read_keeps_few_gaps() {
+    let mut pretend = remembering(2);
+    let limits = pretend.relay.limits().clone();
+    let skip = SlowConsumer::Skip;
+    pretend.relay.configure(Limits { room_log_bytes_max: 300_000, slow_consumer: skip, ..limits });
+    let listener = stream(&mut pretend, "/");
+    let speaker = pretend.join("/");
+    pretend.windows.insert(listener, 0);
+    for _ in 0..600 {
+        pretend.say_when_read(speaker, 60_000);
+        pretend.turn();
+    }
+    assert!(pretend.relay.metrics().slow_skipped > 50);
+    assert!(pretend.relay.quota_bytes() < 250_000, "{}", pretend.relay.quota_bytes());
+}

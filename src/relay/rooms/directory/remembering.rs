@@ -11,11 +11,10 @@ use crate::relay::limits::budget::{
     FAMILY_UNUSED_S, HISTORIES_PER_TURN, SEGMENT_BYTES_MIN, SILENCE_S,
 };
 use crate::relay::rooms::class::Class;
-use crate::relay::rooms::family::{Family, Message};
+use crate::relay::rooms::family::Family;
 use crate::relay::rooms::history::MessageId;
 use crate::relay::rooms::log::Log;
 use crate::relay::rooms::room::Room;
-use crate::relay::rooms::unit::Frame;
 use crate::relay::rooms::window::{Listed, Start, Window};
 
 impl Room {
@@ -246,51 +245,6 @@ impl Rooms {
         self.list(key, look_s);
     }
 
-    /// The window in another encoding, made from the one that is kept. `false` without memory for
-    /// it: there is nothing to resume from then.
-    fn open_family(&mut self, key: u32, class: Class, limits: &Limits, now_s: u32) -> bool {
-        let room = &self.slab[key as usize];
-        let Some(history) = room.window.as_ref().map(|window| window.history) else { return false };
-        if let Some(audience) = room.of_class(class) {
-            return audience.log.keeps();
-        }
-        let source = room.log(Class::RAW);
-        let bytes = self.histories.bytes() + source.window_bytes();
-        if bytes > limits.history_quota_bytes {
-            return false;
-        }
-        let mut log = Log::new(class.measure());
-        log.begin_window(&mut self.pool);
-        let mut sequence = source.oldest_kept().unwrap_or_default();
-        let segment_bytes_max = room.segment_bytes_max(limits);
-        let mut scratch = Vec::new();
-        for (begun_s, mut units) in source.window() {
-            while !units.is_empty() {
-                let (kind, payload) = Frame::read(units);
-                let id = Some(MessageId { sequence, epoch: room.epoch });
-                let message = Message { kind, payload, id };
-                let encoded = class.family.encode(message, &mut scratch);
-                let unit = encoded.map(|bytes| class.family.unit(kind, bytes));
-                let appended = unit.and_then(|unit| {
-                    log.append(unit, segment_bytes_max, (sequence, begun_s), &mut self.pool)
-                });
-                if appended.is_none() {
-                    log.settle(log.end(), &mut self.pool);
-                    log.end_window(&mut self.pool);
-                    return false;
-                }
-                sequence += 1;
-                units = &units[source.measured(units)..];
-            }
-            log.close_segment(&mut self.pool);
-        }
-        log.settle(log.end(), &mut self.pool);
-        log.trim(&history, room.sequence, now_s, &mut self.pool);
-        self.slab[key as usize].open_family(class, log, now_s);
-        self.relist_at(key, now_s);
-        true
-    }
-
     /// Where a member begins to read this plain class; `None`: with what comes next. What is too
     /// old goes first.
     pub(crate) fn place(
@@ -335,7 +289,7 @@ impl Rooms {
     }
 
     /// The same after something of it changed at this second.
-    fn relist_at(&mut self, key: u32, now_s: u32) {
+    pub(super) fn relist_at(&mut self, key: u32, now_s: u32) {
         let Some(window) = &self[key].window else { return };
         let looks = [window.listed.look_s, self[key].next_look_s(window, now_s)];
         self.list(key, looks.into_iter().flatten().min());

@@ -109,7 +109,7 @@ impl Log {
         is_left_behind || is_old || self.window_bytes() > history.bytes_max
     }
 
-    /// When the oldest segment of the window is to be forgotten for its age.
+    /// When the oldest segment of the window began.
     pub(crate) fn oldest_begun_s(&self) -> Option<u32> {
         self.segments.get(self.window_at()).map(|segment| segment.begun_s)
     }
