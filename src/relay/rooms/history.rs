@@ -40,8 +40,8 @@ impl History {
     }
 }
 
-/// A message's id: its number in its room, and the room's epoch, which is another one whenever the
-/// numbers begin anew. As text: `17:9f3c0d5a1b2e4477`.
+/// A message's id: its number in its room, and the room's epoch, which is another one whenever ids
+/// of before must not be believed any more. As text: `17:9f3c0d5a1b2e4477`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageId {
     /// 1, 2, 3 … in the order of publishing.
