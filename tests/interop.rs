@@ -1,5 +1,7 @@
 //! The relay and an independent client: tungstenite reads and writes what the relay relays.
 
+#![cfg(feature = "cli")]
+
 #[path = "stories/counters.rs"]
 mod counters;
 #[path = "stories/relay.rs"]

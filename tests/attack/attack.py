@@ -102,7 +102,7 @@ class Relay:
     def read_log(self):
         for line in self.process.stderr:
             self.log.append(line)
-            if place := re.search(r"--admin are there.* place=([0-9.:]+)", line):
+            if place := re.search(r"the admin listener is open.* place=([0-9.:]+)", line):
                 self.admin = place[1]
 
     def wait(self, what, seen):

@@ -41,9 +41,9 @@ test('the page passes its token on, and hides the field where the visitor may no
 
 test('without a token that is believed the page says so, and does not try again', async () => {
   for (const [query, part] of [
-    ['', 'needs a token'],
-    ['?token=x.y.z', 'needs a token'],
-    [`?token=${token({ exp: 1 })}`, 'needs a token'],
+    ['', 'needs a valid token'],
+    ['?token=x.y.z', 'needs a valid token'],
+    [`?token=${token({ exp: 1 })}`, 'needs a valid token'],
     [`?token=${token({ hear: ['other'] })}`, 'does not let you'],
   ]) {
     const { page, complaints } = await open(`/news${query}`, REFUSED);

@@ -10,6 +10,8 @@
 //! `FANFARE_SIM_SEED=N` runs it alone and shows the smallest story of its fault, which then stays
 //! in `kept/`. `FANFARE_SIM_PLANTED=1` counts the seeds that find each planted fault.
 
+#![cfg(feature = "deflate")]
+
 mod action;
 mod client;
 mod draw;

@@ -126,7 +126,7 @@ fn pages_of_allowed_origins_may_read_the_answers() {
     assert_eq!(before.status, 204);
     assert_eq!(before.header("access-control-allow-origin"), Some(OWN));
     let headers = before.header("access-control-allow-headers");
-    assert_eq!(headers, Some("Authorization, Content-Type, Idempotency-Key"));
+    assert_eq!(headers, Some("Authorization, Content-Type, Idempotency-Key, Last-Event-ID"));
     assert_eq!(before.header("access-control-allow-methods"), Some("GET, HEAD, POST"));
     assert_eq!(before.header("access-control-max-age"), Some("600"));
     let refused = ask("Origin: https://other.example\r\n");

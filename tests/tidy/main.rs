@@ -1,5 +1,7 @@
 //! The rules of the house that a program can check; each failure is printed as `file:line: why`.
 
+#![cfg(feature = "cli")]
+
 mod circles;
 mod crates;
 mod features;
