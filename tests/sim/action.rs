@@ -26,7 +26,7 @@ pub struct Arrival {
     pub token: Option<Token>,
     /// How many bytes its socket takes at first.
     pub window: usize,
-    /// It asks for so many of the newest messages.
+    /// It asks for this number of the newest messages.
     pub last: Option<usize>,
     /// It asks for an event stream.
     pub is_stream: bool,

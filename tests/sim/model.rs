@@ -120,7 +120,7 @@ impl Model {
         self.shadows[number].grounds.entry(ground).or_insert(self.moment);
     }
 
-    /// So many of a client's bytes have arrived.
+    /// The number of a client's bytes that have arrived.
     pub fn arrive(&mut self, number: usize, units: &[Unit], bytes: u64, arrival: Arrival) {
         let moment = self.moment;
         let arrived = self.shadows[number].arrived;

@@ -14,7 +14,7 @@ pub struct Membership {
     pub from: Moment,
     /// The same by the wall clock.
     pub from_s: u64,
-    /// It asks for so many of the newest messages.
+    /// It asks for this number of the newest messages.
     pub last: Option<usize>,
     /// The client received the answer that lets it in.
     pub is_admitted: bool,
@@ -66,17 +66,17 @@ pub struct Shadow {
     pub ticket: Ticket,
     /// It made an offer about compression that can be met.
     pub offers: bool,
-    /// It asks for so many of its room's newest messages.
+    /// It asks for this number of its room's newest messages.
     pub last: Option<usize>,
     /// It is an event stream, whose end has no code.
     pub is_stream: bool,
     pub memberships: Vec<Membership>,
     pub fates: Vec<Fate>,
-    /// So many units have arrived whole.
+    /// The number of units that have arrived whole.
     pub arrived: usize,
-    /// So many of them the relay has taken: it asked for more.
+    /// The number of them that the relay has taken: it asked for more.
     pub taken: usize,
-    /// So many of these have no end that is possible.
+    /// The number of these that have no possible end.
     sound: usize,
     /// Since when the relay may end it, and why.
     pub grounds: BTreeMap<Ground, Moment>,

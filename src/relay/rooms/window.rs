@@ -19,7 +19,7 @@ pub(crate) enum Start {
     /// With what comes next.
     #[default]
     Live,
-    /// With so many of the newest messages.
+    /// With this number of the newest messages.
     Last(u32),
     /// With the message behind this one; `None`: the id is none that any room gives.
     Behind(Option<MessageId>),

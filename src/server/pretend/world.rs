@@ -43,7 +43,7 @@ pub(super) struct Kind {
     pub(super) is_rated: bool,
     /// The room's log is small, and members that are slow are closed.
     pub(super) is_tight: bool,
-    /// So many of a hundred actions are that a client sends messages.
+    /// Of a hundred actions, the number in which a client sends messages.
     pub(super) sends: usize,
 }
 
