@@ -14,6 +14,9 @@ pub const PATH_BYTES_MAX: usize = 255;
 /// When the target has another form, or its path is too long or not percent-encoded.
 pub fn decode(target: &str) -> Result<Vec<u8>, Refusal> {
     let encoded = encoded(target)?;
+    if encoded.len() <= PATH_BYTES_MAX && !encoded.contains('%') {
+        return Ok(encoded.into());
+    }
     let mut name = Vec::with_capacity(encoded.len().min(PATH_BYTES_MAX));
     let mut bytes = encoded.bytes();
     while let Some(byte) = bytes.next() {
@@ -55,13 +58,10 @@ pub fn encode(name: &[u8]) -> String {
 
 /// The part of `target` after its first `/`, as written.
 fn encoded(target: &str) -> Result<&str, Refusal> {
-    let path = match target.split_once("://") {
-        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
-            rest.find(['/', '?']).map_or("/", |at| &rest[at..])
-        }
-        _ => target,
-    };
-    let path = path.split(['?', '#']).next().unwrap_or_default();
+    // Nearly every target begins with its path; only the others are searched for a host.
+    let path = if target.starts_with('/') { target } else { without_host(target) };
+    let end = path.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+    let path = &path[..end.unwrap_or(path.len())];
     match path.strip_prefix('/') {
         Some(encoded) => Ok(encoded),
         None if path.is_empty() && !target.starts_with(['?', '#']) => Ok(""),
@@ -69,10 +69,22 @@ fn encoded(target: &str) -> Result<&str, Refusal> {
     }
 }
 
+/// What follows the host of a target in absolute form; another one as it is.
+fn without_host(target: &str) -> &str {
+    match target.split_once("://") {
+        Some((scheme, rest)) if scheme.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            rest.find(['/', '?']).map_or("/", |at| &rest[at..])
+        }
+        _ => target,
+    }
+}
+
 /// The parts of the target's query between `&`, without the fragment.
 pub fn query(target: &str) -> impl Iterator<Item = &str> {
-    let target = target.split('#').next().unwrap_or_default();
-    target.split_once('?').map_or("", |(_, query)| query).split('&')
+    let after_path = target.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+    let after_path = after_path.map_or("", |at| &target[at..]);
+    let query = after_path.strip_prefix('?').unwrap_or_default();
+    query.split('#').next().unwrap_or_default().split('&')
 }
 
 fn hex(digit: Option<u8>) -> Result<u8, Refusal> {
