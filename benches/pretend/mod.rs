@@ -1,7 +1,7 @@
 //! Members without sockets: the whole core, and nothing of the kernel.
 
 use fanfare::relay::budget::ACCEPTS_PER_TURN;
-use fanfare::relay::{ConnId, Deflate, Limits, Order, Relay, Slices, Time};
+use fanfare::relay::{ConnId, Deflate, History, Limits, Order, Relay, Slices, Time};
 
 /// A request as a browser sends it.
 pub const REQUEST: &[u8] = b"GET /news HTTP/1.1\r\nHost: 127.0.0.1:2046\r\n\
@@ -46,8 +46,20 @@ impl Room {
 
     /// The same, of members that send these fields too.
     pub fn offering(count: usize, fields: &str) -> Self {
+        Room::with(count, fields, History::default())
+    }
+
+    /// A room of so many members that keeps its newest messages.
+    #[allow(dead_code)] // each user of this module has its own way in
+    pub fn remembering(count: usize, messages_max: u32) -> Self {
+        let history = History { messages_max: Some(messages_max), ..History::default() };
+        Room::with(count, "", history)
+    }
+
+    fn with(count: usize, fields: &str, history: History) -> Self {
         let deflate = Deflate { is_on: true, ..Deflate::default() };
-        let relay = Relay::new(Limits { connections_max: count, deflate, ..Limits::default() });
+        let limits = Limits { connections_max: count, deflate, history, ..Limits::default() };
+        let relay = Relay::new(limits);
         let mut request = REQUEST[..REQUEST.len() - 2].to_vec();
         request.extend_from_slice(fields.as_bytes());
         request.extend_from_slice(b"\r\n");

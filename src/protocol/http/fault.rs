@@ -131,6 +131,7 @@ mod tests {
             None => head::may_become(&bytes[..cut]).err().map(Some),
         });
         assert_eq!(in_pieces.flatten(), whole, "{}", bytes.escape_ascii());
+        assert_eq!(head::first(bytes).err(), whole, "{}", bytes.escape_ascii());
         whole
     }
 

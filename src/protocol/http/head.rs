@@ -78,19 +78,29 @@ pub fn find(bytes: &[u8], bytes_max: usize) -> Result<Option<usize>, Refusal> {
 /// So a TLS handshake or another protocol is refused at once, and not after the handshake timeout;
 /// and so is a head whose lines end in a bare LF, which `end` does not find.
 pub fn may_become(bytes: &[u8]) -> Result<(), Refusal> {
-    match read(bytes) {
-        Ok(Some(_)) => Err(Refusal::BareLf),
-        Ok(None) => Ok(()),
-        Err(refusal) => Err(refusal),
+    match read(bytes)? {
+        Some(_) => Err(Refusal::BareLf),
+        None => Ok(()),
     }
 }
 
 /// Reads a whole head, as `end` found it.
 pub fn parse(bytes: &[u8]) -> Result<Head<'_>, Refusal> {
-    match read(bytes)? {
-        Some((head, used)) if used == bytes.len() && !has_bare_lf(bytes) => Ok(head),
+    match first(bytes)? {
+        Some((head, used)) if used == bytes.len() => Ok(head),
         Some(_) => Err(Refusal::BareLf),
         None => Err(Refusal::Malformed),
+    }
+}
+
+/// The head at the beginning of `bytes` and its length; `None` when more bytes must come first.
+///
+/// # Errors
+/// When the bytes cannot become a head.
+pub fn first(bytes: &[u8]) -> Result<Option<(Head<'_>, usize)>, Refusal> {
+    match read(bytes)? {
+        Some((_, used)) if has_bare_lf(&bytes[..used]) => Err(Refusal::BareLf),
+        read => Ok(read),
     }
 }
 
@@ -103,7 +113,7 @@ fn has_bare_lf(bytes: &[u8]) -> bool {
     found || *first == b'\n'
 }
 
-/// The head at the beginning of `bytes` and its length; `None` when more bytes must come first.
+/// The same, with lines that end in a bare LF too.
 fn read(bytes: &[u8]) -> Result<Option<(Head<'_>, usize)>, Refusal> {
     let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
@@ -202,10 +212,13 @@ mod tests {
         let bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\nrest";
         let expected = Some(bytes.len() - 4);
         for cut in 0..bytes.len() {
-            match end(&bytes[..cut], 0) {
+            let begun = &bytes[..cut];
+            match end(begun, 0) {
                 Some(found) => assert_eq!(Some(found), expected),
                 None => assert_eq!(end(bytes, cut), expected, "cut at {cut}"),
             }
+            let first = first(begun).expect("it is legal").map(|(_, used)| used);
+            assert_eq!(first, end(begun, 0), "cut at {cut}");
         }
     }
 

@@ -21,6 +21,22 @@ pub(super) fn is_host(value: &[u8]) -> bool {
     is_name(host) && is_port(rest)
 }
 
+/// The bytes of a name that stand for themselves; a table, for each request is asked about each.
+const IN_NAME: [bool; 256] = {
+    let (mut table, marks) = ([false; 256], b"-._~!$&'()*+,;=");
+    let mut at = 0;
+    while at < 256 {
+        table[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    at = 0;
+    while at < marks.len() {
+        table[marks[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
+
 /// A name or an IPv4 address: what needs no percent-encoding, and what has it.
 fn is_name(name: &[u8]) -> bool {
     let mut bytes = name.iter();
@@ -28,7 +44,7 @@ fn is_name(name: &[u8]) -> bool {
         let mut is_hex = || bytes.next().is_some_and(u8::is_ascii_hexdigit);
         let is_sound = match byte {
             b'%' => is_hex() && is_hex(),
-            byte => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(byte),
+            byte => IN_NAME[*byte as usize],
         };
         if !is_sound {
             return false;

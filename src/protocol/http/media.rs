@@ -13,6 +13,10 @@ pub enum Media {
     Binary,
 }
 
+/// Types of text as most clients spell them, which need not be taken apart: curl's forms, and JSON.
+const COMMON_TEXT: [&[u8]; 3] =
+    [b"application/x-www-form-urlencoded", b"application/json", b"text/plain"];
+
 impl Media {
     /// The kind that a request's head gives.
     ///
@@ -24,10 +28,15 @@ impl Media {
             return Err(Unpublished::ContentCoding);
         }
         let mut types = head.values("content-type");
-        let (Some(value), None) = (types.next(), types.next()) else {
-            let is_missing = head.values("content-type").next().is_none();
-            return if is_missing { Ok(Media::Text) } else { Err(Unpublished::MediaType) };
-        };
+        match (types.next(), types.next()) {
+            (None, _) => Ok(Media::Text),
+            (Some(value), None) if COMMON_TEXT.contains(&value) => Ok(Media::Text),
+            (Some(value), None) => Media::of_type(value),
+            (Some(_), Some(_)) => Err(Unpublished::MediaType),
+        }
+    }
+
+    fn of_type(value: &[u8]) -> Result<Media, Unpublished> {
         let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let name = parts.next().unwrap_or_default();
         let slash = name.iter().position(|byte| *byte == b'/').ok_or(Unpublished::MediaType)?;

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn targets() {
-        let cases: [(&str, Result<&[u8], Refusal>); 16] = [
+        let cases: [(&str, Result<&[u8], Refusal>); 18] = [
             ("/", Ok(b"")),
             ("/news", Ok(b"news")),
             ("/news/", Ok(b"news/")),
@@ -106,6 +106,8 @@ mod tests {
             ("/%E4%BD%a0", Ok("你".as_bytes())),
             ("/%ff", Ok(b"\xff")),
             ("http://host:2046/news?x", Ok(b"news")),
+            ("/a://b?x", Ok(b"a://b")),
+            ("/news#x?y", Ok(b"news")),
             ("http://host", Ok(b"")),
             ("http://host?x", Ok(b"")),
             ("*", Err(Refusal::TargetForm)),
@@ -118,6 +120,20 @@ mod tests {
         ];
         for (target, expected) in cases {
             assert_eq!(decode(target).as_deref(), expected.as_ref().copied(), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_query_has_parts_and_no_fragment() {
+        let parts = |target| query(target).collect::<Vec<_>>().join(" ");
+        for (target, expected) in [
+            ("/news", ""),
+            ("/news?", ""),
+            ("/news?a=1&b&&c=?d#e&f", "a=1 b c=?d"),
+            ("/news#a?b", ""),
+            ("http://host?a&b", "a b"),
+        ] {
+            assert_eq!(parts(target), expected, "{target}");
         }
     }
 

@@ -2,7 +2,6 @@
 //! connection stays open.
 
 use super::{Fate, Status};
-use std::io::Write;
 
 /// An answer that is being written (RFC 9112, sections 4 to 6). The calls that end it consume it,
 /// so that an answer has one length, one `Connection`, and nothing after its body.
@@ -60,10 +59,11 @@ impl<'a> Writer<'a> {
 
     /// Ends an answer with a body, which is left out for HEAD.
     pub fn body(self, content_type: &str, body: &[u8], head_only: bool) {
-        let length = body.len();
-        let answer = self.field("Content-Type", content_type);
-        write!(answer.to, "Content-Length: {length}\r\n").expect("writing to memory");
-        let to = answer.end();
+        let own = |to: &mut Vec<u8>| to.extend_from_slice(content_type.as_bytes());
+        let answer = self.field_by("Content-Type", own);
+        let mut digits = itoa::Buffer::new();
+        let length = digits.format(body.len()).as_bytes();
+        let to = answer.field_by("Content-Length", |to| to.extend_from_slice(length)).end();
         if !head_only {
             to.extend_from_slice(body);
         }

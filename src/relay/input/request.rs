@@ -85,8 +85,9 @@ impl Relay {
                 }
                 conn.note_life(self.now.seconds());
             }
-            if let Some(end) = head::end(bytes, 0) {
-                return self.judge(index, &bytes[..end], end);
+            if let Some(first) = head::first(bytes).transpose() {
+                let used = first.as_ref().map_or(bytes.len(), |(_, bytes)| *bytes);
+                return Read { used, post: self.judge(index, first) };
             }
         }
         if text.try_reserve_exact(bytes.len()).is_err() {
@@ -96,7 +97,10 @@ impl Relay {
         let had = text.len();
         text.extend_from_slice(bytes);
         match head::end(&text, had) {
-            Some(end) => self.judge(index, &text[..end], end - had),
+            Some(end) => {
+                let whole = head::parse(&text[..end]).map(|head| (head, end));
+                Read { used: end - had, post: self.judge(index, whole) }
+            }
             None => {
                 self.hold_head(index, text);
                 Read::nothing(bytes.len())
@@ -115,21 +119,17 @@ impl Relay {
         }
     }
 
-    /// Judges a whole head, to which `used` of the bytes at hand belonged.
-    fn judge(&mut self, index: u32, text: &[u8], used: usize) -> Read {
-        if text.len() > self.limits.head_bytes_max {
-            self.refuse(index, Refusal::HeadTooLong, false);
-            return Read::nothing(used);
-        }
-        let head = match head::parse(text) {
-            Ok(head) => head,
-            Err(refusal) => {
-                self.refuse(index, refusal, false);
-                return Read::nothing(used);
+    /// Judges a whole head, of so many bytes; gives the message that follows.
+    fn judge(&mut self, index: u32, whole: Result<(Head<'_>, usize), Refusal>) -> Option<Post> {
+        let head = match whole {
+            Ok((head, bytes)) if bytes <= self.limits.head_bytes_max => head,
+            other => {
+                self.refuse(index, other.err().unwrap_or(Refusal::HeadTooLong), false);
+                return None;
             }
         };
         match self.carry_out(index, &head) {
-            Ok(post) => return Read { used, post },
+            Ok(post) => return post,
             Err(refusal) if head.method == "POST" => self.refuse_post(index, &head, refusal),
             Err(refusal) if Wants::events(&head) => self.refuse_stream(index, &head, refusal),
             Err(refusal) => self.refuse(index, refusal, head.method == "HEAD"),
@@ -139,7 +139,7 @@ impl Relay {
         {
             self.events.note_origin(self.conns.id(index), origin);
         }
-        Read::nothing(used)
+        None
     }
 
     /// Does what a request asks for; gives the message that it publishes.

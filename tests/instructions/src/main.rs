@@ -29,7 +29,8 @@ const PATHS: &[Path] = &[
     ("inbound text of 125 B, from read to log", || inbound_path(2)),
     ("request of 64 B, to nobody, from read to write", || request_path(1)),
     ("64 requests of 64 B, to nobody, request", || request_path(64)),
-    ("publish to 1,000, delivery", publish_path),
+    ("publish to 1,000, delivery", || publish_path(Room::of(1_000))),
+    ("the same in a room with a history", || publish_path(Room::remembering(1_000, 50))),
     ("64 messages to 1,000, delivery of 64", burst_path),
     ("ticker of 200 B to 1,000, delivery", || ticker_path("")),
     ("the same, each message compressed by itself", || ticker_path(ALONE)),
@@ -151,12 +152,12 @@ fn request_path(pipelined: usize) -> u64 {
     answers
 }
 
-fn publish_path() -> u64 {
+fn publish_path(mut room: Room) -> u64 {
     #[inline(never)]
     fn counted(room: &mut Room, message: &mut [u8]) -> usize {
         room.publish(message)
     }
-    let (mut room, message) = (Room::of(1_000), frame(0x81, &[b'x'; 64]));
+    let message = frame(0x81, &[b'x'; 64]);
     (0..100).map(|_| counted(&mut room, &mut message.clone()) as u64).sum()
 }
 
