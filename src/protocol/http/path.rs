@@ -129,7 +129,7 @@ mod tests {
         for (target, expected) in [
             ("/news", ""),
             ("/news?", ""),
-            ("/news?a=1&b&&c=?d#e&f", "a=1 b c=?d"),
+            ("/news?a=1&b&&c=?d#e&f", "a=1 b  c=?d"),
             ("/news#a?b", ""),
             ("http://host?a&b", "a b"),
         ] {
