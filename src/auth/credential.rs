@@ -2,8 +2,9 @@
 
 use crate::protocol::http::head::Head;
 use crate::protocol::http::{Denial, path};
+use crate::protocol::v1;
 
-/// The one subprotocol: messages without an envelope, as without a subprotocol.
+/// The subprotocol that changes nothing: messages come as without a subprotocol.
 const SUBPROTOCOL: &[u8] = b"fanfare";
 
 /// The prefix of a subprotocol that carries a token: a browser can set no other header.
@@ -52,7 +53,8 @@ fn offered<'a>(head: &Head<'a>) -> impl Iterator<Item = &'a [u8]> {
     lists.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
-/// The subprotocol to select: `fanfare` if it is offered, else the one that carries the token.
+/// The subprotocol to select: `fanfare.v1` if it is offered, else `fanfare`, else the one that
+/// carries the token.
 ///
 /// The answer must be one of those offered (RFC 6455, section 4.2.2), and browsers end a connection
 /// when none of those they offered is selected: so a token that is offered alone is echoed.
@@ -61,14 +63,17 @@ pub fn subprotocol<'a>(head: &Head<'a>) -> Option<&'a [u8]> {
         let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
         offer.starts_with(TOKEN_SUBPROTOCOL) && offer.iter().all(is_token)
     };
-    let mut chosen = None;
+    let (mut plain, mut with_token) = (None, None);
     for offer in offered(head) {
-        if offer == SUBPROTOCOL {
+        if offer == v1::NAME {
             return Some(offer);
         }
-        chosen = chosen.or(Some(offer).filter(carries_token));
+        if offer == SUBPROTOCOL {
+            plain = Some(offer);
+        }
+        with_token = with_token.or(Some(offer).filter(carries_token));
     }
-    chosen
+    plain.or(with_token)
 }
 
 #[cfg(test)]
@@ -148,6 +153,10 @@ mod tests {
             ("chat, fanfare.token.a", Some("fanfare.token.a")),
             ("fanfare.token.a b", None),
             ("Fanfare", None),
+            ("fanfare.v1", Some("fanfare.v1")),
+            ("fanfare, fanfare.v1", Some("fanfare.v1")),
+            ("fanfare.token.a,fanfare.v1 ,fanfare", Some("fanfare.v1")),
+            ("fanfare.v2, fanfare.V1", None),
         ];
         for (list, expected) in cases {
             let fields = format!("Sec-WebSocket-Protocol: {list}\r\n");

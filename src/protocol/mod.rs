@@ -9,6 +9,7 @@ pub mod http;
 pub mod json;
 pub(crate) mod named;
 pub mod proxy;
+pub mod v1;
 pub mod ws;
 
 pub use http::{Denial, Refusal};

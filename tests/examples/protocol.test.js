@@ -72,6 +72,57 @@ for (const { flags, body } of wires) {
   });
 }
 
+/** A frame with a short text, as a client sends it; its mask is zero. */
+function masked(text) {
+  const payload = Buffer.from(text);
+  assert.ok(payload.length < 126);
+  return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+}
+
+/** The text of the next frame. */
+async function nextText(line) {
+  const [first, length] = await line.take(2);
+  assert.equal(first, 0x81);
+  const bytes = length === 126 ? (await line.take(2)).readUInt16BE() : length;
+  return (await line.take(bytes)).toString();
+}
+
+const dialogues = blocks('v1');
+for (const { flags, body } of dialogues) {
+  test(`as docs/protocol.md says: fanfare.v1 ${flags.join(' ')}`, async (t) => {
+    const relay = await startRelay(flags);
+    t.after(() => relay.stop('SIGKILL'));
+    const join = async (path) => {
+      const line = await dial(t, relay.port);
+      const offer = 'Sec-WebSocket-Protocol: fanfare, fanfare.v1\r\n\r\n';
+      line.socket.write(upgrade.replace('/news', path).replace(/\r\n$/, offer));
+      await until(() => line.heard.includes('\r\n\r\n') || line.ended, 'the answer');
+      const head = await line.take(line.heard.indexOf('\r\n\r\n') + 4);
+      assert.match(head.toString(), /^HTTP\/1.1 101 [^]*\r\nSec-WebSocket-Protocol: fanfare.v1\r\n/);
+      return line;
+    };
+    const one = await join('/news');
+    const other = await join('/news');
+    // Only the epoch and the public ids differ from the example's.
+    let epoch = '';
+    const as = (text) => text.replace(/(?<=\d:)[0-9a-f]{16}/g, epoch)
+      .replace(/(?<="connection":")[\w-]{22}(?=")/g, 'PUBLIC-ID');
+    let late;
+    for (const row of body.trim().split('\n')) {
+      const [, way, content] = /^([→←⇐⇠+]) (.*)$/.exec(row);
+      const text = content.replaceAll('↵', '\n');
+      if (way === '+') late = await join(as(text));
+      else if (way === '→') one.socket.write(masked(text));
+      else {
+        const heard = await nextText({ '←': one, '⇐': other, '⇠': late }[way]);
+        epoch ||= /(?<=\d:)[0-9a-f]{16}/.exec(heard)[0];
+        assert.equal(as(heard), as(text), row);
+      }
+    }
+    for (const line of [one, other, late]) assert.equal(line.heard.length, 0, 'and nothing else');
+  });
+}
+
 const shells = blocks('shell');
 for (const { flags, body } of shells) {
   test(`as docs/protocol.md says: ${body.split('\n')[0]}`, async (t) => {
@@ -136,6 +187,6 @@ test('the description of a room', async (t) => {
 });
 
 test('there are enough examples', () => {
-  const counts = [wires, shells, streams].map(({ length }) => length);
-  assert.ok(counts.every((count, at) => count >= [9, 1, 1][at]), `${counts}`);
+  const counts = [wires, shells, streams, dialogues].map(({ length }) => length);
+  assert.ok(counts.every((count, at) => count >= [9, 1, 1, 1][at]), `${counts}`);
 });

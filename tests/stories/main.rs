@@ -53,3 +53,4 @@ mod systemd;
 mod tls;
 mod token;
 mod top;
+mod v1;

@@ -68,7 +68,7 @@ impl Sharing<'_> {
         let room = &mut self.rooms[key];
         if room.looked_at != self.now_s {
             room.looked_at = self.now_s;
-            for family in [Family::Raw, Family::Json] {
+            for family in [Family::Raw, Family::Json, Family::V1] {
                 self.let_in(key, family);
             }
         }

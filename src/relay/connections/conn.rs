@@ -211,6 +211,11 @@ impl Conn {
         self.member.class.family == Family::Events
     }
 
+    /// Whether it speaks, or spoke, `fanfare.v1`.
+    pub(crate) fn is_v1(&self) -> bool {
+        self.member.class.family == Family::V1
+    }
+
     pub(crate) fn is_member(&self) -> bool {
         self.member.room != NO_ROOM
     }

@@ -8,8 +8,19 @@ use crate::relay::limits::budget::PRIVATE_BYTES_MAX;
 pub(crate) struct Private {
     bytes: Vec<u8>,
     written: usize,
-    /// Where the last frame begins, if it is a pong.
-    last_pong: Option<usize>,
+    /// Where the last frame begins, if it may stand for those of its kind before it.
+    last: Option<(Standing, usize)>,
+}
+
+/// Frames of which the newest says all that those before it said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// A pong (RFC 6455, section 5.5.3).
+    Pong,
+    /// Messages up to this one were lost.
+    Gap,
+    /// Ids have this epoch.
+    Epoch,
 }
 
 impl Private {
@@ -48,35 +59,53 @@ impl Private {
 
     /// Appends what is no frame.
     pub(crate) fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        self.last_pong = None;
+        self.last = None;
         write(&mut self.bytes);
     }
 
     /// Appends a frame.
     pub(crate) fn push(&mut self, opcode: Opcode, payload: &[u8]) {
-        self.last_pong = None;
+        self.last = None;
         frame::write(opcode, payload, &mut self.bytes);
     }
 
     /// Appends a pong. When too much waits, the newest pong stands for those before it, as RFC 6455
     /// allows (section 5.5.3): a flood of pings costs no memory.
     pub(crate) fn push_pong(&mut self, payload: &[u8]) {
-        if self.is_full()
-            && let Some(last) = self.last_pong
-            && last >= self.written
-        {
-            self.bytes.truncate(last);
+        if self.is_full() {
+            self.drop_last(Standing::Pong);
         }
+        self.push_standing(Standing::Pong, Opcode::Pong, payload);
+    }
+
+    /// Appends a text in the place of one of its kind that is the last: a connection that takes
+    /// nothing costs no more memory for it.
+    pub(crate) fn push_newest(&mut self, standing: Standing, payload: &[u8]) {
+        self.drop_last(standing);
+        self.push_standing(standing, Opcode::Text, payload);
+    }
+
+    /// Drops the last frame, if it is of this kind and was not begun.
+    fn drop_last(&mut self, standing: Standing) {
+        if let Some((last, start)) = self.last
+            && last == standing
+            && start >= self.written
+        {
+            self.bytes.truncate(start);
+        }
+    }
+
+    fn push_standing(&mut self, standing: Standing, opcode: Opcode, payload: &[u8]) {
         let start = self.bytes.len();
-        self.push(Opcode::Pong, payload);
-        self.last_pong = Some(start);
+        self.push(opcode, payload);
+        self.last = Some((standing, start));
     }
 
     /// Puts the rest of a frame before everything else; nothing here was begun yet.
     pub(crate) fn push_front(&mut self, rest: &[u8]) {
         debug_assert_eq!(self.written, 0, "a frame begun in the log goes before private bytes");
         self.bytes.splice(0..0, rest.iter().copied());
-        self.last_pong = None;
+        self.last = None;
     }
 }
 
@@ -103,5 +132,19 @@ mod tests {
         private.advance(private.due().len() - 1);
         private.push_pong(b"b");
         assert_eq!(private.due(), b"a\x8a\x01b");
+    }
+
+    #[test]
+    fn the_newest_gap_stands_for_those_before_it_unless_one_was_begun() {
+        let mut private = Private::default();
+        for text in [&b"1"[..], b"2", b"3"] {
+            private.push_newest(Standing::Gap, text);
+        }
+        private.push_newest(Standing::Epoch, b"e");
+        private.push_newest(Standing::Gap, b"4");
+        assert_eq!(private.due(), b"\x81\x013\x81\x01e\x81\x014");
+        private.advance(private.due().len() - 1);
+        private.push_newest(Standing::Gap, b"5");
+        assert_eq!(private.due(), b"4\x81\x015");
     }
 }

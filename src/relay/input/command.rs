@@ -4,6 +4,7 @@ use crate::protocol::http::path::PATH_BYTES_MAX;
 use crate::protocol::{Kind, Refusal};
 use crate::relay::connections::member::{Member, Seat};
 use crate::relay::connections::phase::Phase;
+use crate::relay::input::notice::{self, News};
 use crate::relay::input::page;
 use crate::relay::input::rejected::Rejected;
 use crate::relay::limits::budget::{MEMBERSHIPS_MAX, PRIVATE_BYTES_MAX};
@@ -93,14 +94,17 @@ impl Relay {
     /// alone, is for the caller to judge. Tells whether it joined now; `false`: it was there.
     ///
     /// # Errors
-    /// Why it does not join. `Full`: so much of its first room waits for it that it does not fit
-    /// into its private output, and it shares a context of compression there.
+    /// Why it does not join. `TooManyRooms` also for an event stream and for a connection of
+    /// `fanfare.v1`, whose messages do not name their room. `Full`: so much of its first room waits
+    /// for it that it does not fit into its private output, and it shares a context of compression
+    /// there.
     pub fn join(&mut self, id: ConnId, room: &[u8], now: Time) -> Result<bool, Rejected> {
         self.now = now;
         check_name(room)?;
         let conn = self.conns.get(id).filter(|conn| conn.phase() == Phase::Open);
         let conn = conn.ok_or(Rejected::Gone)?;
-        let memberships_max = if conn.is_event_stream() { 1 } else { MEMBERSHIPS_MAX };
+        let has_one_room = conn.is_event_stream() || conn.is_v1();
+        let memberships_max = if has_one_room { 1 } else { MEMBERSHIPS_MAX };
         let memberships = conn.memberships();
         let index = id.index;
         let key = self.rooms.key_of(room);
@@ -282,7 +286,7 @@ impl Relay {
             return Err(Rejected::Full);
         }
         let mut encoded = self.compressors.take_encoded();
-        let message = family::Message { kind, payload, id: None };
+        let message = family::Message { kind, payload, sequence: 0, id: None };
         let bytes = conn.member.class.family.encode(message, &mut encoded);
         let sent = match bytes {
             Some(bytes) => {
@@ -302,7 +306,13 @@ impl Relay {
     fn forget(&mut self, room: &[u8]) -> Result<u32, Rejected> {
         check_name(room)?;
         let key = self.rooms.key_of(room).ok_or(Rejected::Gone)?;
+        let epoch = self.rooms[key].epoch;
         self.rooms.forget(key);
+        let room = &self.rooms[key];
+        if room.epoch != epoch {
+            let (conns, quota, schedule) = (&mut self.conns, &mut self.quota, &mut self.schedule);
+            notice::push_to_room(room, News::Epoch, conns, quota, schedule);
+        }
         self.keep_room_log(key);
         let members = self.rooms.get(key).map_or(0, |room| room.members().len());
         self.close_room_if_over(key);

@@ -5,16 +5,18 @@ use crate::protocol::http::Wants;
 use crate::protocol::http::head::{self, Head};
 use crate::protocol::http::response;
 use crate::protocol::ws::upgrade::{self, Accept, Request};
-use crate::protocol::{Denial, Refusal};
+use crate::protocol::{Denial, Refusal, v1};
 use crate::relay::compression::{agreement, share};
 use crate::relay::connections::member::Seat;
 use crate::relay::connections::phase::Phase;
 use crate::relay::identity::grant::Grant;
+use crate::relay::input::notice::{self, Begin};
 use crate::relay::input::page::{self, About};
 use crate::relay::input::{resume, stream};
 use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::directory::Place;
+use crate::relay::rooms::family::Family;
 use crate::relay::rooms::policy::Policy;
 use crate::relay::rooms::window::Start;
 use crate::relay::{Cause, ConnId, Relay, Time};
@@ -185,12 +187,19 @@ impl Relay {
         let start = resume::start(head.target)?;
         let (key, grant) = self.admit(head, path)?;
         let agreed = agreement::agree(&self.rooms[key].policy, head, &self.limits.deflate);
-        let class = Class::plain(self.limits.encoding.into());
         let subprotocol = credential::subprotocol(head);
+        let family = match subprotocol {
+            Some(v1::NAME) => Family::V1,
+            _ => self.limits.encoding.into(),
+        };
         self.answer(index, 0, |to| {
             upgrade::switching_protocols(accept, subprotocol, agreed.as_ref(), to);
         });
-        self.join_first(index, key, class, &start, Packing::agreed(agreed.as_ref()));
+        let agreed = Packing::agreed(agreed.as_ref());
+        let place = self.join_first(index, key, Class::plain(family), &start, agreed);
+        if family == Family::V1 {
+            self.say_hello(index, key, &start, place.as_ref());
+        }
         let conn = &mut self.conns[index];
         conn.may_publish = grant.may_publish;
         self.identities.keep(index, grant);
@@ -198,6 +207,16 @@ impl Relay {
             .push(Event::Upgraded { id: conn.id(index), room: path.into() }, &mut self.metrics);
         self.schedule.make_due(index, conn);
         Ok(())
+    }
+
+    /// Tells a new member of `fanfare.v1` who it is, and where it begins to read.
+    #[inline(never)] // rare: kept out of the usual way
+    fn say_hello(&mut self, index: u32, key: u32, start: &Start, place: Option<&Place>) {
+        let Begin { id, is_resumed, is_gap } = Begin::new(&self.rooms[key], start, place);
+        self.metrics.replays.gaps += u64::from(is_gap && place.is_none());
+        let connection = self.conns.public_id(self.conns.id(index));
+        let hello = v1::hello(connection, id, is_resumed, is_gap);
+        notice::push(&mut self.quota, &mut self.conns[index], &hello);
     }
 
     /// The room at this path, for a client that may join it, and what its token grants.

@@ -2,6 +2,7 @@
 
 pub(crate) mod command;
 mod handshake;
+pub(crate) mod notice;
 pub(crate) mod page;
 pub(crate) mod pause;
 pub(crate) mod paused;
@@ -11,4 +12,5 @@ mod receive;
 pub(crate) mod rejected;
 mod request;
 mod resume;
+mod sender;
 pub(crate) mod stream;

@@ -6,8 +6,9 @@ use crate::relay::connections::phase::Phase;
 use crate::relay::rooms::room::Room;
 use crate::relay::{ConnId, Order, Priority, Relay};
 
-/// Bytes that are read at a time of a connection with a rate, or with compression: what comes
-/// beyond the rate, or the time for compression, is kept, and most of it should stay in the socket.
+/// Bytes that are read at a time of a connection with a rate, with compression or of `fanfare.v1`:
+/// what comes beyond the rate, the time for compression or the place for answers is kept, and most
+/// of it should stay in the socket.
 pub(crate) const KEPT_READ_BYTES_MAX: usize = 16 * 1024;
 
 impl Relay {
@@ -55,6 +56,7 @@ impl Relay {
         let room = self.rooms.get(conn.member.room);
         let rates = room.map_or(self.limits.rates, |room| room.policy.rates);
         let may_wait = conn.member.may_compress()
+            || conn.is_v1()
             || room.is_some_and(|room| room.has_packing())
             || (rates.is_bounded() && conn.phase().takes_input());
         let may_wait = may_wait || conn.phase() == Phase::Request;

@@ -5,13 +5,13 @@ use crate::protocol::Kind;
 use crate::protocol::ws::frame;
 use crate::relay::compression::share::Sharing;
 use crate::relay::connections::member::Seat;
+use crate::relay::input::notice::{self, News};
 use crate::relay::input::rejected::Rejected;
-use crate::relay::input::stream;
 use crate::relay::limits::SlowConsumer;
 use crate::relay::message::Message;
 use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
-use crate::relay::rooms::family::{self, Family};
+use crate::relay::rooms::family;
 use crate::relay::rooms::published::Published;
 use crate::relay::rooms::room::Room;
 use crate::relay::rooms::unit::{Frame, Unit};
@@ -79,7 +79,7 @@ impl Relay {
                 true => self.append(key, class, Frame::new(kind, false, payload)),
                 false => self.append_made(key, class, kind, payload, receivers),
             };
-            let frame = appended.inspect_err(|_| self.rooms.forget(key))?;
+            let frame = appended.inspect_err(|_| self.lose_newest(key))?;
             self.metrics.deliveries += u64::from(receivers);
             members += receivers;
             if let Some((seat, _)) = excluded {
@@ -93,6 +93,14 @@ impl Relay {
             self.rooms[key].forget_context(class); // no later message refers to this one
         }
         Ok(Published { members, id: self.rooms[key].newest_id() })
+    }
+
+    /// There is no memory for the newest message in one of a room's logs.
+    #[inline(never)] // rare: kept out of the hot path
+    fn lose_newest(&mut self, key: u32) {
+        self.rooms.forget(key);
+        let (conns, quota, schedule) = (&mut self.conns, &mut self.quota, &mut self.schedule);
+        notice::push_to_room(&self.rooms[key], News::Lost, conns, quota, schedule);
     }
 
     #[inline(never)] // rare: kept out of the hot path
@@ -150,7 +158,9 @@ impl Relay {
         receivers: u32,
     ) -> Result<Range<u64>, Rejected> {
         let mut buffer = self.compressors.take_encoded();
-        let message = family::Message { kind, payload, id: self.rooms[key].newest_id() };
+        let room = &self.rooms[key];
+        let (sequence, id) = (room.sequence, room.newest_id());
+        let message = family::Message { kind, payload, sequence, id };
         let encoded = class.family.encode(message, &mut buffer);
         let appended = match encoded {
             None => Err(Rejected::NoMemory),
@@ -371,10 +381,9 @@ impl Relay {
         self.metrics.skipped += missed;
         self.metrics.slow_skipped += u64::from(missed > 0);
         let (next, is_at_end) = (log.sequence_at(start), start == log.end());
-        if missed > 0 && class.family == Family::Events {
-            let before = self.rooms[key].id_before(next);
+        if missed > 0 {
             let index = self.conns.conn_of(seat);
-            stream::tell_gap(&mut self.quota, &mut self.conns[index], before);
+            notice::push_gap(&mut self.quota, &mut self.conns[index], &self.rooms[key], next);
         }
         if is_at_end {
             self.rooms[key].forget_context(class);

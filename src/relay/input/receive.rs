@@ -1,26 +1,20 @@
 //! Bytes from a peer, and what each thing that it sends sets in motion.
 
+use crate::protocol::v1::{self, Fault, Tagged};
 use crate::protocol::ws::frame::{self, Opcode};
 use crate::protocol::{Accepts, Event, Kind, Violation};
 use crate::relay::connections::conn::Backlog;
 use crate::relay::connections::phase::Phase;
-use crate::relay::input::pause;
 use crate::relay::input::rejected::Rejected;
+use crate::relay::input::sender::Sender;
+use crate::relay::input::{notice, pause};
 use crate::relay::limits::memory;
 use crate::relay::limits::rates::RatePolicy;
+use crate::relay::rooms::encoding::Encoding;
 use crate::relay::rooms::family::Family;
-use crate::relay::rooms::policy::Policy;
+use crate::relay::rooms::published::Published;
+use crate::relay::rooms::repeats::{Body, Differs, Key};
 use crate::relay::{Cause, ConnId, Relay, Time};
-
-/// The connection that is read, and what is looked up once for everything that it sends in a read.
-#[derive(Debug, Clone, Copy)]
-struct Sender {
-    index: u32,
-    room: u32,
-    policy: Policy,
-    /// It may send compressed messages.
-    is_packed: bool,
-}
 
 impl Relay {
     /// Begins a read of a connection: parses and publishes its backlog, as far as there is room,
@@ -83,14 +77,9 @@ impl Relay {
     }
 
     fn sender(&self, index: u32) -> Sender {
-        let member = &self.conns[index].member;
-        let policy = self.rooms.get(member.room).map(|room| room.policy);
-        Sender {
-            index,
-            room: member.room,
-            policy: policy.unwrap_or_else(|| self.limits.policy_by(None)),
-            is_packed: member.may_compress(),
-        }
+        let conn = &self.conns[index];
+        let policy = self.rooms.get(conn.member.room).map(|room| room.policy);
+        Sender::new(index, conn, policy.unwrap_or_else(|| self.limits.policy_by(None)))
     }
 
     /// Parses frames for as long as they have a meaning.
@@ -100,10 +89,8 @@ impl Relay {
             return;
         }
         let mut parser = self.quota.take_parser(conn);
-        let accepts = Accepts {
-            message_bytes_max: sender.policy.message_bytes_max,
-            compressed: sender.is_packed,
-        };
+        let accepts =
+            Accepts { message_bytes_max: sender.message_bytes_max(), compressed: sender.is_packed };
         let mut at = 0;
         let violation = loop {
             let taken = match parser.next(bytes, &mut at, accepts) {
@@ -170,7 +157,7 @@ impl Relay {
     /// A compressed message: its content is checked as if it had come as it is.
     #[inline(never)] // rare: kept out of the hot path
     fn inflate(&mut self, sender: &Sender, kind: Kind, payload: &[u8]) -> Result<(), Violation> {
-        let bytes_max = sender.policy.message_bytes_max;
+        let bytes_max = sender.message_bytes_max();
         let inflated = self.compressors.inflate(kind, payload, bytes_max)?;
         // Its rate is of what it makes us send.
         let more = inflated.len().saturating_sub(payload.len());
@@ -194,15 +181,98 @@ impl Relay {
             return self.fail(index, Cause::BinaryInJson);
         }
         if !sender.policy.lets_publish(conn.may_publish) {
-            return self.fail(index, Cause::MayNotSpeak);
+            return self.refuse_message(sender, payload);
         }
-        if sender.is_packed && pause::must_catch_up(conn, self.rooms.get(sender.room)) {
-            return self.keep_message(index, kind, payload);
+        if sender.is_rare && self.take_rare(sender, kind, payload) {
+            return;
         }
         let published = self.publish_in(sender.room, Some(index), None, kind, payload);
         // A member is paused before its room is full.
         if published == Err(Rejected::NoMemory) {
             self.fail(index, Cause::NoMemory);
+        }
+    }
+
+    /// A message of a member that may send compressed ones, or speaks `fanfare.v1`; `false`: it is
+    /// published like any other.
+    #[inline(never)] // rare: kept out of the hot path
+    fn take_rare(&mut self, sender: &Sender, kind: Kind, payload: &[u8]) -> bool {
+        let conn = &self.conns[sender.index];
+        if sender.is_packed && pause::must_catch_up(conn, self.rooms.get(sender.room)) {
+            self.keep_message(sender.index, kind, payload);
+            return true;
+        }
+        if sender.is_v1 {
+            match v1::read(payload) {
+                Ok(tagged) => self.take_tagged(sender, kind, &tagged),
+                Err(fault) => self.tell_fault(sender, None, fault),
+            }
+        }
+        sender.is_v1
+    }
+
+    /// A message of `fanfare.v1`: its sender is told what becomes of it.
+    fn take_tagged(&mut self, sender: &Sender, kind: Kind, tagged: &Tagged<'_>) {
+        let Tagged { tag, payload } = *tagged;
+        if payload.len() > sender.policy.message_bytes_max {
+            return self.tell_fault(sender, Some(tag), Fault::TooLong);
+        }
+        if kind == Kind::Binary && self.limits.encoding == Encoding::Json {
+            return self.tell_fault(sender, Some(tag), Fault::BinaryInJson);
+        }
+        let (index, now_s) = (sender.index, self.now.seconds());
+        let key = (tag.len() >= v1::KEY_BYTES_MIN).then(|| {
+            let (room, user) = (self.rooms[sender.room].name(), self.identities.user(index));
+            (Key::of_tag(room, user, tag), Body::new(kind, b"", payload))
+        });
+        let known = key.map_or(Ok(None), |(key, body)| self.rooms.repeats.find(&key, body, now_s));
+        let known = match known {
+            Ok(known) => known.and_then(|published| published.id),
+            Err(Differs) => return self.tell_fault(sender, Some(tag), Fault::KeyReused),
+        };
+        if let Some(id) = known {
+            self.metrics.v1_publishes.repeated += 1;
+            return self.tell_sender(sender, &v1::ok(tag, id));
+        }
+        match self.publish_in(sender.room, Some(index), None, kind, payload) {
+            Ok(published) => {
+                self.metrics.v1_publishes.published += 1;
+                let id = self.rooms[sender.room].id();
+                if let Some((key, body)) = key {
+                    let published = Published { id: Some(id), ..published };
+                    self.rooms.repeats.keep(key, body, published, now_s);
+                }
+                if !tag.is_empty() {
+                    self.tell_sender(sender, &v1::ok(tag, id));
+                }
+            }
+            Err(_) => self.fail(index, Cause::NoMemory),
+        }
+    }
+
+    /// A message of a member that may not publish.
+    #[inline(never)] // rare: kept out of the hot path
+    fn refuse_message(&mut self, sender: &Sender, payload: &[u8]) {
+        match sender.is_v1 {
+            true => {
+                let tag = v1::read(payload).ok().map(|tagged| tagged.tag);
+                self.tell_fault(sender, tag, Fault::MayNotSpeak);
+            }
+            false => self.fail(sender.index, Cause::MayNotSpeak),
+        }
+    }
+
+    fn tell_fault(&mut self, sender: &Sender, tag: Option<&str>, fault: Fault) {
+        self.metrics.v1_publishes.refused += 1;
+        self.tell_sender(sender, &v1::error(tag, fault));
+    }
+
+    /// Answers a member, unless its own message has ended it.
+    fn tell_sender(&mut self, sender: &Sender, text: &str) {
+        let conn = &mut self.conns[sender.index];
+        if conn.phase() == Phase::Open {
+            notice::push(&mut self.quota, conn, text);
+            self.schedule.make_due(sender.index, conn);
         }
     }
 
@@ -228,13 +298,13 @@ impl Relay {
     }
 
     /// Whether the bytes that follow must wait, and are kept: behind a message that waits; when the
-    /// time to compress is over; of a connection that may send compressed messages as soon as its
-    /// room is full; and of a connection with a rate as soon as it is over it, so that no read
-    /// makes debts for hours.
+    /// time to compress is over; of a connection that may send compressed messages, or has answers,
+    /// as soon as its room or its private output is full; and of a connection with a rate as soon
+    /// as it is over it, so that no read makes debts for hours.
     #[inline]
     fn must_wait(&mut self, sender: &Sender, rest: &[u8]) -> bool {
         let is_spent = self.compressors.is_spent();
-        let may_wait = is_spent || sender.is_packed || sender.policy.rates.is_bounded();
+        let may_wait = is_spent || sender.is_rare || sender.policy.rates.is_bounded();
         may_wait && self.keep_rest(sender.index, rest, is_spent)
     }
 
@@ -301,76 +371,6 @@ impl Relay {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::protocol::ws::deflate::{Deflater, IS_BUILT_IN};
-    use crate::relay::input::pause::KEPT_READ_BYTES_MAX;
-    use crate::relay::pretend::Pretend;
-    use crate::relay::{Limits, Order};
-
-    #[test]
-    fn what_is_beyond_the_rate_is_kept_until_its_time() {
-        let mut limits = Limits::default();
-        (limits.rates.messages_per_s, limits.connections_per_address_max) = (10, 0);
-        let (mut relay, now) = (Relay::new(limits), Time::from_millis(1));
-        let id = relay.accepted(None, now).expect("there is room");
-        let head = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
-            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        relay.receive(id, &mut head.to_vec(), now);
-        assert_eq!(relay.begin_read(id), Some(KEPT_READ_BYTES_MAX));
-        let mut pings = b"\x89\x80\0\0\0\0".repeat(2_000);
-        relay.receive(id, &mut pings, now);
-        assert_eq!(relay.begin_read(id), None, "it sent too much");
-        // Eleven are paid for after 1.1 seconds, and a debt of a second is allowed.
-        assert_eq!(relay.paused.next_step(), Some(Time::from_millis(1 + 100)));
-        assert_eq!(relay.backlog_bytes(id), Some((2_000 - 11) * 6));
-    }
-
-    #[test]
-    fn each_frame_counts_whatever_it_is() {
-        let pong = b"\x8a\x80\0\0\0\0".repeat(2_000);
-        let fragments = [b"\x02\x80\0\0\0\0".to_vec(), b"\0\x80\0\0\0\0".repeat(2_000)].concat();
-        for mut flood in [pong, fragments] {
-            let mut limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
-            limits.rates.messages_per_s = 10;
-            let mut pretend = Pretend::with(limits);
-            let id = pretend.join("/");
-            let all_bytes = flood.len();
-            pretend.relay.receive(id, &mut flood, Time::default());
-            assert_eq!(pretend.relay.begin_read(id), None);
-            assert_eq!(pretend.relay.backlog_bytes(id), Some(all_bytes - 11 * 6));
-        }
-    }
-
-    /// It is alone in its room, so nothing but its own messages keeps the relay awake.
-    #[test]
-    fn what_waits_for_packing_time_is_read_on_at_once() {
-        if !IS_BUILT_IN {
-            return;
-        }
-        let mut limits = Limits { room_log_bytes_max: 1 << 20, ..Limits::default() };
-        limits.deflate.is_on = true;
-        let mut pretend = Pretend::with(limits);
-        let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
-        let id = pretend.join_offering("/", offer);
-        pretend.turn();
-        let mut packed = Vec::new();
-        assert!(Deflater::new(6, 15).deflate(&[b'x'; 60_000], &mut packed));
-        let length = u8::try_from(packed.len()).expect("a short frame");
-        let frame = [&[0xc1, 0x80 | length, 0, 0, 0, 0], &packed[..]].concat();
-        assert!(pretend.relay.begin_read(id).is_some());
-        pretend.relay.receive(id, &mut frame.repeat(100), Time::default());
-        assert!(pretend.relay.backlog_bytes(id) > Some(0), "a read has time for some of them");
-        let mut turns = 0;
-        while pretend.relay.backlog_bytes(id).is_some() {
-            assert_eq!(pretend.relay.next_deadline(), Some(Time::default()), "it does not sleep");
-            pretend.relay.turn(Time::default());
-            assert_eq!(pretend.relay.order(), Some(Order::Resume(id)));
-            assert_eq!(pretend.relay.order(), None);
-            pretend.relay.begin_read(id);
-            pretend.relay.check_invariants();
-            turns += 1;
-        }
-        assert_eq!((turns, pretend.relay.metrics().messages), (19, 100));
-    }
-}
+mod tagged;
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ struct Census {
     paused: u64,
     behind: u64,
     streams: u64,
+    v1: u64,
     private_bytes: u64,
 }
 
@@ -45,6 +46,7 @@ impl Gauges<'_> {
             let behind = self.conns.seats(index).filter(|seat| self.conns.member(*seat).behind);
             census.behind += behind.count() as u64;
             census.streams += u64::from(conn.is_member() && conn.is_event_stream());
+            census.v1 += u64::from(conn.is_member() && conn.is_v1());
             census.private_bytes += conn.private_due().len() as u64;
         }
         let by_state = Phase::NAMES.into_iter().zip(census.by_phase).collect();
@@ -72,6 +74,11 @@ impl Gauges<'_> {
                 "fanfare_event_streams",
                 "Members that get their room's messages as an event stream.",
                 census.streams,
+            ),
+            row(
+                "fanfare_v1_members",
+                "Members that get their room's messages by the subprotocol fanfare.v1.",
+                census.v1,
             ),
             row("fanfare_sharing_members", "Members that share a compression context.", sharing),
             row(

@@ -23,6 +23,8 @@ pub struct Metrics {
     pub message_bytes: u64,
     /// What became of messages that came by HTTP.
     pub publishes: Publishes,
+    /// What became of messages that came by `fanfare.v1`.
+    pub v1_publishes: Publishes,
     /// Deliveries of messages: one for each member that receives one.
     pub deliveries: u64,
     /// Messages that members missed by the policy `skip`.
@@ -82,6 +84,7 @@ impl Metrics {
             messages,
             message_bytes,
             publishes,
+            v1_publishes,
             deliveries,
             skipped,
             slow_closed,
@@ -114,7 +117,6 @@ impl Metrics {
                 "Payload bytes of the messages received.",
                 *message_bytes,
             ),
-            publishes.family(),
             row(
                 "fanfare_deliveries_total",
                 "Deliveries of messages: one for each member that receives one.",
@@ -137,6 +139,7 @@ impl Metrics {
             row("fanfare_received_bytes_total", "Bytes read from connections.", *bytes_in),
             row("fanfare_sent_bytes_total", "Bytes written to connections.", *bytes_out),
         ];
+        families.extend(Publishes::families(publishes, v1_publishes));
         families.extend(replays.families());
         families.extend(savings.families());
         families
@@ -177,6 +180,7 @@ mod tests {
             messages: 103,
             message_bytes: 104,
             publishes: Publishes { published: 133, repeated: 135, refused: 134 },
+            v1_publishes: Publishes { published: 137, repeated: 138, refused: 139 },
             deliveries: 105,
             skipped: 106,
             slow_closed: 107,
@@ -199,7 +203,7 @@ mod tests {
         };
         let families = metrics.families();
         let text = exposition::text(&families);
-        for number in 101..=136 {
+        for number in 101..=139 {
             let end = format!(" {number}\n");
             assert_eq!(text.matches(&end).count(), 1, "{number} in {text}");
         }

@@ -1,7 +1,7 @@
 //! Messages that were published with a key: when one is sent again, because its answer was lost, it
 //! is answered as before and not published again.
 
-use crate::protocol::Kind;
+use crate::protocol::{Kind, v1};
 use crate::relay::rooms::published::Published;
 use sha1::{Digest as _, Sha1};
 use std::collections::{BTreeMap, VecDeque};
@@ -56,8 +56,18 @@ pub(crate) struct Repeats {
 impl Key {
     /// The key of a sender, which its token names or does not, in the room of this name.
     pub(crate) fn new(room: &[u8], user: Option<&str>, key: &[u8]) -> Key {
+        Key::with(Sha1::new(), room, user, key)
+    }
+
+    /// The same of a tag of `fanfare.v1`, which is another key than the same by HTTP: there a
+    /// message has an id in a room with a history alone.
+    pub(crate) fn of_tag(room: &[u8], user: Option<&str>, tag: &str) -> Key {
+        Key::with(Sha1::new().chain_update(v1::NAME), room, user, tag.as_bytes())
+    }
+
+    fn with(begin: Sha1, room: &[u8], user: Option<&str>, key: &[u8]) -> Key {
         let user_bytes = user.map_or(u64::MAX, |user| user.len() as u64);
-        let sender = Sha1::new().chain_update(user_bytes.to_be_bytes());
+        let sender = begin.chain_update(user_bytes.to_be_bytes());
         let sender = sender.chain_update(user.unwrap_or_default());
         Key { room: Sha1::digest(room).into(), key: sender.chain_update(key).finalize().into() }
     }
@@ -162,6 +172,7 @@ mod tests {
             Key::new(b"other", None, b"a"),
             Key::new(b"room", Some(""), b"a"),
             Key::new(b"room", Some("a"), b""),
+            Key::of_tag(b"room", None, "a"),
         ] {
             assert_eq!(repeats.find(&other, body("x"), 400), Ok(None));
         }

@@ -51,7 +51,7 @@ impl Rooms {
                 }
                 let (kind, payload) = Frame::read(units);
                 let id = Some(MessageId { sequence, epoch: room.epoch });
-                let message = Message { kind, payload, id };
+                let message = Message { kind, payload, sequence, id };
                 let encoded = class.family.encode(message, &mut scratch);
                 let unit = encoded.map(|bytes| class.family.unit(kind, bytes));
                 let appended = unit.and_then(|unit| {

@@ -25,14 +25,20 @@ impl Room {
 
     /// The id of the newest message, if the room remembers.
     pub(crate) fn newest_id(&self) -> Option<MessageId> {
-        self.window.as_ref()?;
-        Some(MessageId { sequence: self.sequence, epoch: self.epoch })
+        self.window.as_ref().map(|_| self.id())
     }
 
-    /// The id of the message in front of the one with this sequence; `None`: of the next to come.
-    pub(crate) fn id_before(&self, next: Option<u64>) -> Option<MessageId> {
-        let newest = self.newest_id()?;
-        Some(MessageId { sequence: next.map_or(newest.sequence, |next| next - 1), ..newest })
+    /// The id of the newest message, or that of none before the first. While a message is
+    /// published, it is the newest one, also where it is not in a log yet.
+    pub(crate) fn id(&self) -> MessageId {
+        MessageId { sequence: self.sequence, epoch: self.epoch }
+    }
+
+    /// The id behind which a member goes on that was moved to the message with this sequence.
+    /// `None`: to the end of its log, behind which the newest message may be about to come.
+    pub(crate) fn id_before(&self, next: Option<u64>) -> MessageId {
+        let next = next.unwrap_or(self.sequence);
+        MessageId { sequence: next.saturating_sub(1), epoch: self.epoch }
     }
 
     /// How many messages it remembers.
