@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { HOST } from '../../clients/js/test/own.js';
 import { startBrowser, startRelay } from './browser.js';
 
 const PATIENCE = { timeout: 60_000 };
@@ -14,7 +15,7 @@ before(async () => { browser = await startBrowser(); });
 after(() => browser.stop());
 
 /** Starts a relay that ends with the test. */
-async function relayFor(t, flags = [], port = 0) {
+async function relayFor(t, flags = [], port) {
   const relay = await startRelay(flags, port);
   t.after(() => relay.stop('SIGKILL'));
   return relay;
@@ -62,10 +63,10 @@ async function listen(t, relay, url = `${relay.http}/news`) {
 }
 
 /** A TCP proxy whose connections can be cut. */
-async function startCuttable(t, port) {
+async function startCuttable(t, relay) {
   const open = new Set();
   const server = createServer((client) => {
-    const upstream = connect(port, '127.0.0.1');
+    const upstream = connect(relay.port, HOST);
     for (const end of [client, upstream]) {
       open.add(end);
       end.on('error', () => {}).on('close', () => { client.destroy(); upstream.destroy(); open.delete(end); });
@@ -99,7 +100,7 @@ test('texts and binary messages arrive as events with their ids', PATIENCE, asyn
 
 test('after its connection was cut it misses nothing and gets nothing twice', PATIENCE, async (t) => {
   const relay = await relayFor(t, HISTORY);
-  const cuttable = await startCuttable(t, relay.port);
+  const cuttable = await startCuttable(t, relay);
   const { until } = await listen(t, relay, `${cuttable.http}/news`);
   await until('open');
   await publish(relay, 'before');
@@ -148,7 +149,7 @@ test('a page of another origin is let in where it is listed, and elsewhere refus
 
 test('where there is no place for a room it comes back until there is', PATIENCE, async (t) => {
   const relay = await relayFor(t, ['--max-rooms', '1']);
-  const other = new WebSocket(`${relay.ws}/other`);
+  const other = new WebSocket(`${relay.url}/other`);
   await once(other, 'open');
   const { until } = await listen(t, relay);
   await until('error', { readyState: 0 });

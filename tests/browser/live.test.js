@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
+import { HOST } from '../../clients/js/test/own.js';
 import { openPage, shoot, startBrowser, startRelay } from './browser.js';
 
 let browser;
@@ -23,7 +24,7 @@ async function enter(path, options) {
 }
 
 async function client(path) {
-  const socket = new WebSocket(`${relay.ws}${path}`);
+  const socket = new WebSocket(`${relay.url}${path}`);
   await new Promise((resolve) => { socket.once('open', resolve); });
   return socket;
 }
@@ -99,7 +100,7 @@ test('JSON of --json is shown as text, and without a heartbeat there is no round
   const own = await startRelay(['--json']);
   const { page, complaints } = await openPage(browser.context, `${own.http}/php`);
   await isOpen(page);
-  const sender = new WebSocket(`${own.ws}/php`);
+  const sender = new WebSocket(`${own.url}/php`);
   await once(sender, 'open');
   sender.send('大家好 "quoted"');
   await rows(page).nth(0).waitFor();
@@ -132,18 +133,18 @@ test('a page whose origin is refused says so, and what to do', async () => {
 
 // A server in front of the relay, below `/relay`; elsewhere it answers `page`.
 async function startSite(page) {
-  const { port } = relay;
   const server = createServer((asked, answer) => {
     if (!asked.url.startsWith('/relay/')) return answer.setHeader('Content-Type', 'text/html').end(page);
     const path = asked.url.slice('/relay'.length);
-    return request({ port, path, headers: asked.headers }, (told) => {
+    return request({ host: HOST, port: relay.port, path, headers: asked.headers }, (told) => {
       answer.writeHead(told.statusCode, told.headers);
       told.pipe(answer);
     }).end();
   });
   server.on('upgrade', (asked, socket) => {
     const path = asked.url.slice('/relay'.length);
-    request({ port, path, headers: asked.headers }).on('upgrade', (told, upstream) => {
+    const passed = { host: HOST, port: relay.port, path, headers: asked.headers };
+    request(passed).on('upgrade', (told, upstream) => {
       const fields = told.rawHeaders.reduce((all, one, at) => all + one + (at % 2 ? '\r\n' : ': '), '');
       socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields}\r\n`);
       upstream.pipe(socket).pipe(upstream);
@@ -178,7 +179,7 @@ test('a page of another origin imports the client and asks about a room', async 
   const site = await startSite(`<script type="module">
     import { connect } from '${relay.http}/_/client.js';
     const about = await fetch('${relay.http}/_/room/elsewhere').then((answer) => answer.json());
-    const room = connect('${relay.ws}/elsewhere');
+    const room = connect('${relay.url}/elsewhere');
     await room.ready;
     document.title = 'joined ' + about.members;
   </script>`);

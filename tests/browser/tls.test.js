@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
+import { HOST } from '../../clients/js/test/own.js';
 import { missing, python } from '../examples/prepared.js';
 import { digest, pythonMember } from '../interop/python.js';
 import { openPage, startBrowser, startRelay } from './browser.js';
@@ -20,7 +21,7 @@ let stranger;
 let relay;
 before(async () => {
   execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
-    '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1',
+    '-nodes', '-days', '2', '-subj', `/CN=${HOST}`, '-addext', `subjectAltName=IP:${HOST}`,
     '-keyout', key, '-out', cert], { stdio: 'ignore' });
   const { publicKey } = new X509Certificate(readFileSync(cert));
   const spki = createHash('sha256').update(publicKey.export({ type: 'spki', format: 'der' }));

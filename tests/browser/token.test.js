@@ -72,7 +72,7 @@ test('the subprotocol carries a token, with fanfare beside it or alone', async (
     const socket = new WebSocket(url, offered);
     socket.onopen = () => { resolve(socket.protocol); socket.close(); };
     socket.onclose = ({ code }) => resolve(code);
-  }), [`${relay.ws}/news`, protocols]);
+  }), [`${relay.url}/news`, protocols]);
   const carried = `fanfare.token.${token({ sub: 'ann' })}`;
   assert.equal(await dial(['fanfare', carried]), 'fanfare');
   assert.equal(await dial([carried, 'fanfare']), 'fanfare');

@@ -44,7 +44,7 @@ after(async () => {
 const place = (page, name) => page.locator(`[data-test=${name}]`);
 
 async function enter(nick) {
-  const opened = await openPage(browser.context, `${site.url}/?relay=${relay.ws}`);
+  const opened = await openPage(browser.context, `${site.url}/?relay=${relay.url}`);
   const { page } = opened;
   await place(page, 'nick').fill(nick);
   await place(page, 'room').fill('teahouse');

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { HOST } from '../../clients/js/test/own.js';
 import { startRelay } from '../../clients/js/test/relay.js';
 import { until } from './program.js';
 
@@ -17,7 +18,7 @@ const upgrade = handshake.slice(0, handshake.indexOf('HTTP/1.1 101'));
 
 /** A TCP connection and its received bytes. */
 async function dial(t, port) {
-  const socket = connect(port, '127.0.0.1');
+  const socket = connect(port, HOST);
   t.after(() => socket.destroy());
   const line = { socket, heard: Buffer.alloc(0), ended: false };
   socket.on('data', (bytes) => { line.heard = Buffer.concat([line.heard, bytes]); });
@@ -130,7 +131,7 @@ for (const { flags, body } of shells) {
     t.after(() => relay.stop('SIGKILL'));
     for (const part of body.split(/^\$ /m).slice(1)) {
       const [command] = part.split('\n', 1);
-      const here = command.replaceAll('127.0.0.1:2046', `127.0.0.1:${relay.port}`);
+      const here = command.replaceAll('127.0.0.1:2046', relay.place);
       // curl waits for an answer, and only the relay can keep it waiting.
       const { stdout } = await run('sh', ['-c', here]);
       assert.equal(stdout.trim(), part.slice(command.length).trim(), command);
@@ -153,7 +154,7 @@ for (const { flags, body } of streams) {
     t.after(() => relay.stop('SIGKILL'));
     const [request, head, events] = body.split(/(?<=^\n)(?=HTTP|retry)/m);
     const publish = async (text) => {
-      const answer = await fetch(`http://127.0.0.1:${relay.port}/news`, { method: 'POST', body: text });
+      const answer = await fetch(`${relay.http}/news`, { method: 'POST', body: text });
       return (await answer.json()).id;
     };
     // Messages before those of the example, so that these get their ids.

@@ -9,10 +9,10 @@ import { PATIENCE } from './client.js';
 const HISTORY = ['--history-messages', '100', '--drain', '0.1'];
 
 /** Starts a relay that ends with the test; gives the room's address too. */
-async function relayFor(t, flags = HISTORY, port = 0) {
+async function relayFor(t, flags = HISTORY, port) {
   const relay = await startRelay(flags, port);
   t.after(() => relay.stop('SIGKILL'));
-  return { ...relay, room: `http://127.0.0.1:${relay.port}/news` };
+  return { ...relay, room: `${relay.http}/news` };
 }
 
 async function publish({ room }, body, type = 'text/plain') {

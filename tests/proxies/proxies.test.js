@@ -1,4 +1,4 @@
-// The relay behind nginx, Caddy and HAProxy, with the files of dist/: only ports, paths and, where a
+// The relay behind nginx, Caddy and HAProxy, with the files of dist/: only addresses, paths and, where a
 // test is about them, times are other ones. Each proxy is a process without rights.
 //
 // FANFARE_BIN names the relay's binary. Nothing waits for time but the tests of silence.
@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, connect } from 'node:net';
+import { connect } from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -16,6 +16,7 @@ import { fileURLToPath } from 'node:url';
 import http2 from 'node:http2';
 import https from 'node:https';
 import WebSocket from 'ws';
+import { HOST, ownPort } from '../../clients/js/test/own.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const BIN = process.env.FANFARE_BIN ?? join(ROOT, 'target/release/fanfare');
@@ -42,15 +43,6 @@ function folder(t) {
   return { path, cert, key, both };
 }
 
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 // Replaces a text that must be there, so that a changed file does not go untested.
 function replaced(text, pairs) {
   for (const [from, to] of pairs) {
@@ -63,11 +55,11 @@ function replaced(text, pairs) {
 const PROXIES = {
   nginx: {
     silence: [['proxy_read_timeout 60s', 'proxy_read_timeout 3s']],
-    start({ path, cert, key }, port, relay, times) {
+    start({ path, cert, key }, { hosts, port }, relay, times) {
       const live = '/etc/letsencrypt/live/chat.example.com';
       const site = replaced(readFileSync(join(ROOT, 'dist/nginx.conf'), 'utf8'), [
-        ['listen 443 ssl', `listen ${port} ssl`],
-        ['127.0.0.1:2046', `127.0.0.1:${relay}`],
+        ['listen 443 ssl;', hosts.map((host) => `listen ${host}:${port} ssl;`).join('\n    ')],
+        ['127.0.0.1:2046', `${HOST}:${relay}`],
         [`${live}/fullchain.pem`, cert],
         [`${live}/privkey.pem`, key],
         ...times,
@@ -86,10 +78,11 @@ const PROXIES = {
     },
   },
   caddy: {
-    start({ path, cert, key }, port, relay, times) {
+    start({ path, cert, key }, { hosts, port }, relay, times) {
       const site = replaced(readFileSync(join(ROOT, 'dist/Caddyfile'), 'utf8'), [
-        ['chat.example.com {', `https://chat.example.com:${port} {\n\ttls ${cert} ${key}`],
-        ['127.0.0.1:2046', `127.0.0.1:${relay}`],
+        ['chat.example.com {', 
+          `https://chat.example.com:${port} {\n\tbind ${hosts.join(' ')}\n\ttls ${cert} ${key}`],
+        ['127.0.0.1:2046', `${HOST}:${relay}`],
         ...times,
       ]);
       const own = '{\n\tadmin off\n\tauto_https disable_redirects\n}\n';
@@ -99,10 +92,10 @@ const PROXIES = {
   },
   haproxy: {
     silence: [['timeout tunnel  60s', 'timeout tunnel  3s']],
-    start({ path, both }, port, relay, times) {
+    start({ path, both }, { hosts, port }, relay, times) {
       const site = replaced(readFileSync(join(ROOT, 'dist/haproxy.cfg'), 'utf8'), [
-        ['bind :443', `bind :${port}`],
-        ['127.0.0.1:2046', `127.0.0.1:${relay}`],
+        ['bind :443', `bind ${hosts.map((host) => `${host}:${port}`)}`],
+        ['127.0.0.1:2046', `${HOST}:${relay}`],
         ['/etc/haproxy/chat.example.com.pem', both],
         ['maxconn 20000', 'maxconn 200'],
         ...times,
@@ -116,24 +109,28 @@ const PROXIES = {
 // The same file, as its comment says for the PROXY protocol.
 PROXIES['haproxy with the PROXY protocol'] = {
   options: '?proxy',
-  start: (files, port, relay) => PROXIES.haproxy.start(files, port, relay, [
+  start: (files, at, relay) => PROXIES.haproxy.start(files, at, relay, [
     ['option forwardfor', '# option forwardfor'],
-    [`server relay 127.0.0.1:${relay}`, `server relay 127.0.0.1:${relay} send-proxy-v2`],
+    [`server relay ${HOST}:${relay}`, `server relay ${HOST}:${relay} send-proxy-v2`],
   ]),
 };
 
-// Ends a process that was started here, and waits for its end.
-async function end(child, signal) {
+// The exit code of a process that ends.
+async function ended(child) {
   if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-  const exit = once(child, 'exit');
+  return (await once(child, 'exit'))[0];
+}
+
+// Ends a process that was started here, and waits for its end.
+function end(child, signal) {
   child.kill(signal);
-  return (await exit)[0];
+  return ended(child);
 }
 
 // `port` may have options behind it.
 async function startRelay(t, port, ...flags) {
   const child = spawn(BIN,
-    ['--listen', `127.0.0.1:${port}`, '--admin', 'none', '--trust-proxy', '127.0.0.1',
+    ['--listen', `${HOST}:${port}`, '--admin', 'none', '--trust-proxy', '127.0.0.1',
       '--log-level', 'warn', '--drain', '1', ...flags],
     { stdio: ['ignore', 'pipe', 'inherit'] });
   t.after(() => end(child, 'SIGKILL'));
@@ -144,12 +141,12 @@ async function startRelay(t, port, ...flags) {
   return child;
 }
 
-// Starts the proxy in front of a relay that listens at `relay`; gives the proxy's port.
-async function startProxy(t, name, relay, times = []) {
+// Starts the proxy in front of a relay that listens at `relay`; gives the proxy's port, at `hosts`.
+async function startProxy(t, name, relay, times = [], hosts = [HOST]) {
   const files = folder(t);
-  const port = await freePort();
+  const port = ownPort();
   const changes = typeof times === 'function' ? times(port) : times;
-  const command = PROXIES[name].start(files, port, relay, changes);
+  const command = PROXIES[name].start(files, { hosts, port }, relay, changes);
   const drop = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--'];
   const [program, ...args] = process.getuid() === 0 ? [...drop, ...command] : command;
   const log = [];
@@ -170,7 +167,7 @@ async function startProxy(t, name, relay, times = []) {
 
 function accepts(port) {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(port, HOST);
     socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
     socket.on('connect', () => socket.destroy());
   });
@@ -181,7 +178,7 @@ const HEADERS = { Host: 'chat.example.com' };
 
 // A client through the proxy; `heard` and `closed` are promises.
 class Client {
-  constructor(t, port, host = '127.0.0.1', path = '/room') {
+  constructor(t, port, host = HOST, path = '/room') {
     this.socket = new WebSocket(`wss://${host}:${port}${path}`, {
       ...TLS, headers: HEADERS, maxPayload: 2 * MESSAGE_BYTES,
     });
@@ -225,7 +222,7 @@ async function untilLetIn(t, port, count = 1) {
 
 // What the proxy answers over HTTP/2.
 async function ask2(t, port, headers) {
-  const session = http2.connect(`https://127.0.0.1:${port}`, TLS);
+  const session = http2.connect(`https://${HOST}:${port}`, TLS);
   t.after(() => session.destroy());
   const request = session.request({ ':path': '/', ':authority': 'chat.example.com', ...headers });
   const [answer] = await once(request, 'response');
@@ -242,7 +239,7 @@ async function chat(one, other, text) {
 
 // Publishes through the proxy; gives the relay's answer.
 async function publish(port, body) {
-  const request = https.request({ host: '127.0.0.1', port, path: '/room', method: 'POST',
+  const request = https.request({ host: HOST, port, path: '/room', method: 'POST',
     headers: { ...HEADERS, 'Content-Type': 'text/plain' }, ...TLS });
   request.end(body);
   const [answer] = await once(request, 'response');
@@ -253,7 +250,7 @@ async function publish(port, body) {
 
 // An event stream through the proxy: its head, and how to wait for its text or for its end.
 async function stream(t, port, headers = {}) {
-  const request = https.get({ host: '127.0.0.1', port, path: '/room', ...TLS, agent: false,
+  const request = https.get({ host: HOST, port, path: '/room', ...TLS, agent: false,
     headers: { ...HEADERS, Accept: 'text/event-stream', ...headers } });
   t.after(() => request.destroy());
   const [answer] = await once(request, 'response');
@@ -276,7 +273,7 @@ for (const name of Object.keys(PROXIES)) {
   const at = (port) => `${port}${PROXIES[name].options ?? ''}`;
   test(`${name}: two clients chat, a large message passes, and so does the page`, PATIENCE,
     async (t) => {
-      const relay = await freePort();
+      const relay = ownPort();
       await startRelay(t, at(relay), ...ROOM_FOR_LARGE);
       const port = await startProxy(t, name, relay);
       const [one, other] = [await Client.join(t, port), await Client.join(t, port)];
@@ -287,7 +284,7 @@ for (const name of Object.keys(PROXIES)) {
       one.socket.send(large);
       assert.ok(large.equals(await heard));
       const headers = { ...HEADERS, Accept: 'text/html' };
-      const request = https.get({ host: '127.0.0.1', port, path: '/', headers, ...TLS });
+      const request = https.get({ host: HOST, port, path: '/', headers, ...TLS });
       const [page] = await once(request, 'response');
       page.resume();
       assert.equal(page.statusCode, 200);
@@ -296,13 +293,13 @@ for (const name of Object.keys(PROXIES)) {
 
   test(`${name}: the relay's restart reaches the clients, and they reconnect`, PATIENCE,
     async (t) => {
-      const relay = await freePort();
+      const relay = ownPort();
       const first = await startRelay(t, at(relay));
       const port = await startProxy(t, name, relay);
       const clients = [await Client.join(t, port), await Client.join(t, port)];
       first.kill('SIGTERM');
       for (const client of clients) assert.equal(await client.closed, 1012);
-      assert.equal(await end(first, 'SIGTERM'), 0);
+      assert.equal(await ended(first), 0);
       // Nobody is there: the proxy says so at once.
       const refused = await new Client(t, port).outcome;
       assert.ok([502, 503].includes(refused.status), JSON.stringify(refused));
@@ -312,7 +309,7 @@ for (const name of Object.keys(PROXIES)) {
     });
 
   test(`${name}: a refusal passes as it is`, PATIENCE, async (t) => {
-    const relay = await freePort();
+    const relay = ownPort();
     await startRelay(t, at(relay), '--max-connections', '2');
     const port = await startProxy(t, name, relay);
     const clients = [await Client.join(t, port), await Client.join(t, port)];
@@ -326,9 +323,9 @@ for (const name of Object.keys(PROXIES)) {
     const all = Object.values(networkInterfaces()).flat();
     const own = all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
     if (!own) return t.skip('this machine has no address but its loopback');
-    const relay = await freePort();
+    const relay = ownPort();
     await startRelay(t, at(relay), '--max-per-address', '1');
-    const port = await startProxy(t, name, relay);
+    const port = await startProxy(t, name, relay, [], [HOST, own]);
     assert.equal(await new Client(t, port, own).outcome, 'open');
     assert.equal((await new Client(t, port, own).outcome).status, 429);
     assert.equal(await new Client(t, port).outcome, 'open', 'from another address');
@@ -336,7 +333,7 @@ for (const name of Object.keys(PROXIES)) {
 
   const { silence } = PROXIES[name];
   test(`${name}: a silent client stays, by the relay's pings`, PATIENCE, async (t) => {
-    const relay = await freePort();
+    const relay = ownPort();
     await startRelay(t, at(relay), '--ping-interval', '1');
     const port = await startProxy(t, name, relay, silence);
     const clients = [await Client.join(t, port), await Client.join(t, port)];
@@ -346,7 +343,7 @@ for (const name of Object.keys(PROXIES)) {
 
   if (silence) {
     test(`${name}: without pings the same silence is cut`, PATIENCE, async (t) => {
-      const relay = await freePort();
+      const relay = ownPort();
       await startRelay(t, at(relay), '--ping-interval', '25');
       const port = await startProxy(t, name, relay, silence);
       const client = await Client.join(t, port);
@@ -358,7 +355,7 @@ for (const name of Object.keys(PROXIES)) {
 for (const name of ['nginx', 'caddy', 'haproxy']) {
   test(`${name}: an event stream passes event by event, and resumes, also after a restart`,
     PATIENCE, async (t) => {
-      const relay = await freePort();
+      const relay = ownPort();
       const first = await startRelay(t, relay, '--history-messages', '100');
       const port = await startProxy(t, name, relay);
       const listener = await stream(t, port);
@@ -378,7 +375,7 @@ for (const name of ['nginx', 'caddy', 'haproxy']) {
         `id: ${ids[1]}\ndata: two\n\nid: ${ids[2]}\ndata: three\n\n`);
       first.kill('SIGTERM');
       await Promise.all([listener.closed, back.closed]);
-      await end(first, 'SIGTERM');
+      assert.equal(await ended(first), 0);
       await startRelay(t, relay, '--history-messages', '100');
       await untilLetIn(t, port);
       const again = await stream(t, port, { 'Last-Event-ID': ids[2] });
@@ -388,14 +385,14 @@ for (const name of ['nginx', 'caddy', 'haproxy']) {
 }
 
 test('nginx: the page, its parts and its room work below a path of a site', PATIENCE, async (t) => {
-  const relay = await freePort();
+  const relay = ownPort();
   await startRelay(t, relay);
   const port = await startProxy(t, 'nginx', relay, [
     ['location / {', 'location /relay/ {'], ['proxy_pass http://fanfare;', 'proxy_pass http://fanfare/;'],
   ]);
   const get = async (path) => {
     const headers = { ...HEADERS, Accept: 'text/html' };
-    const [answer] = await once(https.get({ host: '127.0.0.1', port, path, headers, ...TLS }), 'response');
+    const [answer] = await once(https.get({ host: HOST, port, path, headers, ...TLS }), 'response');
     const text = (await answer.setEncoding('utf8').toArray()).join('');
     assert.equal(answer.statusCode, 200, path);
     return { text, type: answer.headers['content-type'] };
@@ -412,7 +409,7 @@ test('nginx: the page, its parts and its room work below a path of a site', PATI
     assert.equal(room, path.slice('/relay'.length));
     const about = async () => JSON.parse((await get(`/relay/_/room${room}`)).text).members;
     assert.equal(await about(), 0);
-    const client = new Client(t, port, '127.0.0.1', path);
+    const client = new Client(t, port, HOST, path);
     assert.equal(await client.outcome, 'open');
     assert.equal(await about(), 1);
   }
@@ -420,14 +417,14 @@ test('nginx: the page, its parts and its room work below a path of a site', PATI
 
 // The example with HTTP/2 turned on, in the spelling of this nginx.
 const HTTP_2 = {
-  nginx: (port) => [[`listen ${port} ssl`, `listen ${port} ssl http2`]],
+  nginx: (port) => [[`listen ${HOST}:${port} ssl`, `listen ${HOST}:${port} ssl http2`]],
   caddy: () => [], // it is on
   haproxy: () => [['alpn http/1.1', 'alpn h2,http/1.1']],
 };
 for (const [name, on] of Object.entries(HTTP_2)) {
   test(`${name}: over HTTP/2 the page and a refusal pass, and beside it members chat`, PATIENCE,
     async (t) => {
-      const relay = await freePort();
+      const relay = ownPort();
       await startRelay(t, relay);
       const port = await startProxy(t, name, relay, on);
       assert.equal((await ask2(t, port, { accept: 'text/html' }))[':status'], 200);
@@ -435,7 +432,7 @@ for (const [name, on] of Object.entries(HTTP_2)) {
       assert.deepEqual([refused[':status'], refused.upgrade], [426, undefined]);
       assert.equal((await ask2(t, port, { ':path': '/_/health' }))[':status'], 200);
       await chat(await Client.join(t, port), await Client.join(t, port), 'over HTTP/1.1');
-      const plain = https.get({ host: '127.0.0.1', port, path: '/', headers: HEADERS, ...TLS });
+      const plain = https.get({ host: HOST, port, path: '/', headers: HEADERS, ...TLS });
       const [answer] = await once(plain, 'response');
       answer.resume();
       assert.deepEqual([answer.statusCode, answer.headers['sec-websocket-version']], [426, '13']);
@@ -443,29 +440,29 @@ for (const [name, on] of Object.entries(HTTP_2)) {
 }
 
 test('haproxy: while one relay goes down, clients come to the other', PATIENCE, async (t) => {
-  const [going, staying] = [await freePort(), await freePort()];
+  const [going, staying] = [ownPort(), ownPort()];
   const first = await startRelay(t, going, '--drain-timeout', '50', '--close-timeout', '50');
   await startRelay(t, staying);
   const port = await startProxy(t, 'haproxy', going, [
-    [`server relay 127.0.0.1:${going}`,
-      `server relay 127.0.0.1:${going}\n    server other 127.0.0.1:${staying}`],
+    [`server relay ${HOST}:${going}`,
+      `server relay ${HOST}:${going}\n    server other ${HOST}:${staying}`],
   ]);
   // A member that does not answer the close frame keeps the relay running.
-  const member = connect(going, '127.0.0.1');
+  const member = connect(going, HOST);
   t.after(() => member.destroy());
   member.write('GET /room HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n'
     + 'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n');
   await once(member, 'data');
   first.kill('SIGTERM');
   await once(member, 'data'); // the close frame
-  assert.equal((await fetch(`http://127.0.0.1:${going}/_/health`)).status, 503);
+  assert.equal((await fetch(`http://${HOST}:${going}/_/health`)).status, 503);
   await untilLetIn(t, port, 8); // by turns they would come to both
   assert.equal(first.exitCode, null);
 });
 
 // HAProxy's default check.
 test('haproxy: `option httpchk` alone finds the relay well', PATIENCE, async (t) => {
-  const relay = await freePort();
+  const relay = ownPort();
   await startRelay(t, relay);
   const port = await startProxy(t, 'haproxy', relay, [['option httpchk GET /_/health', 'option httpchk']]);
   await sleep(3000); // three of its questions

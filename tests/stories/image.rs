@@ -64,7 +64,10 @@ fn health(place: &str) -> Output {
 fn health_succeeds_while_the_relay_runs() {
     let check = instructions("HEALTHCHECK").pop().expect("one");
     assert!(check.ends_with(r#"CMD ["/fanfare", "health"]"#), "{check}");
-    let mut relay = Relay::start_watched(&[]);
+    // An address of its own: when the relay has ended, no other test listens there.
+    let mut command = program();
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.46.1:0"]);
+    let mut relay = Relay::run(command);
     let place = relay.admin_place();
     let output = health(&place);
     assert_eq!((output.status.code(), output.stdout, output.stderr), (Some(0), vec![], vec![]));

@@ -1,22 +1,22 @@
 // The real relay, for tests: starts it, and ends it.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { HOST, ownPort } from './own.js';
 
 const BIN = process.env.FANFARE_BIN
   ?? new URL('../../../target/release/fanfare', import.meta.url).pathname;
 
-/** Starts a relay on `port` (0: any); gives its address and how to stop it. */
-export async function startRelay(flags = [], port = 0) {
-  const child = spawn(BIN, ['--listen', `127.0.0.1:${port}`, '--log-level', 'warn', ...flags], {
+/** Starts a relay, which may take the `port` of one that has ended; gives its addresses and how to stop it. */
+export async function startRelay(flags = [], port = ownPort()) {
+  const place = `${HOST}:${port}`;
+  const child = spawn(BIN, ['--listen', place, '--log-level', 'warn', ...flags], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise((resolve) => { child.on('exit', resolve); });
   for await (const line of createInterface({ input: child.stdout })) {
-    const found = /listens on 127\.0\.0\.1:(\d+)/.exec(line);
-    if (!found) continue;
-    const number = Number(found[1]);
+    if (!line.includes(`listens on ${place}`)) continue;
     const stop = (signal = 'SIGTERM') => { child.kill(signal); return ended; };
-    return { port: number, url: `ws://127.0.0.1:${number}`, stop };
+    return { port, place, url: `ws://${place}`, http: `http://${place}`, stop };
   }
   throw new Error(`${BIN} did not start`);
 }
