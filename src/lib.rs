@@ -55,7 +55,7 @@ pub mod relay;
 
 pub mod listen;
 
-#[doc(hidden)] // the operating system's words
+#[doc(hidden)] // what people are shown
 pub mod plain;
 
 #[cfg(feature = "cli")]
@@ -64,6 +64,10 @@ pub mod config;
 
 #[doc(hidden)] // sockets, signals and the clock, without policy
 pub mod server;
+
+#[cfg(feature = "cli")]
+#[doc(hidden)] // `fanfare publish` and `fanfare listen`: a room of a relay in a shell
+pub mod shell;
 
 #[cfg(feature = "cli")]
 #[doc(hidden)] // `fanfare top`: a relay's metrics in a terminal

@@ -12,7 +12,7 @@ use fanfare::config::{
 use fanfare::listen::{Door, Listen};
 use fanfare::plain::Plain;
 use fanfare::server::{self, CertificateError, Certificates, Log, Outcome, Server, StartError};
-use fanfare::top;
+use fanfare::{shell, top};
 use std::error::Error;
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -73,6 +73,8 @@ fn perform(arguments: &[OsString]) -> Result<ExitCode, Box<dyn Error>> {
         }
         Task::Top(flags) => return Ok(ended(top::run(&flags))),
         Task::Health(flags) => return Ok(ended(top::health(&flags.admin))),
+        Task::Publish(flags) => return Ok(ended(shell::publish(&flags))),
+        Task::Listen(flags) => return Ok(ended(shell::listen(&flags))),
         Task::Man => write_man(out)?,
         Task::Completions(shell) => write_completions(shell, out),
     }

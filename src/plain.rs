@@ -1,4 +1,5 @@
-//! An error of the operating system, in its own words.
+//! What people are shown: an error of the operating system in its own words, and a stranger's text
+//! without control characters.
 
 use std::fmt;
 use std::io;
@@ -22,6 +23,19 @@ impl fmt::Display for Plain<'_> {
             (None, _) => f.write_str(&text),
         }
     }
+}
+
+/// A text without control characters: another program in the relay's place could send escape
+/// sequences.
+pub fn harmless(line: &str) -> impl Iterator<Item = char> {
+    line.chars().map(|char| if is_shown(char) { char } else { char::REPLACEMENT_CHARACTER })
+}
+
+/// Whether it is neither a control character nor one that changes the direction of text (Unicode
+/// Standard Annex 9, section 2).
+pub fn is_shown(char: char) -> bool {
+    let turns = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
+    !char.is_control() && !turns && !matches!(char, '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

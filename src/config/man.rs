@@ -39,7 +39,7 @@ const SIGNALS: [(&str, &str); 3] = [
     ("SIGUSR1", "Write the counters to the log."),
 ];
 
-const EXAMPLES: [(&str, &str); 6] = [
+const EXAMPLES: [(&str, &str); 8] = [
     ("fanfare", "A relay for this machine: ws://127.0.0.1:2046/, and a live page in a browser."),
     (
         "fanfare --listen :2046 --token-key /etc/fanfare/token.pem",
@@ -55,6 +55,11 @@ const EXAMPLES: [(&str, &str); 6] = [
     ),
     ("fanfare check-config --config /etc/fanfare.toml", "Check a configuration before a reload."),
     ("fanfare top --admin 127.0.0.1:2047", "Watch a running relay."),
+    ("fanfare publish news hello", "Publish a message in the room `news` of the relay here."),
+    (
+        "fanfare listen news --url https://relay.example.org",
+        "Print each message of that room of another relay, as it comes.",
+    ),
 ];
 
 /// The manual page, in roff.

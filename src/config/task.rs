@@ -1,6 +1,6 @@
 //! What the program is asked to do, and the commands that ask for it.
 
-use super::{Flags, HealthFlags, TopFlags};
+use super::{Flags, HealthFlags, ListenFlags, PublishFlags, TopFlags};
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches};
 
 /// What the program is asked to do.
@@ -20,6 +20,10 @@ pub enum Task {
     Top(TopFlags),
     /// Ask a running relay whether its loop turns.
     Health(HealthFlags),
+    /// Publish messages in a room of a running relay.
+    Publish(PublishFlags),
+    /// Print the messages of a room of a running relay.
+    Listen(ListenFlags),
 }
 
 impl Task {
@@ -36,6 +40,12 @@ impl Task {
             Some(("top", matches)) => (Task::Top(TopFlags::from_arg_matches(matches)?), matches),
             Some(("health", matches)) => {
                 (Task::Health(HealthFlags::from_arg_matches(matches)?), matches)
+            }
+            Some(("publish", matches)) => {
+                (Task::Publish(PublishFlags::from_arg_matches(matches)?), matches)
+            }
+            Some(("listen", matches)) => {
+                (Task::Listen(ListenFlags::from_arg_matches(matches)?), matches)
             }
             _ => (Task::Serve, matches),
         })
@@ -57,6 +67,12 @@ pub(super) fn command() -> Command {
         Command::new("completions").about("Write completions for a shell, and end").arg(shell),
         HealthFlags::augment_args(Command::new("health"))
             .about("Ask a running relay whether its loop turns; exit code 0 if it does, 1 if not")
+            .long_about(None::<&str>),
+        PublishFlags::augment_args(Command::new("publish"))
+            .about("Publish a message in a room of a running relay, and print its id")
+            .long_about(None::<&str>),
+        ListenFlags::augment_args(Command::new("listen"))
+            .about("Print each message of a room of a running relay, as it comes")
             .long_about(None::<&str>),
         TopFlags::augment_args(Command::new("top"))
             .about("Show what a running relay does, a second at a time; q ends it")

@@ -2,7 +2,7 @@
 
 use crate::listen::Listen;
 use crate::plain::Plain;
-use crate::protocol::http::reply::{self, NoReply, Reply};
+use crate::protocol::http::reply::{self, Head, NoReply, Reply};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -47,8 +47,10 @@ fn exchange(mut stream: impl Read + Write, host: &str, path: &str) -> io::Result
     let mut bytes = Vec::new();
     stream.take(BYTES_MAX).read_to_end(&mut bytes)?;
     match reply::read(&bytes) {
-        Ok(Reply { code: 200, body, .. }) => Ok(String::from_utf8_lossy(body).into_owned()),
-        Ok(Reply { code, reason, .. }) => {
+        Ok(Reply { head, body }) if head.code == 200 => {
+            Ok(String::from_utf8_lossy(body).into_owned())
+        }
+        Ok(Reply { head: Head { code, reason, .. }, .. }) => {
             Err(io::Error::other(format!("it answers {code} {}", reason.escape_debug())))
         }
         Err(NoReply::Cut) => Err(io::Error::other("it ended the connection within its answer")),

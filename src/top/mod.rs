@@ -7,6 +7,7 @@ mod view;
 
 use crate::config::TopFlags;
 use crate::listen::Listen;
+use crate::plain::harmless;
 use ask::{ask, because};
 use scrape::Sample;
 use std::io::{self, Write};
@@ -69,7 +70,7 @@ pub fn health(place: &Listen) -> io::Result<()> {
 
 fn no_answer(what: &str, place: &Listen, error: &io::Error) -> io::Error {
     let why = format!("{what} {place}: {}", because(error));
-    io::Error::new(error.kind(), view::harmless(&why).collect::<String>())
+    io::Error::new(error.kind(), harmless(&why).collect::<String>())
 }
 
 /// A pipe that its reader has closed is no fault: `head` has seen enough.

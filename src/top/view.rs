@@ -1,6 +1,7 @@
 //! Two samples as a block of at most 23 lines of at most 80 columns.
 
 use super::scrape::Sample;
+use crate::plain::harmless;
 use std::fmt::Write;
 
 /// The most reasons that are named in a line.
@@ -15,19 +16,6 @@ pub(super) fn block(place: &str, before: &Sample, now: &Sample) -> String {
         writeln!(text, "{}", line.trim_end()).expect("writing to memory");
     }
     text
-}
-
-/// A text without control characters: another program in the relay's place could send escape
-/// sequences.
-pub(super) fn harmless(line: &str) -> impl Iterator<Item = char> {
-    line.chars().map(|char| if is_shown(char) { char } else { char::REPLACEMENT_CHARACTER })
-}
-
-/// Whether it is neither a control character nor one that changes the direction of text (Unicode
-/// Standard Annex 9, section 2).
-fn is_shown(char: char) -> bool {
-    let turns = matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
-    !char.is_control() && !turns && !matches!(char, '\u{2066}'..='\u{2069}')
 }
 
 struct View<'a> {
@@ -247,6 +235,7 @@ fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plain::is_shown;
     use std::time::Duration;
 
     fn sample(text: &str) -> Sample {

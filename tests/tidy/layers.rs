@@ -4,7 +4,7 @@ use crate::source::{Source, closed, word};
 use crate::{Fault, fault};
 
 /// The layers, and those that each may import from besides itself.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("plain", &[]),
     ("listen", &[]),
     ("protocol", &[]),
@@ -12,6 +12,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("relay", &["auth", "protocol"]),
     ("config", &["relay", "listen", "auth", "protocol", "plain"]),
     ("server", &["relay", "config", "listen", "auth", "protocol", "plain"]),
+    ("shell", &["config", "protocol", "plain"]),
     ("top", &["config", "listen", "protocol", "plain"]),
 ];
 
@@ -19,7 +20,7 @@ const LAYERS: [(&str, &[&str]); 8] = [
 const FOLDERS: [(&str, &str); 1] = [("src/protocol/http/", "crate::protocol::ws")];
 
 /// What the program itself imports.
-const PROGRAM: (&str, &[&str]) = ("main", &["config", "listen", "plain", "server", "top"]);
+const PROGRAM: (&str, &[&str]) = ("main", &["config", "listen", "plain", "server", "shell", "top"]);
 
 /// The layers without I/O, clocks, threads and randomness: the same calls give the same answers.
 const PURE: [&str; 3] = ["protocol", "auth", "relay"];

@@ -2,6 +2,7 @@
 
 pub mod body;
 mod denial;
+pub mod event_source;
 pub mod event_stream;
 mod fate;
 mod fault;
