@@ -1,6 +1,6 @@
 // What an example needs before it can be run: an interpreter, its packages.
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 
 export const examples = new URL('../../examples/', import.meta.url).pathname;
 const cache = new URL('../.cache/examples/', import.meta.url).pathname;
@@ -28,10 +28,12 @@ export const php = () => (works('php', '--version') ? 'php' : null);
 /** A Python that has the example's packages, and these; null if there is none. */
 export function python(...packages) {
   const own = `${cache}python/bin/python`;
-  if (!works(own, '-c', 'import websockets.sync.client') && !works('python3', '-m', 'venv',
-    `${cache}python`)) return null;
-  const wanted = `${examples}python/requirements.txt`;
-  return works(own, '-m', 'pip', 'install', '-q', '-r', wanted, ...packages) ? own : null;
+  mkdirSync(cache, { recursive: true });
+  // Several parts come here at the same time.
+  const alone = (...command) => works('flock', `${cache}python.lock`, ...command);
+  const make = `${own} -m pip --version || python3 -m venv ${cache}python`;
+  const wanted = ['-r', `${examples}python/requirements.txt`, ...packages];
+  return alone('sh', '-c', make) && alone(own, '-m', 'pip', 'install', '-q', ...wanted) ? own : null;
 }
 
 /** Skips a test, and says why; where all must run, it fails instead. */
