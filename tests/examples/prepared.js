@@ -6,9 +6,11 @@ export const examples = new URL('../../examples/', import.meta.url).pathname;
 const cache = new URL('../.cache/examples/', import.meta.url).pathname;
 const INSTALL_MS = 120_000; // a registry that takes longer is not there
 
-const works = (command, ...args) => {
+const works = (command, ...args) => worksIn(undefined, command, ...args);
+
+const worksIn = (folder, command, ...args) => {
   try {
-    execFileSync(command, args, { stdio: 'ignore', timeout: INSTALL_MS });
+    execFileSync(command, args, { cwd: folder, stdio: 'ignore', timeout: INSTALL_MS });
     return true;
   } catch {
     return false;
@@ -34,6 +36,13 @@ export function python(...packages) {
   const make = `${own} -m pip --version || python3 -m venv ${cache}python`;
   const wanted = ['-r', `${examples}python/requirements.txt`, ...packages];
   return alone('sh', '-c', make) && alone(own, '-m', 'pip', 'install', '-q', ...wanted) ? own : null;
+}
+
+/** One of the programs in Go, built; null if that is not possible here. */
+export function goProgram(name) {
+  const program = `${cache}go/${name}`;
+  mkdirSync(`${cache}go`, { recursive: true });
+  return worksIn(`${examples}go`, 'go', 'build', '-o', program, `./${name}`) ? program : null;
 }
 
 /** Skips a test, and says why; where all must run, it fails instead. */

@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process';
 
 const DEADLINE_MS = 20_000; // an interpreter that starts on a busy machine takes seconds
 
-/** Starts a program; it is ended with the test. */
-export function start(t, command, args) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+/** Starts a program, perhaps with another environment; it is ended with the test. */
+export function start(t, command, args, env = process.env) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
   const said = { out: '', err: '' };
   const waiting = new Set();
   const look = () => waiting.forEach((check) => check());

@@ -1,0 +1,3 @@
+module fanfare.example
+
+go 1.19
