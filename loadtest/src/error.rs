@@ -9,7 +9,7 @@ pub(crate) enum Error {
     System(&'static str, io::Error),
     /// There was no progress for too long; the text says what the run waited for.
     Stalled(String),
-    /// The server did not answer the handshake with a correct 101.
+    /// The server did not answer a handshake or a request as it must.
     Refused(String),
     /// The server broke the WebSocket protocol, or used a part that this client does not support.
     Protocol(&'static str),
@@ -26,7 +26,7 @@ impl fmt::Display for Error {
         match self {
             Self::System(what, cause) => write!(f, "{what}: {}", Plain(cause)),
             Self::Stalled(what) => write!(f, "stalled: {what}"),
-            Self::Refused(what) => write!(f, "handshake refused: {what}"),
+            Self::Refused(what) => write!(f, "the server refused: {what}"),
             Self::Protocol(what) => write!(f, "protocol: {what}"),
             Self::Closed(member, None) => write!(f, "the server dropped member {member}"),
             Self::Closed(member, Some(code)) => {

@@ -9,7 +9,7 @@ use server::Fault;
 use tool::{run, tool};
 
 /// Every kind of work that has deliveries, with several messages under way.
-const WORKS: [&str; 7] = [
+const WORKS: [&str; 10] = [
     "fanout -n 8 -p 2 --window 8 --messages 400 --warmup 0",
     "fanout -n 9 -p 3 --window 8 --messages 400 --warmup 0 --threads 2",
     "pace -n 8 --rate 800 --duration 0.5 --warmup 0",
@@ -17,6 +17,9 @@ const WORKS: [&str; 7] = [
     "slow -n 8 --share 0.2 --window 8 --messages 400 --warmup 0",
     "mixed --scenario tests/small.toml --duration 0.5",
     "million -n 120 --hold 0",
+    "sse -n 8 -p 2 --window 8 --messages 400 --warmup 0",
+    "publish -n 8 -p 2 --window 8 --messages 400 --warmup 0",
+    "publish -n 9 -p 3 --window 8 --messages 400 --warmup 0 --threads 2 --events",
 ];
 
 /// Deliveries before the fault: more than one round, fewer than any work has.
@@ -29,28 +32,36 @@ fn a_server_without_fault_is_good() {
         "churn -n 3 --rate 100 --duration 0.5",
         "connect -n 20 --hold 0",
         "inbound -p 2 --size 300 --messages 200",
+        "publish -p 2 --messages 40",
+        "resume -n 8 --missed 50",
+        "resume -n 8 --missed 50 --events",
     ]) {
         let (code, line, complaint) = run(work, server::start(Fault::None, EVERY));
         assert!(code == 0 || code == 3, "{work}: {code} {line} {complaint}");
         assert_eq!(line["good"], true, "{work}");
         let bytes = |name| line[format!("{name}_bytes_per_delivery")].as_f64();
         if let (Some(wire), Some(payload)) = (bytes("wire"), bytes("payload")) {
-            // Nothing but the header of a frame is between them: two bytes, or four from 126 on.
-            assert!((2.0..=4.0).contains(&(wire - payload)), "{work}: {line}");
+            // Nothing but the header of a frame is between them: two bytes, or four from 126 on. An
+            // event has its chunk's size beside `data`, and two line ends.
+            let framing = if work.contains("--events") { 14.0..=14.0 } else { 2.0..=4.0 };
+            let is_mixed = work.starts_with("sse");
+            assert!(framing.contains(&(wire - payload)) || is_mixed, "{work}: {line}");
             assert!(payload >= 16.0, "{work}: {line}");
         } else {
-            assert!(line["deliveries"].is_null(), "{work}: {line}");
+            assert!(line["deliveries"].is_null() || work.starts_with("resume"), "{work}: {line}");
         }
     }
 }
 
 fn assert_found(fault: Fault, field: &str) {
-    for work in WORKS {
-        let (code, line, complaint) = run(work, server::start(fault, EVERY));
-        let counted = line[field].as_u64() > Some(0);
-        let stalled = complaint.contains("stalled");
-        assert!(code == 1 && counted || code == 2 && stalled, "{work}: {code} {line} {complaint}");
-    }
+    WORKS.iter().for_each(|work| assert_found_by(work, fault, field));
+}
+
+fn assert_found_by(work: &str, fault: Fault, field: &str) {
+    let (code, line, complaint) = run(work, server::start(fault, EVERY));
+    let counted = line[field].as_u64() > Some(0);
+    let stalled = complaint.contains("stalled");
+    assert!(code == 1 && counted || code == 2 && stalled, "{work}: {code} {line} {complaint}");
 }
 
 #[test]
@@ -70,7 +81,26 @@ fn a_flipped_byte_is_found() {
 
 #[test]
 fn an_echo_is_found() {
-    assert_found(Fault::Echo, "echoed");
+    for work in WORKS.iter().filter(|work| !work.starts_with("publish")) {
+        assert_found_by(work, Fault::Echo, "echoed");
+    }
+}
+
+#[test]
+fn a_member_that_comes_back_hears_exactly_what_it_missed() {
+    for (fault, field) in [
+        (Fault::Drop, "lost"),
+        (Fault::Stall, "lost"),
+        (Fault::Double, "duplicated"),
+        (Fault::Flip, "corrupted"),
+        (Fault::Swap, "reordered"),
+    ] {
+        for work in ["resume -n 8 --missed 50", "resume -n 8 --missed 50 --events"] {
+            let (code, line, complaint) = run(work, server::start(fault, 31));
+            let found = line[field].as_u64();
+            assert!(code == 1 && found > Some(0), "{work} {fault:?}: {code} {line} {complaint}");
+        }
+    }
 }
 
 #[test]
@@ -120,7 +150,9 @@ fn a_connection_that_is_not_ended_is_found() {
 fn a_member_that_the_server_closes_ends_the_run() {
     for work in WORKS.iter().chain(&["churn -n 3 --rate 400 --duration 1"]) {
         let (code, line, complaint) = run(work, server::start(Fault::Close, EVERY));
-        let is_named = complaint.contains("the server closed member") && complaint.contains("1011");
+        let has_code = complaint.contains("the server closed member") && complaint.contains("1011");
+        // An event stream ends without a code.
+        let is_named = has_code || complaint.contains("the server dropped member");
         assert!(code == 2 && is_named, "{work}: {code} {line} {complaint}");
     }
 }
@@ -162,6 +194,13 @@ fn bad_input_is_refused_with_a_reason() {
         ("fanout --server-pid 2147483647 ws://127.0.0.1:1/", "server process"),
         ("connect -n 99999999 ws://127.0.0.1:1/", "open files"),
         ("connect --concurrency 0 ws://127.0.0.1:1/", "handshake"),
+        ("publish -p 0 ws://127.0.0.1:1/", "one publisher at least"),
+        ("publish --window 0 ws://127.0.0.1:1/", "a window"),
+        ("sse -n 5 -p 0 ws://127.0.0.1:1/", "from 1 to all"),
+        ("sse --deflate alone ws://127.0.0.1:1/", "not compressed"),
+        ("resume -n 0 ws://127.0.0.1:1/", "one member at least"),
+        ("resume --missed 0 ws://127.0.0.1:1/", "a window"),
+        ("resume --threads 2 ws://127.0.0.1:1/", "one loop"),
         ("pace --rate 0 ws://127.0.0.1:1/", "above 0"),
         ("mixed --scenario /nowhere.toml ws://127.0.0.1:1/", "/nowhere.toml"),
         ("report /nowhere.jsonl", "/nowhere.jsonl"),

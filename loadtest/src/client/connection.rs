@@ -1,6 +1,6 @@
 //! One connection to the server.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write as _};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -8,12 +8,14 @@ use mio::net::TcpStream;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::deflate::Deflate;
+use super::ending::Ending;
 use super::frame::{self, Keys, Opcode};
-use super::handshake;
-use super::inflater::{Context, Inflater};
+use super::inflater::Context;
+use super::reader::{Read, Reader};
 use super::stream::Stream;
 use super::target::Target;
+use super::way::Way;
+use super::{answers, event_stream, handshake};
 use crate::error::{Doing, Error};
 use crate::measure::ns;
 
@@ -25,6 +27,8 @@ pub(crate) trait Events {
     fn received(&mut self, _connection: usize, _wire_bytes: usize) {}
     /// A whole message, read from the socket at this moment.
     fn message(&mut self, _connection: usize, _payload: &[u8], _now_ns: u64) {}
+    /// An answer to a request: its body.
+    fn answer(&mut self, _connection: usize, _body: &[u8], _now_ns: u64) {}
     /// An answer to a ping.
     fn pong(&mut self, _connection: usize, _payload: &[u8]) {}
     /// The server has ended the connection, with a close code if it gave one.
@@ -40,55 +44,13 @@ enum Phase {
     Over,
 }
 
-/// How a client ends a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// By the close handshake.
-    Close,
-    /// By a reset, as from a machine that restarted.
-    Reset,
-    /// By a half close: it sends no more.
-    HalfClose,
-    /// In the middle of a frame.
-    MidFrame,
-}
-
-impl Ending {
-    /// All of them in turn.
-    pub(crate) fn nth(number: u64) -> Self {
-        [Self::Close, Self::Reset, Self::HalfClose, Self::MidFrame][number as usize % 4]
-    }
-}
-
-/// How much to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Read {
-    /// Once, and at most so many bytes.
-    Once(usize),
-    /// All that the socket has.
-    All,
-    /// All that the socket has, and the end after it.
-    ToTheEnd,
-}
-
-/// The buffers with which a loop's connections read, one after the other.
-pub(crate) struct Reader {
-    deflate: Option<Deflate>,
-    /// Every read lands here; a message must fit.
-    buffer: Box<[u8]>,
-    inflater: Inflater,
-}
-
-impl Reader {
-    /// For messages of at most `message_size` bytes.
-    pub(crate) fn new(message_size: usize, deflate: Option<Deflate>) -> Self {
-        const BUFFER_BYTES: usize = 1 << 20;
-        Self {
-            deflate,
-            buffer: vec![0; BUFFER_BYTES.max(message_size * 2)].into(),
-            inflater: Inflater::new(message_size),
-        }
-    }
+/// What is spoken on a connection, and what that needs.
+enum Spoken {
+    /// The agreement on compression; in a box, for most connections have none.
+    WebSocket(Option<Box<Context>>),
+    EventStream,
+    /// The beginning of each request.
+    Requests(Box<str>),
 }
 
 /// One connection.
@@ -98,9 +60,8 @@ pub(crate) struct Connection {
     phase: Phase,
     begun: Instant,
     keys: Keys,
-    /// The agreement on compression; in a box, for most connections have none.
-    context: Option<Box<Context>>,
-    /// A partial frame.
+    spoken: Spoken,
+    /// A partial frame, chunk or answer.
     partial: Vec<u8>,
     /// Pending output, from `written` on.
     out: Vec<u8>,
@@ -116,10 +77,10 @@ impl Connection {
         index: usize,
         target: &Target,
         source: Option<IpAddr>,
-        path: &str,
+        (way, path): (Way, &str),
         receive_buffer: Option<usize>,
     ) -> Result<Self, Error> {
-        let server = target.url.server;
+        let (server, host) = (target.url.server, &target.url.host);
         let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), None)
             .doing("open a socket")?;
         if let Some(bytes) = receive_buffer {
@@ -139,6 +100,13 @@ impl Connection {
             }
             _ => {}
         }
+        let (spoken, out) = match way {
+            Way::WebSocket => {
+                (Spoken::WebSocket(None), handshake::request(host, path, target.deflate))
+            }
+            Way::EventStream => (Spoken::EventStream, event_stream::request(host, path)),
+            Way::Requests => (Spoken::Requests(answers::begin(host, path)), Vec::new()),
+        };
         let session = target.tls.as_ref().map(|tls| tls.session()).transpose()?;
         Ok(Self {
             stream: Stream::new(TcpStream::from_std(socket.into()), session),
@@ -146,9 +114,9 @@ impl Connection {
             phase: Phase::Upgrading,
             begun: Instant::now(),
             keys: Keys::new(),
-            context: None,
+            spoken,
             partial: Vec::new(),
-            out: handshake::request(&target.url.host, path, target.deflate),
+            out,
             written: 0,
             close_code: None,
             close_sent: false,
@@ -160,9 +128,27 @@ impl Connection {
         self.phase == Phase::Over
     }
 
+    /// Queues a message, as a frame or a request; `flush` writes it.
+    pub(crate) fn say(&mut self, message: &[u8]) {
+        let Spoken::Requests(begin) = &self.spoken else {
+            return self.queue(Opcode::Text, message);
+        };
+        self.out.extend_from_slice(begin.as_bytes());
+        write!(self.out, "{}\r\n\r\n", message.len()).expect("writing to memory");
+        self.out.extend_from_slice(message);
+    }
+
     /// Queues a frame; `flush` writes it.
     pub(crate) fn queue(&mut self, opcode: Opcode, payload: &[u8]) {
         frame::write(&mut self.out, opcode, payload, self.keys.next());
+    }
+
+    /// The socket takes bytes: it may be connected only now, which is all that requests need.
+    pub(crate) fn is_writable(&mut self, events: &mut impl Events) -> Result<(), Error> {
+        if let (Phase::Upgrading, Spoken::Requests(_)) = (self.phase, &self.spoken) {
+            self.opened(Instant::now(), events);
+        }
+        self.flush()
     }
 
     /// Writes until the socket is full; the rest waits for the next event.
@@ -193,13 +179,15 @@ impl Connection {
         Ok(whole)
     }
 
-    /// Sends a close frame and nothing after it.
+    /// Sends a close frame, where there are frames, and nothing after it.
     pub(crate) fn close(&mut self) -> Result<(), Error> {
         if self.phase != Phase::Open || self.close_sent {
             return Ok(());
         }
         self.close_sent = true;
-        self.queue(Opcode::Close, &1000_u16.to_be_bytes());
+        if let Spoken::WebSocket(_) = self.spoken {
+            self.queue(Opcode::Close, &1000_u16.to_be_bytes());
+        }
         self.flush()?;
         if self.out.is_empty() {
             self.stream.end();
@@ -275,7 +263,7 @@ impl Connection {
         self.flush()
     }
 
-    /// Takes all whole frames in the first `have` bytes of the buffer; gives how many bytes they
+    /// Takes all that is whole in the first `have` bytes of the buffer; gives how many bytes that
     /// had.
     fn take(
         &mut self,
@@ -284,41 +272,83 @@ impl Connection {
         events: &mut impl Events,
     ) -> Result<usize, Error> {
         let now = Instant::now();
-        let now_ns = ns(now);
-        let Reader { deflate, buffer, inflater } = reader;
         let mut used = 0;
         if self.phase == Phase::Upgrading {
-            let answer = handshake::answer(&buffer[..have], *deflate)?;
-            let Some((head, agreed)) = answer else { return Ok(0) };
-            used = head;
-            self.phase = Phase::Open;
-            self.context = agreed.map(|agreed| Box::new(Context::new(agreed)));
-            self.out = Vec::new(); // the request: a million of them would need much memory
-            self.written = 0;
-            events.opened(self.index, now.duration_since(self.begun));
-        }
-        while let Some(frame) = frame::read(&buffer[used..have])? {
-            let payload = &buffer[used + frame.start..used + frame.end];
-            let payload = match (frame.compressed, &mut self.context) {
-                (false, _) => payload,
-                (true, Some(context)) => inflater.inflate(payload, context)?,
-                (true, None) => {
-                    return Err(Error::Protocol("RSV1, though compression was not agreed on"));
+            let bytes = &reader.buffer[..have];
+            let head = match &mut self.spoken {
+                Spoken::WebSocket(context) => {
+                    handshake::answer(bytes, reader.deflate)?.map(|(head, agreed)| {
+                        *context = agreed.map(|agreed| Box::new(Context::new(agreed)));
+                        head
+                    })
                 }
+                Spoken::EventStream => event_stream::answer(bytes)?,
+                Spoken::Requests(_) => Some(0),
             };
-            match frame.opcode {
-                Opcode::Text | Opcode::Binary => events.message(self.index, payload, now_ns),
-                Opcode::Ping => self.queue(Opcode::Pong, payload),
-                Opcode::Pong => events.pong(self.index, payload),
-                Opcode::Close => {
-                    let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
-                    self.close_code = self.close_code.or(code);
-                    self.close()?;
-                }
-            }
-            used += frame.end;
+            let Some(head) = head else { return Ok(0) };
+            used = head;
+            self.opened(now, events);
+        }
+        while let Some(length) = self.take_first((used, have), reader, events, ns(now))? {
+            used += length;
         }
         Ok(used)
+    }
+
+    fn opened(&mut self, now: Instant, events: &mut impl Events) {
+        self.phase = Phase::Open;
+        self.out = Vec::new(); // the request: a million of them would need much memory
+        self.written = 0;
+        events.opened(self.index, now.duration_since(self.begun));
+    }
+
+    /// Takes the first frame, chunk or answer of a part of the buffer; gives its length, or `None`
+    /// while it is not complete.
+    #[inline]
+    fn take_first(
+        &mut self,
+        (from, to): (usize, usize),
+        reader: &mut Reader,
+        events: &mut impl Events,
+        now_ns: u64,
+    ) -> Result<Option<usize>, Error> {
+        let Reader { buffer, inflater, answers, .. } = reader;
+        let bytes = &buffer[from..to];
+        let context = match &mut self.spoken {
+            Spoken::WebSocket(context) => context,
+            Spoken::EventStream => {
+                let Some((length, chunk)) = event_stream::chunk(bytes)? else { return Ok(None) };
+                for message in event_stream::messages(chunk) {
+                    events.message(self.index, message?, now_ns);
+                }
+                return Ok(Some(length));
+            }
+            Spoken::Requests(_) => {
+                let Some((length, body)) = answers.read(bytes)? else { return Ok(None) };
+                events.answer(self.index, body, now_ns);
+                return Ok(Some(length));
+            }
+        };
+        let Some(frame) = frame::read(bytes)? else { return Ok(None) };
+        let payload = &bytes[frame.start..frame.end];
+        let payload = match (frame.compressed, context) {
+            (false, _) => payload,
+            (true, Some(context)) => inflater.inflate(payload, context)?,
+            (true, None) => {
+                return Err(Error::Protocol("RSV1, though compression was not agreed on"));
+            }
+        };
+        match frame.opcode {
+            Opcode::Text | Opcode::Binary => events.message(self.index, payload, now_ns),
+            Opcode::Ping => self.queue(Opcode::Pong, payload),
+            Opcode::Pong => events.pong(self.index, payload),
+            Opcode::Close => {
+                let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+                self.close_code = self.close_code.or(code);
+                self.close()?;
+            }
+        }
+        Ok(Some(frame.end))
     }
 
     fn failed(&mut self, cause: io::Error, events: &mut impl Events) -> Result<(), Error> {
@@ -336,7 +366,9 @@ impl Connection {
         self.phase = Phase::Over;
         self.out = Vec::new();
         self.written = 0;
-        self.context = None;
+        if let Spoken::WebSocket(context) = &mut self.spoken {
+            *context = None;
+        }
         events.closed(self.index, self.close_code)
     }
 }

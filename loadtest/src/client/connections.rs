@@ -11,8 +11,10 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use slab::Slab;
 
-use super::connection::{Connection, Events, Read, Reader};
+use super::connection::{Connection, Events};
+use super::reader::{Read, Reader};
 use super::target::Target;
+use super::way::Way;
 use crate::error::{Doing, Error};
 
 /// The longest sleep: long enough to cost little, short enough to notice a stall.
@@ -77,17 +79,18 @@ impl Connections {
         &mut self.all[index]
     }
 
-    /// Begins to connect one more, and gives its index, which may have been that of one before.
+    /// Begins to connect one more, by this way to this path, and gives its index, which may have
+    /// been that of one before.
     pub(crate) fn begin(
         &mut self,
-        path: &str,
+        way: (Way, &str),
         receive_buffer: Option<usize>,
     ) -> Result<usize, Error> {
         let place = self.all.vacant_entry();
         let index = place.key();
         let source = self.target.sources.as_ref().map(|sources| sources.address(self.begun));
         self.begun += 1;
-        let mut connection = Connection::begin(index, &self.target, source, path, receive_buffer)?;
+        let mut connection = Connection::begin(index, &self.target, source, way, receive_buffer)?;
         let both = Interest::READABLE | Interest::WRITABLE;
         let socket = &mut connection.stream.socket;
         self.poll.registry().register(socket, Token(index), both).doing("register")?;
@@ -145,7 +148,7 @@ impl Connections {
                 let read = if hung_up { Read::ToTheEnd } else { Read::All };
                 connection.receive(reader, events, read)?;
             } else {
-                connection.flush()?;
+                connection.is_writable(events)?;
             }
         }
         Ok(())

@@ -4,11 +4,11 @@
 //! digest has to be computed for each of thousands of connections.
 
 use super::deflate::{self, Agreed, Deflate};
+use super::head::Head;
 use crate::error::Error;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// The request.
 pub(crate) fn request(host: &str, path: &str, deflate: Option<Deflate>) -> Vec<u8> {
@@ -29,28 +29,13 @@ pub(crate) fn answer(
     bytes: &[u8],
     deflate: Option<Deflate>,
 ) -> Result<Option<(usize, Option<Agreed>)>, Error> {
-    let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
-        if bytes.len() > HEAD_BYTES_MAX {
-            return Err(Error::Refused("the head of the answer does not end".into()));
-        }
-        return Ok(None);
-    };
-    let head = String::from_utf8_lossy(&bytes[..end]);
-    let mut lines = head.split("\r\n");
-    let status = lines.next().unwrap_or_default();
-    if !status.starts_with("HTTP/1.1 101 ") {
-        return Err(Error::Refused(status.into()));
-    }
-    let field = |wanted| {
-        let fields = lines.clone().filter_map(|line| line.split_once(':'));
-        let own = fields.filter(move |(name, _)| name.eq_ignore_ascii_case(wanted));
-        own.map(|(_, value)| value.trim())
-    };
-    if field("sec-websocket-accept").next() != Some(ACCEPT) {
+    let Some(head) = Head::read(bytes)? else { return Ok(None) };
+    head.expect(101)?;
+    if head.field("sec-websocket-accept").next() != Some(ACCEPT) {
         return Err(Error::Refused("a wrong Sec-WebSocket-Accept".into()));
     }
-    let agreed = deflate::agreed(deflate, field("sec-websocket-extensions"))?;
-    Ok(Some((end + 4, agreed)))
+    let agreed = deflate::agreed(deflate, head.field("sec-websocket-extensions"))?;
+    Ok(Some((head.bytes, agreed)))
 }
 
 #[cfg(test)]
@@ -65,7 +50,7 @@ mod tests {
         assert!(answer(right.as_bytes(), Some(Deflate::Alone)).is_err(), "nothing was agreed on");
         assert!(answer(b"HTTP/1.1 503 Full\r\n\r\n", None).is_err());
         assert!(answer(b"HTTP/1.1 101 Ok\r\nSec-WebSocket-Accept: x\r\n\r\n", None).is_err());
-        assert!(answer(&[b'x'; HEAD_BYTES_MAX + 1], None).is_err());
+        assert!(answer(&[b'x'; 16 * 1024 + 1], None).is_err());
     }
 
     #[test]

@@ -12,9 +12,12 @@ mod million;
 mod mixed;
 mod options;
 mod pace;
+mod publish;
 mod report;
+mod resume;
 mod scenario;
 mod slow;
+mod sse;
 
 use std::process::ExitCode;
 
@@ -57,6 +60,12 @@ enum Command {
     Chat(chat::Options),
     /// Clients send as fast as they can, each in a room of its own.
     Inbound(inbound::Options),
+    /// Messages by HTTP: requests on kept connections, and members that hear them.
+    Publish(publish::Options),
+    /// Event streams: handshakes, memory, and fanout to them.
+    Sse(sse::Options),
+    /// A herd of members comes back at once, and receives what it missed.
+    Resume(resume::Options),
     /// Connections come, send a message, and end in several ways.
     Churn(churn::Options),
     /// Fanout beside members that read nothing, or slowly.
@@ -89,6 +98,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Error> {
         Command::Pace(o) => load(&o.common, &|run| pace::run(o, run)),
         Command::Chat(o) => load(&o.common, &|run| chat::run(o, run)),
         Command::Inbound(o) => load(&o.common, &|run| inbound::run(o, run)),
+        Command::Publish(o) => load(&o.common, &|run| publish::run(o, run)),
+        Command::Sse(o) => load(&o.fanout.common, &|run| sse::run(o, run)),
+        Command::Resume(o) => load(&o.common, &|run| resume::run(o, run)),
         Command::Churn(o) => load(&o.common, &|run| churn::run(o, run)),
         Command::Slow(o) => load(&o.fanout.common, &|run| slow::run(o, run)),
         Command::Mixed(o) => load(&o.common, &|run| mixed::run(o, run)),

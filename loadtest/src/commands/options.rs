@@ -66,13 +66,11 @@ impl Room {
     /// The plan of this room, for the path of the URL.
     pub(crate) fn plan(&self, run: &Run, pace: Pace) -> Plan {
         Plan {
-            path: run.path().to_owned(),
-            members: self.members,
             publishers: self.publishers,
             size: self.size,
             corpus: self.corpus,
             pace,
-            kind: 0,
+            ..Plan::silent(run.path(), self.members)
         }
     }
 

@@ -130,14 +130,13 @@ impl Scenario {
 impl Kind {
     fn plan(&self, kind: usize, which: usize) -> Plan {
         let Self { name, members, publishers, size, rate, .. } = self;
+        let path = if self.count == 1 { format!("/{name}") } else { format!("/{name}-{which}") };
         Plan {
-            path: if self.count == 1 { format!("/{name}") } else { format!("/{name}-{which}") },
-            members: *members,
             publishers: *publishers,
             size: *size,
-            corpus: None,
             pace: Pace::Rate(*rate),
             kind,
+            ..Plan::silent(&path, *members)
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::flight::{Flight, Pace, members_of};
+use super::flight::Flight;
 use super::payload::{Pattern, Stamp};
+use crate::client::value;
 use crate::measure::{Faults, Latencies};
 
 /// In place of a publisher's number on this loop: it is on another, or no member.
@@ -24,11 +25,16 @@ pub(crate) struct Deliveries {
     pub(crate) kind: usize,
     /// The connection of the first member here; the others follow it.
     pub(crate) first: usize,
+    index: usize,
     pub(crate) count: u64,
+    /// Answers to requests.
+    pub(crate) answers: u64,
     pub(crate) payload_bytes: u64,
     /// Since this was last cleared, some message has been delivered to all members everywhere.
     pub(crate) has_moved: bool,
     members: usize,
+    /// The first of them, which are answered alone.
+    answered: usize,
     publishers: usize,
     /// Which of the members here each publisher is.
     local: Vec<u32>,
@@ -42,26 +48,21 @@ pub(crate) struct Deliveries {
 }
 
 impl Deliveries {
-    /// Those to every `threads`-th of a room's members, beginning with the `index`-th.
-    pub(crate) fn new(
-        flight: Arc<Flight>,
-        pattern: Pattern,
-        (members, index, threads): (usize, usize, usize),
-        kind: usize,
-    ) -> Self {
-        let (members, publishers) = (members_of(members, index, threads), flight.publishers());
-        let local = |publisher: usize| match publisher % threads == index {
-            true if flight.pace != Pace::Silent => (publisher / threads) as u32,
-            _ => ELSEWHERE,
-        };
+    /// Those to the members of a room on the loop with this index.
+    pub(crate) fn new(flight: Arc<Flight>, pattern: Pattern, index: usize, kind: usize) -> Self {
+        let (members, publishers) = (flight.members(index), flight.publishers());
+        let local = |publisher| flight.local(publisher, index).map_or(ELSEWHERE, |at| at as u32);
         let mut deliveries = Self {
             pattern,
             kind,
             first: 0,
+            index,
             count: 0,
+            answers: 0,
             payload_bytes: 0,
             has_moved: false,
             members,
+            answered: flight.answered(index),
             publishers,
             local: (0..publishers).map(local).collect(),
             next: vec![0; members * publishers],
@@ -73,6 +74,12 @@ impl Deliveries {
         let places = deliveries.flight.places();
         deliveries.awaited = places.map(|publisher| deliveries.recipients(publisher)).collect();
         deliveries
+    }
+
+    /// Whether a member publishes by requests, and so receives nothing but their answers.
+    #[inline]
+    pub(crate) fn is_answered(&self, member: usize) -> bool {
+        member < self.answered
     }
 
     /// Members of the room on this loop.
@@ -109,6 +116,23 @@ impl Deliveries {
         }
     }
 
+    /// The oldest request of a publisher that waits for it is answered.
+    pub(crate) fn answer(&mut self, member: usize, body: &[u8], mut received: Received<'_>) {
+        let publisher = self.flight.publisher(member, self.index);
+        let next = &mut self.next[member * self.publishers + publisher as usize];
+        let stamp = Stamp { publisher, sequence: *next };
+        if stamp.sequence >= self.flight.sent(publisher) {
+            self.faults.corrupted += 1;
+            return;
+        }
+        *next += 1;
+        self.answers += 1;
+        let counted = value(body, "members").and_then(|members| members.parse().ok());
+        self.faults.corrupted += u64::from(counted != Some(self.flight.counted));
+        received.latencies.answer.saturating_record(self.flight.age_ns(stamp, received.now_ns));
+        self.settle(stamp, &mut received);
+    }
+
     /// A delivery that is not the next one. Skipped ones count as received, so that the run
     /// continues, and are missing at its end.
     #[cold]
@@ -130,7 +154,7 @@ impl Deliveries {
     /// Counts all that a publisher has sent as received: what was not is missing.
     pub(crate) fn give_up(&mut self, publisher: u32, mut received: Received<'_>) {
         let stamp = Stamp { publisher, sequence: self.flight.sent(publisher) };
-        for member in 0..self.members {
+        for member in self.answered..self.members {
             if self.local[publisher as usize] as usize != member {
                 self.pass_over(member, stamp, &mut received);
             }
@@ -154,7 +178,7 @@ impl Deliveries {
 
     /// Members here that a message of this publisher is for.
     fn recipients(&self, publisher: u32) -> u32 {
-        self.members as u32 - u32::from(self.local[publisher as usize] != ELSEWHERE)
+        self.flight.recipients(publisher as usize, self.index) as u32
     }
 
     /// One more member has a message.
@@ -176,6 +200,13 @@ impl Deliveries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Way;
+    use crate::load::pace::Pace;
+    use crate::load::plan::Plan;
+
+    fn room(window: usize) -> Plan {
+        Plan { pace: Pace::Window(window), publishers: 1, ..Plan::silent("/", 3) }
+    }
 
     fn receive_bytes(deliveries: &mut Deliveries, member: usize, payload: &[u8]) {
         let latencies = &mut Latencies::new();
@@ -189,9 +220,9 @@ mod tests {
     }
 
     fn three_sent() -> Deliveries {
-        let flight = Arc::new(Flight::new(Pace::Window(3), 3, 1, 1));
+        let flight = Arc::new(Flight::new(&room(3), 1));
         assert_eq!([(); 3].map(|()| flight.send(0, 0).sequence), [0, 1, 2]);
-        Deliveries::new(flight, Pattern::filler(20), (3, 0, 1), 0)
+        Deliveries::new(flight, Pattern::filler(20), 0, 0)
     }
 
     #[test]
@@ -231,11 +262,29 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_due_for_each_request_and_counts_the_members() {
+        let plan = Plan { publishers_by: Way::Requests, ..room(2) };
+        let flight = Arc::new(Flight::new(&plan, 1));
+        let mut deliveries = Deliveries::new(Arc::clone(&flight), Pattern::filler(20), 0, 0);
+        let answer = |deliveries: &mut Deliveries, body: &[u8]| {
+            let latencies = &mut Latencies::new();
+            deliveries.answer(0, body, Received { now_ns: 0, latencies });
+        };
+        flight.send(0, 0);
+        answer(&mut deliveries, br#"{"id":null,"members":2}"#);
+        (1..3).for_each(|member| receive(&mut deliveries, member, 0));
+        assert!(flight.is_quiet() && deliveries.faults() == Faults::default());
+        answer(&mut deliveries, br#"{"id":null,"members":2}"#); // no request waits for it
+        flight.send(0, 0);
+        answer(&mut deliveries, br#"{"id":null,"members":1}"#); // there are two
+        assert_eq!((deliveries.faults().corrupted, deliveries.answers), (2, 2));
+    }
+
+    #[test]
     fn two_loops_share_a_room() {
-        let flight = Arc::new(Flight::new(Pace::Window(1), 3, 1, 2));
+        let flight = Arc::new(Flight::new(&room(1), 2));
         // Members 0 and 2 are on the first loop, member 1 on the second.
-        let on =
-            |index| Deliveries::new(Arc::clone(&flight), Pattern::filler(20), (3, index, 2), 0);
+        let on = |index| Deliveries::new(Arc::clone(&flight), Pattern::filler(20), index, 0);
         let (mut first, mut second) = (on(0), on(1));
         assert_eq!((first.members(), second.members()), (2, 1));
         flight.send(0, 0);

@@ -3,36 +3,18 @@
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::*};
 use std::time::Duration;
 
+use super::pace::Pace;
 use super::payload::Stamp;
-
-/// When a publisher may send again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Pace {
-    /// While it has fewer than this number of its own messages in flight.
-    Window(usize),
-    /// When every member has all messages.
-    Rounds,
-    /// On schedule: so many messages per second from all publishers together.
-    Rate(f64),
-    /// Never: members only receive. The publishers' numbers are for visitors, one message at a time
-    /// each.
-    Silent,
-}
-
-impl Pace {
-    /// The most messages of one publisher that are ever in flight.
-    pub(crate) fn window(self) -> usize {
-        match self {
-            Self::Window(window) => window,
-            Self::Rounds | Self::Silent => 1,
-            Self::Rate(_) => 4_096, // beyond that it falls behind
-        }
-    }
-}
+use super::plan::{Plan, members_of};
 
 /// Shared by the loops that have members of the room.
 pub(crate) struct Flight {
     pub(crate) pace: Pace,
+    /// The members that the server counts when a message comes by a request.
+    pub(crate) counted: usize,
+    is_answered: bool,
+    members: usize,
+    threads: usize,
     publishers: Box<[Publisher]>,
     /// `[publisher * ring + sequence % ring]`.
     slots: Box<[Slot]>,
@@ -63,31 +45,65 @@ struct Slot {
 }
 
 impl Flight {
-    /// A room of `members`, which `threads` loops share in turn; the first `publishers` publish.
-    pub(crate) fn new(pace: Pace, members: usize, publishers: usize, threads: usize) -> Self {
-        let ring = pace.window().next_power_of_two();
-        let publisher = |number: usize| {
-            // A loop whose only member is the publisher itself receives nothing of it.
-            let recipients = |index: usize| {
-                let is_own = pace != Pace::Silent && number % threads == index;
-                members_of(members, index, threads) - usize::from(is_own)
-            };
-            let loops = (0..threads).filter(|&index| recipients(index) > 0).count();
-            Publisher { loops: loops as u32, ..Publisher::default() }
-        };
-        let publishers: Box<[Publisher]> = (0..publishers).map(publisher).collect();
-        let slot =
-            |at: usize| Slot { awaited: publishers[at / ring].loops.into(), sent_ns: 0.into() };
-        Self {
-            pace,
-            slots: (0..publishers.len() * ring).map(slot).collect(),
-            publishers,
+    /// A room whose members `threads` loops share in turn; the first ones publish.
+    pub(crate) fn new(plan: &Plan, threads: usize) -> Self {
+        let ring = plan.pace.window().next_power_of_two();
+        let mut flight = Self {
+            pace: plan.pace,
+            counted: plan.members.saturating_sub(plan.publishers),
+            is_answered: plan.is_answered(),
+            members: plan.members,
+            threads,
+            publishers: (0..plan.publishers).map(|_| Publisher::default()).collect(),
+            slots: Box::default(),
             ring,
             sent: 0.into(),
             done: 0.into(),
             done_before: 0.into(),
             sending: 0.into(),
+        };
+        for number in 0..plan.publishers {
+            // A loop whose only member is the publisher itself receives nothing of it.
+            let awaits = |index: &usize| flight.recipients(number, *index) > 0;
+            flight.publishers[number].loops = (0..threads).filter(awaits).count() as u32;
         }
+        let slot = |at: usize| {
+            let awaited = flight.publishers[at / ring].loops.into();
+            Slot { awaited, sent_ns: 0.into() }
+        };
+        flight.slots = (0..plan.publishers * ring).map(slot).collect();
+        flight
+    }
+
+    /// The members on the loop with this index.
+    pub(crate) fn members(&self, index: usize) -> usize {
+        members_of(self.members, index, self.threads)
+    }
+
+    /// Which of the members on a loop a publisher is, if it is one of them.
+    pub(crate) fn local(&self, publisher: usize, index: usize) -> Option<usize> {
+        let is_here = self.pace != Pace::Silent && publisher % self.threads == index;
+        is_here.then_some(publisher / self.threads)
+    }
+
+    /// The publisher that is the member with this number on a loop.
+    pub(crate) fn publisher(&self, local: usize, index: usize) -> u32 {
+        (local * self.threads + index) as u32
+    }
+
+    /// The members on a loop that await the messages of a publisher.
+    pub(crate) fn recipients(&self, publisher: usize, index: usize) -> usize {
+        let own = usize::from(self.local(publisher, index).is_some());
+        match self.is_answered {
+            false => self.members(index) - own,
+            true => self.members(index) - self.answered(index) + own,
+        }
+    }
+
+    /// The first members on a loop send requests, and receive nothing but their answers: how many.
+    pub(crate) fn answered(&self, index: usize) -> usize {
+        let publishers = if self.is_answered { self.publishers() } else { 0 };
+        members_of(publishers, index, self.threads)
     }
 
     /// Begins a phase in which so many loops publish; no loop is running.
@@ -198,18 +214,18 @@ impl Flight {
     }
 }
 
-/// Of the members of a room, how many the loop with this index has.
-pub(crate) fn members_of(members: usize, index: usize, threads: usize) -> usize {
-    (members + threads - 1 - index) / threads
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::Way;
+
+    fn flight(pace: Pace, members: usize, publishers: usize, threads: usize) -> Flight {
+        Flight::new(&Plan { pace, publishers, ..Plan::silent("/", members) }, threads)
+    }
 
     #[test]
     fn a_message_is_done_when_every_loop_has_it() {
-        let flight = Flight::new(Pace::Window(2), 5, 1, 2);
+        let flight = flight(Pace::Window(2), 5, 1, 2);
         flight.begin(1);
         assert_eq!(flight.allowance(0), 2);
         let [first, second] = [flight.send(0, 0), flight.send(0, 0)];
@@ -221,13 +237,30 @@ mod tests {
 
     #[test]
     fn a_publisher_alone_on_its_loop_is_not_awaited_there() {
-        let flight = Flight::new(Pace::Window(1), 2, 1, 2);
+        let flight = flight(Pace::Window(1), 2, 1, 2);
         assert!(flight.delivered(flight.send(0, 0)), "only the other loop has a recipient");
     }
 
     #[test]
+    fn a_message_by_a_request_is_done_when_it_is_answered_and_heard() {
+        let plan = Plan {
+            pace: Pace::Window(1),
+            publishers: 3,
+            publishers_by: Way::Requests,
+            ..Plan::silent("/", 5)
+        };
+        let flight = Flight::new(&plan, 2);
+        assert_eq!(flight.counted, 2);
+        // Members 0, 2 and 4 are on the first loop, of which 4 alone does not publish.
+        let on = |publisher| [0, 1].map(|index| flight.recipients(publisher, index));
+        assert_eq!([on(0), on(1), on(2)], [[2, 1], [1, 2], [2, 1]]);
+        let alone = Flight::new(&Plan { members: 3, ..plan }, 2);
+        assert!(alone.delivered(alone.send(1, 0)), "only its own loop awaits the answer");
+    }
+
+    #[test]
     fn a_round_begins_when_all_messages_of_the_last_one_are_done() {
-        let flight = Flight::new(Pace::Rounds, 2, 2, 1);
+        let flight = flight(Pace::Rounds, 2, 2, 1);
         let allowed = |flight: &Flight| [flight.allowance(0), flight.allowance(1)];
         for _ in ["phase", "next phase"] {
             flight.begin(1);
@@ -244,7 +277,7 @@ mod tests {
 
     #[test]
     fn publishers_take_turns_on_the_schedule() {
-        let flight = Flight::new(Pace::Rate(10.0), 3, 2, 1);
+        let flight = flight(Pace::Rate(10.0), 3, 2, 1);
         flight.begin(1);
         assert_eq!([0, 1].map(|number| flight.due(number, 10.0).as_millis()), [0, 100]);
         let sent = flight.send(0, 5_000);

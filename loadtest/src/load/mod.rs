@@ -9,6 +9,7 @@
 mod corpus;
 mod deliveries;
 mod flight;
+mod pace;
 mod payload;
 mod plan;
 mod ramp;
@@ -20,10 +21,12 @@ mod work;
 mod worker;
 
 pub(crate) use corpus::Corpus;
-pub(crate) use flight::Pace;
+pub(crate) use deliveries::{Deliveries, Received};
+pub(crate) use flight::Flight;
+pub(crate) use pace::Pace;
 pub(crate) use payload::STAMP_BYTES;
 pub(crate) use plan::Plan;
-pub(crate) use ramp::{Ramp, close_all, connect};
+pub(crate) use ramp::{Ramp, close_all, connect, connect_hearing};
 pub(crate) use recipients::Role;
 pub(crate) use visitor::Stay;
 pub(crate) use visitors::{Flow, Visitors};

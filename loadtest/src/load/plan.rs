@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::corpus::Corpus;
-use super::flight::Pace;
+use super::pace::Pace;
 use super::payload::{Pattern, STAMP_BYTES};
+use crate::client::Way;
 use crate::error::{Error, usage};
 
 /// For one publisher: a room's bookkeeping grows with it.
@@ -26,6 +27,10 @@ pub(crate) struct Plan {
     pub(crate) pace: Pace,
     /// Rooms of one kind share their latencies.
     pub(crate) kind: usize,
+    /// How publishers and the other members connect. Publishers that send requests receive nothing
+    /// but their answers.
+    pub(crate) publishers_by: Way,
+    pub(crate) others_by: Way,
 }
 
 impl Plan {
@@ -39,7 +44,36 @@ impl Plan {
             corpus: None,
             pace: Pace::Silent,
             kind: 0,
+            publishers_by: Way::WebSocket,
+            others_by: Way::WebSocket,
         }
+    }
+
+    /// Whether members publish.
+    fn is_silent(&self) -> bool {
+        self.pace == Pace::Silent
+    }
+
+    /// Whether a message is for its publisher alone, which is answered, and for members that do not
+    /// publish.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.publishers_by == Way::Requests
+    }
+
+    /// Whether a message has other recipients than its publisher.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.is_answered() || self.members > self.publishers
+    }
+
+    /// The members on the loop with this index, in the order of their connections: how many connect
+    /// by which way.
+    pub(crate) fn ways(&self, index: usize, threads: usize) -> [(Way, usize); 2] {
+        let members = members_of(self.members, index, threads);
+        let publishers = match self.is_silent() {
+            true => 0, // they are no members
+            false => members_of(self.publishers, index, threads),
+        };
+        [(self.publishers_by, publishers), (self.others_by, members - publishers)]
     }
 
     /// Messages that are due before `time` is over.
@@ -61,10 +95,14 @@ impl Plan {
     /// Checks it.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let (members, publishers) = (self.members, self.publishers);
-        if self.pace == Pace::Silent && members == 0 {
+        if self.is_silent() && members == 0 {
             return usage("one member at least");
         }
-        if self.pace != Pace::Silent && (members < 2 || publishers == 0 || publishers > members) {
+        if self.is_answered() && publishers == 0 {
+            return usage("one publisher at least");
+        }
+        let least = if self.is_answered() { 1 } else { 2 };
+        if !self.is_silent() && (members < least || publishers == 0 || publishers > members) {
             return usage("two members at least, and from 1 to all of them publish");
         }
         if self.members.saturating_mul(self.publishers) > PAIRS_MAX {
@@ -84,6 +122,11 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Of the members of a room, how many the loop with this index has.
+pub(crate) fn members_of(members: usize, index: usize, threads: usize) -> usize {
+    (members + threads - 1 - index) / threads
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use crate::client::{Connections, Events};
+use crate::client::{Connections, Events, Way};
 use crate::error::Error;
 use crate::measure::{Stall, histogram};
 use crate::progress::Progress;
@@ -15,8 +15,10 @@ const UNDER_WAY: usize = 256;
 /// The longest pause while closing: a server that keeps its end open is not at fault here.
 const CLOSE_STALL: Duration = Duration::from_secs(3);
 
-/// How fast connections are made.
+/// How, and how fast, connections are made.
+#[derive(Clone, Copy)]
 pub(crate) struct Ramp {
+    pub(crate) way: Way,
     /// Handshakes under way at a time.
     pub(crate) concurrency: usize,
     /// Handshakes begun per second, if that is bounded.
@@ -26,7 +28,7 @@ pub(crate) struct Ramp {
 
 impl Default for Ramp {
     fn default() -> Self {
-        Self { concurrency: UNDER_WAY, rate: None, receive_buffer: None }
+        Self { way: Way::WebSocket, concurrency: UNDER_WAY, rate: None, receive_buffer: None }
     }
 }
 
@@ -39,7 +41,19 @@ pub(crate) fn connect<'p>(
     path: impl Fn(usize) -> &'p str,
     ramp: &Ramp,
 ) -> Result<Histogram<u64>, Error> {
-    let mut opened = Opened { count: 0, took: histogram() };
+    connect_hearing(run, connections, count, path, ramp, &mut Deaf)
+}
+
+/// The same, where messages may arrive before all are connected.
+pub(crate) fn connect_hearing<'p>(
+    run: &Run,
+    connections: &mut Connections,
+    count: usize,
+    path: impl Fn(usize) -> &'p str,
+    ramp: &Ramp,
+    events: &mut impl Events,
+) -> Result<Histogram<u64>, Error> {
+    let mut opened = Opened { count: 0, took: histogram(), events };
     let progress = Progress::new("handshakes", count as u64, run.has_bars);
     let mut stall = Stall::new(run.stall);
     let (start, mut begun) = (Instant::now(), 0);
@@ -55,7 +69,7 @@ pub(crate) fn connect<'p>(
             }
         }
         while begun < allowed && !run.interrupt.is_set() {
-            connections.begin(path(begun), ramp.receive_buffer)?;
+            connections.begin((ramp.way, path(begun)), ramp.receive_buffer)?;
             begun += 1;
         }
         connections.turn(sleep.max(Duration::from_micros(1)), &mut opened)?;
@@ -83,18 +97,32 @@ pub(crate) fn close_all(connections: &mut Connections) -> Result<usize, Error> {
     Ok(closed.0)
 }
 
-/// Handshakes that are done: how many, and how long they took.
-struct Opened {
+/// Handshakes that are done: how many, and how long they took; all else is for others.
+struct Opened<'e, E> {
     count: usize,
     took: Histogram<u64>,
+    events: &'e mut E,
 }
 
-impl Events for Opened {
+impl<E: Events> Events for Opened<'_, E> {
     fn opened(&mut self, _connection: usize, took: Duration) {
         self.count += 1;
         self.took.saturating_record(took.as_nanos() as u64);
     }
+
+    fn received(&mut self, connection: usize, wire_bytes: usize) {
+        self.events.received(connection, wire_bytes);
+    }
+
+    fn message(&mut self, connection: usize, payload: &[u8], now_ns: u64) {
+        self.events.message(connection, payload, now_ns);
+    }
 }
+
+/// Ignores what arrives.
+struct Deaf;
+
+impl Events for Deaf {}
 
 /// Counts connections that have ended.
 struct Closed(usize);

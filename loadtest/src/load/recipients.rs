@@ -80,9 +80,9 @@ impl Recipients {
         self.roles[connection] = Role::Gone;
     }
 
-    /// Messages that members have received.
-    pub(crate) fn deliveries(&self) -> u64 {
-        self.rooms.iter().map(|room| room.count).sum()
+    /// All that has arrived, to see whether anything does.
+    pub(crate) fn progress(&self) -> u64 {
+        self.rooms.iter().map(|room| room.count + room.answers).sum()
     }
 
     /// The faults of deliveries to members and visitors.
@@ -107,7 +107,9 @@ impl Events for Recipients {
 
     #[inline]
     fn received(&mut self, connection: usize, wire_bytes: usize) {
-        if let Role::Member { .. } = self.roles[connection] {
+        if let Role::Member { room, member } = self.roles[connection]
+            && !self.rooms[room as usize].is_answered(member as usize)
+        {
             self.wire_bytes += wire_bytes as u64;
         }
     }
@@ -126,6 +128,14 @@ impl Events for Recipients {
             Role::SlowConsumer => self.received_by_slow += 1,
             Role::Gone => {}
         }
+    }
+
+    #[inline]
+    fn answer(&mut self, connection: usize, body: &[u8], now_ns: u64) {
+        let Role::Member { room, member } = self.roles[connection] else { return };
+        let deliveries = &mut self.rooms[room as usize];
+        let latencies = &mut self.latencies[deliveries.kind];
+        deliveries.answer(member as usize, body, Received { now_ns, latencies });
     }
 
     fn closed(&mut self, connection: usize, code: Option<u16>) -> Result<(), Error> {

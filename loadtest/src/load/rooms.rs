@@ -41,10 +41,7 @@ impl Rooms {
     /// Connects all members; after Ctrl-C only those with a handshake begun.
     pub(crate) fn open<'p>(run: &Run, plans: &'p [Plan], ramp: &Ramp) -> Result<Self, Error> {
         let threads = run.threads;
-        let room = |plan: &'p Plan| {
-            let flight = Flight::new(plan.pace, plan.members, plan.publishers, threads);
-            (plan, plan.pattern(), Arc::new(flight))
-        };
+        let room = |plan: &'p Plan| (plan, plan.pattern(), Arc::new(Flight::new(plan, threads)));
         let rooms: Vec<_> = plans.iter().map(room).collect();
         let size = rooms.iter().map(|(_, pattern, _)| pattern.longest()).max().unwrap_or(0);
         let worker = |index| Ok(Worker::new(Connections::new(&run.target, size)?, index, threads));
@@ -59,11 +56,12 @@ impl Rooms {
             let mut handshakes = histogram();
             for (plan, pattern, flight) in &rooms {
                 let (flight, pattern) = (Arc::clone(flight), pattern.clone());
-                let share = (plan.members, index, threads);
-                let room = Deliveries::new(flight, pattern, share, plan.kind);
-                let (count, path) = (room.members(), |_| plan.path.as_str());
+                let room = Deliveries::new(flight, pattern, index, plan.kind);
                 worker.recipients.add_room(room);
-                handshakes += connect(run, &mut worker.connections, count, path, ramp)?;
+                for (way, count) in plan.ways(index, threads) {
+                    let (ramp, path) = (Ramp { way, ..*ramp }, |_| plan.path.as_str());
+                    handshakes += connect(run, &mut worker.connections, count, path, &ramp)?;
+                }
             }
             Ok(handshakes)
         })?;
@@ -145,9 +143,11 @@ impl Rooms {
     pub(crate) fn put_latencies(&self, kind: usize, prefix: &str, report: &mut Report) {
         let mut sum = Latencies::new();
         for latencies in self.workers.iter().map(|worker| &worker.recipients.latencies[kind]) {
+            sum.answer += &latencies.answer;
             sum.each += &latencies.each;
             sum.last += &latencies.last;
         }
+        report.latencies(&format!("{prefix}answer"), &sum.answer);
         report.latencies(&format!("{prefix}each"), &sum.each);
         report.latencies(&format!("{prefix}last"), &sum.last);
     }

@@ -6,7 +6,7 @@ use super::deliveries::Received;
 use super::recipients::Role;
 use super::visitor::{State, Stay, Visitor};
 use super::worker::{Background, Worker};
-use crate::client::{Ending, Opcode};
+use crate::client::{Ending, Opcode, Way};
 use crate::error::Error;
 use crate::measure::{Cost, Report, ns};
 use crate::run::Run;
@@ -74,7 +74,7 @@ impl Visitors {
             let due = passed * flow.rate;
             while (*begun as f64) < due && self.here.len() < self.most {
                 let (room, path) = &flow.rooms[*begun as usize % flow.rooms.len()];
-                let connection = worker.connections.begin(path, None)?;
+                let connection = worker.connections.begin((Way::WebSocket, path), None)?;
                 let visitor = Visitor::new(*room, self.stay, now);
                 worker.recipients.assign(connection, Role::Visitor(Box::new(visitor)));
                 self.here.push(connection);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::flight::Pace;
+use super::pace::Pace;
 use super::plan::Plan;
 use super::ramp::Ramp;
 use super::rooms::Rooms;
@@ -96,9 +96,10 @@ impl Work {
     /// Connects all members.
     fn open(&self, run: &Run, report: &mut Report) -> Result<Rooms, Error> {
         if self.measures_connections {
+            let path = &self.plans[0].path;
             // The pages of its program that a server touches with its first connection belong to no
             // connection: they were a seventh of what 15,000 seemed to take.
-            let first = Plan::silent(&self.plans[0].path, 1);
+            let first = Plan { others_by: self.plans[0].others_by, ..Plan::silent(path, 1) };
             Rooms::open(run, &[first], &Ramp::default())?.close()?;
         }
         let (empty, slab_before) = (run.server.memory()?, slab());
@@ -151,11 +152,18 @@ impl Work {
         let interval = Interval::begin(&run.server)?;
         let outcome = rooms.phase(run, until, self.background.as_deref_mut())?;
         let cost = interval.end()?;
+        let nano = Duration::from_nanos(1);
         report.put("messages", outcome.messages);
-        report.put("deliveries", outcome.deliveries);
-        cost.put_rate(report, "deliveries_per_s", outcome.deliveries);
-        report.bytes(outcome.wire_bytes, outcome.payload_bytes, outcome.deliveries);
-        cost.put_each(report, "ns_per_delivery", outcome.deliveries, Duration::from_nanos(1));
+        if self.plans.iter().any(Plan::is_answered) {
+            cost.put_rate(report, "messages_per_s", outcome.messages);
+            cost.put_each(report, "ns_per_message", outcome.messages, nano);
+        }
+        if self.plans.iter().any(Plan::is_heard) {
+            report.put("deliveries", outcome.deliveries);
+            cost.put_rate(report, "deliveries_per_s", outcome.deliveries);
+            report.bytes(outcome.wire_bytes, outcome.payload_bytes, outcome.deliveries);
+            cost.put_each(report, "ns_per_delivery", outcome.deliveries, nano);
+        }
         cost.put(report);
         cost.put_limits(report, outcome.busiest);
         report.memory("after", run.server.memory()?);

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use mio::Waker;
 
-use super::flight::{Flight, Pace};
+use super::flight::Flight;
+use super::pace::Pace;
 use super::recipients::Recipients;
-use crate::client::{Connections, Opcode};
+use crate::client::Connections;
 use crate::error::Error;
 use crate::measure::{Cost, Faults, Report, Stall, histogram, ns};
 use crate::run::Run;
@@ -186,7 +187,7 @@ impl Worker {
                     }
                     late.saturating_record((now - intended).as_nanos() as u64);
                     room.pattern.write(flight.send(publisher, ns(intended)), message);
-                    connection.queue(Opcode::Text, message);
+                    connection.say(message);
                     has_sent = true;
                 }
                 if has_sent {
@@ -206,12 +207,12 @@ impl Worker {
         if rooms.iter().all(|room| room.flight.is_quiet()) {
             *stall = Stall::new(phase.run.stall); // a schedule may have pauses
         }
-        let deliveries = self.recipients.deliveries();
-        if !stall.is_over(deliveries) {
+        let progress = self.recipients.progress();
+        if !stall.is_over(progress) {
             return Ok(());
         }
         let faults = rooms.iter().map(|room| room.faults());
         let faults: Vec<_> = faults.filter(|faults| *faults != Faults::default()).collect();
-        Err(Error::Stalled(format!("after {deliveries} deliveries; faults: {faults:?}")))
+        Err(Error::Stalled(format!("after {progress} deliveries; faults: {faults:?}")))
     }
 }

@@ -11,8 +11,9 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 /// No latency is longer: a stalled run ends before.
 const LONGEST_NS: u64 = 3_600_000_000_000;
 
-/// From publishing to each recipient, and to the last one.
+/// From publishing to each recipient, to the last one, and to the answer of a request.
 pub(crate) struct Latencies {
+    pub(crate) answer: Histogram<u64>,
     pub(crate) each: Histogram<u64>,
     pub(crate) last: Histogram<u64>,
 }
@@ -20,7 +21,7 @@ pub(crate) struct Latencies {
 impl Latencies {
     /// None yet.
     pub(crate) fn new() -> Self {
-        Self { each: histogram(), last: histogram() }
+        Self { answer: histogram(), each: histogram(), last: histogram() }
     }
 }
 

@@ -44,11 +44,16 @@ pub enum Fault {
 struct Member {
     stream: TcpStream,
     packer: Packer,
+    /// It receives events, not frames.
+    is_stream: bool,
 }
 
+#[derive(Default)]
 struct Room {
     members: HashMap<usize, Member>,
     delayed: HashMap<usize, Vec<u8>>,
+    /// All messages, for members that come back.
+    kept: Vec<Vec<u8>>,
 }
 
 struct Relay {
@@ -96,8 +101,12 @@ pub fn start_packing(fault: Fault, every: u64, packing: Packing) -> SocketAddr {
 
 fn serve(relay: &Mutex<Relay>, mut stream: TcpStream, id: usize) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let path = path(&mut stream)?;
-    relay.lock().expect("no panic").join(&path, id, &mut stream)?;
+    let head = head(&mut stream)?;
+    let path = path(&head);
+    if head.starts_with("POST ") {
+        return serve_requests(relay, &mut stream, head);
+    }
+    relay.lock().expect("no panic").join(&head, id, &mut stream)?;
     let ended = loop {
         match frame(&mut stream) {
             Ok((9, payload)) => stream.write_all(&unmasked(10, &payload))?,
@@ -123,13 +132,49 @@ fn serve(relay: &Mutex<Relay>, mut stream: TcpStream, id: usize) -> io::Result<(
     ended
 }
 
+/// Publishes the body of each request, and answers it.
+fn serve_requests(relay: &Mutex<Relay>, stream: &mut TcpStream, first: String) -> io::Result<()> {
+    let mut next = first;
+    loop {
+        let length =
+            next.split("Content-Length: ").nth(1).and_then(|rest| rest.trim().parse().ok());
+        let mut body = vec![0; length.expect("it comes last")];
+        stream.read_exact(&mut body)?;
+        let (sequence, members) = {
+            let mut relay = relay.lock().expect("no panic");
+            relay.publish(&path(&next), usize::MAX, &body);
+            let room = relay.rooms.entry(path(&next)).or_default();
+            (room.kept.len(), room.members.len())
+        };
+        let json = format!(r#"{{"id":"{sequence}:a","members":{members}}}"#);
+        let length = json.len();
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{json}")?;
+        next = head(stream)?;
+    }
+}
+
 impl Relay {
-    /// Answers the upgrade, and not before the member is in its room.
-    fn join(&mut self, path: &str, id: usize, stream: &mut TcpStream) -> io::Result<()> {
-        let new = || Room { members: HashMap::new(), delayed: HashMap::new() };
-        let room = self.rooms.entry(path.to_owned()).or_insert_with(new);
-        let member = Member { stream: stream.try_clone()?, packer: Packer::new(self.packing) };
-        room.members.insert(id, member);
+    /// Answers the handshake, and not before the member is in its room; then sends what it missed.
+    fn join(&mut self, head: &str, id: usize, stream: &mut TcpStream) -> io::Result<()> {
+        let is_stream = head.contains("Accept: text/event-stream\r\n");
+        let packer = Packer::new(self.packing);
+        let room = self.rooms.entry(path(head)).or_default();
+        room.members.insert(id, Member { stream: stream.try_clone()?, packer, is_stream });
+        self.answer(is_stream, stream)?;
+        let missed = head.split("last_event_id=").nth(1).and_then(|rest| rest.split(':').next());
+        if let Some(missed) = missed.and_then(|sequence| sequence.parse().ok()) {
+            let kept = self.rooms[&path(head)].kept[missed..].to_vec();
+            kept.iter().for_each(|payload| self.deliver(&path(head), id, payload));
+        }
+        Ok(())
+    }
+
+    fn answer(&self, is_stream: bool, stream: &mut TcpStream) -> io::Result<()> {
+        if is_stream {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\
+                        Transfer-Encoding: chunked\r\n\r\n";
+            return stream.write_all(head.as_bytes());
+        }
         // Every connection of the tool sends the key of RFC 6455's example.
         let answer = self.packing.answer;
         let head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -147,46 +192,69 @@ impl Relay {
             thread::sleep(self.next.saturating_duration_since(Instant::now()));
             self.next = self.next.max(Instant::now()) + Duration::from_secs_f64(1.0 / rate);
         }
-        let Some(room) = self.rooms.get_mut(path) else { return };
-        for (id, member) in &mut room.members {
-            let due = self.deliveries % self.every == self.every - 1;
-            if *id == from && self.fault != Fault::Echo {
-                continue;
+        let room = self.rooms.entry(path.to_owned()).or_default();
+        room.kept.push(payload.to_vec());
+        let members: Vec<usize> = room.members.keys().copied().collect();
+        let others = members.iter().filter(|id| **id != from || self.fault == Fault::Echo);
+        for id in others.copied().collect::<Vec<_>>() {
+            self.deliver(path, id, payload);
+        }
+    }
+
+    /// Sends a message to one member, if the fault does not decide otherwise.
+    fn deliver(&mut self, path: &str, id: usize, payload: &[u8]) {
+        let due = self.deliveries % self.every == self.every - 1;
+        self.deliveries += 1;
+        let room = self.rooms.get_mut(path).expect("it has members");
+        let member = room.members.get_mut(&id).expect("it is there");
+        let mut messages = vec![payload.to_vec()];
+        match self.fault {
+            Fault::Stall if self.deliveries >= self.every => return,
+            Fault::Drop if due => return,
+            Fault::Close if due => {
+                let code = unmasked(8, &1011_u16.to_be_bytes());
+                let _gone = member.stream.write_all(if member.is_stream { &[] } else { &code });
+                let _gone = member.stream.shutdown(Shutdown::Both);
+                return;
             }
-            self.deliveries += 1;
-            let mut messages = vec![payload.to_vec()];
-            match self.fault {
-                Fault::Stall if self.deliveries >= self.every => continue,
-                Fault::Drop if due => continue,
-                Fault::Close if due => {
-                    let _gone = member.stream.write_all(&unmasked(8, &1011_u16.to_be_bytes()));
-                    let _gone = member.stream.shutdown(Shutdown::Both);
-                    continue;
-                }
-                Fault::Double if due => messages.push(payload.to_vec()),
-                Fault::Flip if due => *messages[0].last_mut().expect("a payload") ^= 4,
-                Fault::Swap if due => {
-                    room.delayed.insert(*id, payload.to_vec());
-                    continue;
-                }
-                _ => messages.extend(room.delayed.remove(id)),
+            Fault::Double if due => messages.push(payload.to_vec()),
+            Fault::Flip if due => *messages[0].last_mut().expect("a payload") ^= 4,
+            Fault::Swap if due => {
+                room.delayed.insert(id, payload.to_vec());
+                return;
             }
-            let frames = messages.iter().map(|message| member.packer.frame(message, due));
-            let _gone = member.stream.write_all(&frames.collect::<Vec<_>>().concat());
+            _ => messages.extend(room.delayed.remove(&id)),
+        }
+        for message in messages {
+            let bytes = match member.is_stream {
+                true => chunk(&message),
+                false => member.packer.frame(&message, due),
+            };
+            let _gone = member.stream.write_all(&bytes);
         }
     }
 }
 
-/// Reads the request; gives its path.
-fn path(stream: &mut TcpStream) -> io::Result<String> {
+/// A message as an event in a chunk of its own.
+fn chunk(message: &[u8]) -> Vec<u8> {
+    let event = [b"data: ", message, b"\n\n"].concat();
+    [format!("{:x}\r\n", event.len()).as_bytes(), &event, b"\r\n"].concat()
+}
+
+/// Reads the head of a request.
+fn head(stream: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         stream.read_exact(&mut byte)?;
         head.push(byte[0]);
     }
-    let head = String::from_utf8_lossy(&head);
-    Ok(head.split(' ').nth(1).unwrap_or("/").to_owned())
+    Ok(String::from_utf8_lossy(&head).into_owned())
+}
+
+/// The path of a request, without its query.
+fn path(head: &str) -> String {
+    head.split([' ', '?']).nth(1).unwrap_or("/").to_owned()
 }
 
 /// Reads one masked frame: its opcode and payload.

@@ -97,7 +97,7 @@ pub(crate) fn run(options: &Options, interrupt: &Interrupt) -> Result<(), Error>
 fn measure(job: &Job<'_>, peer: &Peer, round: usize) -> Result<Value, Error> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let apart = cores > 1;
-    let running = peer.start(apart.then_some(0))?;
+    let running = peer.start(apart.then_some(0), job.history)?;
     if apart {
         pin(&(1..cores).collect::<Vec<_>>())?;
     }
@@ -152,7 +152,7 @@ mod tests {
     fn every_task_is_a_command_with_figures() {
         let tasks = Tasks::all();
         for (compression, quick, count) in
-            [(false, false, 12), (false, true, 6), (true, false, 8), (true, true, 5)]
+            [(false, false, 16), (false, true, 10), (true, false, 8), (true, true, 5)]
         {
             let jobs = tasks.jobs(compression, quick, &[]);
             assert_eq!(jobs.len(), count);

@@ -34,6 +34,8 @@ pub(crate) struct Peer {
     pub(crate) name: String,
     program: PathBuf,
     arguments: Vec<String>,
+    /// Further ones, with which it keeps messages, where that is known.
+    history: &'static [&'static str],
     folder: Option<PathBuf>,
     /// What its clients offer.
     pub(crate) deflate: Option<Deflate>,
@@ -91,13 +93,22 @@ impl Peer {
             (None, "tokio-tungstenite") => (example(&own, name)?, Vec::new()),
             _ => return usage(format!("no server is known by the name {name}; NAME=COMMAND?")),
         };
-        Ok(Self { name: name.to_owned(), program, arguments, folder, deflate })
+        let history: &[&str] = match (command, server) {
+            (None, "fanfare") => &["--history-messages", "1000"],
+            (None, "floor") => &["--history"],
+            _ => &[],
+        };
+        Ok(Self { name: name.to_owned(), program, arguments, history, folder, deflate })
     }
 
-    /// Starts it, on one core if there is more than one.
-    pub(crate) fn start(&self, core: Option<usize>) -> Result<Running, Error> {
+    /// Starts it, on one core if there is more than one; with `history` it keeps messages, if it
+    /// can.
+    pub(crate) fn start(&self, core: Option<usize>, history: bool) -> Result<Running, Error> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdout(Stdio::piped()).stdin(Stdio::null());
+        if history {
+            command.args(self.history);
+        }
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }

@@ -84,7 +84,11 @@ mod tests {
 
     fn table(servers: &[&str], lines: &[Value]) -> String {
         let figures = [Figure { field: "ns".into(), unit: "ns".into(), scale: None }];
-        markdown(servers, &[Job { title: "work", arguments: "", figures: &figures }], lines)
+        markdown(
+            servers,
+            &[Job { title: "work", arguments: "", figures: &figures, history: false }],
+            lines,
+        )
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub(crate) struct Task {
     quick: Option<String>,
     /// Which of the lists of figures it has.
     figures: String,
+    /// Servers keep messages.
+    #[serde(default)]
+    history: bool,
 }
 
 /// A field of a run's line, and what the table calls it.
@@ -36,6 +39,7 @@ pub(crate) struct Job<'a> {
     /// The load generator's arguments.
     pub(crate) arguments: &'a str,
     pub(crate) figures: &'a [Figure],
+    pub(crate) history: bool,
 }
 
 impl Tasks {
@@ -56,6 +60,7 @@ impl Tasks {
     fn job<'a>(&'a self, task: &'a Task, quick: bool) -> Option<Job<'a>> {
         let arguments = if quick { task.quick.as_deref()? } else { &task.full };
         let title = if quick { arguments } else { &task.title };
-        Some(Job { title, arguments, figures: &self.figures[&task.figures] })
+        let figures = &self.figures[&task.figures];
+        Some(Job { title, arguments, figures, history: task.history })
     }
 }
