@@ -27,8 +27,9 @@ impl Packing {
     }
 }
 
-/// A class: its members share a log.
+/// A class: its members share a log. The fields lie in this order, so that both are one load.
 #[derive(Debug, Clone, Copy, Eq)]
+#[repr(C)]
 pub(crate) struct Class {
     pub(crate) family: Family,
     pub(crate) packing: Packing,
