@@ -30,6 +30,10 @@ pub struct Arrival {
     pub last: Option<usize>,
     /// It asks for an event stream.
     pub is_stream: bool,
+    /// It offers `fanfare.v1`.
+    pub has_v1: bool,
+    /// Then it goes on behind the last message of this client.
+    pub behind: Option<usize>,
     /// It does not answer pings and close frames.
     pub is_rude: bool,
     /// As the server does it: its request is read, and answered, at once.
@@ -46,6 +50,8 @@ pub struct Content {
     pub has_pings: bool,
     /// It is compressed with this level, if that was agreed on.
     pub level: Option<u32>,
+    /// How it is tagged, if the client speaks `fanfare.v1`.
+    pub tag: usize,
 }
 
 /// One thing that happens. Clients are known by the order in which they came; an action
@@ -89,6 +95,8 @@ pub enum Action {
     Join(usize, usize),
     /// A program takes it out of a room.
     Leave(usize, usize),
+    /// The operator lets a room forget what it keeps.
+    Forget(usize),
     Drain,
     /// Whether later members receive JSON.
     Json(bool),
@@ -109,7 +117,7 @@ impl Action {
             Action::Deliver(who, _) | Action::Read(who, _) => who,
             Action::Publisher | Action::Post(..) | Action::PostArrives(..) => None,
             Action::Connect(_) | Action::Turn | Action::Pass(_) | Action::Stall(_) => None,
-            Action::Drain | Action::Json(_) | Action::Rule(..) => None,
+            Action::Drain | Action::Json(_) | Action::Rule(..) | Action::Forget(_) => None,
         }
     }
 
@@ -163,6 +171,7 @@ impl Action {
             Action::Dismiss(who) => format!("dismiss {who}"),
             Action::Join(by, room) => format!("join {by} /{}", ROOMS[*room].0),
             Action::Leave(by, room) => format!("leave {by} /{}", ROOMS[*room].0),
+            Action::Forget(room) => format!("forget /{}", ROOMS[*room].0),
             Action::Drain => "drain".to_owned(),
             Action::Json(is_on) => format!("json {is_on}"),
             Action::Rule(room, terms) => terms.text(format!("rule /{}", ROOMS[*room].0)),
@@ -200,6 +209,7 @@ impl Action {
             "dismiss" => Action::Dismiss(words.value()),
             "join" => Action::Join(words.value(), room(words.next())),
             "leave" => Action::Leave(words.value(), room(words.next())),
+            "forget" => Action::Forget(room(words.next())),
             "drain" => Action::Drain,
             "json" => Action::Json(words.value()),
             _ => panic!("nothing is called {verb}"),
@@ -224,7 +234,12 @@ fn room(word: &str) -> usize {
 }
 
 impl Arrival {
-    fn plainer(&self) -> [Arrival; 9] {
+    /// Whether it speaks `fanfare.v1`.
+    pub fn is_v1(&self) -> bool {
+        self.has_v1 && !self.is_stream
+    }
+
+    fn plainer(&self) -> [Arrival; 11] {
         let like = || self.clone();
         [
             Arrival { room: 0, ..like() },
@@ -233,6 +248,8 @@ impl Arrival {
             Arrival { token: None, ..like() },
             Arrival { last: None, ..like() },
             Arrival { is_stream: false, ..like() },
+            Arrival { has_v1: false, ..like() },
+            Arrival { behind: None, ..like() },
             Arrival { window: WIDE, ..like() },
             Arrival { is_rude: false, ..like() },
             Arrival { is_greeted: true, ..like() },
@@ -253,7 +270,9 @@ impl Arrival {
                 pair("offer", (self.offer > 0).then_some(self.offer)),
                 pair("token", self.token.as_ref().map(Token::text)),
                 pair("last", self.last),
+                pair("behind", self.behind),
                 mark("stream", self.is_stream),
+                mark("v1", self.has_v1),
                 mark("rude", self.is_rude),
                 mark("greeted", self.is_greeted),
             ],
@@ -279,7 +298,9 @@ impl Arrival {
             token: token.as_deref().map(Token::read),
             window: words.key("window").unwrap_or(WIDE),
             last: words.key("last"),
+            behind: words.key("behind"),
             is_stream: words.mark("stream"),
+            has_v1: words.mark("v1"),
             is_rude: words.mark("rude"),
             is_greeted: words.mark("greeted"),
         };
@@ -289,7 +310,7 @@ impl Arrival {
 }
 
 impl Content {
-    fn plainer(&self) -> [Content; 5] {
+    fn plainer(&self) -> [Content; 6] {
         let like = || self.clone();
         [
             Content { bytes: self.bytes.min(30), ..like() },
@@ -297,6 +318,7 @@ impl Content {
             Content { is_binary: false, ..like() },
             Content { has_pings: false, ..like() },
             Content { level: None, ..like() },
+            Content { tag: 0, ..like() },
         ]
     }
 
@@ -306,6 +328,7 @@ impl Content {
             [
                 pair("fragments", (self.fragments > 1).then_some(self.fragments)),
                 pair("level", self.level),
+                pair("tag", (self.tag > 0).then_some(self.tag)),
                 mark("binary", self.is_binary),
                 mark("pings", self.has_pings),
             ],
@@ -318,6 +341,7 @@ impl Content {
             bytes: words.value(),
             fragments: words.key("fragments").unwrap_or(1),
             level: words.key("level"),
+            tag: words.key("tag").unwrap_or_default(),
             is_binary: words.mark("binary"),
             has_pings: words.mark("pings"),
         };

@@ -6,6 +6,7 @@ use crate::events::Events;
 use crate::inflate::{Inflate, deflate};
 use crate::law::ROOMS;
 use crate::random::Random;
+use crate::v1::{Tagged, V1};
 use std::collections::VecDeque;
 
 /// What a client's bytes mean once the last of them is delivered.
@@ -14,6 +15,8 @@ pub enum Meaning {
     /// A request to join this room.
     Join(usize),
     Message(bool, Vec<u8>),
+    /// A message of `fanfare.v1`.
+    Tagged(Tagged),
     /// The heartbeat's word.
     Word,
     Ping(Vec<u8>),
@@ -46,14 +49,33 @@ impl Unit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Received {
     Status(u16),
-    Message(bool, Vec<u8>),
+    /// With its sequence, if the client is told that.
+    Message(bool, Vec<u8>, Option<u64>),
+    /// What a client of `fanfare.v1` is told at first.
+    Hello {
+        connection: String,
+        is_resumed: bool,
+        is_gap: bool,
+    },
+    /// Its message with this tag was published, with this sequence.
+    Ok {
+        tag: String,
+        sequence: u64,
+        /// The epoch is the one that the client was told last.
+        is_of_epoch: bool,
+    },
+    /// Its message was not published.
+    Error {
+        tag: Option<String>,
+        word: String,
+    },
     Ping,
     Pong(Vec<u8>),
     /// With the close reason.
     Close(Option<u16>, String),
     /// An event stream has no place at the moment: it is told when to come back.
     NoPlace,
-    /// What an event stream is told beside messages.
+    /// What else a client is told beside messages.
     Notice,
 }
 
@@ -77,6 +99,8 @@ pub struct Client {
     pub inflate: Option<Inflate>,
     /// It is an event stream, which sends nothing but its request.
     pub events: Option<Events>,
+    /// It speaks `fanfare.v1`.
+    pub v1: Option<V1>,
 }
 
 impl Client {
@@ -102,7 +126,9 @@ impl Client {
     pub fn request(&mut self, room: usize, token: Option<&str>, last: Option<usize>, fields: &str) {
         let token = token.map(|token| format!("token={token}"));
         let last = last.map(|last| format!("last={last}"));
-        let query: Vec<String> = token.into_iter().chain(last).collect();
+        // An id wins over a number.
+        let id = self.v1.as_ref().and_then(V1::query);
+        let query: Vec<String> = token.into_iter().chain(last).chain(id).collect();
         let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
         let path = ROOMS[room].0;
         let wants = match self.events {
@@ -131,29 +157,50 @@ impl Client {
 
     /// Sends a message that no other client sends.
     pub fn send_message(&mut self, number: usize, content: &Content) {
-        let Content { bytes, fragments, is_binary, has_pings, level } = *content;
+        let Content { bytes, fragments, is_binary, has_pings, level, .. } = *content;
         let text = text(number, self.sent, bytes);
+        let meaning = Meaning::Message(!is_binary, text.as_bytes().to_vec());
         match level.filter(|_| self.inflate.is_some()) {
-            Some(level) => self.packed_message(!is_binary, text.as_bytes(), fragments, level),
-            None => self.message(!is_binary, text.as_bytes(), fragments, has_pings),
+            Some(level) => self.say_packed(meaning, !is_binary, text.as_bytes(), fragments, level),
+            None => self.say(meaning, !is_binary, text.as_bytes(), fragments, has_pings),
         }
     }
 
     /// Sends a message in so many fragments, with an empty ping between them if wanted.
     pub fn message(&mut self, is_text: bool, payload: &[u8], fragments: usize, with_ping: bool) {
+        let meaning = Meaning::Message(is_text, payload.to_vec());
+        self.say(meaning, is_text, payload, fragments, with_ping);
+    }
+
+    /// Sends a message that means this.
+    pub fn say(
+        &mut self,
+        meaning: Meaning,
+        is_text: bool,
+        bytes: &[u8],
+        fragments: usize,
+        with_ping: bool,
+    ) {
         let start = self.sent;
-        self.fragments(if is_text { 1 } else { 2 }, payload, fragments, with_ping);
-        self.mean_from(start, Meaning::Message(is_text, payload.to_vec()));
+        self.fragments(if is_text { 1 } else { 2 }, bytes, fragments, with_ping);
+        self.mean_from(start, meaning);
     }
 
     /// The same, compressed.
-    pub fn packed_message(&mut self, is_text: bool, payload: &[u8], fragments: usize, level: u32) {
+    pub fn say_packed(
+        &mut self,
+        meaning: Meaning,
+        is_text: bool,
+        bytes: &[u8],
+        fragments: usize,
+        level: u32,
+    ) {
         let first = if is_text { 0x41 } else { 0x42 };
         let start = self.sent;
-        let packed = deflate(payload, level);
+        let packed = deflate(bytes, level);
         self.fragments(first, &packed, fragments, level == 1);
-        self.inflates = payload.len().saturating_sub(packed.len()) as u64;
-        self.mean_from(start, Meaning::Message(is_text, payload.to_vec()));
+        self.inflates = bytes.len().saturating_sub(packed.len()) as u64;
+        self.mean_from(start, meaning);
     }
 
     /// A compressed message that breaks a rule.
@@ -288,14 +335,11 @@ impl Client {
         if is_packed {
             assert!(matches!(first & 0x0f, 1 | 2), "only messages are compressed");
             let inflate = self.inflate.as_mut().expect("this was agreed on");
-            return Some((
-                Received::Message(first & 1 == 1, inflate.message(payload)),
-                start + length,
-            ));
+            let message = inflate.message(payload);
+            return Some((told(&mut self.v1, first & 1 == 1, message), start + length));
         }
         let received = match first & 0x0f {
-            1 => Received::Message(true, payload.to_vec()),
-            2 => Received::Message(false, payload.to_vec()),
+            1 | 2 => told(&mut self.v1, first & 1 == 1, payload.to_vec()),
             8 => {
                 let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
                 let reason = payload.get(2..).unwrap_or_default().to_vec();
@@ -306,6 +350,14 @@ impl Client {
             other => panic!("opcode {other}"),
         };
         Some((received, start + length))
+    }
+}
+
+/// What a whole message says.
+fn told(v1: &mut Option<V1>, is_text: bool, payload: Vec<u8>) -> Received {
+    match v1 {
+        Some(v1) => v1.read(is_text, payload),
+        None => Received::Message(is_text, payload, None),
     }
 }
 

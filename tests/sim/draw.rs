@@ -5,6 +5,7 @@ use crate::inflate::OFFERS;
 use crate::law::{Terms, Token};
 use crate::publisher::Post;
 use crate::random::Random;
+use crate::v1::TAGS;
 use crate::world::World;
 use fanfare::relay::Publish;
 
@@ -93,6 +94,7 @@ impl Chance {
             97 if random.one_in(5) => Action::Dismiss(by),
             97 => Action::Pass(*random.pick(&TIMES_MS)),
             98 if random.one_in(20) => Action::Drain,
+            98 if random.one_in(4) => Action::Forget(random.between(0, ROOMS_USED)),
             _ => Action::Garbage(by),
         };
         vec![one]
@@ -102,10 +104,15 @@ impl Chance {
         let random = &mut self.random;
         let last = *random.pick(&[1, 2]);
         let all_from = [From::Socket, From::Socket, From::Address(last), From::Proxy(last)];
+        let has_v1 = random.one_in(4);
+        let earlier = (has_v1 && !world.peers.is_empty() && random.one_in(2))
+            .then(|| random.between(0, world.peers.len()));
+        let room_of = |earlier: Option<usize>| world.model.shadows[earlier?].own_room();
         Action::Connect(Arrival {
-            room: match self.is_loud && !(self.has_moves && random.one_in(4)) {
-                true => 0,
-                false => random.between(0, ROOMS_USED),
+            room: match (room_of(earlier), self.is_loud) {
+                (Some(room), _) => room,
+                (None, true) if !(self.has_moves && random.one_in(4)) => 0,
+                (None, _) => random.between(0, ROOMS_USED),
             },
             from: *random.pick(&all_from),
             offer: random.between(0, OFFERS.len()),
@@ -114,6 +121,8 @@ impl Chance {
             last: (world.setting.remembers() && random.one_in(2))
                 .then(|| *random.pick(&[0, 1, 3, 20, 1_000])),
             is_stream: random.one_in(6),
+            has_v1,
+            behind: earlier,
             is_rude: random.one_in(5),
             is_greeted: random.one_in(2),
         })
@@ -233,6 +242,7 @@ fn send(random: &mut Random, world: &World, by: usize) -> Option<Action> {
             is_binary: random.one_in(6),
             has_pings: random.one_in(3),
             level: (is_packing && random.one_in(2)).then(|| random.between(0, 10) as u32),
+            tag: random.between(0, TAGS),
         },
     ))
 }

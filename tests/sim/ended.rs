@@ -70,6 +70,7 @@ impl Model {
         let words = shadow.words.iter().filter(|at| **at < taken).count();
         let are_answered = shadow.ever_blocked || shadow.words_answered >= words;
         assert!(are_answered, "a heartbeat of {number} was not answered");
+        shadow.check_answered(number);
         assert!(!shadow.grounds.contains_key(&Ground::Dismissed), "{number} was dismissed");
         assert!(!shadow.is_over_rate, "{number} is over its rate, and is not closed");
         self.published(number, taken);

@@ -18,6 +18,8 @@ pub struct Events {
     has_gap: bool,
     /// It may be excepted from so many messages more, whose sequences are left out then.
     pub excepted: u64,
+    /// So often its room may have forgotten, which gives ids another epoch.
+    pub forgotten: u64,
 }
 
 impl Events {
@@ -73,13 +75,14 @@ impl Events {
             self.last = id;
             return Received::Notice;
         }
+        let sequence = id.as_ref().map(|id| id.0);
         self.follow(id);
         let data = data.join("\n");
         match name {
-            "message" => Received::Message(true, data.into_bytes()),
+            "message" => Received::Message(true, data.into_bytes(), sequence),
             name => {
                 let payload = STANDARD.decode(data).expect("base64");
-                Received::Message(name == "text", payload)
+                Received::Message(name == "text", payload, sequence)
             }
         }
     }
@@ -88,7 +91,8 @@ impl Events {
     fn follow(&mut self, id: Option<(u64, String)>) {
         if let (Some((last, epoch)), Some((sequence, new_epoch))) = (&self.last, &id) {
             let left_out = sequence.saturating_sub(last + 1);
-            let is_later = sequence > last && epoch == new_epoch;
+            let is_same = epoch == new_epoch || self.forgotten > 0;
+            let is_later = sequence > last && is_same;
             let is_next = is_later && left_out <= self.excepted;
             self.excepted = self.excepted.saturating_sub(left_out);
             assert!(is_next || self.has_gap, "{sequence}:{new_epoch} follows {last}:{epoch}");

@@ -161,6 +161,12 @@ impl Face {
         left
     }
 
+    /// Lets a room forget what it keeps; tells whether there is such a room.
+    pub fn forget(&mut self, room: &str, now: Time) -> bool {
+        let now = self.time(now);
+        self.relay.command(&Command::Forget(room.as_bytes().into()), now).is_ok()
+    }
+
     pub fn drain(&mut self, now: Time) {
         let now = self.time(now);
         if !self.has(Fault::NeverDrains) {
@@ -280,6 +286,7 @@ impl Face {
             ("replayed", metrics.replays.messages),
             ("histories_cut", metrics.replays.cuts),
             ("heartbeats", metrics.heartbeats),
+            ("tags_repeated", metrics.v1_publishes.repeated),
             ("paused", metrics.rate_pauses),
             ("compressors_taken", metrics.savings.compressors_taken),
         ]);

@@ -57,6 +57,23 @@ impl Piece {
         matches!(self.first, Some(0x81 | 0x82))
     }
 
+    /// Whether the relay says this to a client of `fanfare.v1`.
+    pub fn says(&self, kind: &str) -> bool {
+        let begin = format!("\n{{\"type\":\"{kind}\"");
+        self.is_message() && self.payload().starts_with(begin.as_bytes())
+    }
+
+    /// The frame's bytes with the first of these words in its text replaced by the second.
+    pub fn with(&self, word: &str, other: &str) -> Vec<u8> {
+        match String::from_utf8(self.payload()) {
+            Ok(text) => {
+                let text = text.replacen(word, other, 1);
+                Piece::frame(self.first.unwrap_or_default(), text.as_bytes()).bytes
+            }
+            Err(_) => self.bytes.clone(),
+        }
+    }
+
     /// The payload, without its mask.
     pub fn payload(&self) -> Vec<u8> {
         let payload = &self.bytes[self.start..];

@@ -6,6 +6,7 @@
 use crate::model::Model;
 use crate::setting::Setting;
 use crate::shadow::Membership;
+use crate::v1::ALL;
 
 /// The relay counts in whole seconds.
 const GRAIN_S: u64 = 2;
@@ -23,7 +24,13 @@ impl Model {
                 let Some(last) = membership.last else { continue };
                 self.check_most(number, membership, setting, last);
                 let may_be_skipped = self.skips && shadow.ever_blocked;
-                if !is_cut && !may_be_skipped && membership.until.is_none() && shadow.is_well() {
+                let has_all = last == ALL && membership.is_behind;
+                if !is_cut
+                    && !has_all
+                    && !may_be_skipped
+                    && membership.until.is_none()
+                    && shadow.is_well()
+                {
                     self.check_least(number, membership, setting, last);
                 }
             }

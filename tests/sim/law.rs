@@ -156,12 +156,15 @@ pub struct Law {
     pub echo: bool,
     pub deflate: bool,
     pub message_bytes_max: usize,
+    /// Members that join now receive JSON.
+    pub is_json: bool,
     terms: [Option<Terms>; ROOMS.len()],
 }
 
 impl Law {
     pub fn new(has_keys: bool, echo: bool, deflate: bool, message_bytes_max: usize) -> Law {
-        Law { has_keys, echo, deflate, message_bytes_max, terms: Default::default() }
+        let is_json = false;
+        Law { has_keys, echo, deflate, message_bytes_max, is_json, terms: Default::default() }
     }
 
     /// Another rule for a room, from now on.

@@ -2,9 +2,10 @@
 //!
 //! `face` is all that the simulation knows of the relay. A `world` has clients, a network and a
 //! clock. `model` and `shadow` know which client must receive which message; `received` and `ended`
-//! hold against that what a client receives and how it ends, `ground` why it may end. `order` finds
-//! one order for all members, `rest` what must hold when nothing is left to do. What happens in a
-//! world are actions: chance draws them from a seed (`draw`), or a `story` has them.
+//! hold against that what a client receives and how it ends, `ground` why it may end; `v1` has what
+//! clients of `fanfare.v1` are told. `order` finds one order for all members, `rest` what must hold
+//! when nothing is left to do. What happens in a world are actions: chance draws them from a seed
+//! (`draw`), or a `story` has them.
 //!
 //! `FANFARE_SIM_SEEDS=N` runs so many seeds instead of 256. A failing one is named;
 //! `FANFARE_SIM_SEED=N` runs it alone and shows the smallest story of its fault, which then stays
@@ -34,12 +35,14 @@ mod random;
 mod rate;
 mod received;
 mod rest;
+mod seen;
 mod setting;
 mod shadow;
 mod sharing;
 mod shrink;
 mod story;
 mod tampered;
+mod v1;
 mod words;
 mod world;
 
@@ -54,7 +57,7 @@ use world::World;
 const SEEDS: u64 = 256;
 
 /// Outcomes that a run of all seeds must contain, or it proves nothing about them.
-const TO_BE_SEEN: [&str; 48] = [
+const TO_BE_SEEN: [&str; 60] = [
     "address_full",
     "binary_in_json",
     "compressed",
@@ -66,7 +69,9 @@ const TO_BE_SEEN: [&str; 48] = [
     "draining",
     "drained",
     "events",
+    "forgotten",
     "gaps_told",
+    "greeted_with_gap",
     "end_of_stream",
     "handshake_timeout",
     "heartbeats",
@@ -92,6 +97,15 @@ const TO_BE_SEEN: [&str; 48] = [
     "rooms_full",
     "ruled",
     "skipped",
+    "tags_repeated",
+    "told_bad_tag",
+    "told_binary_in_json",
+    "told_epoch",
+    "told_gap",
+    "told_key_reused",
+    "told_may_not_speak",
+    "told_no_line_feed",
+    "told_too_long",
     "slow_consumer",
     "token_expired",
     "token_missing",
@@ -102,6 +116,7 @@ const TO_BE_SEEN: [&str; 48] = [
     "too_many_handshakes",
     "unreceived",
     "waiting",
+    "went_on",
     "with_context",
 ];
 

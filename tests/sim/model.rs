@@ -12,6 +12,7 @@ use crate::client::{Meaning, Unit};
 use crate::ground::Ground;
 use crate::law::{Law, ROOMS, Ticket};
 use crate::shadow::{Fate, Membership, Shadow};
+use crate::v1::{ALL, Intent, Key};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -78,6 +79,10 @@ pub struct Model {
     /// Those of each publisher by HTTP, in order, and all that were refused.
     pub posts: BTreeMap<usize, Vec<usize>>,
     pub refused: BTreeSet<usize>,
+    /// The sequences of messages, as far as somebody was told; and of each room the newest message
+    /// with a long tag.
+    pub sequences: BTreeMap<usize, u64>,
+    pub keys: BTreeMap<usize, Key>,
     /// Which client does not get which of them.
     pub excepted: BTreeMap<usize, usize>,
     /// Messages by what a member receives: in JSON or not, text or not, and the payload.
@@ -100,6 +105,8 @@ impl Model {
             remembers: false,
             posts: BTreeMap::new(),
             refused: BTreeSet::new(),
+            sequences: BTreeMap::new(),
+            keys: BTreeMap::new(),
             excepted: BTreeMap::new(),
             names: BTreeMap::new(),
             rested: 0,
@@ -108,9 +115,16 @@ impl Model {
     }
 
     /// A client has come; gives its number.
-    pub fn come(&mut self, ticket: Ticket, offers: bool, arrival: &action::Arrival) -> usize {
+    pub fn come(
+        &mut self,
+        ticket: Ticket,
+        offers: bool,
+        arrival: &action::Arrival,
+        has_id: bool,
+    ) -> usize {
         let mut shadow = Shadow::new(ticket, offers);
-        (shadow.last, shadow.is_stream) = (arrival.last, arrival.is_stream);
+        shadow.last = if has_id { self.remembers.then_some(ALL) } else { arrival.last };
+        (shadow.is_stream, shadow.is_v1) = (arrival.is_stream, arrival.is_v1());
         self.shadows.push(shadow);
         self.shadows.len() - 1
     }
@@ -171,8 +185,9 @@ impl Model {
             may_join: refuses.is_none() && !self.is_draining,
             refusals,
             members_max,
-            is_json: arrival.is_json && !shadow.is_stream,
+            is_json: arrival.is_json && !shadow.is_stream && !shadow.is_v1,
             deflates: shadow.offers && self.law.deflates(room),
+            is_behind: false,
             received: Vec::new(),
             was_taken: false,
             stands_in_frame: false,
@@ -209,28 +224,38 @@ impl Model {
         let Some(room) = shadow.own_room().filter(|_| !shadow.is_over()) else { return };
         match &unit.meaning {
             Meaning::Message(is_text, payload) => {
-                let echoes = if self.law.echoes(room) { Holds::Yes } else { Holds::No };
-                let arrived = self.moment;
-                let id = self.messages.len();
-                let (arrived_s, known_s) = (self.now_s, self.now_s);
-                let message = Message {
-                    by: number,
-                    room,
-                    unit: at,
-                    arrived,
-                    arrived_s,
-                    known: None,
-                    known_s,
-                    echoes,
-                };
-                self.messages.push(message);
-                shadow.messages.push(id);
-                self.name(id, *is_text, payload);
+                self.sends(number, room, at, *is_text, payload);
+            }
+            Meaning::Tagged(tagged) => {
+                let is_new = tagged.intent == Intent::Publish;
+                let send = || self.sends(number, room, at, tagged.is_text, &tagged.payload);
+                let id = is_new.then(send);
+                self.awaits(number, at, tagged, id);
             }
             Meaning::Ping(payload) => shadow.pings.push((at, payload.clone())),
             Meaning::Word => shadow.words.push(at),
             _ => {}
         }
+    }
+
+    /// A client's message has arrived in this unit; gives its id.
+    fn sends(
+        &mut self,
+        number: usize,
+        room: usize,
+        unit: usize,
+        is_text: bool,
+        payload: &[u8],
+    ) -> usize {
+        let echoes = if self.law.echoes(room) { Holds::Yes } else { Holds::No };
+        let (arrived, arrived_s, known_s) = (self.moment, self.now_s, self.now_s);
+        let id = self.messages.len();
+        let by = number;
+        let message = Message { by, room, unit, arrived, arrived_s, known: None, known_s, echoes };
+        self.messages.push(message);
+        self.shadows[number].messages.push(id);
+        self.name(id, is_text, payload);
+        id
     }
 
     /// Notes how members receive a message.
@@ -287,7 +312,16 @@ impl Model {
         let new = messages.copied().take_while(|id| self.messages[*id].unit < units);
         let new: Vec<usize> = new.collect();
         shadow.certain += new.len();
+        // Of what may be refused, its answer says what became of it.
+        let is_clear = |id: &usize| self.messages[*id].known.is_none() && !self.may_be_refused(*id);
+        let new: Vec<usize> = new.into_iter().filter(is_clear).collect();
         new.into_iter().for_each(|id| self.is_certain(id));
+    }
+
+    /// Whether a client's message was answered with an error, or may be.
+    fn may_be_refused(&self, id: usize) -> bool {
+        let Message { by, unit, .. } = self.messages[id];
+        !self.shadows[by].fates[unit].faults.is_empty() || self.refused.contains(&id)
     }
 
     /// A message was published, and must be received.

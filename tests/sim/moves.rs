@@ -57,10 +57,15 @@ impl Model {
         let is_there = shadow.membership(room).is_some();
         let is_right = match joined {
             Ok(false) => is_there,
-            Ok(true) => !is_there && (1..MEMBERSHIPS_MAX).contains(&rooms) && !self.is_draining,
+            Ok(true) => {
+                !is_there
+                    && !shadow.is_v1
+                    && (1..MEMBERSHIPS_MAX).contains(&rooms)
+                    && !self.is_draining
+            }
             Err(Rejected::Gone) => !shadow.is_well() || shadow.may_end(),
             Err(Rejected::Draining) => self.is_draining,
-            Err(Rejected::TooManyRooms) => rooms == MEMBERSHIPS_MAX,
+            Err(Rejected::TooManyRooms) => rooms == MEMBERSHIPS_MAX || shadow.is_v1,
             Err(Rejected::RoomFull) => self.members_at_most(room) >= self.law.members_max(room),
             Err(Rejected::RoomsFull) => self.may_be_no_room(room),
             // It has a context, and something is pending in it.
@@ -86,6 +91,7 @@ impl Model {
                 members_max: self.law.members_max(room),
                 is_json: shadow.memberships[0].is_json,
                 deflates: shadow.memberships[0].deflates,
+                is_behind: false,
                 received: Vec::new(),
                 was_taken: false,
                 stands_in_frame: false,

@@ -277,16 +277,31 @@ impl World {
                     self.seen.ruled += u64::from(deflates && !self.setting.deflates);
                 }
                 // The answer to the heartbeat, whose word is no message.
-                Received::Message(true, payload) if payload == b"pong" => {
+                Received::Message(true, payload, None) if payload == b"pong" => {
                     self.model.receives_word(number)
                 }
-                Received::Message(is_text, payload) => {
+                Received::Message(is_text, payload, sequence) => {
                     self.seen.events += u64::from(peer.client.events.is_some());
-                    self.model.receives(number, is_text, payload)
+                    self.model.receives(number, is_text, payload, sequence)
+                }
+                Received::Hello { connection, is_resumed, is_gap } => {
+                    assert_eq!(connection, self.face.public_id(id), "{number} is another");
+                    self.seen.went_on += u64::from(is_resumed);
+                    self.seen.greeted_with_gap += u64::from(is_gap);
+                    self.model.greets(number, is_resumed);
+                }
+                Received::Ok { tag, sequence, is_of_epoch } => {
+                    self.model.receives_ok(number, &tag, sequence, is_of_epoch);
+                }
+                Received::Error { tag, word } => {
+                    self.model.receives_error(number, tag.as_deref(), &word);
+                    *self.seen.errors.entry(word).or_default() += 1;
                 }
                 Received::Pong(payload) => self.model.receives_pong(number, &payload),
                 Received::NoPlace => self.model.receives_no_place(number),
-                Received::Notice => self.seen.gaps_told += 1,
+                Received::Notice => {
+                    self.seen.gaps_told += u64::from(peer.client.events.is_some());
+                }
                 Received::Ping => {
                     peer.pinged = Some(self.now);
                     if peer.is_polite && !peer.has_ended && peer.client.events.is_none() {

@@ -74,6 +74,12 @@ faults! {
     ForgetsLeaves => "keeps a client in a room that it was taken out of",
     CutsAtLeave => "loses the rest of a frame when a client is taken out of a room",
     LeaksAfterLeave => "delivers one message more of a room that a client was taken out of",
+    AnswersNoTag => "does not answer a message that has a tag",
+    WrongWord => "says another word of what is wrong with a message",
+    WrongSequence => "gives one message another sequence",
+    SaysResumed => "says that nothing is missing where something is",
+    KeepsEpoch => "does not tell that ids have another epoch",
+    WrongPublicId => "tells a client another public id than its own",
 }
 
 /// A fault at work.
@@ -257,6 +263,12 @@ impl Fault {
                 | Fault::NeverPings
                 | Fault::CutsAtLeave
                 | Fault::LeaksAfterLeave
+                | Fault::AnswersNoTag
+                | Fault::WrongWord
+                | Fault::WrongSequence
+                | Fault::SaysResumed
+                | Fault::KeepsEpoch
+                | Fault::WrongPublicId
         )
     }
 }

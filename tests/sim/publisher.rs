@@ -189,6 +189,7 @@ impl World {
                     self.model.excepted.insert(id, except);
                     let client = &mut self.peers[except].client;
                     client.events.iter_mut().for_each(|events| events.excepted += 1);
+                    client.v1.iter_mut().for_each(|v1| v1.left_out += 1);
                 }
             }
         }

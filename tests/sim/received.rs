@@ -6,7 +6,13 @@ use crate::shadow::{End, Membership};
 
 impl Model {
     /// A client receives a message.
-    pub fn receives(&mut self, number: usize, is_text: bool, payload: Vec<u8>) {
+    pub fn receives(
+        &mut self,
+        number: usize,
+        is_text: bool,
+        payload: Vec<u8>,
+        sequence: Option<u64>,
+    ) {
         let shown = String::from_utf8_lossy(&payload[..payload.len().min(40)]).into_owned();
         let shadow = &self.shadows[number];
         let is_json = shadow.memberships.first().is_some_and(|own| own.is_json);
@@ -32,15 +38,22 @@ impl Model {
         assert!(!shadow.has_received.contains(&id), "{number} received it twice: {shown}");
         assert!(!shadow.skipped.contains(&id), "{number} was skipped, and received it: {shown}");
         self.check_sender(&self.messages[id], &shown);
+        assert!(!self.refused.contains(&id), "its publisher was refused: {shown}");
         // A publisher by HTTP publishes in several rooms, each of which has an order of its own.
         let last = shadow.received.iter().rev().find(|other| self.is_like(**other, by, room));
         assert!(last.is_none_or(|last| *last < id), "{number} received it late: {shown}");
+        if let Some(sequence) = sequence {
+            self.note_sequence(id, sequence);
+        }
         match self.is_publisher(by) {
-            true => self.passes_post(id, &shown),
+            true => self.passes_post(id),
             false => {
                 // What its sender sent before was published before.
                 self.shadows[by].passed(unit);
                 self.published(by, unit + 1);
+                if self.messages[id].known.is_none() {
+                    self.is_certain(id); // it might have been refused
+                }
             }
         }
         let shadow = &mut self.shadows[number];

@@ -143,6 +143,7 @@ impl World {
         let counted = self.face.metrics().skipped;
         assert!(skipped as u64 <= counted, "{skipped} lost, {counted} counted");
         let is_cut = self.face.metrics().replays.cuts > 0 || self.setting.is_history_tight();
+        let is_cut = is_cut || self.seen.forgotten > 0;
         self.model.check_resumed(&self.setting, is_cut);
         let rooms = self.model.rooms_with_members();
         match self.setting.remembers() {

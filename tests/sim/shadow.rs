@@ -4,7 +4,8 @@ use crate::client::{Meaning, Unit};
 use crate::ground::Ground;
 use crate::law::{Law, Ticket};
 use crate::model::Moment;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::v1::Awaited;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A client's place in a room.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Membership {
     pub members_max: usize,
     pub is_json: bool,
     pub deflates: bool,
+    /// It goes on behind an id that the room knows, and is given what is behind that alone.
+    pub is_behind: bool,
     /// The messages that the client received by it, in order.
     pub received: Vec<usize>,
     /// A program ended it, and what was pending with it.
@@ -50,7 +53,9 @@ pub struct Fate {
     pub begun: Option<Moment>,
     /// The codes with which it may end the connection.
     pub ends: Vec<u16>,
-    /// It may have no such end.
+    /// The errors that may answer it.
+    pub faults: Vec<&'static str>,
+    /// It may have neither, and is published if it is a message.
     pub passes: bool,
 }
 
@@ -70,6 +75,9 @@ pub struct Shadow {
     pub last: Option<usize>,
     /// It is an event stream, whose end has no code.
     pub is_stream: bool,
+    /// It speaks `fanfare.v1`; what it sent and was not answered.
+    pub is_v1: bool,
+    pub awaited: VecDeque<Awaited>,
     pub memberships: Vec<Membership>,
     pub fates: Vec<Fate>,
     /// The number of units that have arrived whole.
@@ -161,6 +169,9 @@ impl Shadow {
     /// changes before the relay has taken it: then its length may have been judged before.
     pub fn judge(&mut self, number: usize, unit: &Unit, law: &Law, is_again: bool) {
         let Some(room) = self.own_room() else { return };
+        if let Meaning::Tagged(tagged) = &unit.meaning {
+            return self.judge_tagged(number, tagged, law, is_again);
+        }
         let mut codes = match &unit.meaning {
             Meaning::Close(code) | Meaning::Bad(code) => vec![*code],
             Meaning::Message(is_text, payload) => {
@@ -181,7 +192,10 @@ impl Shadow {
 
     /// The first unit that ends the connection for certain; what follows has no meaning.
     pub fn last_unit(&self) -> usize {
-        let ends = |fate: &Fate| fate.begun.is_some() && !fate.passes && !fate.ends.is_empty();
+        let ends = |fate: &Fate| {
+            let may_stay = fate.passes || !fate.faults.is_empty();
+            fate.begun.is_some() && !may_stay && !fate.ends.is_empty()
+        };
         let at = self.fates[self.sound..].iter().position(ends);
         at.map_or(usize::MAX, |at| self.sound + at)
     }

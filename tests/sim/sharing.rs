@@ -21,6 +21,8 @@ fn arrival(room: usize, is_packing: bool) -> Action {
         window: 100_000,
         last: None,
         is_stream: false,
+        has_v1: false,
+        behind: None,
         is_rude: false,
         is_greeted: false,
     })

@@ -168,6 +168,9 @@ impl Stream {
             _ => None,
         };
         let refusal = b"HTTP/1.1 503";
+        if let Some(said) = said_wrong(&piece, fault, is_it) {
+            return said;
+        }
         match fault {
             Fault::NeverFlushes if self.frames > PASS_BEFORE => return Vec::new(),
             Fault::LosesOne if is_it => return Vec::new(),
@@ -218,4 +221,21 @@ impl Stream {
         self.skipped = skipped;
         piece.bytes
     }
+}
+
+/// What a client of `fanfare.v1` receives in place of what the relay says, or of a message.
+fn said_wrong(piece: &Piece, fault: Fault, is_it: bool) -> Option<Vec<u8>> {
+    Some(match fault {
+        Fault::AnswersNoTag if piece.says("ok") => Vec::new(),
+        Fault::KeepsEpoch if piece.says("epoch") => Vec::new(),
+        Fault::WrongWord if piece.says("error") => piece.with("bad_tag", "no_line_feed"),
+        Fault::SaysResumed if piece.says("hello") => {
+            piece.with("false,\"gap\":true", "true,\"gap\":false")
+        }
+        Fault::WrongPublicId if piece.says("hello") => {
+            piece.with("\"connection\":\"", "\"connection\":\"x")
+        }
+        Fault::WrongSequence if is_it => piece.with("1\n", "2\n"),
+        _ => return None,
+    })
 }

@@ -1,7 +1,7 @@
 //! The world: the relay, its clients, the network between them, the clock, the model.
 
 use crate::action::{Action, Arrival, From};
-use crate::client::Client;
+use crate::client::{self, Client, Meaning};
 use crate::events::Events;
 use crate::face::{Cause, ConnId, Face, Time};
 use crate::ground::Ground;
@@ -11,10 +11,11 @@ use crate::model::Model;
 use crate::planted::Fault;
 use crate::publisher::Publisher;
 use crate::rate::Debt;
+use crate::seen::Seen;
 use crate::setting::{ADDRESS_MAX, CONNECTIONS_MAX, Setting};
+use crate::v1::{Tagged, V1};
 use core::net::IpAddr;
 use fanfare::relay::{Encoding, Limits};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// So many turns are enough for everything that is due at a time.
@@ -59,32 +60,6 @@ pub struct Peer {
     pub taken_cut: Option<Time>,
 }
 
-/// What was seen beside what the relay counts.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Reads that the relay did not take at once.
-    pub put_off: u64,
-    /// Those of them whose client was to read something first.
-    pub waiting: u64,
-    /// Messages that event streams received, and what they were told beside these.
-    pub events: u64,
-    pub gaps_told: u64,
-    /// Clients that a rule alone lets compress.
-    pub ruled: u64,
-    /// How often a connection could not be closed, for its client had not received its last bytes.
-    pub unreceived: u64,
-    /// Joins and leaves by a program; leaves while a frame was half received.
-    pub joined: u64,
-    pub left: u64,
-    pub left_in_frame: u64,
-    /// Joins that were refused: the client was in as many rooms as it may be, or so much of its
-    /// context was pending.
-    pub too_many_rooms: u64,
-    pub context_full: u64,
-    /// Messages by HTTP that were published.
-    pub posted: u64,
-}
-
 pub struct World {
     pub setting: Setting,
     pub face: Face,
@@ -124,6 +99,7 @@ impl World {
 
     /// Another limit or rule holds from now on.
     pub fn configure(&mut self) {
+        self.model.law.is_json = self.is_json;
         let encoding = if self.is_json { Encoding::Json } else { Encoding::Raw };
         let limits = self.setting.limits(self.model.law.access(), encoding);
         let limits = Limits { rules: self.model.law.rules(), ..limits };
@@ -159,6 +135,7 @@ impl World {
             Action::Reset(by) => self.break_off(by, Cause::Reset),
             Action::Dismiss(by) => self.dismiss(by),
             Action::Join(by, room) => self.join(by, room),
+            Action::Forget(room) => self.forget(room),
             Action::Leave(by, room) => self.leave(by, room),
             Action::Drain => self.drain(),
             Action::Json(is_on) => {
@@ -231,12 +208,21 @@ impl World {
         }
         let client = &mut peer.client;
         match *action {
+            Action::Send(_, ref content) if client.v1.is_some() => {
+                let Meaning::Join(room) = client.units[0].meaning else { return };
+                let key = self.model.keys.get(&room).filter(|_| !self.setting.has_rates());
+                let text = client::text(by, client.sent, content.bytes);
+                let message = (!content.is_binary, text.as_str());
+                let tagged = Tagged::new(content.tag, by, client.sent, message, key);
+                client.send_tagged(tagged, content.fragments, content.has_pings, content.level);
+            }
             Action::Send(_, ref content) => client.send_message(by, content),
             Action::Ping(_, bytes) => client.ping(&vec![b'p'; bytes]),
             Action::Word(_) => client.word(),
             Action::Garbage(_) => client.garbage(),
             Action::Break(_, which) => client.break_rule(which),
             Action::BreakPacked(_, which) if client.inflate.is_some() => {
+                let most = most + if client.v1.is_some() { 65 } else { 0 };
                 client.break_packed(which, most);
             }
             Action::Close(_, code) => client.close(code),
@@ -266,16 +252,8 @@ impl World {
         let ticket = arrival.token.as_ref().map(|token| token.show(self.unix_s()));
         let ticket = ticket.unwrap_or_default();
         let offer = if arrival.is_stream { "" } else { OFFERS[arrival.offer] };
-        let mut client = Client::default();
-        client.events = arrival.is_stream.then(Events::default);
-        let mut fields = match from {
-            From::Proxy(last) => format!("X-Forwarded-For: 6.6.6.6, 192.0.2.{last}\r\n"),
-            _ => String::new(),
-        };
-        if !offer.is_empty() {
-            fields += &format!("Sec-WebSocket-Extensions: {offer}\r\n");
-        }
-        client.request(arrival.room, ticket.text.as_deref(), arrival.last, &fields);
+        let client = self.newcomer(arrival, offer, ticket.text.as_deref());
+        let has_id = client.v1.as_ref().is_some_and(|v1| v1.query().is_some());
         self.peers.push(Peer {
             client,
             from,
@@ -299,7 +277,8 @@ impl World {
             cut: None,
             taken_cut: None,
         });
-        let number = self.model.come(ticket, can_be_met(offer, self.setting.window_bits), arrival);
+        let can_be_met = can_be_met(offer, self.setting.window_bits);
+        let number = self.model.come(ticket, can_be_met, arrival, has_id);
         if self.setting.is_held_tightly() {
             self.model.ground(number, Ground::Held);
         }
@@ -313,6 +292,27 @@ impl World {
                 self.flush(id);
             }
         }
+    }
+
+    /// A client that has sent its request.
+    fn newcomer(&self, arrival: &Arrival, offer: &str, token: Option<&str>) -> Client {
+        let mut client = Client::default();
+        client.events = arrival.is_stream.then(Events::default);
+        let behind = |number: usize| self.peers.get(number)?.client.v1.as_ref()?.last.clone();
+        let asked = arrival.behind.and_then(behind);
+        client.v1 = arrival.is_v1().then(|| V1::new(asked));
+        let mut fields = match arrival.from {
+            From::Proxy(last) => format!("X-Forwarded-For: 6.6.6.6, 192.0.2.{last}\r\n"),
+            _ => String::new(),
+        };
+        if !offer.is_empty() {
+            fields += &format!("Sec-WebSocket-Extensions: {offer}\r\n");
+        }
+        if arrival.is_v1() {
+            fields += "Sec-WebSocket-Protocol: fanfare, fanfare.v1\r\n";
+        }
+        client.request(arrival.room, token, arrival.last, &fields);
+        client
     }
 
     /// How many connections from there are counted at least, and at most: those that a proxy
@@ -336,12 +336,23 @@ impl World {
         self.face.check();
     }
 
-    /// A client reads: its socket has space.
+    /// The operator lets a room forget what it keeps.
+    fn forget(&mut self, room: usize) {
+        self.model.moment += 1;
+        if self.face.forget(crate::law::name(room), self.now) {
+            self.seen.forgotten += 1;
+            let events = self.peers.iter_mut().filter_map(|peer| peer.client.events.as_mut());
+            events.for_each(|events| events.forgotten += 1);
+        }
+        self.face.check();
+    }
+
     /// The server wakes and tells the relay the time, before it tells what happened.
     pub fn wake(&mut self) {
         self.face.set_wall_clock(self.now, self.unix_s());
     }
 
+    /// A client reads: its socket has space.
     pub fn read(&mut self, number: usize, bytes: usize) {
         let peer = &mut self.peers[number];
         peer.window += bytes;
@@ -354,31 +365,6 @@ impl World {
             self.face.writable(id);
             self.face.check();
         }
-    }
-
-    /// What was seen, by name.
-    pub fn seen(&self) -> BTreeMap<&'static str, u64> {
-        let inflaters = || self.peers.iter().flat_map(|peer| &peer.client.inflate);
-        let Seen { events, gaps_told, put_off, waiting, ruled, unreceived, posted, .. } = self.seen;
-        let Seen { joined, left, left_in_frame, too_many_rooms, context_full, .. } = self.seen;
-        let mut seen = self.face.counted();
-        seen.extend([
-            ("joined", joined),
-            ("left", left),
-            ("left_in_frame", left_in_frame),
-            ("too_many_rooms", too_many_rooms),
-            ("context_full", context_full),
-            ("put_off", put_off),
-            ("waiting", waiting),
-            ("ruled", ruled),
-            ("events", events),
-            ("gaps_told", gaps_told),
-            ("unreceived", unreceived),
-            ("posted", posted),
-            ("compressed", inflaters().map(|inflate| inflate.messages).sum()),
-            ("with_context", inflaters().map(|inflate| inflate.with_context).sum()),
-        ]);
-        seen
     }
 
     pub fn number(&self, id: ConnId) -> usize {

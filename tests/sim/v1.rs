@@ -1,0 +1,370 @@
+//! Clients of `fanfare.v1`: what they send and read, written apart from the code under test, and
+//! what the model knows of it.
+//!
+//! A message with a tag is certain when it is answered. Answers come in the order of what they
+//! answer; a message with an empty tag is answered by an error alone.
+
+use crate::client::{Client, Meaning, Received};
+use crate::law::Law;
+use crate::model::Model;
+use crate::shadow::{Fate, Shadow};
+use serde_json::Value;
+
+/// What stands in front of a message may have so many bytes more than the message.
+const TAGGED_BYTES_MAX: usize = 65;
+
+/// From this length on a tag names its message.
+const KEY_BYTES_MIN: usize = 16;
+
+/// A member that goes on behind an id is given all that is kept, as far as the model cares.
+pub const ALL: usize = 1_000_000;
+
+/// What a client wants with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Intent {
+    Publish,
+    /// It sends this message again, with its tag.
+    Repeat(usize),
+    /// It sends another message with a tag that is known.
+    Reuse,
+    /// It breaks a rule of the subprotocol.
+    Fault(&'static str),
+}
+
+/// A message with its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged {
+    pub tag: String,
+    pub is_text: bool,
+    pub payload: Vec<u8>,
+    pub intent: Intent,
+    /// With what stands in front of it.
+    pub wire_bytes: usize,
+}
+
+/// A message that was published with a long tag: the newest of its room.
+#[derive(Debug, Clone)]
+pub struct Key {
+    tag: String,
+    is_text: bool,
+    payload: Vec<u8>,
+    id: usize,
+}
+
+/// A client's message that arrived and was not answered.
+#[derive(Debug)]
+pub struct Awaited {
+    unit: usize,
+    tagged: Tagged,
+    id: Option<usize>,
+}
+
+/// A message's id as a client knows it.
+pub type Id = (u64, String);
+
+fn read_id(value: &Value) -> Id {
+    let id = value.as_str().expect("an id");
+    let (sequence, epoch) = id.split_once(':').expect("two parts");
+    (sequence.parse().expect("a number"), epoch.to_owned())
+}
+
+/// What a client knows of its room.
+#[derive(Debug, Default)]
+pub struct V1 {
+    /// The id behind which it wants to go on.
+    asked: Option<Id>,
+    /// The id of the newest message that it was told of.
+    pub last: Option<Id>,
+    /// It was told that messages are missing in front of the next one.
+    has_gap: bool,
+    /// So many messages may be missing among the sequences: its own, and those that it was
+    /// excepted from.
+    pub left_out: u64,
+    /// How often it was told that messages are missing, and that ids have another epoch.
+    pub gaps: u64,
+    pub epochs: u64,
+}
+
+impl V1 {
+    pub fn new(asked: Option<Id>) -> V1 {
+        V1 { asked, ..V1::default() }
+    }
+
+    /// As the request asks for it.
+    pub fn query(&self) -> Option<String> {
+        self.asked.as_ref().map(|(sequence, epoch)| format!("last_event_id={sequence}:{epoch}"))
+    }
+
+    /// What a frame says.
+    pub fn read(&mut self, is_text: bool, payload: Vec<u8>) -> Received {
+        if is_text && payload == b"pong" {
+            return Received::Message(true, payload, None);
+        }
+        let end = payload.iter().position(|byte| *byte == b'\n').expect("a line feed");
+        let (begin, rest) = (&payload[..end], &payload[end + 1..]);
+        if begin.is_empty() {
+            assert!(is_text, "the relay says it in JSON");
+            return self.notice(&serde_json::from_slice(rest).expect("JSON"));
+        }
+        let sequence = std::str::from_utf8(begin).expect("digits").parse().expect("a sequence");
+        self.follow(sequence);
+        Received::Message(is_text, rest.to_vec(), Some(sequence))
+    }
+
+    fn notice(&mut self, said: &Value) -> Received {
+        let text = |name: &str| said[name].as_str().map(str::to_owned);
+        let kind = text("type").expect("a type");
+        assert_eq!(kind == "hello", self.last.is_none(), "the first message, and no other");
+        match kind.as_str() {
+            "hello" => self.hello(said),
+            "ok" => {
+                let (sequence, epoch) = read_id(&said["id"]);
+                let is_of_epoch = self.last.as_ref().is_some_and(|last| last.1 == epoch);
+                Received::Ok { tag: text("tag").expect("a tag"), sequence, is_of_epoch }
+            }
+            "error" => {
+                assert!(text("message").is_some_and(|advice| advice.ends_with('.')));
+                Received::Error { tag: text("tag"), word: text("error").expect("a word") }
+            }
+            "gap" => {
+                let id = read_id(&said["id"]);
+                let is_later = |last: &Id| last.0 <= id.0 && last.1 == id.1;
+                assert!(self.last.as_ref().is_some_and(is_later), "{said} behind {:?}", self.last);
+                self.has_gap = true;
+                self.gaps += 1;
+                self.last = Some(id);
+                Received::Notice
+            }
+            "epoch" => {
+                let (sequence, epoch) = read_id(&said["id"]);
+                assert_eq!(sequence, 0);
+                self.epochs += 1;
+                self.last.iter_mut().for_each(|last| last.1 = epoch.clone());
+                Received::Notice
+            }
+            _ => panic!("the relay says {said}"),
+        }
+    }
+
+    fn hello(&mut self, said: &Value) -> Received {
+        let id = read_id(&said["id"]);
+        let is = |name: &str| said[name].as_bool().expect("true or false");
+        let (is_resumed, is_gap) = (is("resumed"), is("gap"));
+        match &self.asked {
+            None => assert!(!is_resumed && !is_gap, "it asked for nothing: {said}"),
+            Some(asked) => {
+                assert!(is_resumed != is_gap, "one of both: {said}");
+                let is_behind = asked.1 != id.1 || asked.0 < id.0;
+                assert_eq!(is_gap, is_behind, "{asked:?} was asked for: {said}");
+                assert!(is_gap || *asked == id, "{asked:?} was asked for: {said}");
+            }
+        }
+        self.last = Some(id);
+        let connection = said["connection"].as_str().expect("a public id").to_owned();
+        Received::Hello { connection, is_resumed, is_gap }
+    }
+
+    /// The sequence of each message follows that of the one before, unless a gap was told.
+    fn follow(&mut self, sequence: u64) {
+        let Some((last, _)) = &mut self.last else { panic!("hello comes first") };
+        assert!(sequence > *last, "{sequence} comes behind {last}");
+        let left_out = sequence - *last - 1;
+        let is_next = left_out <= self.left_out || self.has_gap;
+        assert!(is_next, "{sequence} follows {last}, and {} are left out", self.left_out);
+        self.left_out = self.left_out.saturating_sub(left_out);
+        self.has_gap = false;
+        *last = sequence;
+    }
+}
+
+/// How a client tags a message: the kinds of which chance draws one.
+pub const TAGS: usize = 7;
+
+impl Tagged {
+    /// A message of this client, which has sent so many bytes, in a room whose newest message with
+    /// a long tag is this one; and the bytes of it.
+    pub fn new(
+        which: usize,
+        number: usize,
+        sent: u64,
+        (is_text, text): (bool, &str),
+        key: Option<&Key>,
+    ) -> (Tagged, Vec<u8>) {
+        let payload = text.as_bytes().to_vec();
+        let own = |tag: String| (tag, is_text, payload.clone(), Intent::Publish);
+        let (tag, is_text, payload, intent) = match (which, key) {
+            (0, _) => own(String::new()),
+            (1, _) => own(format!("t{sent}")),
+            (3, Some(key)) => {
+                (key.tag.clone(), key.is_text, key.payload.clone(), Intent::Repeat(key.id))
+            }
+            (4, Some(key)) => (key.tag.clone(), is_text, payload, Intent::Reuse),
+            (5, _) => {
+                let payload = format!("{number}:{sent} without").into_bytes();
+                (String::new(), is_text, payload, Intent::Fault("no_line_feed"))
+            }
+            (6, _) => ("no tag".to_owned(), is_text, payload, Intent::Fault("bad_tag")),
+            _ => own(format!("a-tag-of-client-{number}-{sent}")),
+        };
+        let wire = match intent {
+            Intent::Fault("no_line_feed") => payload.clone(),
+            _ => [tag.as_bytes(), b"\n", &payload].concat(),
+        };
+        let wire_bytes = wire.len();
+        // A tag that is none is not told back.
+        let tag = if matches!(intent, Intent::Fault(_)) { String::new() } else { tag };
+        (Tagged { tag, is_text, payload, intent, wire_bytes }, wire)
+    }
+}
+
+impl Client {
+    /// Sends a message with a tag.
+    pub fn send_tagged(
+        &mut self,
+        (tagged, wire): (Tagged, Vec<u8>),
+        fragments: usize,
+        has_pings: bool,
+        level: Option<u32>,
+    ) {
+        if let Some(v1) = &mut self.v1 {
+            v1.left_out += u64::from(tagged.intent == Intent::Publish);
+        }
+        let is_text = tagged.is_text;
+        let meaning = Meaning::Tagged(tagged);
+        match level.filter(|_| self.inflate.is_some()) {
+            Some(level) => self.say_packed(meaning, is_text, &wire, fragments, level),
+            None => self.say(meaning, is_text, &wire, fragments, has_pings),
+        }
+    }
+}
+
+impl Shadow {
+    /// Judges a message with a tag by the law of now, as `judge` does with others.
+    pub fn judge_tagged(&mut self, at: usize, tagged: &Tagged, law: &Law, is_again: bool) {
+        let Some(room) = self.own_room() else { return };
+        let most = law.message_bytes_max(room);
+        let fault = match tagged.intent {
+            _ if !law.may_publish(room, &self.ticket) => Some("may_not_speak"),
+            Intent::Fault(word) => Some(word),
+            _ if tagged.payload.len() > most => Some("too_long"),
+            _ if law.is_json && !tagged.is_text => Some("binary_in_json"),
+            Intent::Reuse => Some("key_reused"),
+            _ => None,
+        };
+        let fate = &mut self.fates[at];
+        // Its length may have been judged before.
+        let is_beyond = tagged.wire_bytes > most + TAGGED_BYTES_MAX;
+        if is_beyond && !fate.ends.contains(&1009) {
+            fate.ends.push(1009);
+        }
+        match fault {
+            _ if is_beyond && !is_again => {}
+            None => fate.passes = true,
+            Some(word) if !fate.faults.contains(&word) => fate.faults.push(word),
+            Some(_) => {}
+        }
+    }
+}
+
+impl Model {
+    /// A message with a tag has arrived, with this id if it is to be published.
+    pub fn awaits(&mut self, number: usize, unit: usize, tagged: &Tagged, id: Option<usize>) {
+        let awaited = Awaited { unit, tagged: tagged.clone(), id };
+        self.shadows[number].awaited.push_back(awaited);
+    }
+
+    /// A client of `fanfare.v1` is greeted.
+    pub fn greets(&mut self, number: usize, is_resumed: bool) {
+        if let Some(own) = self.shadows[number].memberships.first_mut() {
+            own.is_behind = is_resumed;
+        }
+    }
+
+    /// A message has this sequence, for whomever is told it.
+    pub fn note_sequence(&mut self, id: usize, sequence: u64) {
+        let known = *self.sequences.entry(id).or_insert(sequence);
+        assert_eq!(known, sequence, "message {id} has two sequences");
+    }
+
+    /// A client is answered that its message with this tag was published.
+    pub fn receives_ok(&mut self, number: usize, tag: &str, sequence: u64, is_of_epoch: bool) {
+        let awaited = self.next_awaited(number, |one, _, _| one.tagged.tag == tag);
+        let Awaited { unit, tagged, id } = awaited;
+        let fate = &mut self.shadows[number].fates[unit];
+        assert!(fate.passes, "{number} may not publish that, and is told ok: {tag}");
+        fate.faults.clear();
+        match (tagged.intent, id) {
+            (Intent::Publish, Some(id)) => {
+                assert!(is_of_epoch, "{number} is told an id of an epoch that it does not know");
+                self.note_sequence(id, sequence);
+                if self.messages[id].known.is_none() {
+                    self.is_certain(id);
+                }
+                if tag.len() >= KEY_BYTES_MIN {
+                    let Tagged { tag, is_text, payload, .. } = tagged;
+                    let room = self.messages[id].room;
+                    self.keys.insert(room, Key { tag, is_text, payload, id });
+                }
+            }
+            (Intent::Repeat(id), _) => {
+                assert_eq!(self.sequences.get(&id), Some(&sequence), "{number} repeats {id}");
+            }
+            (intent, _) => panic!("{number} is told ok: {intent:?}"),
+        }
+        self.passed_with_tag(number, unit);
+    }
+
+    /// A client is answered that its message was not published.
+    pub fn receives_error(&mut self, number: usize, tag: Option<&str>, word: &str) {
+        let tag = tag.unwrap_or_default();
+        let may_be = |one: &Awaited, fate: &Fate, is_known: bool| {
+            let has_no_tag = !is_known && fate.faults.contains(&word);
+            one.tagged.tag == tag && (!tag.is_empty() || has_no_tag)
+        };
+        let Awaited { unit, id, .. } = self.next_awaited(number, may_be);
+        let fate = &mut self.shadows[number].fates[unit];
+        assert!(fate.faults.contains(&word), "{number} is told {word}: {:?}", fate.faults);
+        fate.passes = false;
+        if let Some(id) = id {
+            self.refuses(id);
+        }
+        self.passed_with_tag(number, unit);
+    }
+
+    /// The message of a client that this answers; those before it needed no answer.
+    fn next_awaited(
+        &mut self,
+        number: usize,
+        is_it: impl Fn(&Awaited, &Fate, bool) -> bool,
+    ) -> Awaited {
+        let shadow = &mut self.shadows[number];
+        loop {
+            let one = shadow.awaited.pop_front();
+            let one = one.unwrap_or_else(|| panic!("{number} is answered, unasked"));
+            let fate = &shadow.fates[one.unit];
+            let is_known = one.id.is_some_and(|id| self.messages[id].known.is_some());
+            if is_it(&one, fate, is_known) {
+                return one;
+            }
+            let needs_none = one.tagged.tag.is_empty() && fate.passes;
+            assert!(needs_none, "{number} is not answered: {one:?}");
+        }
+    }
+
+    /// A unit was answered: it ended nothing, and neither did those before it.
+    fn passed_with_tag(&mut self, number: usize, unit: usize) {
+        self.shadows[number].passed(unit);
+        self.published(number, unit + 1);
+    }
+}
+
+impl Shadow {
+    /// Asserts that all that was taken is answered, as far as it must be.
+    pub fn check_answered(&self, number: usize) {
+        let taken = self.awaited.iter().filter(|one| one.unit < self.taken);
+        for one in taken {
+            let needs_none = one.tagged.tag.is_empty() && self.fates[one.unit].passes;
+            assert!(needs_none, "{number} was not answered: {one:?}");
+        }
+    }
+}
