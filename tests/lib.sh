@@ -61,11 +61,13 @@ need_node() {
   need "npm --version" npm
 }
 
-# npm_ci FOLDER: the packages of a folder's tests.
+# npm_ci FOLDER: the packages of a folder's tests. What is there stays: another part may use it now.
 npm_ci() {
-  exec 8> "$CACHE/npm.lock" # two parts use the same folder
+  exec 8> "$CACHE/npm.lock" # several parts use the same folders
   flock 8
-  (cd "$1" && npm ci --no-audit --no-fund --loglevel=error 8>&-)
+  cmp -s "$1/package-lock.json" "$1/node_modules/.installed" ||
+    (cd "$1" && npm ci --no-audit --no-fund --loglevel=error 8>&- &&
+      cp package-lock.json node_modules/.installed)
   exec 8>&-
 }
 

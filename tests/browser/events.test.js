@@ -1,11 +1,9 @@
 // Event streams as Chromium's EventSource reads them.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { HOST } from '../../clients/js/test/own.js';
 import { startBrowser, startRelay } from './browser.js';
+import { startCuttable } from './cuttable.js';
 
 const PATIENCE = { timeout: 60_000 };
 const HISTORY = ['--history-messages', '100', '--drain', '0.1'];
@@ -60,24 +58,6 @@ async function listen(t, relay, url = `${relay.http}/news`) {
     return events;
   };
   return { page, until };
-}
-
-/** A TCP proxy whose connections can be cut. */
-async function startCuttable(t, relay) {
-  const open = new Set();
-  const server = createServer((client) => {
-    const upstream = connect(relay.port, HOST);
-    for (const end of [client, upstream]) {
-      open.add(end);
-      end.on('error', () => {}).on('close', () => { client.destroy(); upstream.destroy(); open.delete(end); });
-    }
-    client.pipe(upstream).pipe(client);
-  });
-  const cut = () => { for (const end of open) end.destroy(); };
-  t.after(() => { server.close(); cut(); });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return { http: `http://127.0.0.1:${server.address().port}`, cut };
 }
 
 test('texts and binary messages arrive as events with their ids', PATIENCE, async (t) => {
