@@ -155,9 +155,9 @@ impl Connection {
             }
         };
         self.bytes.truncate(taken + *read.as_ref().unwrap_or(&0));
-        read.map_err(|error| match error.kind() {
-            ErrorKind::BrokenPipe => Fault::OutputClosed,
-            _ => Fault::Lost(error),
+        read.map_err(|error| match self.socket().output_is_closed {
+            true => Fault::OutputClosed,
+            false => Fault::Lost(error),
         })
     }
 

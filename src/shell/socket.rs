@@ -30,8 +30,10 @@ pub(super) struct Socket {
     stream: Stream,
     /// The most time for bytes to come; without it, there is no end to waiting.
     pub(super) patience: Option<Duration>,
-    /// A read ends with an error of the kind `BrokenPipe` when standard output has lost its reader.
+    /// A read ends with an error when standard output has lost its reader.
     pub(super) watches_output: bool,
+    /// That has happened.
+    pub(super) output_is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl Socket {
                 .map_err(Fault::NotThere)?,
             Place::Host(host, port) => Stream::Tcp(connect(host, *port).map_err(Fault::NotThere)?),
         };
-        Ok(Socket { stream, patience: None, watches_output: false })
+        Ok(Socket { stream, patience: None, watches_output: false, output_is_closed: false })
     }
 
     /// Whether the relay has said or ended something since: then the connection is of no use for
@@ -63,7 +65,7 @@ impl Socket {
     }
 
     /// Waits for bytes.
-    fn wait(&self) -> io::Result<()> {
+    fn wait(&mut self) -> io::Result<()> {
         let until = self.patience.map(|patience| Instant::now() + patience);
         let stdout = io::stdout();
         loop {
@@ -79,6 +81,7 @@ impl Socket {
                 Ok(0) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
                 Ok(_) if fds.get(1).is_some_and(|stdout| stdout.any() == Some(true)) => {
+                    self.output_is_closed = true;
                     return Err(ErrorKind::BrokenPipe.into());
                 }
                 Ok(_) => return Ok(()),
