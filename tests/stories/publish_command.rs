@@ -233,6 +233,29 @@ fn a_lost_answer_is_asked_for_again_with_the_same_key() {
 }
 
 #[test]
+fn a_kept_connection_that_ends_under_a_request_is_replaced() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let server = std::thread::spawn(move || {
+        let answer = format!("{ANSWER}2}}");
+        let (mut kept, _) = listener.accept().expect("a client");
+        let first = read_request(&mut kept);
+        kept.write_all(answer.as_bytes()).expect("it reads");
+        let second = read_request(&mut kept);
+        drop(kept);
+        let (mut other, _) = listener.accept().expect("the same client");
+        let third = read_request(&mut other);
+        other.write_all(answer.as_bytes()).expect("it reads");
+        [first, second, third]
+    });
+    let (code, ids, stderr) = run(publish_to(&url, &["news", "--lines"]), b"x\nx\n");
+    assert_eq!((code, ids.as_str(), stderr.as_str()), (Some(0), "7:a\n7:a\n", ""));
+    let [first, second, third] = server.join().expect("it was asked");
+    assert_eq!(second, third, "the same key");
+    assert_ne!(first, second, "another message has another key");
+}
+
+#[test]
 fn above_its_rate_it_waits_as_long_as_the_relay_says() {
     let relay = Relay::start(&["--message-rate", "1"]);
     let mut member = relay.connect("/news");
