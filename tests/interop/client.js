@@ -8,6 +8,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import WebSocket from 'ws';
 
+export { WebSocket };
+
 const BIN =
   process.env.FANFARE_BIN ?? fileURLToPath(new URL('../../target/release/fanfare', import.meta.url));
 
