@@ -50,6 +50,12 @@ enum Action<'a> {
         length: u16,
         held_back: u8,
     },
+    /// A message with a tag of so many letters, as clients of `fanfare.v1` send it.
+    Tagged {
+        conn: u8,
+        letters: u8,
+        length: u16,
+    },
     Word {
         conn: u8,
     },
@@ -165,6 +171,9 @@ impl World {
             Action::Bytes { conn, bytes } => self.with(conn, |world, at| world.say(at, bytes, 0)),
             Action::Frame { conn, first, length, held_back } => self.with(conn, |world, at| {
                 world.say(at, &frame(first, length), usize::from(held_back));
+            }),
+            Action::Tagged { conn, letters, length } => self.with(conn, |world, at| {
+                world.say(at, &tagged(letters, length), 0);
             }),
             Action::Word { conn } => self.with(conn, |world, at| {
                 world.say(at, b"\x81\x84\0\0\0\0ping", 0);
@@ -330,14 +339,31 @@ fn packed(length: usize) -> Vec<u8> {
     frame
 }
 
-/// One of three rooms, of which two may be open.
+/// One of three rooms, of which two may be open; half of the clients speak `fanfare.v1`.
 fn request(room: u8) -> Vec<u8> {
+    let offer = match room & 0x80 {
+        0 => "",
+        _ => "Sec-WebSocket-Protocol: fanfare.v1\r\n",
+    };
     let room = room % 3;
     format!(
         "GET /{room} HTTP/1.1\r\nHost: f\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+         Sec-WebSocket-Version: 13\r\n{offer}Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
     )
     .into_bytes()
+}
+
+/// A text with a tag, under a mask of zeros: of up to a few letters more than are allowed, and one
+/// of a few messages, so that some are sent again.
+fn tagged(letters: u8, length: u16) -> Vec<u8> {
+    let (letters, length) = (usize::from(letters % 70), usize::from(length % 2100));
+    let text = [&vec![b't'; letters][..], b"\n", &vec![b'm'; length]].concat();
+    let mut bytes = vec![0x81, 0x80 | 126];
+    match u8::try_from(text.len()).ok().filter(|length| *length < 126) {
+        Some(length) => bytes = vec![0x81, 0x80 | length],
+        None => bytes.extend((text.len() as u16).to_be_bytes()),
+    }
+    [&bytes[..], &[0; 4], &text].concat()
 }
 
 /// A frame of ASCII under a mask of zeros; the first byte is the fuzzer's. Half of the letters grow
