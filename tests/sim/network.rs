@@ -269,6 +269,10 @@ impl World {
         for received in peer.client.take(&bytes) {
             let shadow = &self.model.shadows[number];
             assert_eq!(shadow.end, None, "something follows the end of {number}");
+            let is_private = matches!(received, Received::Status(_) | Received::Notice);
+            if is_private && peer.client.events.is_some() {
+                peer.pinged = Some(self.now); // where such bytes are pending no comment comes
+            }
             match received {
                 Received::Status(status) => {
                     let deflates = shadow.memberships.first().is_some_and(|own| own.deflates);
