@@ -307,9 +307,11 @@ impl Conn {
         member.skip_own(frame, || &mut rare.get_or_insert_default().skips);
     }
 
-    /// Frees the box of rare things when there are none.
+    /// Frees the box of rare things when there are none. A member that resumes is rare itself: with
+    /// the box, its next write is looked at, and it moves to its class when it has caught up.
     pub(crate) fn tidy(&mut self) {
         if let Some(rare) = &self.rare
+            && !self.member.resumes()
             && rare.private.due().is_empty()
             && rare.skips.is_empty()
             && !rare.stays()

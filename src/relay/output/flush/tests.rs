@@ -1,9 +1,10 @@
 //! Turns in which members take more, or less, than a write has.
 
 use super::*;
+use crate::protocol::ws::deflate::IS_BUILT_IN;
 use crate::relay::limits::budget::WRITES_PER_TURN;
 use crate::relay::pretend::Pretend;
-use crate::relay::{Limits, Time};
+use crate::relay::{History, Limits, Time};
 
 #[test]
 fn large_writes_take_more_of_a_turn_and_leave_the_other_rooms_theirs() {
@@ -73,4 +74,36 @@ fn a_crowd_that_catches_up_does_not_keep_what_is_new_from_the_others() {
     pretend.turn();
     assert!(pretend.turn_bytes() > 1_000_000, "the crowd catches up");
     assert!(pretend.written.iter().any(|(id, _)| *id == small[1]));
+}
+
+/// Over TLS a stream takes all bytes and holds some of them: the member has caught up, and is told
+/// so when it takes more. What is published just then must not keep it among plain frames.
+#[test]
+fn a_member_that_caught_up_while_bytes_were_held_moves_to_its_class() {
+    if !IS_BUILT_IN {
+        return;
+    }
+    let history = History { messages_max: Some(10), ..History::default() };
+    let mut limits = Limits { history, room_log_bytes_max: 1 << 20, ..Limits::default() };
+    limits.deflate.is_on = true;
+    let mut pretend = Pretend::with(limits);
+    let speaker = pretend.join("/");
+    pretend.text(speaker, "an earlier message");
+    let id = pretend.relay.accepted(None, pretend.now).expect("there is room");
+    let request =
+        b"GET /?last=1 HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
+    pretend.relay.receive(id, &mut request.to_vec(), pretend.now);
+    let mut slices = Slices::default();
+    let offer = pretend.relay.gather(id, &mut slices);
+    let bytes = slices.as_slice().concat().len();
+    pretend.relay.held(offer, bytes);
+    assert!(pretend.relay.conns[id.index].member.resumes(), "it may not be written to");
+    pretend.relay.writable(id);
+    pretend.text(speaker, "a message that comes before it is looked at");
+    let member = &pretend.relay.conns[id.index].member;
+    assert!(!member.resumes() && member.class == member.home(), "{member:?}");
+    assert!(pretend.relay.conns[id.index].rare.is_none(), "and costs no more than others");
+    pretend.relay.check_invariants();
 }
