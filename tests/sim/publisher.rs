@@ -273,8 +273,11 @@ impl World {
         if status == 503 && self.drained.is_some() && publisher.pending.is_empty() {
             return; // it came during the drain, and sent nothing
         }
-        (publisher.answered, publisher.waited_ms) = (self.now, 0);
+        publisher.answered = self.now;
         let pending = publisher.pending.pop_front();
+        if publisher.pending.is_empty() {
+            publisher.waited_ms = 0; // else it may be the next one that was waited for
+        }
         let pending = pending.unwrap_or_else(|| panic!("publisher {by} is told {status}, unasked"));
         let waits = status == 503 && self.drained.is_some();
         let is_refusal = pending.refusals.contains(&status) || waits;
