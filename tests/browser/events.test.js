@@ -1,5 +1,6 @@
 // Event streams as Chromium's EventSource reads them.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { startBrowser, startRelay } from './browser.js';
