@@ -29,8 +29,9 @@ const PATHS: &[Path] = &[
     ("inbound text of 125 B, from read to log", || inbound_path(2)),
     ("request of 64 B, to nobody, from read to write", || request_path(1)),
     ("64 requests of 64 B, to nobody, request", || request_path(64)),
-    ("publish to 1,000, delivery", || publish_path(Room::of(1_000))),
-    ("the same in a room with a history", || publish_path(Room::remembering(1_000, 50))),
+    ("publish to 1,000, delivery", || publish_path(Room::of(1_000), b'x')),
+    ("the same in a room with a history", || publish_path(Room::remembering(1_000, 50), b'x')),
+    ("the same by fanfare.v1", || publish_path(Room::offering(1_000, V1), b'\n')),
     ("64 messages to 1,000, delivery of 64", burst_path),
     ("ticker of 200 B to 1,000, delivery", || ticker_path("")),
     ("the same, each message compressed by itself", || ticker_path(ALONE)),
@@ -41,6 +42,9 @@ const PATHS: &[Path] = &[
 /// The offers of members with compression.
 const ALONE: &str = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n";
 const CONTEXT: &str = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+
+/// The offer of members with sequences.
+const V1: &str = "Sec-WebSocket-Protocol: fanfare.v1\r\n";
 
 fn main() {
     let wanted = std::env::args().nth(1).filter(|word| !word.starts_with("--"));
@@ -152,12 +156,15 @@ fn request_path(pipelined: usize) -> u64 {
     answers
 }
 
-fn publish_path(mut room: Room) -> u64 {
+/// Messages of 64 bytes that begin with this one.
+fn publish_path(mut room: Room, first: u8) -> u64 {
     #[inline(never)]
     fn counted(room: &mut Room, message: &mut [u8]) -> usize {
         room.publish(message)
     }
-    let message = frame(0x81, &[b'x'; 64]);
+    let mut text = [b'x'; 64];
+    text[0] = first;
+    let message = frame(0x81, &text);
     (0..100).map(|_| counted(&mut room, &mut message.clone()) as u64).sum()
 }
 
