@@ -228,9 +228,9 @@ element('language').addEventListener('change', (event) => {
   showState();
 });
 
-/** What was said: with `--json` the relay says it as a string of JSON. */
+/** What was said: with `--json` the relay says it as a string of JSON, but not by fanfare.v1. */
 function meant(data) {
-  if (!facts.json || typeof data !== 'string') return data;
+  if (!facts.json || room.id !== null || typeof data !== 'string') return data;
   try {
     const value = JSON.parse(data);
     return typeof value === 'string' ? value : data;
@@ -263,7 +263,8 @@ function follow() {
     showState();
   });
   room.on('gap', ({ dropped, awayMs }) => {
-    banner(dropped ? say('dropped', dropped) : say('gap', Math.ceil(awayMs / 1000)));
+    if (dropped) banner(say('dropped', dropped));
+    else banner(awayMs ? say('gap', Math.ceil(awayMs / 1000)) : say('skipped'));
   });
   showState();
 }

@@ -126,14 +126,14 @@ test('a gap is reported: since the close, or else since the last sign of life', 
   newest().end(1001, 'going down', true);
   pass(500);
   newest().open();
-  assert.deepEqual(told('gap').at(-1), { dropped: 0, awayMs: 500 }, 'all was heard until then');
+  assert.deepEqual(told('gap').at(-1), { dropped: 0, awayMs: 500, missed: true }, 'all was heard until then');
   pass(60_000);
   newest().say('life');
   pass(7000);
   newest().end(1006);
   pass(500);
   newest().open();
-  assert.deepEqual(told('gap').at(-1), { dropped: 0, awayMs: 7500 });
+  assert.deepEqual(told('gap').at(-1), { dropped: 0, awayMs: 7500, missed: true });
   room.close();
 });
 
@@ -187,12 +187,68 @@ test('undefined options are defaults, and socket options reach the socket', () =
   const { room, newest, told } = join({
     backoffBaseMs: undefined, protocols: ['a'], socketOptions: { headers: { a: 'b' } },
   });
-  assert.deepEqual([newest().protocols, newest().options], [['a'], { headers: { a: 'b' } }]);
+  assert.deepEqual([newest().protocols, newest().options], [['fanfare.v1', 'fanfare', 'a'], { headers: { a: 'b' } }]);
   room.url = 'ws://other/';
   newest().end(1006);
   assert.equal(told('reconnecting')[0].delayMs, 500);
   pass(500);
   assert.equal(newest().url, 'ws://other/', 'a new address is for the next connection');
+  room.close();
+});
+
+test('after so many attempts in a row the room ends, and a stable connection counts anew', () => {
+  const { room, newest, told } = join({ maxAttempts: 2 });
+  for (const delayMs of [500, 1000]) {
+    newest().end(1006);
+    pass(delayMs);
+  }
+  newest().open();
+  pass(5000);
+  for (const delayMs of [500, 1000]) {
+    newest().end(1006);
+    assert.equal(room.state, 'reconnecting');
+    pass(delayMs);
+  }
+  newest().end(1006);
+  assert.equal(room.state, 'closed');
+  pass(1);
+  assert.deepEqual(told('close').at(-1), { code: 1006, reason: '', willReconnect: false });
+  const never = join({ maxAttempts: 0 });
+  never.newest().end(1006);
+  assert.equal(never.room.state, 'closed');
+});
+
+test('the program decides which closes are final, and an error of its own is told', () => {
+  const asked = [];
+  const shouldRetry = (code, reason) => asked.push([code, reason]) && code !== 1006;
+  const { room, newest } = join({ shouldRetry });
+  newest().open();
+  newest().end(4001, 'banned');
+  pass(500);
+  newest().end(1006);
+  assert.deepEqual([room.state, asked], ['closed', [[4001, 'banned'], [1006, '']]]);
+  const faulty = join({ shouldRetry() { throw new Error('theirs'); } });
+  faulty.newest().end(1006);
+  assert.deepEqual([faulty.room.state, faulty.told('error')[0].message], ['reconnecting', 'theirs']);
+  faulty.newest().end(1006);
+  faulty.room.close();
+});
+
+test('a listener may be added for one event, and removed by its name', () => {
+  const { room, newest } = join();
+  const heard = [];
+  const listener = (data) => heard.push(data);
+  room.once('message', listener);
+  newest().open();
+  ['a', 'b'].forEach((data) => newest().say(data));
+  room.on('message', listener);
+  newest().say('c');
+  room.off('message', listener);
+  room.off('message', listener);
+  newest().say('d');
+  room.once('message', listener)();
+  newest().say('e');
+  assert.deepEqual(heard, ['a', 'c']);
   room.close();
 });
 

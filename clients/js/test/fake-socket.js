@@ -31,8 +31,8 @@ export function fakeSockets() {
       this.closedWith = [code, reason];
     }
 
-    open() {
-      this.readyState = 1;
+    open(protocol = 'fanfare') {
+      Object.assign(this, { readyState: 1, protocol });
       this.onopen?.({});
     }
 

@@ -1,7 +1,7 @@
 // The package.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,20 +10,28 @@ import { gzipSync } from 'node:zlib';
 import { createSSRApp, effectScope, h, ref } from 'vue';
 import { renderToString } from 'vue/server-renderer';
 import WebSocket from 'ws';
+import { served } from '../build.js';
 import * as module from '../fanfare.js';
 import { useFanfare } from '../vue.js';
+import * as websocket from '../websocket.js';
 import { next, startRelay } from './relay.js';
 
 const here = (name) => new URL(`../${name}`, import.meta.url);
 
-test('the CommonJS build exports the same', () => {
-  const required = createRequire(import.meta.url)('../fanfare.cjs');
-  assert.deepEqual(Object.keys(required).sort(), Object.keys(module).sort());
+test('the CommonJS builds export the same', () => {
+  const require = createRequire(import.meta.url);
+  for (const [name, entry] of [['fanfare', module], ['websocket', websocket]]) {
+    assert.deepEqual(Object.keys(require(`../${name}.cjs`)).sort(), Object.keys(entry).sort());
+  }
 });
 
-test('it has at most 5.25 KB', () => {
-  const bytes = gzipSync(readFileSync(here('fanfare.js')), { level: 9 }).length;
-  assert.ok(bytes <= 5.25 * 1024, `${bytes} bytes`);
+test('it has at most 7 KB, and the relay serves it as it is built here', async (t) => {
+  const bytes = gzipSync(served(), { level: 9 }).length;
+  assert.ok(bytes <= 7 * 1024, `${bytes} bytes`);
+  const relay = await startRelay();
+  t.after(() => relay.stop());
+  const answer = await fetch(`${relay.http}/_/client.js`);
+  assert.equal(await answer.text(), served());
 });
 
 test('the types are right', () => {
@@ -80,7 +88,7 @@ test('a Vue page joins no room without an address, and none on a server', async 
   url.value = 'ws://relay/one';
   url.value = 'ws://relay/two';
   assert.deepEqual(made.map(([address, { closed }]) => [address, closed]),
-    [['ws://relay/one', true], ['ws://relay/two', undefined]], 'one at a time');
+    [['ws://relay/one?last=500', true], ['ws://relay/two?last=500', undefined]], 'one at a time');
   close();
   assert.deepEqual([state.value, made[1][1].closed], ['closed', true]);
   scope.stop();
@@ -91,19 +99,21 @@ test('a Vue page joins no room without an address, and none on a server', async 
   assert.equal(await renderToString(createSSRApp({ setup })), '<p>closed: 0</p>');
 });
 
-test('the package has exactly the named files, built when it is packed, and names no registry', (t) => {
+test('the package has exactly the named files, built when it is packed, and names no registry', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'fanfare-client-'));
   t.after(() => rmSync(folder, { recursive: true }));
-  const made = ['fanfare.cjs', 'fanfare.d.cts'];
-  const kept = ['README.md', 'build.js', 'fanfare.d.ts', 'fanfare.js', 'package.json', 'vue.d.ts',
-    'vue.js'];
-  kept.forEach((name) => copyFileSync(here(name), join(folder, name)));
+  const made = ['fanfare.cjs', 'fanfare.d.cts', 'websocket.cjs', 'websocket.d.cts'];
+  const kept = ['README.md', 'build.js', 'fanfare.d.ts', 'fanfare.js', 'package.json', 'src',
+    'vue.d.ts', 'vue.js', 'websocket.d.ts', 'websocket.js'];
+  kept.forEach((name) => cpSync(here(name), join(folder, name), { recursive: true }));
   execFileSync('npm', ['pack', '--silent'], { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] });
   const archive = readdirSync(folder).find((name) => name.endsWith('.tgz'));
   execFileSync('tar', ['-xzf', archive], { cwd: folder });
   const packed = readdirSync(join(folder, 'package')).sort();
   assert.deepEqual(packed, [...kept.filter((name) => name !== 'build.js'), ...made].sort());
-  const { connect } = createRequire(import.meta.url)(join(folder, 'package', 'fanfare.cjs'));
-  assert.equal(typeof connect, 'function');
+  for (const name of ['fanfare.cjs', 'websocket.cjs', 'fanfare.js', 'websocket.js']) {
+    const names = Object.keys(await import(join(folder, 'package', name)));
+    assert.ok(names.some((one) => /^(connect|RoomSocket)$/.test(one)), `${name}: ${names}`);
+  }
   assert.doesNotMatch(readFileSync(here('package-lock.json'), 'utf8'), /resolved|https?:\/\/registry/);
 });

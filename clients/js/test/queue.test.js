@@ -9,7 +9,7 @@ afterEach(() => mock.timers.reset());
 test('the queue is bounded by messages and by bytes, and reports dropped ones', () => {
   const { room, newest, told } = join({ queueMessages: 3, queueBytes: 10 });
   ['a', 'b', 'c', 'd'].forEach((data) => assert.equal(room.send(data), true));
-  assert.deepEqual(told('gap'), [{ dropped: 1, awayMs: 0 }]);
+  assert.deepEqual(told('gap'), [{ dropped: 1, awayMs: 0, missed: false }]);
   room.send('123456789');
   assert.equal(told('gap').at(-1).dropped, 2);
   newest().open();
@@ -44,7 +44,7 @@ test('a message too large for the queue is sent alone', () => {
   const { room, newest, told } = join({ queueBytes: 10 });
   room.send('a');
   assert.equal(room.send('12345678901'), false, 'it will never leave');
-  assert.deepEqual(told('gap'), [{ dropped: 1, awayMs: 0 }]);
+  assert.deepEqual(told('gap'), [{ dropped: 1, awayMs: 0, missed: false }]);
   newest().open();
   assert.equal(room.send('12345678901'), true, 'an open socket takes it');
   assert.deepEqual(newest().sent, ['a', '12345678901']);
@@ -102,7 +102,7 @@ test('messages queued at the end of the room are reported as dropped', () => {
   ['a', 'b'].forEach((data) => room.send(data));
   room.close();
   pass(1);
-  assert.deepEqual(told('gap'), [{ dropped: 2, awayMs: 0 }]);
+  assert.deepEqual(told('gap'), [{ dropped: 2, awayMs: 0, missed: false }]);
   assert.equal(room.send('c'), false);
 });
 

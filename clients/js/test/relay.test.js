@@ -110,10 +110,10 @@ test('after a broken rule the room does not reconnect', async () => {
   await assert.rejects(connect('nonsense:', options).ready);
 });
 
-test('a relay with --json spells texts as JSON strings, and the heartbeat as it is', async () => {
+test('a relay with --json spells texts for raw clients as JSON strings, and the heartbeat as it is', async () => {
   const own = await startRelay(['--json', '--heartbeat', 'ping=pong']);
-  const [one, two] = await Promise.all([0, 1].map(async () => {
-    const room = connect(`${own.url}/json`, { ...options, json: true, heartbeat: ['ping', 'pong'] });
+  const [one, two, member] = await Promise.all([true, true, false].map(async (raw) => {
+    const room = connect(`${own.url}/json`, { ...options, raw, json: true, heartbeat: ['ping', 'pong'] });
     await room.ready;
     return room;
   }));
@@ -121,13 +121,17 @@ test('a relay with --json spells texts as JSON strings, and the heartbeat as it 
   one.ping();
   assert.ok((await answered).roundTripMs > 0);
   const heard = next(two, 'message');
+  const plain = next(member, 'message');
   one.send({ a: 1 });
   assert.equal(await heard, '{"a":1}');
+  assert.deepEqual(await plain, { a: 1 }, 'fanfare.v1 has its own envelope');
+  await assert.rejects(member.publish(new ArrayBuffer(1)), { code: 'binary_in_json' });
   const refused = next(one, 'close');
   one.send(new ArrayBuffer(1));
   const { code, willReconnect } = await refused;
   assert.deepEqual([code, willReconnect, one.state], [1003, false, 'closed']);
   two.close();
+  member.close();
   await own.stop();
 });
 
