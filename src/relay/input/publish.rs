@@ -43,10 +43,10 @@ impl Relay {
         }
         let excluded = from.filter(|_| !self.rooms[key].policy.echo).map(Seat::first).or(except);
         let room = &mut self.rooms[key];
-        room.sequence += 1;
         if room.window.is_some() {
             self.begin_publishing(key);
         } else if excluded.is_some() && room.members().len() == 1 {
+            room.sequence += 1;
             return Ok(Published { members: 0, id: None }); // nothing is stored
         }
         let room = &self.rooms[key];
@@ -92,12 +92,16 @@ impl Relay {
         if let (Some(_), Some((_, class))) = (except, excluded) {
             self.rooms[key].forget_context(class); // no later message refers to this one
         }
-        Ok(Published { members, id: self.rooms[key].newest_id() })
+        let room = &mut self.rooms[key];
+        room.sequence += 1; // not before: a member that is skipped meanwhile loses only older ones
+        Ok(Published { members, id: room.newest_id() })
     }
 
-    /// There is no memory for the newest message in one of a room's logs.
+    /// There is no memory for a message in one of a room's logs. It has its number all the same, for
+    /// it may be in others.
     #[inline(never)] // rare: kept out of the hot path
     fn lose_newest(&mut self, key: u32) {
+        self.rooms[key].sequence += 1;
         self.rooms.forget(key);
         let (conns, quota, schedule) = (&mut self.conns, &mut self.quota, &mut self.schedule);
         notice::push_to_room(&self.rooms[key], News::Lost, conns, quota, schedule);
@@ -137,10 +141,11 @@ impl Relay {
         let now_s = self.now.seconds();
         let (room, pool) = self.rooms.with_pool(key);
         let segment_bytes_max = room.segment_bytes_max(&self.limits);
-        let stamp = (room.sequence, now_s);
+        let sequence = room.next_id().sequence;
+        let stamp = (sequence, now_s);
         let range = room.log_mut(class).append(unit, segment_bytes_max, stamp, pool);
         if room.window.is_some() {
-            self.rooms.trim(key, now_s);
+            self.rooms.trim(key, sequence, now_s);
             self.keep_room_log(key);
             self.keep_history_quota();
         }
@@ -159,7 +164,8 @@ impl Relay {
     ) -> Result<Range<u64>, Rejected> {
         let mut buffer = self.compressors.take_encoded();
         let room = &self.rooms[key];
-        let (sequence, id) = (room.sequence, room.newest_id());
+        let id = room.next_id();
+        let (sequence, id) = (id.sequence, room.window.is_some().then_some(id));
         let message = family::Message { kind, payload, sequence, id };
         let encoded = class.family.encode(message, &mut buffer);
         let appended = match encoded {

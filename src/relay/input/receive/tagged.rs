@@ -319,3 +319,33 @@ fn the_heartbeat_comes_before_the_tag() {
     pretend.text(one, "ping");
     assert_eq!(news(&mut pretend, one), ["pong"]);
 }
+
+/// It is moved to the end of its log, in which its room's newest message is already.
+#[test]
+fn a_member_that_is_skipped_between_turns_is_told_the_newest_too() {
+    let mut pretend = Pretend::with(Limits {
+        room_log_bytes_max: 300_000,
+        log_quota_bytes: 300_000,
+        slow_consumer: SlowConsumer::Skip,
+        ..Limits::default()
+    });
+    let [speaker, slow] = [pretend.join("/"), join(&mut pretend, "/")];
+    let epoch = id(&news(&mut pretend, slow).concat()).split_off(2);
+    pretend.windows.insert(slow, 0);
+    pretend.say_when_read(speaker, 65_000);
+    pretend.turn();
+    for path in ["/a", "/b", "/c", "/d"] {
+        let [speaker, other] = [(); 2].map(|()| pretend.join(path));
+        pretend.windows.insert(other, 0);
+        pretend.say_when_read(speaker, 60_000);
+        pretend.turn();
+    }
+    assert_eq!(pretend.relay.metrics().skipped, 1, "the largest log pays");
+    pretend.windows.insert(slow, usize::MAX);
+    pretend.relay.writable(slow);
+    pretend.turn();
+    pretend.text(speaker, "after");
+    let told = news(&mut pretend, slow);
+    assert_eq!(told[1..], ["2\nafter"]);
+    assert_eq!(id(&told[0]), format!("1:{epoch}"));
+}

@@ -28,17 +28,20 @@ impl Room {
         self.window.as_ref().map(|_| self.id())
     }
 
-    /// The id of the newest message, or that of none before the first. While a message is
-    /// published, it is the newest one, also where it is not in a log yet.
+    /// The id of the newest message, or that of none before the first.
     pub(crate) fn id(&self) -> MessageId {
         MessageId { sequence: self.sequence, epoch: self.epoch }
     }
 
-    /// The id behind which a member goes on that was moved to the message with this sequence.
-    /// `None`: to the end of its log, behind which the newest message may be about to come.
+    /// The id of the message that is published next, or now.
+    pub(crate) fn next_id(&self) -> MessageId {
+        MessageId { sequence: self.sequence + 1, epoch: self.epoch }
+    }
+
+    /// The id behind which a member goes on that was moved to the message with this sequence, or
+    /// to the end of its log.
     pub(crate) fn id_before(&self, next: Option<u64>) -> MessageId {
-        let next = next.unwrap_or(self.sequence);
-        MessageId { sequence: next.saturating_sub(1), epoch: self.epoch }
+        MessageId { sequence: next.map_or(self.sequence, |next| next - 1), epoch: self.epoch }
     }
 
     /// How many messages it remembers.
@@ -108,7 +111,7 @@ impl Rooms {
                 if let Some(window) = &mut self[key].window {
                     window.history = history;
                 }
-                self.trim(key, now_s);
+                self.trim(key, self[key].sequence, now_s);
             }
         }
     }
@@ -165,11 +168,10 @@ impl Rooms {
         }
     }
 
-    /// A message begins a segment of this room, which remembers: the oldest ones go for it.
-    pub(crate) fn trim(&mut self, key: u32, now_s: u32) {
+    /// The oldest segments go for the message with this sequence, the newest, if the room remembers.
+    pub(crate) fn trim(&mut self, key: u32, newest: u64, now_s: u32) {
         let (room, pool) = self.with_pool(key);
         let Some(history) = room.window.as_ref().map(|window| window.history) else { return };
-        let newest = room.sequence;
         for audience in room.audiences_mut().filter(|audience| audience.log.keeps()) {
             audience.log.trim(&history, newest, now_s, pool);
         }
@@ -262,7 +264,7 @@ impl Rooms {
         now_s: u32,
     ) -> Option<Place> {
         self[key].window.as_ref()?;
-        self.trim(key, now_s);
+        self.trim(key, self[key].sequence, now_s);
         let is_there = self.open_family(key, class, limits, now_s);
         let place = self.place_of(key, class, start);
         let none = Place { position: 0, messages: 0, is_gap: matches!(start, Start::Behind(_)) };
