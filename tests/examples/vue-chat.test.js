@@ -82,24 +82,26 @@ test('addresses: an invalid room is not connected to', async () => {
 });
 
 test('the history is bounded, survives a full storage, and believes nothing it reads', async () => {
-  const { readHistory, writeHistory, MESSAGES_MAX } = await source('history.js');
+  const { readHistory, readId, writeHistory, MESSAGES_MAX } = await source('history.js');
   const message = (n, status = 'sent') => ({ id: `${n}`, nick: 'a', text: 'b', at: 1, status });
   const many = Array.from({ length: 500 }, (_, n) => message(n));
   const storage = createStorage();
-  for (let room = 0; room < 30; room += 1) assert.ok(writeHistory(`${room}`, many, storage));
+  for (let room = 0; room < 30; room += 1) assert.ok(writeHistory(`${room}`, many, null, storage));
   assert.equal(readHistory('29', storage).length, MESSAGES_MAX);
   assert.equal(readHistory('29', storage).at(-1).id, '499');
   assert.equal(readHistory('0', storage).length, 0, 'seen longest ago');
   assert.ok(storage.items.size <= 13);
   const narrow = createStorage(30_000); // room for two of these histories
-  for (let room = 0; room < 5; room += 1) assert.ok(writeHistory(`${room}`, many, narrow), `${room}`);
+  for (let room = 0; room < 5; room += 1) assert.ok(writeHistory(`${room}`, many, null, narrow), `${room}`);
   assert.equal(readHistory('4', narrow).length, MESSAGES_MAX);
-  assert.equal(writeHistory('5', many, createStorage(10)), false);
-  writeHistory('w', [message(1, 'waiting')], storage);
+  assert.equal(writeHistory('5', many, null, createStorage(10)), false);
+  writeHistory('w', [message(1, 'waiting')], null, storage);
   assert.equal(readHistory('w', storage)[0].status, 'lost', 'what had not left never will');
-  for (const text of ['', '{', 'null', '5', '[null, 1, {"id": 1}]']) {
+  assert.ok(writeHistory('i', many, '7:e', storage));
+  assert.deepEqual([readId('i', storage), readId('29', storage)], ['7:e', null]);
+  for (const text of ['', '{', 'null', '5', '[null, 1]', '{"id":1,"messages":[null,1,{"id":1}]}']) {
     storage.items.set('fanfare-chat:room:bad', text);
-    assert.deepEqual(readHistory('bad', storage), []);
+    assert.deepEqual([readHistory('bad', storage), readId('bad', storage)], [[], null]);
   }
   assert.deepEqual(readHistory('x', { getItem() { throw new Error('forbidden'); } }), []);
 });
@@ -172,11 +174,11 @@ test('without a connection it waits, is dropped beyond a bound, and leaves once'
   await until(() => room.state.value === 'reconnecting' && room.retry.value, 'the loss');
   ['one', 'two', 'three'].forEach((text) => room.say(text));
   const marks = () => room.messages().map(({ status }) => status);
-  assert.deepEqual(marks(), ['lost', 'waiting', 'waiting']);
+  await until(() => `${marks()}` === 'lost,waiting,waiting', 'the marks');
   assert.deepEqual(room.notices(), ['dropped']);
   own = await startRelay([], own.port);
   await room.isOpen();
-  assert.deepEqual(marks(), ['lost', 'sent', 'sent']);
+  await until(() => `${marks()}` === 'lost,sent,sent', 'the marks');
   assert.deepEqual(room.notices(), ['dropped', 'away']);
   assert.equal(room.retry.value, null);
   assert.equal(room.ending.value, null);
@@ -193,7 +195,37 @@ test('a final end is shown, and queued messages are lost', async (t) => {
   assert.equal(room.ending.value.code, 1009);
   assert.equal(room.state.value, 'closed');
   room.say('to nobody');
-  assert.equal(room.messages().at(-1).status, 'lost');
+  await until(() => room.messages().at(-1).status === 'lost', 'the mark');
+});
+
+test('it shows what was said before, and after another visit what was said since, once', async (t) => {
+  const own = await startRelay(['--history-messages', '100']);
+  t.after(() => own.stop());
+  const url = `${own.url}/before`;
+  const publish = async (text) => {
+    const answer = await fetch(`${own.http}/before`, { method: 'POST', body: text });
+    assert.equal(answer.status, 200);
+  };
+  await publish('before anybody came');
+  const room = await enter(t, url);
+  if (!room) return;
+  await room.shows('before anybody came');
+  room.say('mine');
+  await publish('theirs');
+  await room.shows('theirs');
+  room.scope.stop();
+  await publish('while it was away');
+  const again = await enter(t, url);
+  await again.shows('while it was away');
+  assert.deepEqual(again.messages().map(({ text, mine }) => [text, mine]), [
+    ['before anybody came', false], ['mine', true], ['theirs', false], ['while it was away', false]]);
+  assert.deepEqual(again.notices(), ['earlier']);
+  again.scope.stop();
+  await own.stop();
+  const other = await startRelay(['--history-messages', '100'], own.port);
+  t.after(() => other.stop());
+  const later = await enter(t, url);
+  await until(() => later.notices().includes('missed'), 'the gap');
 });
 
 test('a flood is bounded', async (t) => {

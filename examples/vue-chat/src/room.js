@@ -2,7 +2,7 @@
 
 import { connect } from 'fanfare-client';
 import { onScopeDispose, shallowReactive, shallowRef } from 'vue';
-import { clearHistory, readHistory, writeHistory } from './history.js';
+import { clearHistory, MESSAGES_MAX, readHistory, readId, writeHistory } from './history.js';
 import { decode, encode, write } from './message.js';
 
 const ENTRIES_MAX = 500; // on the page; more costs memory and is read by nobody
@@ -17,9 +17,12 @@ export function useRoom(address, nick, options = {}) {
   const retry = shallowRef(null); // { attempt, at } while we wait for the next attempt
   const ending = shallowRef(null); // { code, reason } when it is over for good
   const timers = {};
+  const unanswered = new Set(); // own entries
   let came = [];
+  let shownId = readId(address); // all messages up to it were on the page
   let notices = 0;
 
+  let room = null;
   const past = readHistory(address);
   const known = new Set(past.map((message) => message.id));
   entries.value = past.map(shallowReactive);
@@ -39,6 +42,7 @@ export function useRoom(address, nick, options = {}) {
   function show() {
     clearTimeout(timers.show);
     timers.show = null;
+    shownId = room?.id ?? shownId;
     if (!came.length) return;
     const fresh = came.filter(({ id }) => !known.has(id) && known.add(id));
     came = [];
@@ -53,22 +57,20 @@ export function useRoom(address, nick, options = {}) {
   function saveNow() {
     clearTimeout(timers.save);
     timers.save = null;
-    writeHistory(address, entries.value.filter((entry) => !entry.notice));
+    writeHistory(address, entries.value.filter((entry) => !entry.notice), shownId);
   }
 
-  /** Marks own messages that wait: the oldest `most` of them. */
-  function settle(status, most = Infinity) {
-    const waiting = entries.value.filter((entry) => entry.status === 'waiting');
-    waiting.slice(0, most).forEach((entry) => { entry.status = status; });
-    if (waiting.length) save();
+  /** Marks own messages that the relay has not answered. */
+  function mark(status) {
+    unanswered.forEach((entry) => { entry.status = status; });
   }
 
-  const room = connect(address, options);
+  // On the first visit what was said before; later what was said since this browser was here.
+  room = connect(address, { last: MESSAGES_MAX, lastEventId: shownId, ...options });
   const follow = () => { state.value = room.state; };
   room.on('open', () => {
     follow();
     retry.value = null;
-    settle('sent'); // the client has handed over what it kept
   });
   room.on('reconnecting', ({ attempt, delayMs }) => {
     follow();
@@ -76,15 +78,15 @@ export function useRoom(address, nick, options = {}) {
   });
   room.on('close', ({ code, reason, willReconnect }) => {
     follow();
+    mark('waiting');
     if (willReconnect) return;
-    settle('lost');
     retry.value = null;
     ending.value = { code, reason };
   });
-  room.on('gap', ({ dropped, awayMs }) => {
-    if (dropped) settle('lost', dropped);
+  room.on('gap', ({ dropped, awayMs, missed }) => {
     if (dropped) notice('dropped', { count: dropped });
     if (awayMs) notice('away', { seconds: Math.max(1, Math.round(awayMs / 1000)) });
+    else if (missed) notice('missed');
   });
   room.on('message', (data) => {
     came.push(decode(data));
@@ -93,21 +95,26 @@ export function useRoom(address, nick, options = {}) {
     timers.show ??= setTimeout(show, SHOW_MS);
   });
 
-  /** Says something: it is on the page at once, and waits if there is no connection. */
+  /** Says something: it is on the page at once, and marked until a relay that was away has it. */
   function say(text) {
     show();
     const message = write(nick, text);
     known.add(message.id); // a relay with --echo says it back
     const status = room.state === 'open' ? 'sent' : 'waiting';
-    add(shallowReactive({ ...message, mine: true, status }));
-    if (!room.send(encode(message))) settle('lost');
+    const entry = shallowReactive({ ...message, mine: true, status });
+    add(entry);
+    unanswered.add(entry);
+    room.publish(encode(message)).then(() => 'sent', () => 'lost').then((settled) => {
+      if (!unanswered.delete(entry)) return;
+      entry.status = settled;
+      save();
+    });
     save();
   }
 
   function forget() {
     show();
-    const stays = (entry) => entry.status === 'waiting';
-    entries.value = entries.value.filter(stays);
+    entries.value = entries.value.filter((entry) => entry.status === 'waiting');
     clearHistory(address);
     saveNow();
   }
@@ -120,8 +127,8 @@ export function useRoom(address, nick, options = {}) {
   addEventListener('pagehide', hide);
   onScopeDispose(() => {
     removeEventListener('pagehide', hide);
+    unanswered.clear(); // those that wait are lost; history.js says so when it reads them
     room.close();
-    settle('lost');
     hide();
   });
 
