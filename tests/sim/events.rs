@@ -94,7 +94,10 @@ impl Events {
             let is_same = epoch == new_epoch || self.forgotten > 0;
             let is_later = sequence > last && is_same;
             let is_next = is_later && left_out <= self.excepted;
-            self.excepted = self.excepted.saturating_sub(left_out);
+            // A gap takes messages along that it was excepted from, or not: nobody knows.
+            if !self.has_gap {
+                self.excepted = self.excepted.saturating_sub(left_out);
+            }
             assert!(is_next || self.has_gap, "{sequence}:{new_epoch} follows {last}:{epoch}");
         }
         self.has_gap = false;

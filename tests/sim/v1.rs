@@ -171,7 +171,10 @@ impl V1 {
         let left_out = sequence - *last - 1;
         let is_next = left_out <= self.left_out || self.has_gap;
         assert!(is_next, "{sequence} follows {last}, and {} are left out", self.left_out);
-        self.left_out = self.left_out.saturating_sub(left_out);
+        // A gap takes messages along that are its own, or not: nobody knows.
+        if !self.has_gap {
+            self.left_out = self.left_out.saturating_sub(left_out);
+        }
         self.has_gap = false;
         *last = sequence;
     }
