@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { after, before, test } from 'node:test';
 import { WebSocket } from 'ws';
 import { startBrowser, startRelay } from './browser.js';
-import { startCuttable } from './cuttable.js';
+import { startCuttable } from '../../clients/js/test/cuttable.js';
 
 const PATIENCE = { timeout: 60_000 };
 const HISTORY = ['--history-messages', '100', '--drain', '0.1'];

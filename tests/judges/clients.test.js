@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { startBrowser, startRelay } from '../browser/browser.js';
-import { startCuttable } from '../browser/cuttable.js';
+import { startCuttable } from '../../clients/js/test/cuttable.js';
 
 const PATIENCE = { timeout: 120_000 }; // one of them waits twice as long after each failure
 const HISTORY = ['--history-messages', '100', '--drain', '0.1', '--admin', 'none'];

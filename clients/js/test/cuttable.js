@@ -1,9 +1,9 @@
-// A network that can be cut.
+// A network that can be cut: a TCP proxy.
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
-import { HOST } from '../../clients/js/test/own.js';
+import { HOST } from './own.js';
 
-/** A TCP proxy in front of a relay, whose connections can be cut. */
+/** Starts a proxy for the relay, which ends with the test; `cut` ends all its connections. */
 export async function startCuttable(t, relay) {
   const open = new Set();
   const server = createServer((client) => {
@@ -18,5 +18,6 @@ export async function startCuttable(t, relay) {
   t.after(() => { server.close(); cut(); });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return { http: `http://127.0.0.1:${server.address().port}`, cut };
+  const place = `127.0.0.1:${server.address().port}`;
+  return { http: `http://${place}`, url: `ws://${place}`, cut };
 }
