@@ -1,6 +1,6 @@
 // What an example needs before it can be run: an interpreter, its packages.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 
 export const examples = new URL('../../examples/', import.meta.url).pathname;
 const cache = new URL('../.cache/examples/', import.meta.url).pathname;
@@ -17,11 +17,17 @@ const worksIn = (folder, command, ...args) => {
   }
 };
 
+// Several parts come here at the same time, and what one has installed another may be using.
+const alone = (...command) => {
+  mkdirSync(cache, { recursive: true });
+  return works('flock', `${cache}lock`, ...command);
+};
+
 /** Installs an example's packages with npm, if they are not there; says whether they are. */
 export function npmPackages(example) {
-  const directory = examples + example;
-  if (existsSync(`${directory}/node_modules/.package-lock.json`)) return true;
-  return works('npm', 'ci', '--prefix', directory, '--no-audit', '--no-fund', '--loglevel=error');
+  const install = 'cmp -s package-lock.json node_modules/.installed || { npm ci --no-audit --no-fund'
+    + ' --loglevel=error && cp package-lock.json node_modules/.installed; }';
+  return alone('sh', '-c', `cd "$0" && { ${install}; }`, examples + example);
 }
 
 /** PHP's command line; null if there is none. */
@@ -30,9 +36,6 @@ export const php = () => (works('php', '--version') ? 'php' : null);
 /** A Python that has the example's packages, and these; null if there is none. */
 export function python(...packages) {
   const own = `${cache}python/bin/python`;
-  mkdirSync(cache, { recursive: true });
-  // Several parts come here at the same time.
-  const alone = (...command) => works('flock', `${cache}python.lock`, ...command);
   const make = `${own} -m pip --version || python3 -m venv ${cache}python`;
   const wanted = ['-r', `${examples}python/requirements.txt`, ...packages];
   return alone('sh', '-c', make) && alone(own, '-m', 'pip', 'install', '-q', ...wanted) ? own : null;
