@@ -2,10 +2,12 @@
 
 const { connect, WxSocket } = require('./lib/fanfare.js');
 const { roomAddress } = require('./address.js');
+const backend = require('./backend.js');
 const { decode, encode, write } = require('./message.js');
 const relay = require('./relay.js');
 
 const EVENTS = ['open', 'close', 'reconnecting', 'gap', 'error'];
+const LAST = 50; // messages that were said before; the page has 100
 
 App({
   globalData: {
@@ -17,7 +19,7 @@ App({
   onLaunch() {
     this.listeners = new Set();
     this.globalData.nick = wx.getStorageSync('nick') || '';
-    this.globalData.room = wx.getStorageSync('room') || '';
+    this.globalData.room = this.roomOf(wx.getStorageSync('room') || '');
     if (this.globalData.socketStatus === 'closed') this.openSocket();
   },
 
@@ -27,8 +29,12 @@ App({
     return () => this.listeners.delete(listener);
   },
 
+  /** A backend publishes in its own room alone. */
+  roomOf: (room) => (relay.backend ? relay.backend.room : room),
+
   /** Another name, another room; false if there can be no such room. */
-  join(nick, room) {
+  join(nick, chosen) {
+    const room = this.roomOf(chosen);
     if (!roomAddress(relay.address, room)) return false;
     Object.assign(this.globalData, { nick, room });
     wx.setStorageSync('nick', nick);
@@ -42,7 +48,8 @@ App({
     if (!address) return false;
     this.closeSocket();
     // The constructor is named: the developer tools are a browser, and shall take a phone's way.
-    const connection = connect(address, { heartbeat: relay.heartbeat, WebSocket: WxSocket });
+    const connection = connect(address, { heartbeat: relay.heartbeat, WebSocket: WxSocket, last: LAST,
+      token: relay.backend ? backend.logIn : undefined });
     this.connection = connection;
     // Events of a connection that was replaced are ignored.
     const mine = (work) => (detail) => { if (this.connection === connection) work(detail); };
@@ -62,13 +69,20 @@ App({
     this.tell('close', { code: 1000, reason: '', willReconnect: false });
   },
 
-  /** Says something; gives the message with what becomes of it, or null if nothing can be said. */
+  /**
+   * Says something; gives the message, or null if nothing can be said. What becomes of it is the event
+   * `settled`.
+   */
   say(text) {
     const { connection } = this;
     if (!connection || connection.state === 'closed') return null;
     const message = write(this.globalData.nick, text);
     const status = connection.state === 'open' ? 'sent' : 'waiting';
-    connection.send(encode(message));
+    const published = relay.backend ? backend.publish(message, connection.connection)
+      : connection.publish(encode(message)).then(() => 'sent');
+    published.catch(() => 'lost').then((settled) => {
+      this.tell('settled', { id: message.id, status: settled });
+    });
     return { ...message, status };
   },
 

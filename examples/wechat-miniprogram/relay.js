@@ -6,4 +6,7 @@ module.exports = {
   // the word to everybody. A mini-program cannot see ping frames: only this tells it that a
   // connection is dead.
   heartbeat: ['ping', 'pong'],
+  // The backend that checks messages and publishes them, and its only room:
+  // { url: 'https://example.com/check-and-publish.php', room: 'chat' }
+  backend: null,
 };

@@ -1,7 +1,9 @@
 // The mini-program's app.js and chat page, with pretended globals of WeChat, on the real relay.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
@@ -22,7 +24,7 @@ before(async () => {
 after(() => relay.stop());
 
 /** Starts the mini-program as WeChat does: app.js, `onLaunch`, then the first page. */
-function launch(t, { url = relay.url, stored = {}, language = 'en' } = {}) {
+function launch(t, { url = relay.url, stored = {}, language = 'en', backend = null } = {}) {
   const toasts = [];
   const titles = [];
   const storage = { ...stored };
@@ -31,6 +33,12 @@ function launch(t, { url = relay.url, stored = {}, language = 'en' } = {}) {
     setStorageSync: (key, value) => { storage[key] = value; },
     getAppBaseInfo: () => ({ language }),
     showToast: ({ title }) => toasts.push(title),
+    login: ({ success }) => setTimeout(success, 0, { code: 'a code' }),
+    request: ({ url: at, method, data, header, success, fail }) => {
+      fetch(at, { method, body: JSON.stringify(data), headers: header })
+        .then(async (answer) => success({ statusCode: answer.status, data: await answer.json() }))
+        .catch((error) => fail({ errMsg: error.message }));
+    },
     setNavigationBarTitle: ({ title }) => titles.push(title),
   });
   let app;
@@ -53,7 +61,7 @@ function launch(t, { url = relay.url, stored = {}, language = 'en' } = {}) {
   for (const file of Object.keys(require.cache)) {
     if (file.startsWith(root)) delete require.cache[file];
   }
-  require('./relay.js').address = url;
+  Object.assign(require('./relay.js'), { address: url, backend });
   require('./app.js');
   app.onLaunch();
   require('./pages/chat/chat.js');
@@ -177,6 +185,92 @@ test('WeChat cuts it in the background, and it is back when it is seen again', a
   mini.wx.show();
   await mini.isOpen();
   assert.equal(mini.wx.tasks.size, 1);
+});
+
+test('it shows what was said before, and after the background what was said meanwhile, once', async (t) => {
+  const own = await startRelay(['--history-messages', '100', ...HEARTBEAT]);
+  t.after(() => own.stop());
+  const publish = async (text) => {
+    const body = JSON.stringify({ id: text, nick: 'Wang', text, at: 1 });
+    assert.equal((await fetch(`${own.http}/talk`, { method: 'POST', body })).status, 200);
+  };
+  await publish('before');
+  const mini = launch(t, { url: own.url, stored: nicked });
+  await mini.shows('before');
+  mini.says('mine');
+  await publish('theirs');
+  await mini.shows('theirs');
+  mini.wx.hide();
+  mini.wx.cut();
+  await publish('meanwhile');
+  mini.wx.show();
+  await mini.shows('meanwhile');
+  assert.deepEqual(mini.lines().map(({ text, mine, status }) => [text, mine, status]), [
+    ['before', false, 'sent'], ['mine', true, 'sent'], ['theirs', false, 'sent'],
+    ['meanwhile', false, 'sent']]);
+  assert.deepEqual(mini.notices(), []);
+});
+
+test('new lines scroll into view, but not away from a reader further up', async (t) => {
+  const mini = launch(t, { stored: nicked });
+  await mini.isOpen();
+  const other = await client(t, `${relay.url}/talk`);
+  const isLast = async (text) => {
+    const line = await mini.shows(text);
+    await until(() => mini.page.data.last === line.key, `${text} in view`);
+  };
+  for (const text of ['one', 'two']) {
+    other.say(text);
+    await isLast(text);
+  }
+  const { last } = mini.page.data;
+  mini.page.scroll({ detail: { scrollTop: 500, scrollHeight: 900 } });
+  mini.page.scroll({ detail: { scrollTop: 300, scrollHeight: 900 } });
+  other.say('three');
+  other.say('four');
+  await mini.shows('four');
+  assert.deepEqual([mini.page.data.last, mini.page.data.unseen], [last, 2]);
+  mini.page.toEnd();
+  await isLast('four');
+  assert.equal(mini.page.data.unseen, 0);
+  mini.page.scroll({ detail: { scrollTop: 100, scrollHeight: 950 } });
+  mini.page.reachEnd();
+  other.say('five');
+  await isLast('five');
+  mini.page.scroll({ detail: { scrollTop: 90, scrollHeight: 950 } });
+  mini.says('mine');
+  await isLast('mine');
+});
+
+test('with a backend it does not publish by itself, and shows what the backend says', async (t) => {
+  const asked = [];
+  const statuses = [401, 200, 422, 503];
+  const server = createServer(async (request, answer) => {
+    let body = '';
+    for await (const piece of request) body += piece;
+    asked.push({ url: request.url, token: request.headers.authorization, ...JSON.parse(body) });
+    answer.statusCode = request.url === '/?login' ? 200 : statuses.shift();
+    answer.end(JSON.stringify({ token: `t${asked.length}` }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const backend = { url: `http://127.0.0.1:${server.address().port}/`, room: 'chat' };
+  const mini = launch(t, { stored: nicked, backend });
+  await mini.isOpen();
+  assert.equal(mini.app.globalData.room, 'chat');
+  const other = await client(t, `${relay.url}/chat`);
+  const settles = async (text, status) => {
+    mini.says(text);
+    await until(() => mini.lines().find((line) => line.text === text)?.status === status, status);
+  };
+  await settles('checked', 'sent');
+  await settles('rude', 'refused');
+  await settles('unlucky', 'lost');
+  const { id, nick, connection } = asked.find(({ text }) => text === 'checked');
+  assert.deepEqual([nick, typeof id, connection], ['Li', 'string', mini.app.connection.connection]);
+  assert.deepEqual(asked.map(({ url, token }) => [url, token]), [['/?login', undefined],
+    ['/', 'Bearer t1'], ['/?login', undefined], ['/', 'Bearer t3'], ['/', 'Bearer t3'], ['/', 'Bearer t3']]);
+  assert.deepEqual(other.heard, []);
 });
 
 test('another room is another connection, and the only one', async (t) => {

@@ -14,7 +14,7 @@ const two = (number) => `0${number}`.slice(-2);
 
 Page({
   data: {
-    words: {}, state: 'connecting', banner: '', lines: [], last: '',
+    words: {}, state: 'connecting', banner: '', lines: [], last: '', unseen: 0,
     nick: '', room: '', text: '', nickMax: NICK_MAX, textMax: TEXT_MAX,
   },
 
@@ -23,7 +23,9 @@ Page({
     this.words = words;
     this.lines = [];
     this.ids = new Set();
-    this.notices = 0;
+    this.count = 0; // of all lines there were
+    this.seen = 0; // of them
+    this.isAtEnd = true; // a reader further up stays there
     const { nick, room } = app.globalData;
     // Functions cannot go to the view.
     const texts = Object.keys(words).filter((name) => typeof words[name] === 'string');
@@ -42,14 +44,11 @@ Page({
 
   happened(event, detail) {
     if (event === 'message') return this.add({ ...detail, mine: false, status: 'sent' });
-    if (event === 'open') this.settle('sent'); // the client has handed over what it kept
-    if (event === 'close' && !detail.willReconnect) this.settle('lost');
-    if (event === 'gap' && detail.dropped) {
-      this.settle('lost', detail.dropped);
-      this.note(this.words.dropped(detail.dropped));
-    }
-    if (event === 'gap' && detail.awayMs) {
-      this.note(this.words.away(Math.max(1, Math.round(detail.awayMs / 1000))));
+    if (event === 'settled') return this.settle(detail);
+    if (event === 'gap' && detail.dropped) this.note(this.words.dropped(detail.dropped));
+    if (event === 'gap' && detail.missed) {
+      const { awayMs } = detail;
+      this.note(awayMs ? this.words.away(Math.max(1, Math.round(awayMs / 1000))) : this.words.missed);
     }
     return this.follow(event, detail);
   },
@@ -69,26 +68,32 @@ Page({
   },
 
   add(line) {
-    if (this.ids.has(line.id)) return; // a relay with --echo says our own back
+    // A relay with --echo says our own back, and a replay has what the backend published for us.
+    if (this.ids.has(line.id)) return;
     this.ids.add(line.id);
     const date = new Date(line.at);
     const time = `${two(date.getHours())}:${two(date.getMinutes())}`;
-    this.lines.push({ ...line, time, nick: line.nick || this.words.anonymous });
+    if (line.mine) this.isAtEnd = true;
+    this.push({ ...line, time, nick: line.nick || this.words.anonymous });
+  },
+
+  note(text) { this.push({ id: '', notice: text }); },
+
+  /** Adds a line at the end. */
+  push(line) {
+    this.count += 1;
+    // `key` is also the element's id: others choose `id`.
+    this.lines.push({ ...line, key: `line-${this.count}` });
     this.lines.splice(0, this.lines.length - LINES_MAX).forEach(({ id }) => this.ids.delete(id));
     this.show();
   },
 
-  note(text) {
-    this.notices += 1;
-    this.lines.push({ id: `notice-${this.notices}`, notice: text });
+  /** What became of an own message. */
+  settle({ id, status }) {
+    const own = this.lines.find((line) => line.mine && line.id === id);
+    if (!own || own.status === status) return;
+    own.status = status;
     this.show();
-  },
-
-  /** Marks own messages that wait: the oldest `most` of them. */
-  settle(status, most = Infinity) {
-    const waiting = this.lines.filter((line) => line.status === 'waiting').slice(0, most);
-    waiting.forEach((line) => { line.status = status; });
-    if (waiting.length) this.show();
   },
 
   show() {
@@ -96,9 +101,30 @@ Page({
     this.showTimer = setTimeout(() => {
       this.showTimer = null;
       if (this.isGone) return;
-      const last = this.lines.length ? 'end' : '';
-      this.setData({ lines: this.lines, last });
+      if (this.isAtEnd) this.seen = this.count;
+      const last = this.lines[this.lines.length - 1];
+      // The view scrolls when the value changes, so it is the newest line's name.
+      this.setData({ lines: this.lines, unseen: this.count - this.seen,
+        ...(this.isAtEnd ? { last: last ? last.key : '' } : {}) });
     }, SHOW_MS);
+  },
+
+  /** The reader has scrolled: further up, new lines do not move the list. */
+  scroll({ detail: { scrollTop, scrollHeight } }) {
+    const { top = 0, height = 0 } = this.scrolled || {};
+    if (scrollTop < top && scrollHeight >= height) this.isAtEnd = false;
+    this.scrolled = { top: scrollTop, height: scrollHeight };
+  },
+
+  reachEnd() {
+    this.isAtEnd = true;
+    if (this.data.unseen) this.show();
+  },
+
+  toEnd() {
+    this.isAtEnd = true;
+    this.setData({ last: '' }); // it may be the newest line's name already
+    this.show();
   },
 
   typeNick(event) { this.setData({ nick: event.detail.value }); },
@@ -114,6 +140,7 @@ Page({
     if (room !== before) {
       this.lines = [];
       this.ids.clear();
+      this.isAtEnd = true;
       this.show();
     }
     return undefined;
