@@ -79,12 +79,12 @@ fn without_host(target: &str) -> &str {
     }
 }
 
-/// The parts of the target's query between `&`, without the fragment.
+/// The parts of the target's query between `&`, without the fragment; none where there is no query.
 pub fn query(target: &str) -> impl Iterator<Item = &str> {
     let after_path = target.bytes().position(|byte| matches!(byte, b'?' | b'#'));
-    let after_path = after_path.map_or("", |at| &target[at..]);
-    let query = after_path.strip_prefix('?').unwrap_or_default();
-    query.split('#').next().unwrap_or_default().split('&')
+    let query = after_path.and_then(|at| target[at..].strip_prefix('?'));
+    let queries = query.into_iter().flat_map(|query| query.split('#').next());
+    queries.flat_map(|query| query.split('&'))
 }
 
 fn hex(digit: Option<u8>) -> Result<u8, Refusal> {
