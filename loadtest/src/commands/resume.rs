@@ -20,6 +20,8 @@ use crate::values::{count, size};
 
 /// How long to wait after the last message, for one that must not come.
 const AFTERMATH: Duration = Duration::from_millis(30);
+/// They are sent without waiting for answers.
+const EARLIER_MAX: usize = 65_536;
 const STEP: Duration = Duration::from_millis(100);
 
 #[derive(Args)]
@@ -32,6 +34,10 @@ pub(crate) struct Options {
     /// Messages that each of them missed; the server has to keep as many.
     #[arg(long, default_value = "100", value_parser = count::<usize>)]
     missed: usize,
+    /// Messages in the room before those, which nobody may receive: a server may keep the first
+    /// ones in smaller pieces of memory.
+    #[arg(long, default_value = "1", value_parser = count::<usize>)]
+    earlier: usize,
     /// Bytes of a message.
     #[arg(long, default_value = "200", value_name = "SIZE", value_parser = size::<usize>)]
     size: usize,
@@ -47,8 +53,11 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, run: &Run) -> Result<Report, Error> {
     let Options { members, missed, size, concurrency, .. } = *options;
     run.check_one_thread("resume has one loop")?;
-    if members == 0 || concurrency == 0 {
-        return usage("one member at least, and one handshake at a time");
+    if members == 0 || concurrency == 0 || !(1..=EARLIER_MAX).contains(&options.earlier) {
+        return usage(format!(
+            "one member at least, one handshake at a time, and from 1 to {EARLIER_MAX} messages \
+             earlier"
+        ));
     }
     run.check_files(members.saturating_add(1))?;
     let plan = Plan {
@@ -64,11 +73,12 @@ pub(crate) fn run(options: &Options, run: &Run) -> Result<Report, Error> {
     let mut report = run.report("resume");
     report.put("members", members);
     report.put("missed", missed);
+    report.put("earlier", options.earlier);
     report.put("size", size);
 
     let ramp = Ramp { way: plan.others_by, concurrency, ..Ramp::default() };
     let mut herds = Herds::new(run, &plan, ramp)?;
-    let before = herds.publish_mark()?;
+    let before = herds.publish_earlier(options.earlier, size)?;
     let path = resumed(run.path(), &before);
     herds.come_and_go(&path)?; // the pages that a first herd touches are no part of what follows
     let idle = herds.come_and_go(&path)?;
@@ -126,17 +136,18 @@ impl<'a> Herds<'a> {
         Ok(Self { run, ramp, members, missed, worker })
     }
 
-    /// Publishes a message that nobody must receive, and gives its id.
-    fn publish_mark(&mut self) -> Result<String, Error> {
-        let (mut mark, mut stall) = (Mark(None), Stall::new(self.run.stall));
+    /// Publishes messages that nobody may receive, and gives the id of the last one.
+    fn publish_earlier(&mut self, count: usize, size: usize) -> Result<String, Error> {
+        let (mut mark, mut stall) = (Mark { answers: 0, id: None }, Stall::new(self.run.stall));
         let connections = &mut self.worker.connections;
-        connections.at(0).say(b"the last message that was not missed");
+        let message = vec![b'-'; size];
+        (0..count).for_each(|_| connections.at(0).say(&message));
         connections.at(0).flush()?;
-        while mark.0.is_none() {
+        while mark.answers < count {
             connections.turn(STEP, &mut mark)?;
-            stall.check(0, "the answer to a message")?;
+            stall.check(mark.answers as u64, "the answers to messages")?;
         }
-        match mark.0 {
+        match mark.id {
             Some(id) if id.contains(':') => Ok(id),
             _ => usage(format!(
                 "the room keeps no history: give the server --history-messages {} or more",
@@ -201,11 +212,15 @@ impl<'a> Herds<'a> {
     }
 }
 
-/// The id of the message that is published first.
-struct Mark(Option<String>);
+/// The answers to the messages that are published first, and the id in the last one.
+struct Mark {
+    answers: usize,
+    id: Option<String>,
+}
 
 impl Events for Mark {
     fn answer(&mut self, _connection: usize, body: &[u8], _now_ns: u64) {
-        self.0 = Some(value(body, "id").unwrap_or_default().to_owned());
+        self.answers += 1;
+        self.id = value(body, "id").map(str::to_owned);
     }
 }

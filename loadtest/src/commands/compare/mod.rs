@@ -152,7 +152,7 @@ mod tests {
     fn every_task_is_a_command_with_figures() {
         let tasks = Tasks::all();
         for (compression, quick, count) in
-            [(false, false, 16), (false, true, 10), (true, false, 8), (true, true, 5)]
+            [(false, false, 18), (false, true, 10), (true, false, 8), (true, true, 5)]
         {
             let jobs = tasks.jobs(compression, quick, &[]);
             assert_eq!(jobs.len(), count);
