@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import WebSocket from 'ws';
 import { startRelay } from '../../clients/js/test/relay.js';
-import { ownPort } from '../../clients/js/test/own.js';
+import { HOST, ownPort } from '../../clients/js/test/own.js';
 import { start } from './program.js';
 
 export const SECRET = 'a secret of the examples, long enough to be one';
@@ -23,7 +23,7 @@ export async function startKeyedRelay(flags = []) {
   const folder = mkdtempSync(join(tmpdir(), 'fanfare-'));
   const file = join(folder, 'token.secret');
   writeFileSync(file, `${SECRET}\n`);
-  const admin = `127.0.0.1:${ownPort()}`;
+  const admin = `${HOST}:${ownPort()}`;
   const relay = await startRelay(['--token-key', `secret:${file}`, '--history-messages', '100',
     '--admin', admin, ...flags]);
   const stop = async () => { // how a relay ends is no matter here, and backends keep connections

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { SECRET, member, startBackend, startKeyedRelay, token } from './backend.js';
+import { launch } from './mini.js';
 import { examples, missing, php } from './prepared.js';
 import { until } from './program.js';
 
@@ -53,7 +54,7 @@ async function startChecker(t, variables = {}) {
     return { status: answer.status, ...await answer.json() };
   };
   const login = async () => (await ask('?login', { code: 'good' })).token;
-  return { wechat, ask, login };
+  return { wechat, ask, login, address };
 }
 
 const message = (id, text) => ({ id, nick: 'Ana', text, at: 1_750_000_000_000 });
@@ -78,6 +79,27 @@ test('a message is checked, then published, once, and not to its sender', async 
   assert.equal((await ask('', message('a-3', 'the end'), bearer)).status, 200);
   await until(() => other.length === 2 && own.length === 1, 'the messages');
   assert.deepEqual(other.map((text) => JSON.parse(text)), [message('a-1', '你好 🎺'), message('a-3', 'the end')]);
+});
+
+test('the mini-program publishes by it, is told what is refused, and hears nothing of its own', async (t) => {
+  if (!php()) return missing(t, 'there is no php-cli');
+  const { address } = await startChecker(t);
+  const mini = launch(t, { url: relay.url, backend: { url: address, room: 'chat' },
+    stored: { nick: 'Ana' }, code: 'good' });
+  await mini.isOpen();
+  const other = await member(t, relay, 'chat', 'other');
+  const settles = async (text, status) => {
+    mini.says(text);
+    await until(() => mini.lines().find((line) => line.text === text)?.status === status, text);
+  };
+  await settles('from the phone', 'sent');
+  await settles('something risky', 'refused');
+  await settles('and goodbye', 'sent');
+  await until(() => other.length === 2, 'the messages');
+  const said = ['from the phone', 'and goodbye'];
+  assert.deepEqual(other.map((text) => JSON.parse(text).text), said);
+  const heard = mini.lines().filter(({ mine, text }) => !mine && said.includes(text));
+  assert.deepEqual(heard, []);
 });
 
 test('only the backend publishes: the mini-program\'s token lets it hear', async (t) => {

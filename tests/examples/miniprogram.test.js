@@ -1,82 +1,22 @@
 // The mini-program's app.js and chat page, with pretended globals of WeChat, on the real relay.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
 import WebSocket from 'ws';
-import { createFakeWx } from '../../clients/js/test/fake-wx.js';
 import { startRelay } from '../../clients/js/test/relay.js';
-import { examples } from './prepared.js';
+import { launch as launchAt, require, root } from './mini.js';
 import { until } from './program.js';
 
-const root = `${examples}wechat-miniprogram/`;
-const require = createRequire(root);
 const HEARTBEAT = ['--heartbeat', 'ping=pong'];
 
 let relay;
 before(async () => {
-  execFileSync(process.execPath, [`${root}copy-client.js`]); // as its README says
   relay = await startRelay(HEARTBEAT);
 });
 after(() => relay.stop());
-
-/** Starts the mini-program as WeChat does: app.js, `onLaunch`, then the first page. */
-function launch(t, { url = relay.url, stored = {}, language = 'en', backend = null } = {}) {
-  const toasts = [];
-  const titles = [];
-  const storage = { ...stored };
-  const wx = Object.assign(createFakeWx({ WebSocket }), {
-    getStorageSync: (key) => storage[key] ?? '',
-    setStorageSync: (key, value) => { storage[key] = value; },
-    getAppBaseInfo: () => ({ language }),
-    showToast: ({ title }) => toasts.push(title),
-    login: ({ success }) => setTimeout(success, 0, { code: 'a code' }),
-    request: ({ url: at, method, data, header, success, fail }) => {
-      fetch(at, { method, body: JSON.stringify(data), headers: header })
-        .then(async (answer) => success({ statusCode: answer.status, data: await answer.json() }))
-        .catch((error) => fail({ errMsg: error.message }));
-    },
-    setNavigationBarTitle: ({ title }) => titles.push(title),
-  });
-  let app;
-  let page;
-  let sets = 0;
-  Object.assign(globalThis, {
-    wx,
-    App: (definition) => { app = definition; },
-    getApp: () => app,
-    Page: (definition) => {
-      page = { ...definition, data: structuredClone(definition.data) };
-      page.setData = (patch) => {
-        // The view is another process: only JSON arrives there.
-        assert.deepEqual(JSON.parse(JSON.stringify(patch)), patch);
-        sets += 1;
-        Object.assign(page.data, JSON.parse(JSON.stringify(patch)));
-      };
-    },
-  });
-  for (const file of Object.keys(require.cache)) {
-    if (file.startsWith(root)) delete require.cache[file];
-  }
-  Object.assign(require('./relay.js'), { address: url, backend });
-  require('./app.js');
-  app.onLaunch();
-  require('./pages/chat/chat.js');
-  page.onLoad({});
-  t.after(() => app.closeSocket());
-  return {
-    app, page, wx, toasts, titles, storage, sets: () => sets,
-    type: (field, value) => page[`type${field}`]({ detail: { value } }),
-    isOpen: () => until(() => app.globalData.socketStatus === 'connected', 'the connection'),
-    lines: () => page.data.lines.filter((line) => !line.notice),
-    notices: () => page.data.lines.filter((line) => line.notice).map((line) => line.notice),
-    says(text) { this.type('Text', text); page.send(); },
-    shows: (text) => until(() => page.data.lines.find((line) => line.text === text), text),
-  };
-}
+const launch = (t, options) => launchAt(t, { url: relay.url, ...options });
 
 /** Another client in the room, and its received messages. */
 async function client(t, url) {
