@@ -85,13 +85,12 @@ pub(crate) fn push_to_room(
     if !is_there(Family::V1) {
         return;
     }
+    // Members stand at different messages: no sequence is right for all of them, and whatever
+    // follows is behind 0.
+    let id = MessageId { sequence: 0, epoch: room.epoch };
     let (standing, text) = match news {
-        News::Lost => (Standing::Gap, v1::gap(room.id())),
-        // Members stand at different messages: each keeps its own sequence.
-        News::Epoch => {
-            let id = MessageId { sequence: 0, epoch: room.epoch };
-            (Standing::Epoch, v1::epoch(id))
-        }
+        News::Lost => (Standing::Gap, v1::gap(id)),
+        News::Epoch => (Standing::Epoch, v1::epoch(id)),
     };
     for seat in room.members().iter().filter(|seat| seat.further_slot().is_none()) {
         let conn = &mut conns[seat.index()];

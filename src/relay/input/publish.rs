@@ -11,7 +11,6 @@ use crate::relay::limits::SlowConsumer;
 use crate::relay::message::Message;
 use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
-use crate::relay::rooms::family;
 use crate::relay::rooms::published::Published;
 use crate::relay::rooms::room::Room;
 use crate::relay::rooms::unit::{Frame, Unit};
@@ -46,8 +45,7 @@ impl Relay {
         if room.window.is_some() {
             self.begin_publishing(key);
         } else if excluded.is_some() && room.members().len() == 1 {
-            room.sequence += 1;
-            return Ok(Published { members: 0, id: None }); // nothing is stored
+            return Ok(room.count_published(0)); // nothing is stored
         }
         let room = &self.rooms[key];
         if room.sharers > 0 {
@@ -92,19 +90,18 @@ impl Relay {
         if let (Some(_), Some((_, class))) = (except, excluded) {
             self.rooms[key].forget_context(class); // no later message refers to this one
         }
-        let room = &mut self.rooms[key];
-        room.sequence += 1; // not before: a member that is skipped meanwhile loses only older ones
-        Ok(Published { members, id: room.newest_id() })
+        // Not before: a member that is skipped meanwhile loses only older ones.
+        Ok(self.rooms[key].count_published(members))
     }
 
-    /// There is no memory for a message in one of a room's logs. It has its number all the same, for
+    /// There is no memory for a message in one of a room's logs. It has its number all the same:
     /// it may be in others.
     #[inline(never)] // rare: kept out of the hot path
     fn lose_newest(&mut self, key: u32) {
         self.rooms[key].sequence += 1;
         self.rooms.forget(key);
-        let (conns, quota, schedule) = (&mut self.conns, &mut self.quota, &mut self.schedule);
-        notice::push_to_room(&self.rooms[key], News::Lost, conns, quota, schedule);
+        let Relay { rooms, conns, quota, schedule, .. } = self;
+        notice::push_to_room(&rooms[key], News::Lost, conns, quota, schedule);
     }
 
     #[inline(never)] // rare: kept out of the hot path
@@ -163,10 +160,7 @@ impl Relay {
         receivers: u32,
     ) -> Result<Range<u64>, Rejected> {
         let mut buffer = self.compressors.take_encoded();
-        let room = &self.rooms[key];
-        let id = room.next_id();
-        let (sequence, id) = (id.sequence, room.window.is_some().then_some(id));
-        let message = family::Message { kind, payload, sequence, id };
+        let message = self.rooms[key].next_message(kind, payload);
         let encoded = class.family.encode(message, &mut buffer);
         let appended = match encoded {
             None => Err(Rejected::NoMemory),

@@ -6,14 +6,16 @@
 //! for a while.
 
 use super::Rooms;
+use crate::protocol::Kind;
 use crate::relay::limits::Limits;
 use crate::relay::limits::budget::{
     FAMILY_UNUSED_S, HISTORIES_PER_TURN, SEGMENT_BYTES_MIN, SILENCE_S,
 };
 use crate::relay::rooms::class::Class;
-use crate::relay::rooms::family::Family;
+use crate::relay::rooms::family::{Family, Message};
 use crate::relay::rooms::history::MessageId;
 use crate::relay::rooms::log::Log;
+use crate::relay::rooms::published::Published;
 use crate::relay::rooms::room::Room;
 use crate::relay::rooms::window::{Listed, Start, Window};
 
@@ -36,6 +38,19 @@ impl Room {
     /// The id of the message that is published next, or now.
     pub(crate) fn next_id(&self) -> MessageId {
         MessageId { sequence: self.sequence + 1, epoch: self.epoch }
+    }
+
+    /// The message that is published now, as it is given to those that encode it.
+    pub(crate) fn next_message<'a>(&self, kind: Kind, payload: &'a [u8]) -> Message<'a> {
+        let id = self.next_id();
+        let (sequence, id) = (id.sequence, self.window.is_some().then_some(id));
+        Message { kind, payload, sequence, id }
+    }
+
+    /// Counts a message that was published, for so many members.
+    pub(crate) fn count_published(&mut self, members: u32) -> Published {
+        self.sequence += 1;
+        Published { members, id: self.newest_id() }
     }
 
     /// The id behind which a member goes on that was moved to the message with this sequence, or
@@ -168,7 +183,8 @@ impl Rooms {
         }
     }
 
-    /// The oldest segments go for the message with this sequence, the newest, if the room remembers.
+    /// The oldest segments go for the message with this sequence, the newest, if the room
+    /// remembers.
     pub(crate) fn trim(&mut self, key: u32, newest: u64, now_s: u32) {
         let (room, pool) = self.with_pool(key);
         let Some(history) = room.window.as_ref().map(|window| window.history) else { return };
