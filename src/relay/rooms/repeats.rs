@@ -1,19 +1,25 @@
 //! Messages that were published with a key: when one is sent again, because its answer was lost, it
 //! is answered as before and not published again.
 
-use crate::protocol::{Kind, v1};
+use crate::protocol::Kind;
 use crate::relay::rooms::published::Published;
 use sha1::{Digest as _, Sha1};
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a key is known, in seconds: a client that repeats a message for longer has given up.
 const KEPT_S: u32 = 5 * 60;
 
-/// The most keys of one room: more than three a second.
-const KEYS_PER_ROOM_MAX: usize = 1_000;
+/// The most keys of one queue: more than three a second.
+const KEYS_PER_QUEUE_MAX: usize = 1_000;
 
-/// The most keys of all rooms together, in about 4 MiB: each takes some 250 bytes in three tables.
+/// The most keys of all rooms together. They take 5 MiB in queues of 1,000, and 8 MiB when each is
+/// alone in its queue.
 const KEYS_MAX: usize = 16 * 1024;
+
+/// The most keys that one call forgets for their age. Each call adds one at most, so they are all
+/// forgotten some calls later.
+const FORGOTTEN_AT_ONCE_MAX: usize = 16;
 
 /// What stands for something longer. A client that finds two of one digest deceives itself alone,
 /// for another user's keys are not its own.
@@ -22,7 +28,9 @@ type Digest = [u8; 20];
 /// A key of one sender in one room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
-    room: Digest,
+    /// Where it makes older ones be forgotten: tags of a room are in one queue, and keys that came
+    /// by HTTP in another one, so that many of the first leave the others alone.
+    queue: Digest,
     key: Digest,
 }
 
@@ -33,11 +41,25 @@ pub(crate) struct Body(Digest);
 /// A message that was published with a key.
 #[derive(Debug)]
 struct Kept {
-    number: u64,
+    key: Key,
     since_s: u32,
     body: Body,
     published: Published,
+    /// The number of the next one in its queue.
+    next: Option<u64>,
 }
+
+/// The messages of a room that are known, the oldest first: each knows the next one, so that a
+/// queue takes no more memory after it was long.
+#[derive(Debug, Clone, Copy)]
+struct Queue {
+    oldest: u64,
+    newest: u64,
+    count: usize,
+}
+
+/// Which queue is the longest; of those of one length, the one with the oldest message.
+type Rank = (usize, Reverse<u64>, Digest);
 
 /// The key is known, with another message.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,30 +68,35 @@ pub(crate) struct Differs;
 /// The messages of all rooms that were published with a key, for some minutes.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats {
-    kept: BTreeMap<Key, Kept>,
-    /// Their numbers, the oldest first: of all, and of each room.
-    keys: BTreeMap<u64, Key>,
-    by_room: BTreeMap<Digest, VecDeque<u64>>,
+    /// By their numbers, the oldest first.
+    kept: BTreeMap<u64, Kept>,
+    /// The number of the newest message with each key.
+    numbers: BTreeMap<Key, u64>,
+    queues: BTreeMap<Digest, Queue>,
+    /// All queues, the longest last.
+    by_length: BTreeSet<Rank>,
     next: u64,
 }
 
 impl Key {
     /// The key of a sender, which its token names or does not, in the room of this name.
     pub(crate) fn new(room: &[u8], user: Option<&str>, key: &[u8]) -> Key {
-        Key::with(Sha1::new(), room, user, key)
+        Key::with(false, room, user, key)
     }
 
     /// The same of a tag of `fanfare.v1`, which is another key than the same by HTTP: there a
     /// message has an id in a room with a history alone.
     pub(crate) fn of_tag(room: &[u8], user: Option<&str>, tag: &str) -> Key {
-        Key::with(Sha1::new().chain_update(v1::NAME), room, user, tag.as_bytes())
+        Key::with(true, room, user, tag.as_bytes())
     }
 
-    fn with(begin: Sha1, room: &[u8], user: Option<&str>, key: &[u8]) -> Key {
+    fn with(is_tag: bool, room: &[u8], user: Option<&str>, key: &[u8]) -> Key {
+        let queue = Sha1::new().chain_update([u8::from(is_tag)]).chain_update(room);
+        let queue = queue.finalize().into();
         let user_bytes = user.map_or(u64::MAX, |user| user.len() as u64);
-        let sender = begin.chain_update(user_bytes.to_be_bytes());
+        let sender = Sha1::new().chain_update(queue).chain_update(user_bytes.to_be_bytes());
         let sender = sender.chain_update(user.unwrap_or_default());
-        Key { room: Sha1::digest(room).into(), key: sender.chain_update(key).finalize().into() }
+        Key { queue, key: sender.chain_update(key).finalize().into() }
     }
 }
 
@@ -95,49 +122,83 @@ impl Repeats {
         now_s: u32,
     ) -> Result<Option<Published>, Differs> {
         self.forget_old(now_s);
-        match self.kept.get(key) {
+        let kept = self.numbers.get(key).and_then(|number| self.kept.get(number));
+        match kept.filter(|kept| !kept.is_old(now_s)) {
             None => Ok(None),
             Some(kept) if kept.body == body => Ok(Some(kept.published)),
             Some(_) => Err(Differs),
         }
     }
 
-    /// Keeps the answer to a message with a key that is not known.
+    /// Keeps the answer to a message with a key that is not known. When there are too many in its
+    /// queue, the oldest there is forgotten; when there are too many in all, the oldest of the
+    /// longest queue, for the clients of a room with few should not lose theirs for it.
     pub(crate) fn keep(&mut self, key: Key, body: Body, published: Published, now_s: u32) {
-        if self.kept.len() >= KEYS_MAX
-            && let Some((_, oldest)) = self.keys.first_key_value()
+        if self.queues.get(&key.queue).is_some_and(|queue| queue.count >= KEYS_PER_QUEUE_MAX) {
+            self.forget_oldest_of(key.queue);
+        } else if self.kept.len() >= KEYS_MAX
+            && let Some((_, _, longest)) = self.by_length.last()
         {
-            self.forget_oldest_of(oldest.room);
-        }
-        if self.by_room.get(&key.room).is_some_and(|room| room.len() >= KEYS_PER_ROOM_MAX) {
-            self.forget_oldest_of(key.room);
+            self.forget_oldest_of(*longest);
         }
         let number = self.next;
         self.next += 1;
-        self.keys.insert(number, key);
-        self.by_room.entry(key.room).or_default().push_back(number);
-        self.kept.insert(key, Kept { number, since_s: now_s, body, published });
+        self.kept.insert(number, Kept { key, since_s: now_s, body, published, next: None });
+        self.numbers.insert(key, number);
+        let before = self.queues.get(&key.queue).copied();
+        if let Some(before) = before
+            && let Some(newest) = self.kept.get_mut(&before.newest)
+        {
+            newest.next = Some(number);
+        }
+        let after = before.map_or(Queue { oldest: number, newest: number, count: 1 }, |queue| {
+            Queue { newest: number, count: queue.count + 1, ..queue }
+        });
+        self.change_queue(key.queue, Some(after));
     }
 
     fn forget_old(&mut self, now_s: u32) {
-        while let Some((number, key)) = self.keys.first_key_value()
-            && let Some(kept) = self.kept.get(key)
-            && now_s.saturating_sub(kept.since_s) > KEPT_S
-        {
-            debug_assert_eq!(kept.number, *number);
-            self.forget_oldest_of(key.room);
+        for _ in 0..FORGOTTEN_AT_ONCE_MAX {
+            match self.kept.first_key_value() {
+                Some((_, kept)) if kept.is_old(now_s) => self.forget_oldest_of(kept.key.queue),
+                _ => return,
+            }
         }
     }
 
-    fn forget_oldest_of(&mut self, room: Digest) {
-        let Some(numbers) = self.by_room.get_mut(&room) else { return };
-        let oldest = numbers.pop_front();
-        if numbers.is_empty() {
-            self.by_room.remove(&room);
+    fn forget_oldest_of(&mut self, name: Digest) {
+        let Some(queue) = self.queues.get(&name).copied() else { return };
+        let Some(kept) = self.kept.remove(&queue.oldest) else { return };
+        // A key that was too old may have come again, with another message.
+        if self.numbers.get(&kept.key) == Some(&queue.oldest) {
+            self.numbers.remove(&kept.key);
         }
-        if let Some(key) = oldest.and_then(|number| self.keys.remove(&number)) {
-            self.kept.remove(&key);
+        let after = kept.next.map(|oldest| Queue { oldest, count: queue.count - 1, ..queue });
+        self.change_queue(name, after);
+    }
+
+    /// A queue is like this from now on, or is none.
+    fn change_queue(&mut self, name: Digest, after: Option<Queue>) {
+        let before = match after {
+            Some(queue) => self.queues.insert(name, queue),
+            None => self.queues.remove(&name),
+        };
+        if let Some(before) = before {
+            self.by_length.remove(&before.rank(name));
         }
+        self.by_length.extend(after.map(|queue| queue.rank(name)));
+    }
+}
+
+impl Kept {
+    fn is_old(&self, now_s: u32) -> bool {
+        now_s.saturating_sub(self.since_s) > KEPT_S
+    }
+}
+
+impl Queue {
+    fn rank(&self, name: Digest) -> Rank {
+        (self.count, Reverse(self.oldest), name)
     }
 }
 
@@ -177,24 +238,82 @@ mod tests {
             assert_eq!(repeats.find(&other, body("x"), 400), Ok(None));
         }
         assert_eq!(repeats.find(&key("a"), body("x"), 401), Ok(None));
-        assert!(repeats.keys.is_empty() && repeats.by_room.is_empty());
+        check(&repeats);
+        assert!(repeats.kept.is_empty());
+    }
+
+    /// What must hold of the tables together.
+    fn check(repeats: &Repeats) {
+        let mut seen = 0;
+        for (name, queue) in &repeats.queues {
+            assert!(repeats.by_length.contains(&queue.rank(*name)));
+            let begin = Some(queue.oldest);
+            let in_order = std::iter::successors(begin, |number| repeats.kept[number].next);
+            let numbers: Vec<u64> = in_order.collect();
+            assert!(numbers.is_sorted() && numbers.len() == queue.count);
+            assert_eq!(numbers.last(), Some(&queue.newest));
+            assert!(numbers.iter().all(|number| repeats.kept[number].key.queue == *name));
+            seen += queue.count;
+        }
+        assert_eq!((repeats.by_length.len(), repeats.kept.len()), (repeats.queues.len(), seen));
+        assert!(repeats.numbers.iter().all(|(key, number)| repeats.kept[number].key == *key));
+        assert!(repeats.numbers.len() <= seen);
+    }
+
+    fn keep(repeats: &mut Repeats, key: Key, now_s: u32) {
+        assert_eq!(repeats.find(&key, body("x"), now_s), Ok(None));
+        repeats.keep(key, body("x"), published(1), now_s);
+    }
+
+    fn is_known(repeats: &mut Repeats, key: &Key, now_s: u32) -> bool {
+        repeats.find(key, body("x"), now_s) == Ok(Some(published(1)))
     }
 
     #[test]
-    fn a_room_and_all_rooms_have_a_bound() {
+    fn a_queue_forgets_its_oldest_and_leaves_the_others_alone() {
         let mut repeats = Repeats::default();
-        for number in 0..KEYS_PER_ROOM_MAX + 1 {
-            repeats.keep(key(&number.to_string()), body("x"), published(1), 0);
+        let of_post = key("0");
+        let tag = |number: usize| Key::of_tag(b"room", None, &number.to_string());
+        keep(&mut repeats, of_post, 0);
+        (0..=KEYS_PER_QUEUE_MAX).for_each(|number| keep(&mut repeats, tag(number), 0));
+        assert!(!is_known(&mut repeats, &tag(0), 0), "the oldest is forgotten");
+        assert!(is_known(&mut repeats, &tag(1), 0) && is_known(&mut repeats, &of_post, 0));
+        check(&repeats);
+    }
+
+    #[test]
+    fn a_room_with_many_keys_loses_its_own_before_those_of_others() {
+        let mut repeats = Repeats::default();
+        let few = key("0");
+        keep(&mut repeats, few, 0);
+        let of_room = |number: usize| {
+            let room = (number / 900).to_string();
+            Key::new(room.as_bytes(), None, number.to_string().as_bytes())
+        };
+        (0..3 * KEYS_MAX).for_each(|number| keep(&mut repeats, of_room(number), 0));
+        assert_eq!(repeats.kept.len(), KEYS_MAX);
+        assert!(is_known(&mut repeats, &few, 0), "its room has no other");
+        assert!(!is_known(&mut repeats, &of_room(0), 0));
+        assert!(is_known(&mut repeats, &of_room(3 * KEYS_MAX - 1), 0));
+        check(&repeats);
+    }
+
+    /// All of them are old in the same second.
+    #[test]
+    fn one_call_forgets_some_old_keys_and_knows_none() {
+        let mut repeats = Repeats::default();
+        let all: Vec<Key> = (0..500).map(|number| key(&number.to_string())).collect();
+        all.iter().for_each(|key| keep(&mut repeats, *key, 0));
+        let later_s = KEPT_S + 1;
+        assert_eq!(repeats.find(&key("other"), body("x"), later_s), Ok(None));
+        assert_eq!(repeats.kept.len(), 500 - FORGOTTEN_AT_ONCE_MAX);
+        // The newest comes again while it is still to be forgotten.
+        keep(&mut repeats, all[499], later_s);
+        check(&repeats);
+        for _ in 0..40 {
+            assert!(is_known(&mut repeats, &all[499], later_s));
         }
-        assert_eq!(repeats.find(&key("0"), body("x"), 0), Ok(None), "the oldest is forgotten");
-        assert_eq!(repeats.find(&key("1"), body("x"), 0), Ok(Some(published(1))));
-        for number in 0..2 * KEYS_MAX {
-            let room = format!("{}", number / 500);
-            let key = Key::new(room.as_bytes(), None, number.to_string().as_bytes());
-            repeats.keep(key, body("x"), published(1), 0);
-        }
-        assert_eq!((repeats.kept.len(), repeats.keys.len()), (KEYS_MAX, KEYS_MAX));
-        assert_eq!(repeats.by_room.values().map(VecDeque::len).sum::<usize>(), KEYS_MAX);
-        assert_eq!(repeats.find(&key("1"), body("x"), 0), Ok(None), "the oldest of all go first");
+        check(&repeats);
+        assert_eq!((repeats.kept.len(), repeats.numbers.len()), (1, 1));
     }
 }

@@ -6,6 +6,8 @@ use crate::relay::{
     Command, ConnId, Encoding, Heartbeat, History, Limits, Rejected, SlowConsumer, Time,
 };
 
+mod again;
+
 const OFFER: &str = "Sec-WebSocket-Protocol: fanfare, fanfare.v1\r\n";
 
 fn remembering(messages_max: u32) -> Pretend {
@@ -105,37 +107,6 @@ fn what_is_not_published_is_answered_and_ends_nothing() {
     pretend.relay.receive(one, &mut too_long, pretend.now);
     pretend.turn();
     assert!(heard(&pretend, one).concat().contains("message too long"), "a tag is no excuse");
-}
-
-#[test]
-fn a_long_tag_names_its_message_for_five_minutes() {
-    let mut pretend = Pretend::new();
-    let [one, other] = [(); 2].map(|()| join(&mut pretend, "/"));
-    let epoch = id(&news(&mut pretend, one).concat()).split_off(2);
-    news(&mut pretend, other);
-    let [short, long] = ["fifteen_letters", "sixteen-letters-"];
-    for tag in [short, long] {
-        pretend.text(one, &format!("{tag}\nx"));
-        pretend.text(other, &format!("{tag}\nx"));
-    }
-    let answers = |sequences: [u64; 2]| {
-        [(short, sequences[0]), (long, sequences[1])]
-            .map(|(tag, sequence)| ok(tag, &format!("{sequence}:{epoch}")))
-    };
-    let of_one = news(&mut pretend, one);
-    assert_eq!([&of_one[0], &of_one[2]], answers([1, 3]).each_ref());
-    assert_eq!(of_one[1], "2\nx");
-    let of_other = news(&mut pretend, other);
-    assert_eq!(
-        of_other[1..],
-        [ok(short, &format!("2:{epoch}")), "3\nx".into(), answers([1, 3])[1].clone()]
-    );
-    pretend.text(other, &format!("{long}\ny"));
-    assert_eq!(field(&news(&mut pretend, other)[0], "error"), "key_reused");
-    assert_eq!(pretend.relay.metrics().v1_publishes.repeated, 1);
-    pretend.now = Time::from_millis(301_000);
-    pretend.text(other, &format!("{long}\ny"));
-    assert!(news(&mut pretend, other).contains(&ok(long, &format!("4:{epoch}"))));
 }
 
 #[test]
