@@ -19,7 +19,7 @@ pub(crate) struct Conns {
     slab: Slab<Conn>,
     further: Slab<Further>,
     generation: u32,
-    /// A random word in all public ids.
+    /// A random word that is told nobody: public ids follow from it.
     word: u64,
 }
 
@@ -31,20 +31,19 @@ impl Conns {
         ConnId { index: index as u32, generation: self.generation }
     }
 
-    /// Public ids have this random word from now on.
+    /// Public ids follow from this random word from now on.
     pub(crate) fn seed(&mut self, word: u64) {
         self.word = word;
     }
 
     /// A connection's public id.
     pub(crate) fn public_id(&self, id: ConnId) -> PublicId {
-        PublicId { word: self.word, id }
+        PublicId::new(self.word, id)
     }
 
     /// The connection that a public id names, if it is one of this relay's and is still there.
     pub(crate) fn named(&self, public: PublicId) -> Option<ConnId> {
-        let is_here = public.word == self.word && self.get(public.id).is_some();
-        is_here.then_some(public.id)
+        public.conn_id(self.word).filter(|id| self.get(*id).is_some())
     }
 
     /// The generation of the next connection.

@@ -3,12 +3,19 @@
 use crate::protocol::ws::frame::encoded_bytes;
 use crate::relay::pretend::Pretend;
 use crate::relay::{ConnId, Limits, Slices, Time};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Publishes in /a, except for this member; gives the status.
 fn publish(pretend: &mut Pretend, except: ConnId, body: &str) -> u16 {
     let public = pretend.relay.connection(except).expect("it is there").public_id;
+    publish_except(pretend, &public.to_string(), body)
+}
+
+/// The same, except for the member that this text names.
+fn publish_except(pretend: &mut Pretend, except: &str, body: &str) -> u16 {
     let request = format!(
-        "POST /a?except={public} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /a?except={except} HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let id = pretend.relay.accepted(None, Time::default()).expect("there is room");
@@ -74,4 +81,22 @@ fn a_context_that_others_share_does_not_refer_to_what_one_did_not_get() {
     pretend.turn();
     pretend.relay.check_invariants();
     assert!(written(&pretend, members[1]) > 0);
+}
+
+/// Slots and their uses count up, so a member knows those of its neighbours.
+#[test]
+fn a_member_does_not_compute_the_public_ids_of_others() {
+    let mut pretend = Pretend::new();
+    pretend.relay.seed(7);
+    let [victim, own] = ["/a", "/a"].map(|path| pretend.join(path));
+    let public = pretend.relay.connection(own).expect("it is there").public_id.to_string();
+    let mut bytes = URL_SAFE_NO_PAD.decode(&public).expect("an id");
+    // One less in both, where the id would have them in clear.
+    bytes[11] = bytes[11].wrapping_sub(1);
+    bytes[15] = bytes[15].wrapping_sub(1);
+    let computed = URL_SAFE_NO_PAD.encode(bytes);
+    pretend.turn();
+    assert_eq!(publish_except(&mut pretend, &computed, "x"), 200);
+    pretend.turn();
+    assert_eq!(written(&pretend, victim), encoded_bytes(1), "nobody told its id to the sender");
 }
