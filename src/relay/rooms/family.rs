@@ -99,6 +99,17 @@ impl Family {
         }
     }
 
+    /// The bytes by which the shortest message becomes longer than its frame, in a room where this
+    /// is the newest sequence: the fields and ends of an event, a sequence and its line feed, quotes.
+    pub(crate) fn added_bytes_min(self, newest: u64) -> usize {
+        match self {
+            Family::Raw => 0,
+            Family::Json => 2,
+            Family::Events => 48,
+            Family::V1 => newest.checked_ilog10().unwrap_or_default() as usize + 2,
+        }
+    }
+
     /// What operators read.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -320,3 +320,16 @@ fn a_member_that_is_skipped_between_turns_is_told_the_newest_too() {
     assert_eq!(told[1..], ["2\nafter"]);
     assert_eq!(id(&told[0]), format!("1:{epoch}"));
 }
+
+#[test]
+fn a_window_for_members_has_what_that_for_raw_ones_has() {
+    let history = History { messages_max: Some(500), bytes_max: 8192, ..History::default() };
+    let mut pretend = Pretend::with(Limits { history, ..Limits::default() });
+    let speaker = pretend.join("/");
+    (0..500).for_each(|_| pretend.text(speaker, "x"));
+    let raw = pretend.join("/?last=500");
+    pretend.turn();
+    let one = join(&mut pretend, "/?last=500");
+    pretend.turn();
+    assert_eq!((heard(&pretend, raw).len(), heard(&pretend, one).len() - 1), (500, 500));
+}

@@ -2,14 +2,12 @@
 
 use super::Rooms;
 use crate::relay::limits::Limits;
+use crate::relay::limits::budget::ENCODED_MESSAGES_MAX;
 use crate::relay::rooms::class::Class;
-use crate::relay::rooms::family::Message;
+use crate::relay::rooms::family::{Family, Message};
 use crate::relay::rooms::history::MessageId;
 use crate::relay::rooms::log::Log;
 use crate::relay::rooms::unit::Frame;
-
-/// What a message costs that is encoded anew, however short it is: the fields and ends of an event.
-const ENCODED_BYTES_MIN: usize = 48;
 
 impl Rooms {
     /// The window in another encoding, made from the one that is kept. `false` without memory for
@@ -38,17 +36,12 @@ impl Rooms {
         }
         let mut log = Log::new(class.measure());
         log.begin_window(&mut self.pool);
-        let (mut left_out, mut sequence) = older_units(source, history.bytes_max);
+        let mut sequence = first_encoded(source, class.family, room.sequence, history.bytes_max);
         let segment_bytes_max = room.segment_bytes_max(limits);
         let mut scratch = Vec::new();
         let mut is_whole = true;
-        'segments: for (begun_s, mut units) in source.window() {
+        'segments: for (begun_s, mut units) in source.window_from(sequence) {
             while !units.is_empty() {
-                if left_out > 0 {
-                    left_out -= 1;
-                    units = &units[source.measured(units)..];
-                    continue;
-                }
                 let (kind, payload) = Frame::read(units);
                 let id = Some(MessageId { sequence, epoch: room.epoch });
                 let message = Message { kind, payload, sequence, id };
@@ -89,26 +82,27 @@ impl Rooms {
     }
 }
 
-/// How many of the oldest units of a window are left out when it is encoded anew for a history of
-/// so many bytes, and the sequence of the first that is not: a short message becomes many times
-/// longer as an event, and takes its time.
-fn older_units(source: &Log, bytes_max: usize) -> (u64, u64) {
-    let units = || {
-        source.window().flat_map(|(_, bytes)| {
+/// The sequence of the first message that is encoded anew for a history of so many bytes: a message
+/// becomes longer, and takes its time.
+fn first_encoded(source: &Log, family: Family, newest: u64, bytes_max: usize) -> u64 {
+    let oldest = source.oldest_kept().unwrap_or(newest + 1);
+    let first = oldest.max((newest + 1).saturating_sub(ENCODED_MESSAGES_MAX));
+    let added_bytes = family.added_bytes_min(newest);
+    let costs = || {
+        source.window_from(first).flat_map(|(_, bytes)| {
             let mut rest = bytes;
             std::iter::from_fn(move || {
                 let unit_bytes = (!rest.is_empty()).then(|| source.measured(rest))?;
                 rest = &rest[unit_bytes..];
-                Some(unit_bytes + ENCODED_BYTES_MIN)
+                Some(unit_bytes + added_bytes)
             })
         })
     };
-    let mut beyond = units().sum::<usize>().saturating_sub(bytes_max);
+    let mut beyond = costs().sum::<usize>().saturating_sub(bytes_max);
     let is_left_out = |cost: &usize| {
         let is_it = beyond > 0;
         beyond = beyond.saturating_sub(*cost);
         is_it
     };
-    let older = units().take_while(is_left_out).count() as u64;
-    (older, source.oldest_kept().unwrap_or(1) + older)
+    first + costs().take_while(is_left_out).count() as u64
 }

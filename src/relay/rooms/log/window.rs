@@ -120,10 +120,13 @@ impl Log {
         (last.bytes.len() < last.bytes.capacity()).then_some(last.begun_s)
     }
 
-    /// The segments of the window: the second in which each began, and its units.
-    pub(crate) fn window(&self) -> impl Iterator<Item = (u32, &[u8])> {
-        let from = self.segments.range(self.window_at()..);
-        from.map(|segment| (segment.begun_s, &segment.bytes[..]))
+    /// The segments of the window from this sequence on, which is in it or the next: the second in
+    /// which each began, and its units.
+    pub(crate) fn window_from(&self, sequence: u64) -> impl Iterator<Item = (u32, &[u8])> {
+        let begin = self.oldest_kept().map_or(self.end, |_| self.position_of(sequence));
+        let at = self.segments.partition_point(|segment| segment.end() <= begin);
+        let segments = self.segments.range(at..);
+        segments.map(move |segment| (segment.begun_s, segment.from(begin.max(segment.base))))
     }
 
     /// How many bytes the unit has that these begin with.
