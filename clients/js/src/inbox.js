@@ -7,9 +7,9 @@ const HELD_MAX = 10_000; // a replay is held for two seconds, whatever its lengt
 export class Inbox {
   /** `deliver` gets a payload and its id; `tell` what the relay said about the room. */
   constructor(deliver, tell, id) {
-    Object.assign(this, { _deliver: deliver, _tell: tell, _held: null, _own: new Map() });
-    this._echoes = false; // the relay sends own messages back
-    Object.assign(this, id ? partsOf(id) : { sequence: 0, epoch: null });
+    Object.assign(this, { _deliver: deliver, _tell: tell, _held: null, _own: new Map(),
+      _echoes: false, // the relay sends own messages back
+      ...partsOf(id ?? 0) });
   }
 
   /** The id of the newest message before which none is missing; null while it is not known. */

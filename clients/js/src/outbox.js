@@ -11,9 +11,8 @@ const digits = () => Math.random().toFixed(12).slice(2);
 export class Outbox {
   constructor({ queueMessages, queueBytes }) {
     Object.assign(this, { _messagesMax: queueMessages, _bytesMax: queueBytes, _queue: [],
-      queuedBytes: 0, _sent: new Map(), _sentBytes: 0, _again: [], _repeated: new Set() });
-    this._prefix = digits() + digits(); // so no two messages of a room have the same tag
-    this._count = 0;
+      queuedBytes: 0, _sent: new Map(), _sentBytes: 0, _again: [], _repeated: new Set(), _count: 0,
+      _prefix: digits() + digits() }); // so no two messages of a room have the same tag
   }
 
   /** Adds a message: what goes over the wire, its size, and the promise's ends if there is one. */
@@ -28,7 +27,9 @@ export class Outbox {
   /** Drops messages beyond the bounds, the oldest first; `newest` is the one that was added. */
   trim(newest) {
     const dropped = [];
-    while (this._queue.length > this._messagesMax || this.queuedBytes > this._bytesMax) {
+    // Those that wait for answers are soon sent: only their bytes count.
+    const messagesMax = this._isFull ? Infinity : this._messagesMax;
+    while (this._queue.length > messagesMax || this.queuedBytes > this._bytesMax) {
       // A message that is too large by itself replaces no others.
       const gone = newest.size > this._bytesMax ? this._queue.pop() : this._queue.shift();
       this.queuedBytes -= gone.size;
@@ -38,9 +39,10 @@ export class Outbox {
   }
 
   /** The message to send now, if there is one. */
-  next() {
-    const isFull = this._sent.size >= UNANSWERED_MAX || this._sentBytes >= UNANSWERED_BYTES_MAX;
-    return this._again[0] ?? (isFull ? undefined : this._queue[0]);
+  next() { return this._again[0] ?? (this._isFull ? undefined : this._queue[0]); }
+
+  get _isFull() {
+    return this._sent.size >= UNANSWERED_MAX || this._sentBytes >= UNANSWERED_BYTES_MAX;
   }
 
   /** The next message is being sent; `isAnswered`: the relay will answer its tag. */

@@ -97,7 +97,7 @@ class Room {
     this._heartbeat.end();
     this._inbox.lose();
     const socket = this._socket;
-    this._socket = this._turn = null;
+    this._socket = null;
     dismiss(socket, code, reason);
     if (this.state === 'open') this._renew();
   }
@@ -105,12 +105,17 @@ class Room {
   _dial() {
     const { url, _o: { openTimeoutMs, token } } = this;
     this._timers.start('open', openTimeoutMs, () => this._lost(1006, 'no answer'));
-    if (!this._mustAsk()) return this._connect(url, token);
-    const turn = this._turn = {}; // what comes after the timeout is ignored
-    const mine = (work) => (result) => { if (this._turn === turn) work(result); };
-    return Promise.all([url, token].map(ask)).then(mine((all) => this._connect(...all)))
-      .catch(mine((error) => this._noAddress(error)));
+    if (!this._mustAsk()) {
+      this._connect(url, token);
+      return;
+    }
+    const own = this._socket = {}; // in the place of the one that will be made
+    Promise.all([url, token].map(ask)).then(this._only(own, (all) => this._connect(...all)))
+      .catch(this._only(own, (error) => this._noAddress(error)));
   }
+
+  /** Work for one socket: what comes of others comes too late. */
+  _only(own, work) { return (event) => { if (this._socket === own) work(event ?? {}); }; }
 
   _mustAsk() { return [this.url, this._o.token].some((value) => typeof value === 'function'); }
 
@@ -127,18 +132,17 @@ class Room {
     try {
       own = new o.WebSocket(this._address(url), offers(o, token), o.socketOptions);
     } catch (error) {
-      return this._noAddress(error);
+      this._noAddress(error);
+      return;
     }
-    this._socket = own; // one at most; events of others are ignored
+    this._socket = own; // one at most
     own.binaryType = 'arraybuffer';
-    const mine = (work) => (event) => { if (this._socket === own) work(event ?? {}); };
-    own.onopen = mine(() => this._begin(own.protocol));
-    own.onmessage = mine(({ data }) => this._hear(data));
-    own.onerror = mine((event) => this._fault(event));
-    own.onclose = mine(({ code = 1006, reason = '', wasClean }) => {
+    own.onopen = this._only(own, () => this._begin(own.protocol));
+    own.onmessage = this._only(own, ({ data }) => this._hear(data));
+    own.onerror = this._only(own, (event) => this._fault(event));
+    own.onclose = this._only(own, ({ code = 1006, reason = '', wasClean }) => {
       this._lost(code, reason, wasClean);
     });
-    return undefined;
   }
 
   /** The address, with where to go on. */
@@ -184,18 +188,19 @@ class Room {
 
   _hear(data) {
     if (this.state !== 'open') this._begin(/^\n\{"type":"hello"/.test(data) ? V1 : 'fanfare');
-    if (!this._socket) return undefined; // a listener has closed the room
+    if (!this._socket) return; // a listener has closed the room
     const roundTripMs = this._heartbeat.hear(data);
-    if (roundTripMs !== null) return this._emit('pong', { roundTripMs });
-    if (this.protocol !== V1) return this._deliver(data, null);
-    const told = parse(data);
-    if (told.payload !== undefined) return this._inbox.take(told);
-    switch (told.notice?.type) {
-      case 'hello': return this._greeted(told.notice);
-      case 'ok': case 'error': return this._answered(told.notice);
-      case 'gap': case 'epoch': return this._inbox.take(told);
-      default: return undefined; // a later relay says more
-    }
+    if (roundTripMs !== null) this._emit('pong', { roundTripMs });
+    else if (this.protocol === V1) this._sort(parse(data));
+    else this._deliver(data, null);
+  }
+
+  /** What came by fanfare.v1; a later relay may say more. */
+  _sort(told) {
+    const type = told.notice?.type;
+    if (type === 'hello') this._greeted(told.notice);
+    else if (/^(ok|error)$/.test(type)) this._answered(told.notice);
+    else if (told.payload !== undefined || /^(gap|epoch)$/.test(type)) this._inbox.take(told);
   }
 
   _greeted({ connection, id, resumed, gap }) {

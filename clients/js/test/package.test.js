@@ -58,7 +58,8 @@ test('a Vue component joins its room, follows its address, and leaves', async ()
   await other.ready;
   const url = ref(`${relay.url}/one`);
   const scope = effectScope();
-  const { messages, state, send } = scope.run(() => useFanfare(url, { WebSocket, history: 2 }));
+  const { messages, state, gap, send, publish } = scope.run(() => (
+    useFanfare(url, { WebSocket, history: 2, backoffBaseMs: 20 })));
   const until = async (holds) => {
     while (!holds()) await new Promise((resolve) => { setTimeout(resolve, 5); });
   };
@@ -66,14 +67,36 @@ test('a Vue component joins its room, follows its address, and leaves', async ()
   ['a', 'b', 'c'].forEach((data) => other.send(data));
   await until(() => messages.value.at(-1) === 'c');
   assert.deepEqual(messages.value, ['b', 'c'], 'no more than asked for');
+  const published = next(other, 'message');
+  assert.match(await publish('with an id'), /^4:/);
+  assert.equal(await published, 'with an id');
   const heard = next(other, 'message');
   send('back');
   assert.equal(await heard, 'back');
   url.value = `${relay.url}/two`;
   assert.deepEqual([messages.value, state.value], [[], 'connecting']);
   await until(() => state.value === 'open');
+  assert.equal(gap.value, null);
+  await relay.stop('SIGKILL');
+  const again = await startRelay([], relay.port);
+  await until(() => gap.value);
+  assert.equal(gap.value.missed, true);
   scope.stop();
   assert.deepEqual([state.value, send('nobody')], ['closed', false]);
+  await assert.rejects(publish('nobody'), { code: 'closed' });
+  other.close();
+  await again.stop();
+});
+
+test('a Vue component begins with what was said before', async () => {
+  const relay = await startRelay(['--history-messages', '100']);
+  const other = module.connect(`${relay.url}/past`, { WebSocket });
+  for (const data of ['a', 'b', 'c']) await other.publish(data);
+  const scope = effectScope();
+  const { messages } = scope.run(() => useFanfare(`${relay.url}/past`, { WebSocket, history: 2 }));
+  while (messages.value.length < 2) await new Promise((resolve) => { setTimeout(resolve, 5); });
+  assert.deepEqual(messages.value, ['b', 'c']);
+  scope.stop();
   other.close();
   await relay.stop();
 });

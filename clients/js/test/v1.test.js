@@ -378,13 +378,15 @@ test('a relay with --echo sends own messages back, also on a replay', () => {
 test('so many messages are unanswered, and the next ones wait', () => {
   const all = enter();
   all.accept();
-  for (let n = 0; n < 1100; n += 1) assert.equal(all.room.send(`${n}`), true);
+  for (let n = 0; n < 20_000; n += 1) assert.equal(all.room.send(`${n}`), true);
   assert.equal(all.newest().sent.length, 1000);
-  assert.equal(all.room.send('one more'), true);
-  assert.deepEqual(all.told('gap'), [{ dropped: 1, awayMs: 0, missed: false }]);
+  assert.deepEqual(all.told('gap'), [], 'their bytes are few');
   all.connection.settle();
-  assert.equal(all.relay.newest, 1100);
-  assert.equal(all.relay.log.at(-1).payload, 'one more');
+  assert.equal(all.relay.newest, 20_000);
+  assert.equal(all.relay.log.at(-1).payload, '19999');
+  for (let n = 0; n < 40; n += 1) all.room.send('x'.repeat(40_000));
+  assert.equal(all.newest().sent.length, 20_027, 'one MiB, and the rest of the last');
+  assert.deepEqual(all.told('gap').map(({ dropped }) => dropped), Array(7).fill(1));
   all.room.close();
 });
 
