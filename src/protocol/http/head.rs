@@ -222,6 +222,39 @@ mod tests {
         }
     }
 
+    /// Parts of heads, whole and broken.
+    const PARTS: [&str; 12] = [
+        "GET / HTTP/1.1",
+        "POST /x HTTP/1.0",
+        "GET / HTTP/1.7",
+        "\r\n",
+        "\r\n\r\n",
+        "\n",
+        "\r",
+        "Host: h",
+        "A: ",
+        "b c",
+        ":",
+        "\0",
+    ];
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(4_096))]
+        #[test]
+        fn the_first_head_ends_where_its_empty_line_does(
+            parts in proptest::collection::vec(0..PARTS.len(), 0..9),
+        ) {
+            let text: String = parts.into_iter().map(|part| PARTS[part]).collect();
+            let bytes = text.as_bytes();
+            let found = first(bytes).map(|first| first.map(|(head, used)| (head.target, used)));
+            let expected = match end(bytes, 0) {
+                Some(end) => parse(&bytes[..end]).map(|head| Some((head.target, end))),
+                None => may_become(bytes).map(|()| None),
+            };
+            proptest::prop_assert_eq!(found, expected, "{:?}", text);
+        }
+    }
+
     #[test]
     fn a_head_is_found_up_to_a_bound() {
         let bytes = b"GET / HTTP/1.1\r\nHost: x\r\n\r\nrest";
