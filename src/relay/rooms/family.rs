@@ -100,7 +100,8 @@ impl Family {
     }
 
     /// The bytes by which the shortest message becomes longer than its frame, in a room where this
-    /// is the newest sequence: the fields and ends of an event, a sequence and its line feed, quotes.
+    /// is the newest sequence: the fields and ends of an event, a sequence and its line feed, or
+    /// quotes.
     pub(crate) fn added_bytes_min(self, newest: u64) -> usize {
         match self {
             Family::Raw => 0,
