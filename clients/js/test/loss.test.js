@@ -1,5 +1,6 @@
 // Connections that are lost, on the real relay: nothing missing, nothing twice, or a gap told.
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import WebSocket from 'ws';
@@ -138,4 +139,43 @@ test('in a room without history nothing missed is no gap, and anything missed is
   other.socket.send('b');
   await until(() => told.at(-1) === 'b');
   assert.deepEqual(told, ['a', 'GAP', 'b']);
+});
+
+test('a relay with --echo sends own messages back once, also after a loss', PATIENCE, async (t) => {
+  const relay = await relayFor(t, ['--echo', ...HISTORY]);
+  const network = await startCuttable(t, relay);
+  const { room, told } = await enter(t, network.url);
+  await room.publish('one');
+  await until(() => told.length);
+  const answer = room.publish('two');
+  const lost = next(room, 'close');
+  network.cut();
+  await lost;
+  await answer;
+  await room.publish('three');
+  await until(() => told.includes('three'));
+  assert.deepEqual(told, ['one', 'two', 'three']);
+});
+
+test('a token that expires is replaced by the next one, and nothing is missed', PATIENCE, async (t) => {
+  const secret = 'a secret of thirty-two bytes, no less';
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const token = (claims) => {
+    const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`;
+    return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
+  };
+  const relay = await relayFor(t, [...HISTORY, '--token-key',
+    `base64:${Buffer.from(secret).toString('base64')}`]);
+  const other = await enter(t, relay.url, { token: token({ sub: 'bo' }) });
+  await other.room.publish('before');
+  let lives = 2; // seconds, until one has expired
+  const { room, told } = await enter(t, relay.url, { last: 1, token: async () => (
+    token({ sub: 'ana', exp: Math.floor(Date.now() / 1000) + lives })) });
+  const { willReconnect } = await next(room, 'close', ({ code }) => code === 4401);
+  lives = 600;
+  assert.equal(willReconnect, true);
+  await other.room.publish('meanwhile or later');
+  await until(() => told.includes('meanwhile or later'));
+  assert.deepEqual(told, ['before', 'meanwhile or later']);
+  await assert.rejects(enter(t, relay.url, { maxAttempts: 0 }), /closed: 1006/);
 });
