@@ -125,10 +125,15 @@ pub fn gap(id: impl Display) -> String {
     format!("\n{{\"type\":\"gap\",\"id\":\"{id}\"}}")
 }
 
-/// Ids have this one's epoch from here on; their sequences go on as before, and its own, 0, means
-/// nothing.
+/// Ids have the epoch of this one from here on, and sequences go on behind it: it is that of the
+/// newest message.
 pub fn epoch(id: impl Display) -> String {
     format!("\n{{\"type\":\"epoch\",\"id\":\"{id}\"}}")
+}
+
+/// Whether a text for clients is from the relay itself: a message begins with its sequence.
+pub fn is_notice(text: &[u8]) -> bool {
+    text.starts_with(b"\n")
 }
 
 #[cfg(test)]

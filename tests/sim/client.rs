@@ -61,8 +61,6 @@ pub enum Received {
     Ok {
         tag: String,
         sequence: u64,
-        /// The epoch is the one that the client was told last.
-        is_of_epoch: bool,
     },
     /// Its message was not published.
     Error {

@@ -294,9 +294,7 @@ impl World {
                     self.seen.greeted_with_gap += u64::from(is_gap);
                     self.model.greets(number, is_resumed);
                 }
-                Received::Ok { tag, sequence, is_of_epoch } => {
-                    self.model.receives_ok(number, &tag, sequence, is_of_epoch);
-                }
+                Received::Ok { tag, sequence } => self.model.receives_ok(number, &tag, sequence),
                 Received::Error { tag, word } => {
                     self.model.receives_error(number, tag.as_deref(), &word);
                     *self.seen.errors.entry(word).or_default() += 1;

@@ -9,6 +9,7 @@ use crate::law::Law;
 use crate::model::Model;
 use crate::shadow::{Fate, Shadow};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What stands in front of a message may have so many bytes more than the message.
 const TAGGED_BYTES_MAX: usize = 65;
@@ -83,6 +84,10 @@ pub struct V1 {
     /// How often it was told that messages are missing, and that ids have another epoch.
     pub gaps: u64,
     pub epochs: u64,
+    /// The tags of what it publishes, and is not answered yet.
+    published: BTreeSet<String>,
+    /// Ids of its own messages whose epoch it is about to be told.
+    awaited: Vec<Id>,
 }
 
 impl V1 {
@@ -118,9 +123,10 @@ impl V1 {
         match kind.as_str() {
             "hello" => self.hello(said),
             "ok" => {
-                let (sequence, epoch) = read_id(&said["id"]);
-                let is_of_epoch = self.last.as_ref().is_some_and(|last| last.1 == epoch);
-                Received::Ok { tag: text("tag").expect("a tag"), sequence, is_of_epoch }
+                let (tag, id) = (text("tag").expect("a tag"), read_id(&said["id"]));
+                let sequence = id.0;
+                self.is_published(&tag, id);
+                Received::Ok { tag, sequence }
             }
             "error" => {
                 assert!(text("message").is_some_and(|advice| advice.ends_with('.')));
@@ -128,18 +134,22 @@ impl V1 {
             }
             "gap" => {
                 let id = read_id(&said["id"]);
-                let is_later = |last: &Id| last.0 <= id.0 && last.1 == id.1;
+                let is_later = |last: &Id| last.0 <= id.0;
                 assert!(self.last.as_ref().is_some_and(is_later), "{said} behind {:?}", self.last);
                 self.has_gap = true;
                 self.gaps += 1;
+                self.awaited.clear(); // it may have been skipped past notices
                 self.last = Some(id);
                 Received::Notice
             }
             "epoch" => {
-                let (sequence, epoch) = read_id(&said["id"]);
-                assert_eq!(sequence, 0);
+                let id = read_id(&said["id"]);
+                let last = self.last.as_ref().expect("hello comes first");
+                assert!(last.0 <= id.0, "{said} behind {last:?}");
+                self.leave_out(id.0 - last.0);
                 self.epochs += 1;
-                self.last.iter_mut().for_each(|last| last.1 = epoch.clone());
+                self.awaited.retain(|awaited| awaited.1 != id.1);
+                self.last = Some(id);
                 Received::Notice
             }
             _ => panic!("the relay says {said}"),
@@ -166,17 +176,32 @@ impl V1 {
 
     /// The sequence of each message follows that of the one before, unless a gap was told.
     fn follow(&mut self, sequence: u64) {
-        let Some((last, _)) = &mut self.last else { panic!("hello comes first") };
-        assert!(sequence > *last, "{sequence} comes behind {last}");
-        let left_out = sequence - *last - 1;
+        let Some((last, epoch)) = self.last.clone() else { panic!("hello comes first") };
+        assert!(sequence > last, "{sequence} comes behind {last}");
+        self.leave_out(sequence - last - 1);
+        self.has_gap = false;
+        let told_late = self.awaited.iter().find(|awaited| sequence > awaited.0);
+        assert_eq!(told_late, None, "before {sequence}, it was not told of this id's epoch");
+        self.last = Some((sequence, epoch));
+    }
+
+    /// So many messages are not among what it received.
+    fn leave_out(&mut self, left_out: u64) {
         let is_next = left_out <= self.left_out || self.has_gap;
-        assert!(is_next, "{sequence} follows {last}, and {} are left out", self.left_out);
+        assert!(is_next, "{left_out} behind {:?} are missing, of {}", self.last, self.left_out);
         // A gap takes messages along that are its own, or not: nobody knows.
         if !self.has_gap {
             self.left_out = self.left_out.saturating_sub(left_out);
         }
-        self.has_gap = false;
-        *last = sequence;
+    }
+
+    /// Its message with this tag has this id. If it was published now, and in an epoch that the
+    /// client was not told yet, the notice stands in the room's log in front of it.
+    fn is_published(&mut self, tag: &str, id: Id) {
+        let is_new = self.published.remove(tag);
+        if is_new && self.last.as_ref().is_some_and(|last| last.1 != id.1) {
+            self.awaited.push(id);
+        }
     }
 }
 
@@ -229,8 +254,9 @@ impl Client {
         has_pings: bool,
         level: Option<u32>,
     ) {
-        if let Some(v1) = &mut self.v1 {
-            v1.left_out += u64::from(tagged.intent == Intent::Publish);
+        if let Some(v1) = self.v1.as_mut().filter(|_| tagged.intent == Intent::Publish) {
+            v1.left_out += 1;
+            v1.published.insert(tagged.tag.clone());
         }
         let is_text = tagged.is_text;
         let meaning = Meaning::Tagged(tagged);
@@ -290,7 +316,7 @@ impl Model {
     }
 
     /// A client is answered that its message with this tag was published.
-    pub fn receives_ok(&mut self, number: usize, tag: &str, sequence: u64, is_of_epoch: bool) {
+    pub fn receives_ok(&mut self, number: usize, tag: &str, sequence: u64) {
         let awaited = self.next_awaited(number, |one, _, _| one.tagged.tag == tag);
         let Awaited { unit, tagged, id } = awaited;
         let fate = &mut self.shadows[number].fates[unit];
@@ -298,7 +324,6 @@ impl Model {
         fate.faults.clear();
         match (tagged.intent, id) {
             (Intent::Publish, Some(id)) => {
-                assert!(is_of_epoch, "{number} is told an id of an epoch that it does not know");
                 self.note_sequence(id, sequence);
                 if self.messages[id].known.is_none() {
                     self.is_certain(id);

@@ -4,7 +4,6 @@ use crate::protocol::http::path::PATH_BYTES_MAX;
 use crate::protocol::{Kind, Refusal};
 use crate::relay::connections::member::{Member, Seat};
 use crate::relay::connections::phase::Phase;
-use crate::relay::input::notice::{self, News};
 use crate::relay::input::page;
 use crate::relay::input::rejected::Rejected;
 use crate::relay::limits::budget::{MEMBERSHIPS_MAX, PRIVATE_BYTES_MAX};
@@ -306,14 +305,10 @@ impl Relay {
     fn forget(&mut self, room: &[u8]) -> Result<u32, Rejected> {
         check_name(room)?;
         let key = self.rooms.key_of(room).ok_or(Rejected::Gone)?;
-        let epoch = self.rooms[key].epoch;
-        self.rooms.forget(key);
-        let room = &self.rooms[key];
-        if room.epoch != epoch {
-            let (conns, quota, schedule) = (&mut self.conns, &mut self.quota, &mut self.schedule);
-            notice::push_to_room(room, News::Epoch, conns, quota, schedule);
+        // A room that keeps nothing goes on as it is: each notice has a message that was kept.
+        if self.rooms[key].keeps_something() {
+            self.begin_epoch(key, usize::MAX); // no class lost a message
         }
-        self.keep_room_log(key);
         let members = self.rooms.get(key).map_or(0, |room| room.members().len());
         self.close_room_if_over(key);
         Ok(members as u32)

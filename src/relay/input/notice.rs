@@ -1,18 +1,19 @@
 //! Notices: what the relay itself says to connections of `fanfare.v1`, and of what is lost to event
 //! streams too.
 
-use crate::protocol::v1;
 use crate::protocol::ws::frame::{self, Opcode};
+use crate::protocol::{Kind, v1};
 use crate::relay::connections::conn::Conn;
-use crate::relay::connections::conns::Conns;
 use crate::relay::connections::private::Standing;
 use crate::relay::input::stream;
+use crate::relay::limits::Limits;
 use crate::relay::limits::quota::Quota;
-use crate::relay::output::schedule::Schedule;
-use crate::relay::rooms::directory::Place;
+use crate::relay::rooms::class::Class;
+use crate::relay::rooms::directory::{Place, Rooms};
 use crate::relay::rooms::family::Family;
 use crate::relay::rooms::history::MessageId;
 use crate::relay::rooms::room::Room;
+use crate::relay::rooms::unit::Frame;
 use crate::relay::rooms::window::Start;
 
 /// Where a connection begins to read its room.
@@ -64,39 +65,43 @@ fn push_newest(quota: &mut Quota, conn: &mut Conn, standing: Standing, text: &st
     quota.push(conn, bytes, |private| private.push_newest(standing, text.as_bytes()));
 }
 
-/// A notice for all members of a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum News {
-    /// The newest message was lost for some of them.
-    Lost,
-    /// Ids have another epoch, and nothing was lost.
-    Epoch,
-}
-
-/// Writes a notice to the members of a room that speak `fanfare.v1`, if there are any.
-pub(crate) fn push_to_room(
-    room: &Room,
-    news: News,
-    conns: &mut Conns,
-    quota: &mut Quota,
-    schedule: &mut Schedule,
-) {
-    let is_there = |family| room.audiences().any(|audience| audience.class.family == family);
-    if !is_there(Family::V1) {
-        return;
-    }
-    // Members stand at different messages: no sequence is right for all of them, and whatever
-    // follows is behind 0.
-    let id = MessageId { sequence: 0, epoch: room.epoch };
-    let (standing, text) = match news {
-        News::Lost => (Standing::Gap, v1::gap(id)),
-        News::Epoch => (Standing::Epoch, v1::epoch(id)),
-    };
-    for seat in room.members().iter().filter(|seat| seat.further_slot().is_none()) {
-        let conn = &mut conns[seat.index()];
-        if conn.is_v1() {
-            push_newest(quota, conn, standing, &text);
-            schedule.make_due(seat.index(), conn);
+/// Ids of a room that remembers have another epoch from here on, and nothing of before is kept.
+/// Each class of `fanfare.v1` with members is told in its log, in the order of its messages; the
+/// classes from the number `lost_from` on did not get the newest message, and are told that. What
+/// this costs does not depend on the number of members. Gives the classes that could not be told,
+/// for want of memory.
+pub(crate) fn begin_epoch(
+    rooms: &mut Rooms,
+    key: u32,
+    lost_from: usize,
+    limits: &Limits,
+    now_s: u32,
+) -> Vec<Class> {
+    rooms.renew_epoch(key);
+    let room = &rooms[key];
+    let (id, remembers) = (room.id(), room.window.is_some());
+    let mut untold = Vec::new();
+    for number in 0..room.audiences_count() {
+        let (room, pool) = rooms.with_pool(key);
+        let audience = room.audience(number);
+        let (class, is_lost) = (audience.class, number >= lost_from);
+        if class.family != Family::V1 || audience.listeners == 0 || !(is_lost || remembers) {
+            continue;
+        }
+        let text = if is_lost { v1::gap(id) } else { v1::epoch(id) };
+        let unit = Frame::new(Kind::Text, false, text.as_bytes());
+        let segment_bytes_max = room.segment_bytes_max(limits);
+        // If it begins a segment, what follows there has the next sequence.
+        let stamp = (room.sequence + 1, now_s);
+        let appended = room.log_mut(class).append(unit, segment_bytes_max, stamp, pool);
+        room.forget_context(class); // a member that was skipped may begin with that segment
+        if appended.is_none() {
+            untold.push(class);
         }
     }
+    rooms.begin_windows(key); // last: no notice is in a window
+    untold
 }
+
+#[cfg(test)]
+mod tests;

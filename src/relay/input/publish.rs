@@ -3,13 +3,10 @@
 
 use crate::protocol::Kind;
 use crate::protocol::ws::frame;
-use crate::relay::compression::share::Sharing;
 use crate::relay::connections::member::Seat;
-use crate::relay::input::notice::{self, News};
+use crate::relay::input::notice;
 use crate::relay::input::rejected::Rejected;
 use crate::relay::limits::SlowConsumer;
-use crate::relay::message::Message;
-use crate::relay::observe::event::Event;
 use crate::relay::rooms::class::{Class, Packing};
 use crate::relay::rooms::published::Published;
 use crate::relay::rooms::room::Room;
@@ -38,7 +35,8 @@ impl Relay {
         self.metrics.messages += 1;
         self.metrics.message_bytes += payload.len() as u64;
         if room.subscribers > 0 {
-            self.tell_subscribers(key, from, kind, payload);
+            let from = from.map(|index| self.conns.id(index));
+            self.events.push_published(key, from, (kind, payload), &mut self.metrics);
         }
         let excluded = from.filter(|_| !self.rooms[key].policy.echo).map(Seat::first).or(except);
         let room = &mut self.rooms[key];
@@ -47,8 +45,7 @@ impl Relay {
         } else if excluded.is_some() && room.members().len() == 1 {
             return Ok(room.count_published(0)); // nothing is stored
         }
-        let room = &self.rooms[key];
-        if room.sharers > 0 {
+        if self.rooms[key].sharers > 0 {
             self.sharing().prepare(key, from);
         }
         if let Some(seat) = except {
@@ -77,7 +74,7 @@ impl Relay {
                 true => self.append(key, class, Frame::new(kind, false, payload)),
                 false => self.append_made(key, class, kind, payload, receivers),
             };
-            let frame = appended.inspect_err(|_| self.lose_newest(key))?;
+            let frame = appended.inspect_err(|_| self.lose_newest(key, number))?;
             self.metrics.deliveries += u64::from(receivers);
             members += receivers;
             if let Some((seat, _)) = excluded {
@@ -94,21 +91,25 @@ impl Relay {
         Ok(self.rooms[key].count_published(members))
     }
 
-    /// There is no memory for a message in one of a room's logs. It has its number all the same:
-    /// it may be in others.
+    /// There is no memory for a message in the logs of the classes from this number on. It has its
+    /// number all the same, for it may be in others.
     #[inline(never)] // rare: kept out of the hot path
-    fn lose_newest(&mut self, key: u32) {
+    fn lose_newest(&mut self, key: u32, lost_from: usize) {
         self.rooms[key].sequence += 1;
-        self.rooms.forget(key);
-        let Relay { rooms, conns, quota, schedule, .. } = self;
-        notice::push_to_room(&rooms[key], News::Lost, conns, quota, schedule);
+        self.begin_epoch(key, lost_from);
     }
 
-    #[inline(never)] // rare: kept out of the hot path
-    fn tell_subscribers(&mut self, key: u32, from: Option<u32>, kind: Kind, payload: &[u8]) {
-        let from = from.map(|index| self.conns.id(index));
-        let message = Message::copy(kind, payload);
-        self.events.push(Event::Published { room: key, from, message }, &mut self.metrics);
+    /// Nothing of before is kept in a room that remembers, and its ids have another epoch. The
+    /// classes from the number `lost_from` on miss the newest message. Members of `fanfare.v1` are
+    /// told; without memory for that they are closed, so that each knows what it misses.
+    pub(crate) fn begin_epoch(&mut self, key: u32, lost_from: usize) {
+        let (limits, now_s) = (&self.limits, self.now.seconds());
+        let untold = notice::begin_epoch(&mut self.rooms, key, lost_from, limits, now_s);
+        if self.rooms[key].fresh_bytes() > 0 {
+            self.make_room_due(key);
+        }
+        untold.into_iter().for_each(|class| self.close_class(key, class, Cause::NoMemory));
+        self.keep_room_log(key);
     }
 
     /// A message comes for a room that remembers.
@@ -235,17 +236,6 @@ impl Relay {
         }
     }
 
-    pub(crate) fn sharing(&mut self) -> Sharing<'_> {
-        Sharing {
-            conns: &mut self.conns,
-            rooms: &mut self.rooms,
-            compressors: &mut self.compressors,
-            savings: &mut self.metrics.savings,
-            settings: self.limits.deflate,
-            now_s: self.now.seconds(),
-        }
-    }
-
     fn make_room_due(&mut self, key: u32) {
         let room = &mut self.rooms[key];
         if !room.due {
@@ -362,26 +352,31 @@ impl Relay {
         slow.sort_unstable_by_key(|seat| self.conns.member(*seat).position);
         let positions: Vec<u64> =
             slow.iter().map(|seat| self.conns.member(*seat).position).collect();
-        let missed = self.rooms[key].log(class).units_until(start, &positions);
+        let log = self.rooms[key].log(class);
+        let missed = log.units_until(start, &positions, |unit| class.is_message(unit));
         for (seat, missed) in slow.into_iter().zip(missed) {
             self.skip(seat, start, missed);
         }
     }
 
-    /// Moves a member to `start`, past so many frames; those it misses are counted.
-    fn skip(&mut self, seat: Seat, start: u64, frames: u64) {
+    /// Moves a member to `start`, past so many messages; those it misses are counted.
+    fn skip(&mut self, seat: Seat, start: u64, messages: u64) {
         let member = self.conns.member(seat);
         let (key, class, from) = (member.room, member.class, member.position);
         let log = self.rooms[key].log(class);
-        let mut missed = frames;
+        let mut missed = messages;
+        let mut missed_bytes = start - from;
         for own in self.conns.skips(seat) {
-            missed -= log.units_in(own.start..own.end.min(start).max(own.start));
+            let own = own.start..own.end.min(start).max(own.start);
+            missed_bytes -= own.end - own.start;
+            missed -= log.units_in(own);
         }
         // One that took the rest of its frame along may miss none.
         self.metrics.skipped += missed;
         self.metrics.slow_skipped += u64::from(missed > 0);
         let (next, is_at_end) = (log.sequence_at(start), start == log.end());
-        if missed > 0 {
+        if missed_bytes > 0 {
+            // A notice that it misses is told again by the epoch of this one.
             let index = self.conns.conn_of(seat);
             notice::push_gap(&mut self.quota, &mut self.conns[index], &self.rooms[key], next);
         }

@@ -1,6 +1,8 @@
 //! Events that were not polled yet. Each is counted when it happens.
 
+use crate::protocol::Kind;
 use crate::relay::identity::identities::Ends;
+use crate::relay::message::Message;
 use crate::relay::observe::event::{Event, Failure};
 use crate::relay::observe::metrics::Metrics;
 use crate::relay::{Cause, ConnId};
@@ -33,6 +35,18 @@ impl Events {
     pub(crate) fn push(&mut self, event: Event, metrics: &mut Metrics) {
         metrics.count(&event);
         self.queue.push_back(event);
+    }
+
+    /// Counts a message that was published, and keeps it for subscribers.
+    #[inline(never)] // rare: kept out of the hot path
+    pub(crate) fn push_published(
+        &mut self,
+        room: u32,
+        from: Option<ConnId>,
+        (kind, payload): (Kind, &[u8]),
+        metrics: &mut Metrics,
+    ) {
+        self.push(Event::Published { room, from, message: Message::copy(kind, payload) }, metrics);
     }
 
     /// The next event. Failures come first: the streams of their connections end soon.

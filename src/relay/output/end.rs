@@ -2,11 +2,13 @@
 
 use crate::protocol::CloseCode;
 use crate::protocol::ws::frame::Opcode;
+use crate::relay::compression::share::Sharing;
 use crate::relay::connections::conn::Pause;
 use crate::relay::connections::member::Seat;
 use crate::relay::connections::phase::Phase;
 use crate::relay::limits::quota;
 use crate::relay::observe::event::Event;
+use crate::relay::rooms::class::Class;
 use crate::relay::{Cause, ConnId, Relay};
 
 impl Relay {
@@ -92,6 +94,15 @@ impl Relay {
         conn.enter(Phase::Closing, self.now.seconds());
         conn.cause = cause;
         self.wake(index);
+    }
+
+    /// Closes all members of a class of a room, if there are some. It walks over the room's
+    /// members, once for those that go.
+    pub(crate) fn close_class(&mut self, key: u32, class: Class, cause: Cause) {
+        let Some(room) = self.rooms.get(key) else { return };
+        let is_of_it = |seat: &Seat| self.conns.member(*seat).class == class;
+        let members: Vec<Seat> = room.members().iter().copied().filter(is_of_it).collect();
+        members.iter().for_each(|seat| self.close(self.conns.conn_of(*seat), cause));
     }
 
     /// The peer's close frame: it is answered with its own code (RFC 6455, section 5.5.1), unless
@@ -223,6 +234,18 @@ impl Relay {
         }
         if let Some(name) = self.rooms.close_if_over(key) {
             self.events.push(Event::RoomClosed { room: key, name }, &mut self.metrics);
+        }
+    }
+
+    /// What moves members into classes that share a context, and out of them.
+    pub(crate) fn sharing(&mut self) -> Sharing<'_> {
+        Sharing {
+            conns: &mut self.conns,
+            rooms: &mut self.rooms,
+            compressors: &mut self.compressors,
+            savings: &mut self.metrics.savings,
+            settings: self.limits.deflate,
+            now_s: self.now.seconds(),
         }
     }
 

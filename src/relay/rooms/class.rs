@@ -1,8 +1,9 @@
 //! What a member gets a room's messages as: all members of one class get the same bytes.
 
+use crate::protocol::v1;
 use crate::protocol::ws::extension::Agreed;
 use crate::relay::rooms::family::Family;
-use crate::relay::rooms::unit::Measure;
+use crate::relay::rooms::unit::{Frame, Measure};
 
 /// How a class's messages are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,12 @@ impl Class {
     /// Whether its members may send compressed messages.
     pub(crate) fn is_packed(self) -> bool {
         self.packing != Packing::Plain
+    }
+
+    /// Whether the unit that these bytes of its log begin with is a message: others are notices,
+    /// which are never compressed.
+    pub(crate) fn is_message(self, bytes: &[u8]) -> bool {
+        self.family != Family::V1 || !Frame::is_text(bytes) || !v1::is_notice(Frame::read(bytes).1)
     }
 
     /// How the units of its log are measured.

@@ -46,7 +46,7 @@ struct Segment {
     readers: u32,
     /// The second in which it began.
     begun_s: u32,
-    /// The sequence of its first unit.
+    /// The sequence of its first message.
     first: u64,
 }
 
@@ -218,25 +218,36 @@ impl Log {
 
     /// How many units begin in `range`, whose start is a border.
     pub(crate) fn units_in(&self, range: Range<u64>) -> u64 {
+        self.counted_in(range, |_| true)
+    }
+
+    /// How many units begin in `range` that `is_counted` says yes to, by the bytes from there on.
+    fn counted_in(&self, range: Range<u64>, is_counted: impl Fn(&[u8]) -> bool) -> u64 {
         let mut units = 0;
         let mut border = range.start;
         while border < range.end {
+            units += u64::from(is_counted(self.segment(border).from(border)));
             border = self.unit_end(border);
-            units += 1;
         }
         units
     }
 
-    /// How many units begin between each of these borders, in order, and `end`: all in one walk.
-    pub(crate) fn units_until(&self, end: u64, borders: &[u64]) -> Vec<u64> {
+    /// How many units that `is_counted` says yes to begin between each of these borders, in order,
+    /// and `end`: all in one walk.
+    pub(crate) fn units_until(
+        &self,
+        end: u64,
+        borders: &[u64],
+        is_counted: impl Fn(&[u8]) -> bool,
+    ) -> Vec<u64> {
         let (mut units, mut at) = (0, borders.first().copied().unwrap_or(end));
         let mut counts: Vec<u64> = Vec::with_capacity(borders.len());
         for border in borders {
-            units += self.units_in(at..*border);
+            units += self.counted_in(at..*border, &is_counted);
             at = *border;
             counts.push(units);
         }
-        units += self.units_in(at..end);
+        units += self.counted_in(at..end, &is_counted);
         counts.iter_mut().for_each(|count| *count = units - *count);
         counts
     }

@@ -12,6 +12,9 @@ pub(crate) struct Pool {
     stacks: [Vec<Vec<u8>>; STACKS],
     free_bytes: usize,
     used_bytes: usize,
+    /// There is none but what is held already.
+    #[cfg(test)]
+    pub(crate) has_no_memory: bool,
 }
 
 impl Pool {
@@ -27,6 +30,8 @@ impl Pool {
                 self.free_bytes -= buffer.capacity();
                 buffer
             }
+            #[cfg(test)]
+            None if self.has_no_memory => return None,
             None => {
                 let mut buffer = Vec::new();
                 buffer.try_reserve_exact(bytes).ok()?;

@@ -38,8 +38,13 @@ impl<'a> Frame<'a> {
             127 => 10,
             _ => 2,
         };
-        let is_text = bytes[0] == frame::first(Opcode::Text, false);
-        (if is_text { Kind::Text } else { Kind::Binary }, &bytes[header_bytes..end])
+        let kind = if Frame::is_text(bytes) { Kind::Text } else { Kind::Binary };
+        (kind, &bytes[header_bytes..end])
+    }
+
+    /// Whether these bytes begin with a frame that holds a text as it is.
+    pub(crate) fn is_text(bytes: &[u8]) -> bool {
+        bytes[0] == frame::first(Opcode::Text, false)
     }
 }
 

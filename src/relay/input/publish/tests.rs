@@ -94,22 +94,3 @@ fn all_logs_together_are_cut_back_from_the_largest() {
     pretend.turn();
     assert_eq!(pretend.written, [(deaf[7], 204)], "the smallest log lost nothing");
 }
-
-/// The members that have it, or have earlier ones pending, cannot be told apart.
-#[test]
-fn a_message_without_memory_is_told_as_a_gap_that_hides_no_other() {
-    let mut pretend = Pretend::new();
-    let one = pretend.join_offering("/", "Sec-WebSocket-Protocol: fanfare.v1\r\n");
-    let raw = pretend.join("/");
-    for text in [b'a', b'b'] {
-        let mut frame = vec![0x81, 0x81, 0, 0, 0, 0, text];
-        pretend.relay.receive(raw, &mut frame, pretend.now); // both are pending
-    }
-    let key = pretend.relay.conns[one.index].member.room;
-    pretend.relay.lose_newest(key);
-    pretend.text(raw, "d");
-    let heard = pretend.heard(one).into_iter().skip(1);
-    let heard: Vec<String> = heard.map(|text| String::from_utf8_lossy(&text).into()).collect();
-    assert!(heard[0].starts_with("\n{\"type\":\"gap\",\"id\":\"0:"), "{heard:?}");
-    assert_eq!(heard[1..], ["1\na", "2\nb", "4\nd"]);
-}

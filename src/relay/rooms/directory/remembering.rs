@@ -25,6 +25,11 @@ impl Room {
         self.window.is_some() && self.log(Class::RAW).oldest_kept().is_some()
     }
 
+    /// Whether a message is kept in any of its logs.
+    pub(crate) fn keeps_something(&self) -> bool {
+        self.audiences().any(|audience| audience.log.oldest_kept().is_some())
+    }
+
     /// The id of the newest message, if the room remembers.
     pub(crate) fn newest_id(&self) -> Option<MessageId> {
         self.window.as_ref().map(|_| self.id())
@@ -151,12 +156,22 @@ impl Rooms {
 
     /// Forgets what the room remembers; its ids begin anew.
     pub(crate) fn forget(&mut self, key: u32) {
+        self.renew_epoch(key);
+        self.begin_windows(key);
+    }
+
+    /// The ids of a room that remembers have another epoch.
+    pub(crate) fn renew_epoch(&mut self, key: u32) {
         let epoch = self.histories.next_epoch();
-        let (room, pool) = self.with_pool(key);
-        if room.window.is_none() {
-            return;
+        let room = &mut self[key];
+        if room.window.is_some() {
+            room.epoch = epoch;
         }
-        room.epoch = epoch;
+    }
+
+    /// A room that remembers keeps nothing of what was before.
+    pub(crate) fn begin_windows(&mut self, key: u32) {
+        let (room, pool) = self.with_pool(key);
         for audience in room.audiences_mut().filter(|audience| audience.log.keeps()) {
             audience.log.begin_window(pool);
         }

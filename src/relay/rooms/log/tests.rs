@@ -53,7 +53,7 @@ proptest! {
         }
         log.check(&[]);
         prop_assert_eq!(log.units_in(0..log.end()), lengths.len() as u64);
-        let counts = log.units_until(log.end(), &borders);
+        let counts = log.units_until(log.end(), &borders, |_| true);
         prop_assert!(counts.into_iter().eq((1..=lengths.len() as u64).rev()));
         for position in (0..log.end()).step_by(97) {
             let border = *borders.iter().rfind(|border| **border <= position).expect("0");
