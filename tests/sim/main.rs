@@ -14,6 +14,7 @@
 #![cfg(feature = "deflate")]
 
 mod action;
+mod answered;
 mod client;
 mod draw;
 mod ended;

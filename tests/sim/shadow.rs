@@ -1,10 +1,11 @@
 //! What the model knows of one client.
 
+use crate::answered::Awaited;
 use crate::client::{Meaning, Unit};
 use crate::ground::Ground;
 use crate::law::{Law, Ticket};
 use crate::model::Moment;
-use crate::v1::Awaited;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A client's place in a room.
@@ -78,6 +79,8 @@ pub struct Shadow {
     /// It speaks `fanfare.v1`; what it sent and was not answered.
     pub is_v1: bool,
     pub awaited: VecDeque<Awaited>,
+    /// Errors that it was told without a tag, of some of these: nobody knows of which.
+    pub errors_of_some: usize,
     pub memberships: Vec<Membership>,
     pub fates: Vec<Fate>,
     /// The number of units that have arrived whole.

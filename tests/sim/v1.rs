@@ -1,13 +1,10 @@
 //! Clients of `fanfare.v1`: what they send and read, written apart from the code under test, and
 //! what the model knows of it.
-//!
-//! A message with a tag is certain when it is answered. Answers come in the order of what they
-//! answer; a message with an empty tag is answered by an error alone.
 
 use crate::client::{Client, Meaning, Received};
 use crate::law::Law;
 use crate::model::Model;
-use crate::shadow::{Fate, Shadow};
+use crate::shadow::Shadow;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -15,7 +12,7 @@ use std::collections::BTreeSet;
 const TAGGED_BYTES_MAX: usize = 65;
 
 /// From this length on a tag names its message.
-const KEY_BYTES_MIN: usize = 16;
+pub const KEY_BYTES_MIN: usize = 16;
 
 /// A member that goes on behind an id is given all that is kept, as far as the model cares.
 pub const ALL: usize = 1_000_000;
@@ -46,18 +43,10 @@ pub struct Tagged {
 /// A message that was published with a long tag: the newest of its room.
 #[derive(Debug, Clone)]
 pub struct Key {
-    tag: String,
-    is_text: bool,
-    payload: Vec<u8>,
-    id: usize,
-}
-
-/// A client's message that arrived and was not answered.
-#[derive(Debug)]
-pub struct Awaited {
-    unit: usize,
-    tagged: Tagged,
-    id: Option<usize>,
+    pub tag: String,
+    pub is_text: bool,
+    pub payload: Vec<u8>,
+    pub id: usize,
 }
 
 /// A message's id as a client knows it.
@@ -296,12 +285,6 @@ impl Shadow {
 }
 
 impl Model {
-    /// A message with a tag has arrived, with this id if it is to be published.
-    pub fn awaits(&mut self, number: usize, unit: usize, tagged: &Tagged, id: Option<usize>) {
-        let awaited = Awaited { unit, tagged: tagged.clone(), id };
-        self.shadows[number].awaited.push_back(awaited);
-    }
-
     /// A client of `fanfare.v1` is greeted.
     pub fn greets(&mut self, number: usize, is_resumed: bool) {
         if let Some(own) = self.shadows[number].memberships.first_mut() {
@@ -313,86 +296,5 @@ impl Model {
     pub fn note_sequence(&mut self, id: usize, sequence: u64) {
         let known = *self.sequences.entry(id).or_insert(sequence);
         assert_eq!(known, sequence, "message {id} has two sequences");
-    }
-
-    /// A client is answered that its message with this tag was published.
-    pub fn receives_ok(&mut self, number: usize, tag: &str, sequence: u64) {
-        let awaited = self.next_awaited(number, |one, _, _| one.tagged.tag == tag);
-        let Awaited { unit, tagged, id } = awaited;
-        let fate = &mut self.shadows[number].fates[unit];
-        assert!(fate.passes, "{number} may not publish that, and is told ok: {tag}");
-        fate.faults.clear();
-        match (tagged.intent, id) {
-            (Intent::Publish, Some(id)) => {
-                self.note_sequence(id, sequence);
-                if self.messages[id].known.is_none() {
-                    self.is_certain(id);
-                }
-                if tag.len() >= KEY_BYTES_MIN {
-                    let Tagged { tag, is_text, payload, .. } = tagged;
-                    let room = self.messages[id].room;
-                    self.keys.insert(room, Key { tag, is_text, payload, id });
-                }
-            }
-            (Intent::Repeat(id), _) => {
-                assert_eq!(self.sequences.get(&id), Some(&sequence), "{number} repeats {id}");
-            }
-            (intent, _) => panic!("{number} is told ok: {intent:?}"),
-        }
-        self.passed_with_tag(number, unit);
-    }
-
-    /// A client is answered that its message was not published.
-    pub fn receives_error(&mut self, number: usize, tag: Option<&str>, word: &str) {
-        let tag = tag.unwrap_or_default();
-        let may_be = |one: &Awaited, fate: &Fate, is_known: bool| {
-            let has_no_tag = !is_known && fate.faults.contains(&word);
-            one.tagged.tag == tag && (!tag.is_empty() || has_no_tag)
-        };
-        let Awaited { unit, id, .. } = self.next_awaited(number, may_be);
-        let fate = &mut self.shadows[number].fates[unit];
-        assert!(fate.faults.contains(&word), "{number} is told {word}: {:?}", fate.faults);
-        fate.passes = false;
-        if let Some(id) = id {
-            self.refuses(id);
-        }
-        self.passed_with_tag(number, unit);
-    }
-
-    /// The message of a client that this answers; those before it needed no answer.
-    fn next_awaited(
-        &mut self,
-        number: usize,
-        is_it: impl Fn(&Awaited, &Fate, bool) -> bool,
-    ) -> Awaited {
-        let shadow = &mut self.shadows[number];
-        loop {
-            let one = shadow.awaited.pop_front();
-            let one = one.unwrap_or_else(|| panic!("{number} is answered, unasked"));
-            let fate = &shadow.fates[one.unit];
-            let is_known = one.id.is_some_and(|id| self.messages[id].known.is_some());
-            if is_it(&one, fate, is_known) {
-                return one;
-            }
-            let needs_none = one.tagged.tag.is_empty() && fate.passes;
-            assert!(needs_none, "{number} is not answered: {one:?}");
-        }
-    }
-
-    /// A unit was answered: it ended nothing, and neither did those before it.
-    fn passed_with_tag(&mut self, number: usize, unit: usize) {
-        self.shadows[number].passed(unit);
-        self.published(number, unit + 1);
-    }
-}
-
-impl Shadow {
-    /// Asserts that all that was taken is answered, as far as it must be.
-    pub fn check_answered(&self, number: usize) {
-        let taken = self.awaited.iter().filter(|one| one.unit < self.taken);
-        for one in taken {
-            let needs_none = one.tagged.tag.is_empty() && self.fates[one.unit].passes;
-            assert!(needs_none, "{number} was not answered: {one:?}");
-        }
     }
 }
