@@ -46,7 +46,8 @@ export class Inbox {
   /** An own message was published; `isRepeated`: it may have been on an earlier connection. */
   publish(id, isRepeated) {
     const { sequence, epoch } = partsOf(id);
-    if (epoch !== this.epoch || sequence <= this.sequence) return;
+    // A first answer with another epoch comes before the notice of it; a repeated one is of before.
+    if ((epoch !== this.epoch && isRepeated) || sequence <= this.sequence) return;
     this._own.set(sequence, isRepeated);
     if (this._own.size <= OWN_MAX) return;
     const [oldest] = this._own.keys();

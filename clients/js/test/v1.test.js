@@ -173,10 +173,23 @@ test('another epoch in the stream changes ids, and nothing else', () => {
   all.accept();
   all.relay.publish('a');
   all.connection.settle();
-  all.newest().say('\n{"type":"epoch","id":"0:new"}');
+  all.newest().say('\n{"type":"epoch","id":"1:new"}');
   assert.deepEqual([all.room.id, all.told('gap')], ['1:new', []]);
   all.newest().say('2\nb');
   assert.deepEqual([all.room.id, all.told('message')], ['2:new', ['a', 'b']]);
+  all.room.close();
+});
+
+test('an answer may come before the notice of the epoch that it names', () => {
+  const all = enter();
+  all.accept();
+  all.relay.publish('a');
+  all.connection.settle();
+  all.room.send('own');
+  const [tag] = all.newest().sent.at(-1).split('\n');
+  all.newest().say(`\n{"type":"ok","tag":"${tag}","id":"2:new"}`);
+  all.newest().say('\n{"type":"epoch","id":"1:new"}');
+  assert.equal(all.room.id, '2:new', 'its own message is not played again');
   all.room.close();
 });
 
