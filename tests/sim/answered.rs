@@ -17,7 +17,20 @@ pub struct Awaited {
     id: Option<usize>,
 }
 
+/// A client uses a tag again when fewer of its units than this wait, and for so many seconds: it must
+/// arrive before the relay forgets the tag, after five minutes.
+const WAITING_MAX: usize = 10;
+const KEY_USED_S: u64 = 60;
+
 impl Model {
+    /// The newest message of a room with a long tag, for a client that has sent so many units.
+    pub fn key(&self, number: usize, room: usize, units: usize) -> Option<&Key> {
+        let key = self.keys.get(&room)?;
+        let age_s = self.now_s - self.messages[key.id].arrived_s;
+        let is_soon = units - self.shadows[number].taken < WAITING_MAX && age_s < KEY_USED_S;
+        is_soon.then_some(key)
+    }
+
     /// A message with a tag has arrived, with this id if it is to be published.
     pub fn awaits(&mut self, number: usize, unit: usize, tagged: &Tagged, id: Option<usize>) {
         let awaited = Awaited { unit, tagged: tagged.clone(), id };

@@ -210,7 +210,8 @@ impl World {
         match *action {
             Action::Send(_, ref content) if client.v1.is_some() => {
                 let Meaning::Join(room) = client.units[0].meaning else { return };
-                let key = self.model.keys.get(&room).filter(|_| !self.setting.has_rates());
+                let units = client.units.len();
+                let key = self.model.key(by, room, units).filter(|_| !self.setting.has_rates());
                 let text = client::text(by, client.sent, content.bytes);
                 let message = (!content.is_binary, text.as_str());
                 let tagged = Tagged::new(content.tag, by, client.sent, message, key);

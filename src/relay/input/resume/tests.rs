@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::protocol::http::head;
+use crate::protocol::ws::deflate::IS_BUILT_IN;
 use crate::relay::limits::budget::FAMILY_UNUSED_S;
 use crate::relay::pretend::Pretend;
 use crate::relay::{Command, ConnId, Encoding, History, Limits, MessageId, Rule, Time};
@@ -135,6 +136,9 @@ fn what_is_old_is_not_played_however_much_is_said() {
 
 #[test]
 fn members_that_compress_resume_with_plain_messages_and_then_share() {
+    if !IS_BUILT_IN {
+        return;
+    }
     let mut limits = Limits { history: messages(50), ..Limits::default() };
     (limits.deflate.is_on, limits.deflate.share_min) = (true, 1);
     limits.deflate.message_bytes_min = 1;
