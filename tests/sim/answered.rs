@@ -17,8 +17,8 @@ pub struct Awaited {
     id: Option<usize>,
 }
 
-/// A client uses a tag again when fewer of its units than this wait, and for so many seconds: it must
-/// arrive before the relay forgets the tag, after five minutes.
+/// A client uses a tag again when fewer of its units than this wait, and for so many seconds: the
+/// relay must take it before it forgets the tag, after five minutes.
 const WAITING_MAX: usize = 10;
 const KEY_USED_S: u64 = 60;
 
