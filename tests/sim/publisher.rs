@@ -234,12 +234,18 @@ impl World {
         publisher.id = None;
         let is_over = |limit_ms| self.now.as_millis() >= publisher.since.as_millis() + limit_ms;
         // A relay that stood still cuts what has waited for its last answer.
+        let times = Limits::default();
         let is_refused = publisher.pending.iter().any(|one| !one.refusals.is_empty());
+        let is_late =
+            matches!(cause, Cause::Refused(refusal) if refusal.problem().status.code == 408);
+        let late_ms = times.handshake_timeout_ms.min(self.setting.message_timeout_ms as u64);
+        let is_late = is_late && is_over(late_ms + times.close_timeout_ms);
         let may_go = publisher.is_last
-            || (is_refused && is_over(Limits::default().close_timeout_ms))
+            || is_late
+            || (is_refused && is_over(times.close_timeout_ms))
             || self.drained.is_some()
             || self.setting.is_held_tightly()
-            || is_over(Limits::default().keep_alive_ms);
+            || is_over(times.keep_alive_ms);
         assert!(may_go, "publisher {by} was closed for nothing: {cause:?}");
     }
 
