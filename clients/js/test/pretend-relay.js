@@ -1,6 +1,7 @@
 // A relay's room with fanfare.v1, of which the test decides each step: what is read, what is answered,
 // what a connection still receives before it is cut.
 import assert from 'node:assert/strict';
+import { join, pass } from './fake-socket.js';
 
 const text = (data) => (typeof data === 'string' ? data : Buffer.from(data).toString('latin1'));
 
@@ -105,4 +106,17 @@ class PretendConnection {
     this.answerAll();
     while (this.at < this.room.newest) this.deliver();
   }
+}
+
+/** A client in a pretend room; `connection` is its newest. */
+export function enter(options = {}, roomOptions = {}) {
+  const relay = new PretendRoom(roomOptions);
+  const all = join(options);
+  const accept = () => { all.connection = relay.accept(all.newest()); };
+  const again = () => {
+    all.newest().end(1006);
+    pass(all.told('reconnecting').at(-1).delayMs);
+    accept();
+  };
+  return Object.assign(all, { relay, accept, again });
 }
